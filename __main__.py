@@ -1,0 +1,5 @@
+"""`python -m bus` is the `bus` command."""
+
+from .cli import main
+
+main()

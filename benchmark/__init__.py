@@ -1,0 +1,1 @@
+"""Cells of a benchmark: plan, run, statistics, report."""

@@ -1,0 +1,266 @@
+"""The report's figures: small inline SVG with a text alternative, the same bytes for the same numbers.
+
+Drawn for a phone (340 CSS px wide), to stand side by side where there is room. Colours are Okabe and Ito's;
+dash and weight tell arms apart without them. The page's style sheet maps the few colours used here to light and
+dark. No `style` attribute survives, so that the page's Content-Security-Policy can forbid inline styles.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import cycle
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+INK, MUTED, RULE, PAPER, BAND = "#1a1a1a", "#666666", "#cccccc", "#ffffff", "#eceff1"
+BLUE, ORANGE, GREEN, PURPLE, VERMILION = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00"
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "{http://www.w3.org/1999/xlink}href"
+WIDTH = 340  # CSS px; text of 9 pt is then 12 px high
+POINTS = 400  # most vertices drawn of one curve
+
+Roc = Sequence[tuple[float, float]]  # false and true positive rate
+Bins = Sequence[tuple[float, float, int]]  # mean predicted, observed share, scans
+Dash = str | tuple[int, tuple[float, ...]]
+ARMS: dict[str, tuple[str, Dash, float]] = {  # colour, dash, line width in pt
+    "original": (INK, "-", 1.0),
+    "weighted": (ORANGE, (0, (5, 2)), 1.4),
+    "oversampled": (GREEN, (0, (5, 2, 1, 2)), 1.4),
+    "cyclegan": (BLUE, "-", 2.0),
+    "relabelled": (PURPLE, (0, (1, 1.5)), 1.6),
+}
+RC = {
+    "svg.fonttype": "none", "svg.hashsalt": "bus", "text.parse_math": False,
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9.0, "text.color": INK,
+    "axes.edgecolor": MUTED, "axes.labelcolor": INK, "axes.linewidth": 0.7, "axes.facecolor": "none",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.unicode_minus": True,
+    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelsize": 8.0, "ytick.labelsize": 8.0,
+    "xtick.major.width": 0.7, "ytick.major.width": 0.7, "legend.frameon": False, "legend.fontsize": 8.0,
+    "figure.facecolor": PAPER,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A finished drawing: `name` is its file name without ending, `alt` says in words what it shows."""
+
+    name: str
+    svg: str
+    alt: str
+    title: str = ""
+    caption: str = ""
+
+    def entitled(self, title: str, caption: str) -> "Figure":
+        """The same drawing with a heading and a line below it."""
+        return replace(self, title=title, caption=caption)
+
+
+class Effect(NamedTuple):
+    """A difference between two arms in percentage points, with its 95 % interval."""
+
+    label: str
+    estimate: float
+    low: float
+    high: float
+    detectable: float  # smallest difference the study could have seen
+
+    @property
+    def verdict(self) -> str:
+        """`gain`, `loss` or `none`: on which side of zero the whole interval lies, if on one."""
+        return "gain" if self.low > 0 else "loss" if self.high < 0 else "none"
+
+
+class Place(NamedTuple):
+    """A score on the scale from 0 (as close as other real scans) to 1 (the untranslated sources)."""
+
+    label: str
+    mean: float
+    spread: float
+
+
+def forest(name: str, effects: Sequence[Effect], *, axis: str, alt: str) -> Figure:
+    """Draw one difference a row with its interval; the grey band is what the study was too small to see."""
+    height = 46 + 44 * len(effects)
+    reach = 1.15 * max([1.0, *(max(abs(e.low), abs(e.high), e.detectable) for e in effects)])
+    with _canvas(height) as canvas:
+        axes = canvas.add_axes((0.04, 36 / height, 0.92, 1 - 40 / height))
+        for row, effect in enumerate(effects):
+            colour = {"gain": BLUE, "loss": VERMILION, "none": INK}[effect.verdict]
+            face = PAPER if effect.verdict == "none" else colour
+            axes.barh(row, 2 * effect.detectable, 0.34, left=-effect.detectable, color=BAND)
+            axes.plot([effect.low, effect.high], [row, row], color=colour, lw=1.8, solid_capstyle="butt")
+            axes.plot(effect.estimate, row, "o", ms=6.5, mfc=face, mec=colour, mew=1.6)
+            axes.text(-reach, row - 0.36, effect.label, ha="left", va="center", weight="bold")
+            axes.text(reach, row - 0.36, interval(effect), ha="right", va="center")
+        axes.axvline(0, color=MUTED, lw=0.8, zorder=0.5)
+        axes.set(xlim=(-reach, reach), ylim=(len(effects) - 0.55, -0.65), yticks=[], xlabel=axis)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_formatter(lambda value, _: signed(value, 0 if reach > 3 else 1))
+        return _finish(canvas, name, alt)
+
+
+def roc(name: str, curves: Mapping[str, Roc], notes: Mapping[str, str], *, alt: str) -> Figure:
+    """Draw one receiver operating characteristic per arm; `notes` (such as the AUC) go into the legend."""
+    with _canvas(WIDTH) as canvas:
+        axes = _square(canvas, "false alarms, % of all other scans", "target scans found, %")
+        for arm, (colour, dash, width) in _styles(curves):
+            x, y = _thin(np.array(curves[arm], float).reshape(-1, 2)).T * 100
+            axes.plot(x, y, color=colour, ls=dash, lw=width, label=f"{arm} {notes.get(arm, '')}".strip())
+        axes.legend(loc="lower right", handlelength=2.6, borderaxespad=0.2)
+        return _finish(canvas, name, alt)
+
+
+def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
+    """Draw predicted against observed frequency per arm; a dot's area grows with the scans in its bin."""
+    with _canvas(WIDTH) as canvas:
+        axes = _square(canvas, "predicted probability of the target, %", "observed share, %")
+        for arm, (colour, dash, width) in _styles(curves):
+            bins = np.array([b for b in curves[arm] if b[2]], float).reshape(-1, 3)
+            x, y, n = bins.T
+            axes.plot(100 * x, 100 * y, color=colour, ls=dash, lw=width, label=arm)
+            axes.scatter(100 * x, 100 * y, s=10 + 90 * n / max(1.0, n.sum()), color=colour, lw=0)
+        axes.legend(loc="upper left", handlelength=2.6, borderaxespad=0.2)
+        return _finish(canvas, name, alt)
+
+
+def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> Figure:
+    """Draw the translator's losses over the pairs seen: the game above, what is kept of a scan below."""
+    panels = (
+        (("adversarial", BLUE, "-"), ("discriminator", VERMILION, (0, (5, 2)))),
+        (("cycle", GREEN, "-"), ("identity", ORANGE, (0, (5, 2)))),
+    )
+    with _canvas(300) as canvas:
+        grid = canvas.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.18})
+        canvas.subplots_adjust(left=0.15, right=0.97, top=0.97, bottom=0.13)
+        for axes, lines in zip(grid, panels, strict=True):
+            for key, colour, dash in lines:
+                points = np.array([(r["pairs"], r[key]) for r in records if key in r and "pairs" in r], float)
+                if len(points):
+                    x, y = _average(points).T
+                    axes.plot(x, y, color=colour, ls=dash, lw=1.5, label=key)
+            axes.legend(loc="upper right", ncols=2, borderaxespad=0)
+            axes.margins(y=0.25)
+            axes.set_ylabel("loss")
+        grid[-1].set_xlabel("pairs of scans seen")
+        grid[-1].xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        return _finish(canvas, name, alt)
+
+
+def between(name: str, places: Sequence[Place], *, alt: str) -> Figure:
+    """Draw scores between floor (0: real) and ceiling (1: nothing done); right of 1 is worse than nothing."""
+    height = 84 + 44 * len(places)
+    top = max([1.35, *(p.mean + p.spread + 0.15 for p in places)])
+    low = min([-0.25, *(p.mean - p.spread - 0.1 for p in places)])
+    with _canvas(height) as canvas:
+        axes = canvas.add_axes((0.05, 40 / height, 0.9, 1 - 74 / height))
+        axes.axvspan(1, top, color=BAND, lw=0)
+        for x, text, dash in ((0.0, "real", "-"), (1.0, "did nothing", (0, (4, 2)))):
+            axes.axvline(x, color=MUTED, lw=0.8, ls=dash)
+            above = axes.get_xaxis_transform()
+            axes.text(x, 1.04, text, transform=above, ha="center", va="bottom", fontsize=8, color=MUTED)
+        for row, (label, mean, spread) in enumerate(places):
+            colour = BLUE if mean < 1 else VERMILION
+            value = f"{mean:.2f} ± {spread:.2f}".replace("-", "−")
+            axes.plot([mean - spread, mean + spread], [row, row], color=colour, lw=1.8)
+            axes.plot(mean, row, "D", ms=6, color=colour)
+            axes.text(low, row - 0.34, label, ha="left", va="center", weight="bold")
+            axes.text(top, row - 0.34, value, ha="right", va="center")
+        axes.set(xlim=(low, top), ylim=(len(places) - 0.5, -0.7), yticks=[])
+        axes.set_xlabel("0 = real, 1 = sources left as they were")
+        axes.spines["left"].set_visible(False)
+        return _finish(canvas, name, alt)
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, a true minus, and no negative zero."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def interval(effect: Effect) -> str:
+    """Estimate and interval as text, in points."""
+    return f"{signed(effect.estimate)} ({signed(effect.low)} to {signed(effect.high)})"
+
+
+def _styles(arms: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, Dash, float]]]:
+    spare = cycle([(VERMILION, (0, (3, 1)), 1.4), (MUTED, (0, (1, 1)), 1.4)])
+    for arm in arms:
+        yield arm, ARMS.get(arm) or next(spare)
+
+
+def _square(canvas: Canvas, x: str, y: str) -> Axes:
+    axes = canvas.add_axes((0.16, 0.13, 0.81, 0.84))
+    axes.plot([0, 100], [0, 100], color=RULE, lw=0.8, zorder=0.5)
+    axes.set(xlim=(-1.5, 101.5), ylim=(-1.5, 101.5), xlabel=x, ylabel=y)
+    return axes
+
+
+def _thin(points: np.ndarray) -> np.ndarray:
+    return points[np.unique(np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int))]
+
+
+def _average(points: np.ndarray) -> np.ndarray:
+    return np.array([part.mean(0) for part in np.array_split(points, min(len(points), POINTS // 4))])
+
+
+@contextmanager
+def _canvas(height: float) -> Iterator[Canvas]:
+    """A figure of WIDTH × `height` CSS px in the report's look; missing glyphs are the browser's job."""
+    with rc_context(RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield Canvas(figsize=(WIDTH / 96, height / 96))
+
+
+def _finish(canvas: Canvas, name: str, alt: str) -> Figure:
+    """Turn matplotlib's SVG into one that may stand beside others in a page: own ids, no styles, a title."""
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="svg", metadata={"Date": None})
+    root = ElementTree.fromstring(buffer.getvalue())
+    used = {ref for element in root.iter() for value in element.attrib.values() for ref in _references(value)}
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
+                parent.remove(child)
+    for element in root.iter():
+        _restyle(element, name, used)
+    for key in ("version", "width", "height"):
+        del root.attrib[key]
+    _, _, width, height = (float(value) * 96 / 72 for value in root.attrib["viewBox"].split())
+    root.attrib |= {
+        "width": f"{width:.0f}", "height": f"{height:.0f}", "role": "img", "aria-labelledby": f"{name}-alt",
+        "font-family": "sans-serif", "stroke-linejoin": "round",
+    }  # fmt: skip
+    title = ElementTree.Element(f"{{{SVG}}}title", {"id": f"{name}-alt"})
+    title.text = alt
+    root.insert(0, title)
+    ElementTree.register_namespace("", SVG)
+    return Figure(name, ElementTree.tostring(root, encoding="unicode"), alt)
+
+
+def _references(value: str) -> list[str]:
+    return re.findall(r"url\(#([^)]+)\)", value) + ([value[1:]] if value.startswith("#") else [])
+
+
+def _restyle(element: ElementTree.Element, name: str, used: set[str]) -> None:
+    """Make ids unique to the figure, drop unused ones, and write styles as presentation attributes."""
+    attributes = element.attrib
+    if XLINK in attributes:
+        attributes["href"] = f"#{name}-{attributes.pop(XLINK)[1:]}"
+    identity = attributes.pop("id", "")
+    if identity in used:
+        attributes["id"] = f"{name}-{identity}"
+        attributes.pop("style", None)  # a marker takes the paint of its use, which a page's style sheet can reach
+    for key, value in attributes.items():
+        attributes[key] = value.replace("url(#", f"url(#{name}-")
+    for rule in filter(None, attributes.pop("style", "").split(";")):
+        key, _, value = rule.partition(":")
+        if key.strip() != "font-family":
+            attributes[key.strip()] = value.strip()

@@ -1,0 +1,94 @@
+"""The report: one self-contained page, its Markdown twin, the results as CSV and the figures as SVG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.study import Study
+from ..files import write_bytes, write_csv, write_text
+from . import gallery, sections
+from .claim import ITEMS
+from .figures import Figure
+from .page import render_markdown, render_page
+from .plan import ARMS, Cell, Check
+from .summary import Summary
+
+
+def write_report(
+    study: Study,
+    summary: Summary,
+    *,
+    cells: Sequence[Cell],
+    commands: Sequence[str] | None = None,
+    checks: Sequence[Check] | None = None,
+    gan_seed: int = 0,
+) -> Path:
+    """Write the folder `report` of a study and return the path of its page.
+
+    `index.html` makes no request and needs no script; `report.md` says the same; `results.csv` has a row a
+    cell; `figures` holds the drawings. `commands` are what the user ran, `checks` the outcome of the leak audit.
+    Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
+    """
+    folder = study.path / "report"
+    content = context(study, summary, cells=cells, commands=commands, checks=checks, gan_seed=gan_seed)
+    for figure in all_figures(content):
+        write_text(folder / "figures" / f"{figure.name}.svg", figure.svg + "\n")
+    for translator in content["translators"]:
+        sheet = gallery.contact_sheet(translator["pairs"])
+        if sheet:
+            write_bytes(folder / "figures" / f"pairs-{translator['fold']}.png", sheet)
+    header = list(dict.fromkeys(key for row in summary.cells for key in row))
+    rows = [["" if row.get(key) is None else row[key] for key in header] for row in summary.cells]
+    write_csv(folder / "results.csv", header, rows)
+    write_text(folder / "report.md", render_markdown("report.md.j2", content))
+    write_text(folder / "index.html", render_page("report.html.j2", content))
+    return folder / "index.html"
+
+
+def context(
+    study: Study,
+    summary: Summary,
+    *,
+    cells: Sequence[Cell],
+    commands: Sequence[str] | None,
+    checks: Sequence[Check] | None,
+    gan_seed: int,
+) -> dict[str, Any]:
+    """Everything the templates say, by the names they use."""
+    flagged = sections.flags(summary)
+    presets = sorted({cell.preset for cell in cells})
+    demo = ["Preset demo: it shows the way, its numbers mean nothing."] if "demo" in presets else []
+    leading, others = sections.contrast_rows(summary, flagged)
+    translators = gallery.translators(study, summary.folds, gan_seed)
+    return {
+        "study": study,
+        "summary": summary,
+        "banners": [*study.settings.banners, *demo],
+        "about": sections.about(study, summary, presets),
+        "verdicts": sections.verdicts(summary, flagged),
+        "collapsed": bool(flagged),
+        "forests": sections.forests(summary, flagged),
+        "leading": leading,
+        "others": others,
+        "metrics": sections.METRICS,
+        "arms": {arm: ARMS.get(arm, "another generator’s scans, unverified") for arm in summary.arms},
+        "results": sections.results(summary, flagged),
+        "curves": sections.curves(summary, flagged),
+        "confusions": sections.confusions(summary, flagged),
+        "translators": translators,
+        "cohort": sections.cohort(study),
+        "checks": checks,
+        "limits": sections.limits(study, summary, presets),
+        "cost": sections.cost(summary, translators),
+        "commands": commands,
+        "versions": sections.versions(),
+        "machine": sections.machine(),
+        "configurations": sections.configurations(cells),
+        "claim": ITEMS,
+    }
+
+
+def all_figures(content: dict[str, Any]) -> list[Figure]:
+    """Every drawing of a report, in its order."""
+    translated = [t[key] for t in content["translators"] for key in ("picture", "curves") if t[key]]
+    return [*content["forests"], *(figure for drawn in content["curves"] for figure in drawn), *translated]

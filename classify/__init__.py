@@ -1,0 +1,1 @@
+"""The three classifiers: models, training, metrics."""

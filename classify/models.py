@@ -1,0 +1,102 @@
+"""The three classifiers for scans of one grey channel; each maps B×1×S×S to B×classes logits."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import ResNet18_Weights, VGG19_BN_Weights, resnet18, vgg19_bn
+
+from ..errors import BusError, UsageError
+
+MODELS = ("simplecnn", "vgg19", "resnet18")
+TITLES = {"simplecnn": "SimpleCNN", "vgg19": "VGG19", "resnet18": "ResNet18"}
+
+
+class SimpleCNN(nn.Module):
+    """The seed project's network: four 3×3 convolutions, 10×10 average pooling, one linear layer."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(10),
+        )  # fmt: skip
+        self.classifier = nn.Linear(256 * 10 * 10, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.classifier(self.features(x).flatten(1))
+        return out
+
+
+def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
+    """Make a classifier with weights drawn by `seed` (`init` none), from ImageNet, or from a safetensors file.
+
+    VGG19 is torchvision's with batch normalisation, global average pooling and one linear layer: from scratch and
+    without them it answers with the largest class whatever it sees, and its 140 M parameters help nobody at 64 px.
+    Raises UsageError for an unknown model or an `init` that the model does not have.
+    """
+    if model not in MODELS:
+        raise UsageError(f"--models {model} is unknown; choose among {', '.join(MODELS)}.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _construct(model, classes)
+    if init == "imagenet":
+        _load_imagenet(network, model)
+    elif init != "none":
+        _load_file(network, model, Path(init))
+    return network
+
+
+def _construct(model: str, classes: int) -> nn.Module:
+    if model == "simplecnn":
+        return SimpleCNN(classes)
+    if model == "resnet18":
+        network = resnet18(num_classes=classes)
+        network.conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
+        nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+        return network
+    network = vgg19_bn(num_classes=1)
+    network.features[0] = nn.Conv2d(1, 64, 3, padding=1)
+    nn.init.kaiming_normal_(network.features[0].weight, mode="fan_out", nonlinearity="relu")
+    nn.init.zeros_(network.features[0].bias)
+    network.avgpool = nn.AdaptiveAvgPool2d(1)
+    network.classifier = nn.Linear(512, classes)
+    return network
+
+
+def check_init(models: tuple[str, ...], init: str) -> None:
+    """Raise UsageError before the work if `init` cannot be had for one of the models."""
+    if init not in ("none", "imagenet") and not Path(init).is_file():
+        raise UsageError(f"--init {init}: expected none, imagenet or a safetensors file that exists.")
+    if init == "imagenet" and "simplecnn" in models:
+        raise UsageError(
+            "--init imagenet: SimpleCNN has no ImageNet weights. Leave it out with --models vgg19,resnet18."
+        )
+
+
+def _load_imagenet(network: nn.Module, model: str) -> None:
+    """Take torchvision's ImageNet weights; the first layer's RGB kernels are summed, which is exact for grey scans."""
+    weights = {"vgg19": VGG19_BN_Weights.IMAGENET1K_V1, "resnet18": ResNet18_Weights.IMAGENET1K_V1}[model]
+    first = {"vgg19": "features.0.weight", "resnet18": "conv1.weight"}[model]
+    try:
+        state = dict(weights.get_state_dict(progress=False, check_hash=True))
+    except (OSError, RuntimeError) as error:
+        raise BusError(
+            f"The ImageNet weights of {model} could not be downloaded ({error}). Download {weights.url} on another machine "
+            f"into {torch.hub.get_dir()}/checkpoints, or use --init none."
+        ) from error
+    state[first] = state[first].sum(1, keepdim=True)
+    kept = {name: tensor for name, tensor in state.items() if not name.startswith(("fc.", "classifier."))}
+    network.load_state_dict(kept, strict=False)
+
+
+def _load_file(network: nn.Module, model: str, path: Path) -> None:
+    try:
+        network.load_state_dict(load_file(path))
+    except Exception as error:  # safetensors and torch have no common error
+        raise BusError(
+            f"--init {path} does not hold weights of {model}: {error}. Use a file written with --keep-weights."
+        ) from error

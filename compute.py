@@ -1,0 +1,61 @@
+"""Where and how numbers are computed: device, precision, threads."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from .errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A resolved choice: `device` (cpu, cuda, mps), `precision` (float32, bfloat16), CPU `threads`."""
+
+    device: str
+    precision: str
+    threads: int
+
+    def autocast(self) -> torch.autocast:
+        """Context in which matrix products and convolutions run in the chosen precision; losses belong outside."""
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def start(self) -> None:
+        """Set torch's thread count of this process; call once before the work."""
+        torch.set_num_threads(self.threads)
+
+
+def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
+    """Turn `auto` into what this machine has; UsageError if something is asked for that it lacks."""
+    if device not in DEVICES:
+        raise UsageError(f"--device {device} is unknown; choose one of {', '.join(DEVICES)}.")
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision} is unknown; choose one of {', '.join(PRECISIONS)}.")
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if has[name])
+    if not has[device]:
+        raise UsageError(
+            f"--device {device}: torch finds none on this machine. Use --device cpu, or install a torch built for it."
+        )
+    if precision == "auto":
+        precision = "bfloat16" if fast_bfloat16(device) else "float32"
+    return Compute(device, precision, threads or cores())
+
+
+def fast_bfloat16(device: str) -> bool:
+    """Whether bfloat16 pays on `device`: hardware instructions for it exist (emulated ones are slower than float32)."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu":
+        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+def cores() -> int:
+    """Number of processor cores this process may use (respects taskset and Slurm)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Scans: reading, simulating, grouping, splitting; the study folder."""

@@ -1,0 +1,171 @@
+"""DICOM ultrasound: pixels, frames and a pseudonym of the patient; no identity ever leaves this module.
+
+The patient's group is a keyed hash of PatientID (of StudyInstanceUID where that is empty). That is a
+pseudonym, not anonymity: the key is public, so whoever holds a list of patient ids can hash them and compare.
+"""
+
+import hashlib
+import hmac
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+import pydicom
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from ..errors import BusError
+from .pictures import Pixels, check_size
+
+SUFFIXES = {".dcm", ".dicom", ".ima"}
+MAX_FRAMES = 10_000
+PATIENT_KEY = b"bus: patient group, version 1"
+HEADER_TAGS = [
+    "PatientID", "PatientName", "StudyInstanceUID", "BurnedInAnnotation", "NumberOfFrames", "Rows", "Columns",
+]  # fmt: skip
+PALETTE_TAGS = [
+    f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")
+]
+PIXEL_TAGS = [
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
+    "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData",
+    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", *PALETTE_TAGS,
+]  # fmt: skip
+
+# pydicom's complaints quote the values that it complains about, which may be a patient's
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What may be known of a DICOM file."""
+
+    group: str | None  # pseudonym of the patient
+    frames: int  # 0: no image (a report, a directory)
+    burned_in: bool | None  # BurnedInAnnotation; None where the file doesn't say
+    named: bool  # the file's path holds the patient's id or a part of the name
+
+
+def is_dicom(name: str, head: bytes) -> bool:
+    """Whether a file is DICOM: by its suffix, or by the mark in its first 132 bytes."""
+    return PurePosixPath(name).suffix.casefold() in SUFFIXES or head[128:132] == b"DICM"
+
+
+def read_header(handle: BinaryIO, name: str, where: str) -> Header:
+    """Read group, frames and burned-in mark of the file `name`; raises BusError if it is damaged."""
+    with _decoding(where):
+        _refuse_deflated(handle, where)
+        data = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
+        frames = int(data.get("NumberOfFrames") or 1) if data.get("Rows") and data.get("Columns") else 0
+        if not 0 <= frames <= MAX_FRAMES:
+            raise BusError(f"{where} declares {frames} frames; 1 to {MAX_FRAMES:,} are read. Cut the loop.")
+        patient = str(data.get("PatientID") or "").strip()
+        identity = [patient, *re.split(r"[\^= ]", str(data.get("PatientName") or ""))]
+        burned_in = str(data.get("BurnedInAnnotation") or "").strip().upper()
+        return Header(
+            group=pseudonym(patient or str(data.get("StudyInstanceUID") or "")),
+            frames=frames,
+            burned_in={"YES": True, "NO": False}.get(burned_in),
+            named=any(len(part) > 2 and part.casefold() in name.casefold() for part in identity),
+        )
+
+
+def pseudonym(identity: str) -> str | None:
+    """A short keyed hash (64 bits), the same for the same identity; None for an empty one."""
+    if not identity:
+        return None
+    digest = hmac.new(PATIENT_KEY, identity.encode("utf-8", "surrogateescape"), hashlib.sha256)
+    return f"dicom-{digest.hexdigest()[:16]}"
+
+
+def decode_rgb(content: bytes, frame: int | None, where: str) -> Pixels:
+    """Decode one frame (counted from 1; None: the middle one) into 8-bit RGB (H×W×3).
+
+    MONOCHROME1 is inverted, YBR converted, palettes applied; other depths than 8 bits are scaled by the full
+    range of BitsStored, without windowing. Raises BusError for damaged files, and for compressions that no
+    decoder is installed for.
+    """
+    with _decoding(where):
+        handle = io.BytesIO(content)
+        _refuse_deflated(handle, where)
+        data = pydicom.dcmread(handle, specific_tags=list(PIXEL_TAGS))
+        check_size(int(data.Columns), int(data.Rows), where)
+        _require_decoder(data, where)
+        frames = int(data.get("NumberOfFrames") or 1)
+        if frame is not None and not 1 <= frame <= frames:
+            raise BusError(f"{where} has {frames} frames; there is no frame {frame}. List the data again.")
+        index = frames // 2 if frame is None else frame - 1
+        return _as_rgb(data, pixel_array(data, index=index))
+
+
+@contextmanager
+def _decoding(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (BusError, MemoryError):
+        raise
+    except Exception as error:  # pydicom raises nearly anything on damaged files, and quotes their values
+        raise BusError(
+            f"{where} could not be read as a DICOM image ({type(error).__name__}). Expected a whole DICOM "
+            "file with ultrasound pixels of 8 to 16 bits. Export it again or remove it."
+        ) from None
+
+
+def _refuse_deflated(handle: BinaryIO, where: str) -> None:
+    """Raise BusError for a deflated file: it may unpack to any size, and pydicom would unpack it all."""
+    if not handle.read(1):
+        raise BusError(f"{where} is empty (0 bytes). Copy it again or remove it.")
+    handle.seek(0)
+    read_preamble(handle, force=False)
+    meta = read_dataset(handle, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        raise BusError(f"{where} is deflated DICOM, which is not read. Export it without compression.")
+    handle.seek(0)
+
+
+def _require_decoder(data: Any, where: str) -> None:
+    syntax = data.file_meta.TransferSyntaxUID
+    if syntax.is_transfer_syntax and not syntax.is_compressed:
+        return
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        name = syntax.name if syntax.is_transfer_syntax else "an unknown method"
+        raise BusError(
+            f"{where} is compressed by {name}, for which no decoder is installed. Install pyjpegls (JPEG-LS) "
+            "or python-gdcm (others), or export it uncompressed."
+        )
+
+
+def _as_rgb(data: Any, pixels: Any) -> Pixels:
+    if pixels.dtype.kind not in "ui":
+        raise TypeError("pixels are not whole numbers")
+    photometric, bits = str(data.PhotometricInterpretation), int(data.BitsStored)
+    if photometric == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, data)
+        bits = 8 * pixels.dtype.itemsize
+    if int(data.get("PixelRepresentation") or 0):
+        pixels = pixels.astype(np.int64) + (1 << (bits - 1))
+    full = (1 << bits) - 1
+    pixels = np.clip(pixels, 0, full)
+    if photometric == "MONOCHROME1":
+        pixels = full - pixels
+    if bits != 8:
+        pixels = pixels * (255 / full) + 0.5
+    pixels = pixels.astype(np.uint8)
+    return pixels if pixels.ndim == 3 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)

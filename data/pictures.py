@@ -1,0 +1,121 @@
+"""Ordinary pictures, from bytes to pixels: every mode of PNG, JPEG, TIFF, BMP, WebP and PNM."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import BusError
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM")
+SUFFIXES = {
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".pgm", ".ppm",
+    ".pnm",
+}  # fmt: skip
+MAX_PIXELS = 64_000_000  # the largest screens of ultrasound scanners have 8 million
+MIN_SIDE = 16  # px
+
+# Pillow warns of damaged metadata and of sizes that are refused here anyway
+warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+
+
+def decode_rgb(content: bytes, where: str) -> Pixels:
+    """Decode a scan into 8-bit RGB (H×W×3): upright by its EXIF tag, composited on black where it has alpha.
+
+    16-bit grey is divided by 257 (its full range becomes 0–255), 16-bit colour keeps its upper byte. Raises
+    BusError, naming `where`, for files that are damaged, too large, too small, floating-point or hold several
+    pictures.
+    """
+    with _decoding(where):
+        image = _open(content, where)
+        check_size(*image.size, where)
+        return _as_rgb(image, where)
+
+
+def decode_mask(content: bytes, where: str) -> Mask:
+    """Decode a lesion mask (H×W, true inside): where a channel is above 127, or above 0 if none is above 127.
+
+    The second rule reads masks that hold class numbers (0 and 1). Raises BusError as decode_rgb does.
+    """
+    with _decoding(where):
+        values = _as_rgb(_open(content, where), where).max(axis=2)
+    threshold = 127 if values.max() > 127 else 0
+    return np.asarray(values > threshold)
+
+
+def check_size(width: int, height: int, where: str) -> None:
+    """Raise BusError if a scan of this native size (px) would not fit into memory or is no scan."""
+    if width * height > MAX_PIXELS:
+        raise BusError(
+            f"{where} has {width}×{height} pixels; at most {MAX_PIXELS // 1_000_000} million are read. "
+            "Reduce or remove it."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise BusError(f"{where} has {width}×{height} pixels; a scan has {MIN_SIDE} or more a side. Remove it.")
+
+
+@contextmanager
+def _decoding(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (BusError, MemoryError):
+        raise
+    except Exception as error:  # decoders of damaged files raise nearly anything
+        raise BusError(
+            f"{where} could not be read as a picture ({error or type(error).__name__}). Expected a whole "
+            f"{', '.join(FORMATS)} or DICOM file. Save or copy it again, or remove it."
+        ) from error
+
+
+def _open(content: bytes, where: str) -> Image.Image:
+    if not content:
+        raise BusError(f"{where} is empty (0 bytes). Copy it again or remove it.")
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise BusError(
+            f"{where} is no picture, or its first bytes are damaged ({content[:8]!r}). Expected "
+            f"{', '.join(FORMATS)} or DICOM. Save it in one of these formats or remove it."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise BusError(
+            f"{where} claims far more pixels than a scan has; at most {MAX_PIXELS // 1_000_000} million are "
+            "read. Reduce or remove it."
+        ) from error
+    width, height = image.size
+    check_size(max(width, MIN_SIDE), max(height, MIN_SIDE), where)
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        raise BusError(f"{where} holds several pictures; one is expected. Save one frame alone.")
+    image.load()
+    return image
+
+
+def _as_rgb(image: Image.Image, where: str) -> Pixels:
+    deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+    if image.mode in ("I", "F") and not deep:
+        raise BusError(
+            f"{where} holds 32-bit {'floating-point' if image.mode == 'F' else 'whole'} numbers, whose range "
+            "is not known. Save it with 8 or 16 bits a pixel."
+        )
+    image = ImageOps.exif_transpose(image)
+    if deep:
+        grey = np.asarray(image).astype(np.uint32)
+        return _repeat(((grey + 128) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        pixels = np.asarray(image.convert("RGBA")).astype(np.uint16)
+        return ((pixels[..., :3] * pixels[..., 3:] + 127) // 255).astype(np.uint8)
+    if image.mode in ("1", "L"):
+        return _repeat(np.asarray(image.convert("L")))
+    return np.array(image.convert("RGB"))
+
+
+def _repeat(grey: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)

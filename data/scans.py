@@ -1,0 +1,267 @@
+"""Scans of a data set: which files they are, their classes, masks, groups and folds, and their pixels."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from ..errors import BusError, UsageError
+from . import dicom, pictures
+from .archive import Source, open_source
+from .layout import Layout, find_layout
+from .pictures import Mask, Pixels
+from .table import read_table
+
+MASK_NAME = re.compile(r"(?P<scan>.*)_mask(_\d+)?", re.IGNORECASE)
+TABLE = "labels.csv"
+
+
+@dataclass(frozen=True)
+class ScanFile:
+    """One scan of a listing; paths are relative to its root, and a frame of a DICOM loop ends in #number."""
+
+    file: str
+    label: str
+    masks: tuple[str, ...] = ()
+    group: str | None = None
+    fold: int | None = None
+    frame: int | None = None  # of a DICOM loop, counted from 1; None: the middle one
+    burned_in: bool | None = None  # what DICOM's BurnedInAnnotation says; None where it says nothing
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A data set as it lies on the disk, nothing decoded yet."""
+
+    name: str
+    root: Path  # below which files are named; inside a zip where the data are one
+    layout: str  # "class folders", "train and test folders" or "labels.csv"
+    scans: tuple[ScanFile, ...]  # sorted by file
+    ignored: tuple[tuple[str, str], ...]  # file, why it was not taken for a scan
+    grouped_by: str | None  # "group" or "patient" (a column), "DICOM patient", or None
+    notes: tuple[str, ...] = ()  # sentences that a user must see
+    source: Source = field(repr=False, compare=False, kw_only=True)
+    places: Mapping[str, str] = field(repr=False, compare=False, kw_only=True)  # file -> its name in `source`
+
+    def where(self, file: str) -> str:
+        """The place of a file as a message shows it."""
+        return f"{self.root}/{file}"
+
+    def read(self, file: str) -> bytes:
+        """The bytes of a scan's file or mask."""
+        return self.source.read(self.places[file])
+
+
+def list_scans(path: Path, *, frames: str = "middle") -> Listing:
+    """List the scans of a folder, a zip or a labels.csv, with their classes, masks, groups and folds.
+
+    Nothing but scans is taken for scans: masks, hidden files and what is no picture stand in `ignored`.
+    `frames` says what to take of a DICOM loop: its `middle` frame or `all`. Raises BusError where the layout
+    is unclear, a class is empty or a table is wrong; UsageError for a path that is no data.
+    """
+    if frames not in ("middle", "all"):
+        raise UsageError(f"--frames {frames} is unknown; choose middle or all.")
+    by_table = path.is_file() and path.suffix.casefold() == ".csv"
+    source = open_source(path.parent if by_table else path)
+    stock = _take_stock(source)
+    if by_table:
+        layout = Layout("", path.name)
+    else:
+        tables = [name for name in source.names if PurePosixPath(name).name.casefold() == TABLE]
+        layout = find_layout(stock.scans, source.folders, tables, str(path))
+    rows, grouped_by = _rows(source, layout)
+    rows = [replace(row, masks=row.masks or stock.masks.get(row.file, ())) for row in rows]
+    ignored = stock.left_over(rows, "not in the table" if layout.table else "not in a class folder")
+    scans, notes = _with_headers(rows, stock.headers, every=frames == "all")
+    if grouped_by is None and any(scan.group for scan in scans):
+        grouped_by = "DICOM patient"
+    scans, places = _below_root(scans, layout.root, stock.headers)
+    if layout.splits:
+        merged = ", ".join(layout.splits)
+        notes.append(f"The folders {merged} were merged: their split is not used, the study makes its own.")
+    return Listing(
+        name=path.resolve().stem if path.is_file() else path.resolve().name,
+        root=path.parent if by_table else path / layout.root,
+        layout=TABLE if layout.table else "train and test folders" if layout.splits else "class folders",
+        scans=tuple(sorted(scans, key=lambda scan: scan.file)),
+        ignored=tuple(sorted((name.removeprefix(layout.root), why) for name, why in ignored)),
+        grouped_by=grouped_by,
+        notes=tuple(notes),
+        source=source,
+        places=places,
+    )
+
+
+def read_scan(listing: Listing, scan: ScanFile) -> Pixels:
+    """The pixels of a scan as 8-bit RGB (H×W×3) at native size; BusError names a file that cannot be read."""
+    content = listing.read(scan.file)
+    where = listing.where(scan.file)
+    if dicom.is_dicom(listing.places[scan.file], content):
+        return dicom.decode_rgb(content, scan.frame, where)
+    return pictures.decode_rgb(content, where)
+
+
+def read_mask(listing: Listing, scan: ScanFile) -> Mask | None:
+    """The union of a scan's masks (H×W, true inside a lesion), or None if it has none.
+
+    Raises BusError if a mask cannot be read or has another size than the scan.
+    """
+    if not scan.masks:
+        return None
+    shape = read_scan(listing, scan).shape[:2]
+    union = np.zeros(shape, bool)
+    for file in scan.masks:
+        mask = pictures.decode_mask(listing.read(file), listing.where(file))
+        if mask.shape != shape:
+            raise BusError(
+                f"{listing.where(file)} has {mask.shape[1]}×{mask.shape[0]} pixels, its scan {scan.file} has "
+                f"{shape[1]}×{shape[0]}. Replace the mask or remove it."
+            )
+        union |= mask
+    return union
+
+
+def to_grey(rgb: Pixels) -> Pixels:
+    """Luma of an 8-bit RGB scan (H×W); where the three channels are equal, exactly their value."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+@dataclass(frozen=True)
+class _Stock:
+    """What lies below a path, by what the files are; names are those of the source."""
+
+    scans: list[str]
+    masks: dict[str, tuple[str, ...]]  # by scan
+    orphans: list[str]  # masks without a scan
+    headers: dict[str, dicom.Header]  # of DICOM files with an image
+    ignored: list[tuple[str, str]]
+
+    def left_over(self, rows: Sequence[ScanFile], why: str) -> list[tuple[str, str]]:
+        """What is neither one of `rows` nor a mask of one, and why not."""
+        used = {row.file for row in rows}.union(*(row.masks for row in rows))
+        others = [name for names in ([*self.scans], *self.masks.values()) for name in names]
+        return [
+            *((name, reason) for name, reason in self.ignored if name not in used),
+            *((name, "a mask without a scan") for name in self.orphans if name not in used),
+            *((name, why) for name in sorted(set(others) - used)),
+        ]
+
+
+def _take_stock(source: Source) -> _Stock:
+    """Sort the files of a source into scans, their masks and the rest."""
+    ignored = list(source.ignored)
+    headers: dict[str, dicom.Header] = {}
+    images: list[str] = []
+    for name in source.names:
+        path = PurePosixPath(name)
+        if path.suffix.casefold() in pictures.SUFFIXES:
+            images.append(name)
+        elif dicom.is_dicom(name, source.head(name, 132)):
+            headers[name] = _read_header(source, name)
+            if headers[name].frames:
+                images.append(name)
+            else:
+                ignored.append((name, "DICOM without an image"))
+        elif path.name.casefold() != TABLE:
+            ignored.append((name, "not a picture"))
+    scans, masks, orphans = _pair(images)
+    return _Stock(scans, masks, orphans, headers, ignored)
+
+
+def _read_header(source: Source, name: str) -> dicom.Header:
+    with source.open(name) as handle:
+        return dicom.read_header(handle, name, source.where(name))
+
+
+def _pair(images: Sequence[str]) -> tuple[list[str], dict[str, tuple[str, ...]], list[str]]:
+    """Scans; the masks beside each (`X_mask.png`, `X_mask_1.png` beside `X.png`); masks without a scan."""
+    scans: list[str] = []
+    united: dict[tuple[PurePosixPath, str], list[str]] = defaultdict(list)
+    for name in images:
+        path = PurePosixPath(name)
+        if match := MASK_NAME.fullmatch(path.stem):
+            united[path.parent, match["scan"]].append(name)
+        else:
+            scans.append(name)
+    key = {name: (PurePosixPath(name).parent, PurePosixPath(name).stem) for name in scans}
+    masks = {name: tuple(united[key[name]]) for name in scans if key[name] in united}
+    found = set(key.values())
+    return scans, masks, [name for place, names in united.items() if place not in found for name in names]
+
+
+def _rows(source: Source, layout: Layout) -> tuple[list[ScanFile], str | None]:
+    """Scans named as in the source, and the column that their groups came from."""
+    if layout.table is None:
+        return [ScanFile(name, label) for name, label in layout.labels], None
+    root = layout.root
+    below = [name.removeprefix(root) for name in source.names if name.startswith(root)]
+    table = read_table(source.read(layout.table), below, source.where(layout.table))
+    rows = [
+        ScanFile(root + row.file, row.label, tuple(root + mask for mask in row.masks), row.group, row.fold)
+        for row in table.rows
+    ]
+    return rows, table.grouped_by
+
+
+def _with_headers(
+    rows: Sequence[ScanFile], headers: Mapping[str, dicom.Header], *, every: bool
+) -> tuple[list[ScanFile], list[str]]:
+    """Add what DICOM headers say: groups (a table's win), burned-in marks; with `every`, one scan a frame."""
+    known = [headers[row.file] for row in rows if row.file in headers]
+    placeholder = len(known) > 1 and len({header.group for header in known}) == 1
+    scans: list[ScanFile] = []
+    for row in rows:
+        header = headers.get(row.file)
+        if header is None:
+            scans.append(row)
+            continue
+        group = row.group or (None if placeholder else header.group)
+        row = replace(row, group=group, burned_in=header.burned_in)
+        loop = every and header.frames > 1
+        scans += [replace(row, frame=number + 1) for number in range(header.frames)] if loop else [row]
+    return scans, _dicom_notes(known, placeholder) if known else []
+
+
+def _dicom_notes(headers: Sequence[dicom.Header], placeholder: bool) -> list[str]:
+    marks = Counter(header.burned_in for header in headers)
+    named = sum(header.named for header in headers)
+    notes = [
+        f"{len(headers)} DICOM files: BurnedInAnnotation is YES in {marks[True]}, NO in {marks[False]}, "
+        f"absent in {marks[None]}. Whatever it says, names can be burned into pixels: look before sharing anything."
+    ]
+    if placeholder:
+        notes.append("All DICOM files carry one patient id, taken for a placeholder: it gives no groups.")
+    if named:
+        notes.append(
+            f"The paths of {named} DICOM files hold the patient's id or name. They are called by a hash "
+            "here; rename them."
+        )
+    return notes
+
+
+def _below_root(
+    scans: Sequence[ScanFile], root: str, headers: Mapping[str, dicom.Header]
+) -> tuple[list[ScanFile], dict[str, str]]:
+    """Name scans and masks relative to the root, and where each lies in the source.
+
+    A DICOM file whose path holds the patient's identity is called by a hash of that path.
+    """
+    named: list[ScanFile] = []
+    places: dict[str, str] = {}
+    for scan in scans:
+        file = scan.file.removeprefix(root)
+        if scan.file in headers and headers[scan.file].named:
+            file = f"{scan.label}/{dicom.pseudonym(scan.file)}.dcm"
+        file += f"#{scan.frame}" if scan.frame else ""
+        if file in places:
+            raise BusError(f"{file} is the name of two scans. Rename one of the files.")
+        places[file] = scan.file
+        masks = tuple(mask.removeprefix(root) for mask in scan.masks)
+        named.append(replace(scan, file=file, masks=masks))
+    for mask in {mask for scan in scans for mask in scan.masks}:
+        places.setdefault(mask.removeprefix(root), mask)
+    return named, places

@@ -1,0 +1,109 @@
+"""Files that are whole or absent: everything is written beside its place and then renamed."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import BusError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it takes `path`'s place, on failure it is removed.
+
+    Raises BusError where the folder cannot be written (full disk, read-only, vanished).
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise BusError(
+            f"Could not write {path}: {error.strerror or error}. Free some space or choose a folder that can be "
+            "written (--study); what was finished before is intact."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` as a whole or not at all."""
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 with Unix line ends."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON; NaN and infinity are refused (ValueError)."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; BusError names a file that is missing or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BusError(f"{path} is missing. Run the command that makes it again.") from error
+    except (ValueError, OSError) as error:
+        raise BusError(
+            f"{path} could not be read as JSON ({error}). Delete it and run the same command again."
+        ) from error
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as CSV (UTF-8, comma, one header line)."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Read a CSV table as one dictionary a row; BusError if it is missing, damaged or lacks one of `columns`."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            rows = list(reader)
+            found = reader.fieldnames or []
+    except FileNotFoundError as error:
+        raise BusError(f"{path} is missing. Run the command that makes it again.") from error
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise BusError(f"{path} could not be read as a CSV table ({error}). Save it as CSV in UTF-8.") from error
+    missing = [column for column in columns if column not in found]
+    if missing:
+        raise BusError(f"{path} has the columns {', '.join(found)}; {', '.join(missing)} is missing.")
+    if any(None in row or None in row.values() for row in rows):
+        raise BusError(f"{path} has rows with more or fewer cells than its header. Save it again as a plain CSV table.")
+    return rows
+
+
+def sha256_bytes(content: bytes | memoryview) -> str:
+    """Hexadecimal SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_json(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a configuration, whatever the order of its keys."""
+    return sha256_bytes(json.dumps(content, sort_keys=True, allow_nan=False).encode())
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's content; BusError if it cannot be read."""
+    try:
+        return sha256_bytes(path.read_bytes())
+    except OSError as error:
+        raise BusError(f"{path} could not be read: {error.strerror}.") from error

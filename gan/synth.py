@@ -1,0 +1,178 @@
+"""Synthetic scans: every source translated, each result with its provenance."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image, PngImagePlugin
+
+from .. import __version__, files
+from ..compute import Compute
+from ..console import progress
+from ..data.store import Pixels, restore_bars
+from ..data.study import Study
+from ..errors import BusError
+from . import train
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A row of `manifest.csv`: where one synthetic scan comes from."""
+
+    file: str
+    sha256: str  # of its grey pixels
+    source_file: str
+    source_sha256: str
+    source_label: str
+    source_group: str
+    fold: int | None
+    variant: str  # plain | flipped | cropped
+    generator_sha256: str
+    seed: int  # of the translator
+    index: int
+    synthetic: str = "SYNTHETIC, not a patient"
+
+
+COLUMNS = tuple(item.name for item in fields(Synthetic))
+
+
+def ordered_sources(labels: Sequence[str], seed: int) -> list[int]:
+    """An order of the sources in which every beginning holds the classes in their proportion, each source once."""
+    rng = np.random.default_rng((seed, 4))
+    place = np.zeros(len(labels))
+    for name in sorted(set(labels)):
+        rows = np.array([row for row, label in enumerate(labels) if label == name])
+        place[rng.permutation(rows)] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return [int(row) for row in np.argsort(place, kind="stable")]
+
+
+def vary(square: Pixels, inside: tuple[slice, slice], turn: int, seed: int, index: int) -> tuple[str, Pixels]:
+    """The `turn`-th version of a source (S×S uint8): as it is, flipped, then cropped and re-gained at random."""
+    if turn == 0:
+        return "plain", square
+    if turn == 1:
+        out = np.zeros_like(square)
+        out[inside] = square[inside][:, ::-1]
+        return "flipped", out
+    rng = np.random.default_rng((seed, 5, index))
+    scan = square[inside][:, :: int(rng.choice([-1, 1]))]
+    height, width = scan.shape
+    share = rng.uniform(0.8, 0.95)
+    down, right = (int(rng.integers(0, side - int(share * side) + 1)) for side in (height, width))
+    crop = scan[down : down + int(share * height), right : right + int(share * width)]
+    gained = cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=cv2.INTER_LINEAR) * rng.uniform(
+        0.85, 1.15
+    )
+    out = np.zeros_like(square)
+    out[inside] = gained.clip(0, 255).astype(np.uint8)
+    return "cropped", out
+
+
+def read_manifest(folder: Path) -> list[Synthetic]:
+    """The synthetic scans that `folder` holds; empty where there is no manifest, BusError where it is damaged."""
+    path = folder / "manifest.csv"
+    if not path.exists():
+        return []
+    try:
+        return [
+            Synthetic(**{**row, "fold": int(row["fold"]) if row["fold"] else None, "seed": int(row["seed"]),
+                         "index": int(row["index"])})  # type: ignore[arg-type]
+            for row in files.read_csv(path, COLUMNS)
+        ]  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
+
+
+def synthesise(
+    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int
+) -> tuple[Path, int]:
+    """Make at least `count` synthetic scans of one finished translator; returns their folder and how many are new.
+
+    Scan i depends on the generator, its seed and i only, so 500 scans begin with the same 100.
+    """
+    gan, folder = study.gan_path(fold, target, gan_seed), study.synth_path(fold, target, gan_seed)
+    if not train.is_done(gan):
+        raise BusError(f"{gan} holds no finished translator. Run bus gan train with the same --study and --fold first.")
+    digest = files.sha256_file(gan / "generator.safetensors")
+    made = [row for row in read_manifest(folder) if row.generator_sha256 == digest]
+    if len(made) >= count:
+        return folder, 0
+    config = train.read_config(gan)
+    if config.training_pixels != study.pixels_sha256(study.train(fold)):
+        raise BusError(
+            f"The translator in {gan} was trained on other pixels than this study's. Use --redo to train it again."
+        )
+    compute.start()
+    generator = train.load_generator(gan, compute.device)
+    rows = study.rows_of(study.train(fold), config.sources)
+    order = [rows[place] for place in ordered_sources([study.scans[row].label for row in rows], gan_seed)]
+    missing = range(len(made), count)
+    with progress(f"Synthetic {target} scans, fold {fold}", len(missing)) as advance:
+        for start in range(missing.start, missing.stop, BATCH):
+            indices = range(start, min(start + BATCH, missing.stop))
+            made += _translate(study, generator, compute, order, indices, folder, (fold, digest, gan_seed))
+            advance(len(indices))
+    files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in made))
+    return folder, len(missing)
+
+
+@torch.inference_mode()
+def _translate(
+    study: Study, generator: torch.nn.Module, compute: Compute, order: Sequence[int], indices: range, folder: Path,
+    origin: tuple[int | None, str, int],
+) -> list[Synthetic]:  # fmt: skip
+    fold, digest, seed = origin
+    sources = [order[index % len(order)] for index in indices]
+    versions = [
+        vary(study.pixels[row], study.scans[row].box.inside, index // len(order), seed, index)
+        for index, row in zip(indices, sources, strict=True)
+    ]
+    # one scan at a time in float32: the result must not depend on which others share its batch
+    results = [train.to_pixels(generator(train.to_tensor(square[None], compute.device)))[0] for _, square in versions]
+    made = []
+    for index, row, (variant, _), result in zip(indices, sources, versions, results, strict=True):
+        source = study.scans[row]
+        pixels = restore_bars(result, source.box)
+        name = f"synthetic ({index + 1}).png"
+        write_png(folder / name, pixels)
+        made.append(Synthetic(
+            name, files.sha256_bytes(pixels.tobytes()), source.file, source.sha256, source.label, source.group,
+            fold, variant, digest, seed, index,
+        ))  # fmt: skip
+    return made
+
+
+def write_png(path: Path, pixels: Pixels) -> None:
+    """Write a grey PNG whose metadata say that it shows no patient."""
+    about = PngImagePlugin.PngInfo()
+    about.add_text(
+        "Description", "SYNTHETIC breast ultrasound scan made by a CycleGAN; it shows no patient. Research use only."
+    )
+    about.add_text("Software", f"bus-balance {__version__}")
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=about)
+    files.write_bytes(path, buffer.getvalue())
+
+
+def load(folder: Path, rows: Sequence[Synthetic], size: int) -> Pixels:
+    """Read synthetic scans (N×S×S uint8) and check each against its manifest's hash; BusError names the first bad one."""
+    squares = np.zeros((len(rows), size, size), np.uint8)
+    for place, row in enumerate(rows):
+        try:
+            content = np.frombuffer((folder / row.file).read_bytes(), np.uint8)
+            pixels = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
+        except (OSError, cv2.error):
+            pixels = None
+        if pixels is None or files.sha256_bytes(np.ascontiguousarray(pixels).tobytes()) != row.sha256:
+            raise BusError(
+                f"{folder / row.file} is missing or not the scan its manifest names (hash {row.sha256[:12]}…). "
+                f"Delete {folder}/manifest.csv and run bus synth again."
+            )
+        squares[place] = pixels
+    return squares

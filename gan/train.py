@@ -1,0 +1,314 @@
+"""Training a translator: presets, the loop, checkpoints, sample sheets."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
+
+from .. import files
+from ..compute import Compute
+from ..console import Interrupted, console, interruptible, progress
+from ..data.store import Pixels
+from ..data.study import Study
+from ..errors import BusError, UsageError
+from .cyclegan import CycleGAN, GanConfig
+from .networks import Generator
+
+SHEET_ROWS = 6  # sources on a sample sheet
+REPORTS = 60  # lines of metrics.jsonl over a whole training
+CHECKPOINT_EVERY = 3  # reports
+SHEET_EVERY = 10  # reports
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Effort of a training; `epochs` instead of `pairs` counts passes over the larger class side."""
+
+    pairs: int = 0
+    epochs: int = 0
+    batch: int = 4
+    channels: int = 32
+    blocks: int = 6
+    upsampling: str = "nearest"
+    average: float = 0.999
+    shift: int = 4
+
+
+PRESETS = {
+    "demo": Preset(pairs=400, channels=16, blocks=3),
+    "quick": Preset(pairs=6_000),
+    "standard": Preset(pairs=30_000),
+    "paper": Preset(epochs=200, batch=1, channels=64, upsampling="transposed", average=0.0, shift=0),
+}
+
+
+def configure(
+    study: Study, compute: Compute, *, fold: int | None, target: str, seed: int, preset: str, pairs: int | None = None
+) -> GanConfig:
+    """Resolve a preset for one fold of a study; UsageError for a preset or class that does not exist."""
+    if preset not in PRESETS:
+        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.")
+    if target not in study.classes:
+        raise UsageError(f"--target {target}: the study's classes are {', '.join(study.classes)}.")
+    chosen, size = PRESETS[preset], study.settings.size
+    sources = tuple(name for name in study.classes if name != target)
+    rows = study.train(fold)
+    larger = max(len(study.rows_of(rows, sources)), len(study.rows_of(rows, [target])))
+    # the paper takes nine blocks from 256 px on and six at 128
+    blocks = 9 if preset == "paper" and size > 128 else chosen.blocks
+    return GanConfig(
+        target=target, sources=sources, fold=fold, seed=seed, size=size,
+        pairs=pairs or chosen.pairs or chosen.epochs * larger, batch=chosen.batch, channels=chosen.channels,
+        blocks=blocks, upsampling=chosen.upsampling, learning_rate=2e-4, cycle=10.0, identity=5.0, buffer=50,
+        average=chosen.average, shift=chosen.shift, precision=compute.precision, threads=compute.threads,
+        device=compute.device, preset=preset, training_pixels=study.pixels_sha256(rows),
+    )  # fmt: skip
+
+
+def read_config(folder: Path) -> GanConfig:
+    """The configuration that a translator was started with; BusError if it is damaged."""
+    found = files.read_json(folder / "config.json")
+    try:
+        return GanConfig(**{**found, "sources": tuple(found["sources"])})
+    except (TypeError, KeyError) as error:
+        raise BusError(
+            f"{folder}/config.json is not a translator's configuration ({error}). Use --redo to start anew."
+        ) from error
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a translator is trained: DONE names the configuration and the generator that lie beside it."""
+    if not (folder / "DONE").exists():
+        return False
+    done, config = files.read_json(folder / "DONE"), asdict(read_config(folder))
+    generator = folder / "generator.safetensors"
+    return (
+        generator.exists()
+        and done.get("config") == files.sha256_json(config)
+        and done.get("generator") == files.sha256_file(generator)
+    )
+
+
+def check_unchanged(folder: Path, config: GanConfig) -> None:
+    """Raise UsageError with the differences if `folder` holds a translator with another configuration."""
+    if not (folder / "config.json").exists():
+        return
+    old, new = asdict(read_config(folder)), asdict(config)
+    differences = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
+    if differences:
+        raise UsageError(
+            f"{folder} holds a translator with other options: {'; '.join(differences)}. Give the old options to go on "
+            "with it, another --gan-seed or --study for a second one, or --redo to set it and what it made aside."
+        )
+
+
+def to_tensor(pixels: Pixels, device: str = "cpu") -> Tensor:
+    """Grey bytes N×S×S to float N×1×S×S in [-1, 1]."""
+    return torch.from_numpy(np.array(pixels)).to(device).float().div_(127.5).sub_(1).unsqueeze(1)
+
+
+def to_pixels(scans: Tensor) -> Pixels:
+    """Float N×1×S×S in [-1, 1] to grey bytes N×S×S."""
+    pixels: Pixels = scans.float().add(1).mul(127.5).round().clamp(0, 255).byte().squeeze(1).cpu().numpy()
+    return pixels
+
+
+@dataclass
+class Log:
+    """How the training went: finished lines of `metrics.jsonl`, and the sums of the line being gathered."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+    steps: int = 0  # in `sums`
+    seconds: float = 0.0  # in `sums`
+
+    def add(self, losses: dict[str, float], seconds: float) -> None:
+        """Gather the losses and the duration of one step."""
+        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in losses.items()}
+        self.steps += 1
+        self.seconds += seconds
+
+    def close_line(self, step: int, pairs: int) -> None:
+        """Turn what was gathered into a line of means."""
+        means = {name: round(value / self.steps, 6) for name, value in self.sums.items()}
+        self.lines.append({"step": step, "pairs": pairs, **means, "seconds": round(self.seconds, 3)})
+        self.sums, self.steps, self.seconds = {}, 0, 0.0
+
+
+def train(study: Study, config: GanConfig, compute: Compute) -> Path:
+    """Train, or go on training, one translator; returns its folder with `generator.safetensors` and `DONE`.
+
+    Raises Interrupted after Ctrl-C (checkpoint written) and BusError if the losses stop being finite.
+    """
+    folder = study.gan_path(config.fold, config.target, config.seed)
+    files.write_json(folder / "config.json", asdict(config))
+    compute.start()
+    model, log = CycleGAN(config, compute), Log()
+    _resume(folder, model, log)
+    rows = study.train(config.fold)
+    scans = {
+        "source": study.pixels[study.rows_of(rows, config.sources)],
+        "target": study.pixels[study.rows_of(rows, [config.target])],
+    }
+    text = f"CycleGAN {' + '.join(config.sources)} → {config.target}, fold {config.fold}, {config.pairs:,} pairs"
+    with interruptible() as stop, progress(text, config.steps, model.step_number) as advance:
+        while model.step_number < config.steps:
+            losses = _step(model, scans, log, folder)
+            advance(1, f"cycle {losses['cycle']:.3f}  adversarial {losses['adversarial']:.2f}")
+            _report(model, scans, log, folder)
+            if stop():
+                _checkpoint(folder, model, log)
+                raise Interrupted(
+                    f"Stopped after {_pairs(model):,} of {config.pairs:,} pairs; run the same command again to go on from there."
+                )
+    _finish(folder, model, log)
+    return folder
+
+
+def _step(model: CycleGAN, scans: dict[str, Pixels], log: Log, folder: Path) -> dict[str, float]:
+    """One step on the batch that (seed, step) alone decide."""
+    begun, config, number = time.perf_counter(), model.config, model.step_number
+    rng = np.random.default_rng((config.seed, 1, number))
+    batch = {side: _batch(scans[side], config, number, side, rng).to(config.device) for side in ("source", "target")}
+    losses = model.step(batch["source"], batch["target"], rng)
+    bad = [name for name, value in losses.items() if not np.isfinite(value)]
+    if bad:
+        raise BusError(
+            f"Training diverged at step {number}: the loss {bad[0]} is not a finite number. The last good checkpoint in "
+            f"{folder} is kept. Try --precision float32, or another --gan-seed."
+        )
+    log.add(losses, time.perf_counter() - begun)
+    return losses
+
+
+def _report(model: CycleGAN, scans: dict[str, Pixels], log: Log, folder: Path) -> None:
+    """At the end of an interval write down the losses; less often a checkpoint and a sample sheet."""
+    every = max(1, model.config.steps // REPORTS)
+    number, rest = divmod(model.step_number, every)
+    if rest:
+        return
+    log.close_line(model.step_number, _pairs(model))
+    if number % SHEET_EVERY == 0:
+        _sheet(folder, model, scans)
+    if number % CHECKPOINT_EVERY == 0:
+        _checkpoint(folder, model, log)
+
+
+def _pairs(model: CycleGAN) -> int:
+    return min(model.step_number * model.config.batch, model.config.pairs)
+
+
+def _batch(scans: Pixels, config: GanConfig, step: int, side: str, rng: np.random.Generator) -> Tensor:
+    """The batch of one step: scans in epochs of fresh permutations, flipped and moved at random."""
+    number = {"source": 2, "target": 3}[side]
+    rows = []
+    for place in range(step * config.batch, (step + 1) * config.batch):
+        epoch, within = divmod(place, len(scans))
+        rows.append(np.random.default_rng((config.seed, number, epoch)).permutation(len(scans))[within])
+    return to_tensor(np.stack([_move(scans[row], config.shift, rng) for row in rows]))
+
+
+def _move(square: Pixels, shift: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Flip left to right with chance ½ and move by up to `shift` px; the edge is repeated."""
+    square = square[:, ::-1] if rng.random() < 0.5 else square
+    if not shift:
+        return square
+    down, right = rng.integers(0, 2 * shift + 1, 2)
+    side = len(square)
+    return np.pad(square, shift, mode="edge")[down : down + side, right : right + side]
+
+
+def _checkpoint(folder: Path, model: CycleGAN, log: Log) -> None:
+    with files.writing(folder / "checkpoint.pt") as temporary:
+        torch.save({"model": model.state(), "log": json.dumps(asdict(log))}, temporary)
+    files.write_text(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in log.lines))
+
+
+def _resume(folder: Path, model: CycleGAN, log: Log) -> None:
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return
+    try:
+        saved = torch.load(path, map_location=model.compute.device, weights_only=True)
+        model.restore(saved["model"])
+        vars(log).update(json.loads(saved["log"]))
+    except Exception as error:  # torch raises nearly anything for a damaged file
+        raise BusError(
+            f"{path} is damaged ({type(error).__name__}). Delete it to start this translator anew."
+        ) from error
+    console.print(f"Going on from {_pairs(model):,} pairs ({path}).")
+
+
+def _finish(folder: Path, model: CycleGAN, log: Log) -> None:
+    if log.steps:
+        log.close_line(model.step_number, _pairs(model))
+    _checkpoint(folder, model, log)
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.averaged.state_dict().items()}
+    content = safetensors_bytes(tensors)
+    files.write_bytes(folder / "generator.safetensors", content)
+    done = {
+        "config": files.sha256_json(asdict(model.config)),
+        "generator": files.sha256_bytes(content),
+        "seconds": round(sum(line["seconds"] for line in log.lines), 1),
+    }
+    files.write_json(folder / "DONE", done)
+
+
+def load_generator(folder: Path, device: str) -> Generator:
+    """The trained (averaged) generator of a finished translator, ready to translate."""
+    from safetensors.torch import load_file
+
+    config = read_config(folder)
+    generator = Generator(config.channels, config.blocks, config.upsampling)
+    try:
+        generator.load_state_dict(load_file(folder / "generator.safetensors"))
+    except Exception as error:
+        raise BusError(f"{folder}/generator.safetensors is damaged ({error}). Use --redo to train it again.") from error
+    return generator.to(device).eval()
+
+
+@torch.inference_mode()
+def _sheet(folder: Path, model: CycleGAN, scans: dict[str, Pixels]) -> None:
+    """Save a picture with a row a source: source, synthetic, difference, back-translation, a real target scan."""
+    count = min(SHEET_ROWS, len(scans["source"]), len(scans["target"]))
+    spread = {side: scans[side][np.linspace(0, len(scans[side]) - 1, count, dtype=int)] for side in scans}
+    sources = to_tensor(spread["source"], model.config.device)
+    with model.compute.autocast():
+        made = model.averaged(sources)
+        back = model.networks["to_source"](made)
+    synthetic, returned = to_pixels(made), to_pixels(back)
+    difference = np.abs(synthetic.astype(int) - spread["source"]).astype(np.uint8)
+    columns = [spread["source"], synthetic, 255 - difference, returned, spread["target"]]
+    sheet = np.concatenate([np.concatenate(list(column), axis=0) for column in columns], axis=1)
+    encoded = cv2.imencode(".png", sheet)[1].tobytes()
+    files.write_bytes(folder / "samples" / f"pairs-{_pairs(model):06d}.png", encoded)
+
+
+def time_step(study: Study, config: GanConfig, compute: Compute, repeats: int = 3) -> float:
+    """Seconds of one training step on this machine, measured (the first, slower one is not counted)."""
+    compute.start()
+    model, rows = CycleGAN(config, compute), study.train(config.fold)
+    scans = {
+        "source": study.pixels[study.rows_of(rows, config.sources)],
+        "target": study.pixels[study.rows_of(rows, [config.target])],
+    }
+    times = []
+    for _ in range(repeats + 1):
+        log = Log()
+        _step(model, scans, log, study.path)
+        times.append(log.seconds)
+    return float(np.median(times[1:]))
+
+
+def sample_sheets(folder: Path) -> Iterator[Path]:
+    """The sample sheets of a translator, earliest first."""
+    yield from sorted((folder / "samples").glob("pairs-*.png"))

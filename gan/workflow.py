@@ -1,0 +1,118 @@
+"""From a study to scored synthetic scans: what is done is skipped, what contradicts it is refused or set aside."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import files
+from ..compute import Compute
+from ..console import console
+from ..data.study import Study
+from . import synth, train
+from .cyclegan import GanConfig
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How synthetic scans are scored: the network asked for, its weights, and how often the reference is split."""
+
+    extractor: str = "auto"
+    weights: Path | None = None
+    splits: int = 50
+
+
+def recorded_compute(folder: Path, compute: Compute, asked: bool) -> Compute:
+    """What a translator was started with, so that it goes on in the same arithmetic, unless the user asked otherwise."""
+    if asked or not (folder / "config.json").exists():
+        return compute
+    config = train.read_config(folder)
+    return Compute(config.device, config.precision, config.threads)
+
+
+def set_aside(study: Study, folders: Sequence[Path]) -> Path | None:
+    """Move folders of a study to `aside/N`, keeping their place within; None where there was nothing to move."""
+    present = [folder for folder in folders if folder.exists()]
+    if not present:
+        return None
+    root = study.path / "aside"
+    number = 1 + max((int(path.name) for path in root.glob("*") if path.name.isdigit()), default=0)
+    for folder in present:
+        place = root / str(number) / folder.relative_to(study.path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder, place)
+    return root / str(number)
+
+
+def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool = False) -> bool:
+    """Make sure that the translator of `config` is trained; returns whether there was anything to do.
+
+    Raises UsageError where another translator lies in its place, unless `redo` sets it and its scans aside.
+    """
+    folder = study.gan_path(config.fold, config.target, config.seed)
+    if redo:
+        aside = set_aside(study, [folder, study.synth_path(config.fold, config.target, config.seed)])
+        if aside:
+            console.print(f"The old translator and its scans are now in {aside}.")
+    train.check_unchanged(folder, config)
+    if train.is_done(folder):
+        console.print(f"Nothing to do: the translator in {folder} is trained.")
+        return False
+    train.train(study, config, compute)
+    console.print(f"Trained: {folder}")
+    return True
+
+
+def make_scans(
+    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int, judge: Judge
+) -> bool:
+    """Make sure that at least `count` synthetic scans exist and are scored; returns whether there was anything to do."""
+    folder, new = synth.synthesise(study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count)
+    rows = synth.read_manifest(folder)
+    scored = _score(study, folder, rows, compute, judge)
+    if not new and not scored:
+        console.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
+        return False
+    distinct = len({row.source_sha256 for row in rows})
+    console.print(f"{folder} holds {len(rows)} synthetic scans of {distinct} distinct sources, {new} of them new.")
+    return True
+
+
+def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge) -> bool:
+    """Score the scans of a folder unless its scores.json already speaks of these; returns whether it was done now."""
+    place = folder / "scores.json"
+    key = {
+        "manifest": files.sha256_file(folder / "manifest.csv"),
+        "asked": judge.extractor,
+        "weights": files.sha256_file(judge.weights) if judge.weights else None,
+        "splits": judge.splits,
+    }
+    if place.exists() and files.read_json(place).get("key") == key:
+        return False
+    from . import score  # late: torch-fidelity takes seconds to import
+    from .features import choose_extractor
+
+    fold, target = rows[0].fold, folder.name
+    used = study.train(fold)
+    number = {(study.scans[row].sha256, study.scans[row].label): place for place, row in enumerate(used)}
+    compute.start()
+    console.print("Scoring the synthetic scans against the target scans of the training part …")
+    scores = score.score_synthetic(
+        synthetic=synth.load(folder, rows, study.settings.size),
+        source_rows=[number[row.source_sha256, row.source_label] for row in rows],
+        real=study.pixels[used],
+        labels=[study.scans[row].label for row in used],
+        groups=[study.scans[row].group for row in used],
+        boxes=[study.scans[row].box for row in used],
+        files=[row.file for row in rows],
+        real_files=[study.scans[row].file for row in used],
+        target=target,
+        sources=[name for name in study.classes if name != target],
+        extractor=choose_extractor(judge.extractor, judge.weights, announce=console.print),
+        trained_with=None,
+        splits=judge.splits,
+    )
+    files.write_json(place, {"key": key, **scores})
+    for line in score.sentences(scores):
+        console.print(line)
+    return True

@@ -1,0 +1,159 @@
+"""A study on disk with made-up answers, as small as a report allows, and with hostile names on demand."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from bus import files
+from bus.benchmark.plan import DEFAULT_ARMS, Cell, Check
+from bus.benchmark.summary import Summary, summarise
+from bus.classify.train import Recipe
+from bus.data.store import save_pixels
+from bus.data.study import COLUMNS, FORMAT, DataInfo, Settings, Study
+
+SIZE = 64
+COUNTS = {"benign": 60, "malignant": 30, "normal": 20}
+FOLDS = 5
+HOSTILE = "<script>alert(1)</script> $x$ *a* | `b`"
+SKILL = {"original": 1.1, "weighted": 1.2, "oversampled": 1.25, "cyclegan": 1.5}
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """What a report is written from."""
+
+    study: Study
+    cells: list[Cell]
+    summary: Summary
+    checks: list[Check]
+
+
+def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None:
+    """Write cohort.csv and pixels.npy: discs on speckle, two scans a group, the last scan left out."""
+    rows: list[list[object]] = []
+    squares = []
+    y, x = np.mgrid[:SIZE, :SIZE]
+    for label, count in COUNTS.items():
+        for number in range(count):
+            square = rng.rayleigh(45, (SIZE, SIZE))
+            if label != "normal":
+                edge = 12 + (3 * np.sin(5 * np.arctan2(y - 30, x - 32)) if label == "malignant" else 0)
+                square[np.hypot(y - 30, x - 32) < edge] *= 0.25
+            squares.append(np.clip(square, 0, 255).astype(np.uint8))
+            out = "" if number < count - 1 else f"contradicting labels in group {label}-x: benign, malignant"
+            fold = "" if out else (number // 2) % FOLDS
+            digest = files.sha256_bytes(squares[-1].tobytes())
+            name = names.get(label, label)
+            rows.append([f"{name}/{name} ({number + 1}).png", digest, name, f"{label}-{number // 2}",
+                         fold, out, 500, 470, 2, 0, SIZE - 4, SIZE])  # fmt: skip
+    save_pixels(path / "pixels.npy", np.stack(squares))
+    files.write_csv(path / "cohort.csv", COLUMNS, rows)
+
+
+def _answers(study: Study, cell: Cell, rng: np.random.Generator) -> None:
+    """Write one cell's folder; VGG19 on the original arm answers the first class to everything."""
+    rows, table = study.test(cell.fold), []
+    for row in rows:
+        logits = rng.normal(0, 1, len(study.classes))
+        logits[study.labels[row]] += SKILL[cell.arm] * 1.3
+        if (cell.model, cell.arm) == ("vgg19", "original"):
+            logits[0] += 9
+        shares = np.round(np.exp(logits) / np.exp(logits).sum(), 8)
+        scan = study.scans[row]
+        answer = study.classes[int(shares.argmax())]
+        table.append([scan.file, scan.sha256, scan.label, scan.group, cell.fold, answer, *shares])
+    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
+    files.write_csv(cell.path / "predictions.csv", header, table)
+    files.write_json(cell.path / "config.json", cell.config)
+    files.write_json(cell.path / "metrics.json", {"seconds": 93.5, "steps": cell.recipe.steps})
+
+
+def _translator(study: Study, fold: int, rng: np.random.Generator) -> None:
+    """Write a translator's folder and its synthetic scans with scores."""
+    gan, synth = study.gan_path(fold, study.target, 0), study.synth_path(fold, study.target, 0)
+    lines = [
+        {"step": n, "pairs": 100 * n, "generator": 4 / n + 2, "adversarial": 0.5 + rng.normal(0, 0.05),
+         "cycle": 0.3 / n**0.5, "identity": 0.2 / n**0.5, "discriminator": 0.5 - 0.004 * n, "seconds": 20.0}
+        for n in range(1, 61)
+    ]  # fmt: skip
+    files.write_text(gan / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    files.write_json(gan / "config.json", {"target": study.target, "sources": ["benign", "normal"], "pairs": 6000})
+    sources = study.rows_of(study.train(fold), [name for name in study.classes if name != study.target])[:10]
+    header = ["file", "sha256", "source_file", "source_sha256", "source_label", "source_group", "fold", "variant",
+              "generator_sha256", "seed", "index"]  # fmt: skip
+    rows: list[list[object]] = []
+    for index, row in enumerate(sources):
+        made = cv2.GaussianBlur(study.pixels[row], (5, 5), 0)
+        name = f"synthetic ({index + 1}).png"
+        files.write_bytes(synth / name, cv2.imencode(".png", made)[1].tobytes())
+        scan = study.scans[row]
+        rows.append([name, files.sha256_bytes(made.tobytes()), scan.file, scan.sha256, scan.label, scan.group, fold,
+                     "plain", "ab" * 32, 0, index])  # fmt: skip
+    sheet = np.hstack([study.pixels[sources[:4]].reshape(-1, SIZE)] * 5)
+    files.write_bytes(gan / "samples" / "pairs-006000.png", cv2.imencode(".png", sheet)[1].tobytes())
+    files.write_csv(synth / "manifest.csv", header, rows)
+    files.write_json(synth / "scores.json", _scores(study, sources))
+
+
+def _scores(study: Study, sources: Sequence[int]) -> dict[str, Any]:
+    def triple(score: float, floor: float, ceiling: float, normalised: float | None = None) -> dict[str, Any]:
+        values = {"score": score, "floor": floor, "ceiling": ceiling}
+        made: dict[str, Any] = {key: {"mean": value, "spread": abs(value) / 10} for key, value in values.items()}
+        return {**made, "normalised": None if normalised is None else {"mean": normalised, "spread": 0.2}}
+
+    return {
+        "extractor": {"name": "efficientnet-lite0", "label": "FD (EfficientNet-Lite0)", "reason": "No Inception weights."},
+        "trained_with": None,
+        "n": {"synthetic": 10, "sources": 10, "target": 24, "half": 12, "splits": 50},
+        "reference": "target scans of the training part of fold 0",
+        "kid": triple(0.041, -0.003, 0.027, 1.47),
+        "frechet": triple(91.0, 60.0, 85.0),
+        "precision": triple(0.4, 0.7, 0.5), "recall": triple(0.3, 0.6, 0.5),
+        "density": triple(0.5, 0.9, 0.6), "coverage": triple(0.4, 0.8, 0.5),
+        "identity": {"synthetic": 0.31, "blurred": 0.22, "regained": 0.12},
+        "copies": {"threshold": 0.11, "synthetic": 0.02, "held_out": 0.03, "worst": [
+            {"file": f"synthetic ({n}).png", "nearest": study.scans[sources[n]].file, "distance": 0.1 + n / 100}
+            for n in (1, 2, 3)
+        ]},
+        "reader": {"target": 0.81, "others": {"benign": 0.2, "normal": 0.05}, "sources": 0.17, "synthetic": 0.44,
+                   "synthetic_from": {"benign": 0.5, "normal": 0.3}},
+        "distinct": {"effective": 6.2, "n": 10, "sources": 10},
+        "warnings": [{"name": "worse than nothing", "text": "KID is worse than that of the untranslated sources."}],
+        "notes": ["FID was not computed."],
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
+    """A function that writes a study with made-up answers and returns what a report needs."""
+
+    def make(
+        *, folds: Sequence[int] = (0, 1), arms: Sequence[str] = DEFAULT_ARMS, translator: bool = True,
+        benign: str = "benign", preset: str = "quick", banners: tuple[str, ...] = (),
+    ) -> MadeUp:  # fmt: skip
+        path, rng = tmp_path_factory.mktemp("made-up") / "study", np.random.default_rng(5)
+        _cohort(path, {"benign": benign}, rng)
+        info = DataInfo("busi", "…", "cd" * 32, "", "list", 798)
+        classes = tuple(sorted([benign, "malignant", "normal"]))
+        settings = Settings(FORMAT, info, "clean", SIZE, FOLDS, 0, "malignant", None, classes, banners)
+        files.write_json(path / "study.json", asdict(settings))
+        study = Study.open(path)
+        cells = [
+            Cell(fold, arm, model, 0, Recipe(model, 600, weighted=arm == "weighted"), 0, 30, "float32", "cpu", preset,
+                 "aa" * 32, "bb" * 32, "cc" * 32, study.cells_path(fold))
+            for fold in folds for model in ("simplecnn", "vgg19", "resnet18") for arm in arms
+        ]  # fmt: skip
+        for cell in cells:
+            _answers(study, cell, rng)
+        for fold in folds if translator else ():
+            _translator(study, fold, rng)
+        checks = [Check("no group is in both the training and the test part", 107, True)]
+        return MadeUp(study, cells, summarise(study, cells), checks)
+
+    return make

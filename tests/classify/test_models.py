@@ -1,0 +1,60 @@
+"""The classifiers: shapes, sizes, first weights."""
+
+import pytest
+import torch
+from bus.classify import models
+from bus.errors import BusError, UsageError
+from safetensors.torch import save_file
+
+
+@pytest.mark.parametrize(("model", "millions"), [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2)])
+@pytest.mark.parametrize("size", [32, 64])
+def test_grey_scans_give_a_number_for_each_class(model, millions, size):
+    network = models.build(model, 3, "none", 0).eval()
+    assert network(torch.rand(2, 1, size, size)).shape == (2, 3)
+    assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(millions, rel=0.05)
+
+
+def test_first_weights_depend_on_the_seed_alone():
+    torch.manual_seed(7)
+    first = models.build("resnet18", 3, "none", 0).state_dict()
+    second, other = (models.build("resnet18", 3, "none", seed).state_dict() for seed in (0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+
+
+@pytest.mark.parametrize("model", ["vgg19", "resnet18"])
+def test_imagenet_weights_answer_grey_scans_like_rgb_ones(model, monkeypatch):
+    """Summed kernels on a grey scan equal the RGB network on the scan repeated; nothing but the head is new."""
+    from torchvision.models import ResNet18_Weights, VGG19_BN_Weights, resnet18, vgg19_bn
+
+    colour = {"vgg19": vgg19_bn, "resnet18": resnet18}[model]().eval()
+    weights = {"vgg19": VGG19_BN_Weights, "resnet18": ResNet18_Weights}[model]
+    monkeypatch.setattr(weights, "get_state_dict", lambda self, **options: colour.state_dict())
+    grey = models.build(model, 3, "imagenet", 0).eval()
+    scan = torch.rand(1, 1, 64, 64)
+    first = {"vgg19": "features.0", "resnet18": "conv1"}[model]
+    expected = colour.get_submodule(first)(scan.repeat(1, 3, 1, 1))
+    assert torch.allclose(grey.get_submodule(first)(scan), expected, atol=1e-4)
+    fresh = [name for name, tensor in grey.state_dict().items() if not torch.equal(tensor, colour.state_dict().get(name, torch.empty(0)))]
+    assert {name.rsplit(".", 1)[0] for name in fresh} <= {first, "fc", "classifier"}
+
+
+def test_weights_that_cannot_be_had_are_explained(monkeypatch, tmp_path):
+    from torchvision.models import ResNet18_Weights
+
+    def refuse(self, **options):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", refuse)
+    with pytest.raises(BusError, match=r"no route to host.*--init none"):
+        models.build("resnet18", 3, "imagenet", 0)
+    with pytest.raises(UsageError, match="SimpleCNN has no ImageNet weights"):
+        models.check_init(("simplecnn",), "imagenet")
+    with pytest.raises(UsageError, match="expected none, imagenet or a safetensors file"):
+        models.check_init(("resnet18",), str(tmp_path / "nothing"))
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(BusError, match="does not hold weights of resnet18"):
+        models.build("resnet18", 3, str(tmp_path / "other.safetensors"), 0)
+    with pytest.raises(UsageError, match="simplecnn, vgg19, resnet18"):
+        models.build("alexnet", 3, "none", 0)

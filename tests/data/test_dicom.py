@@ -1,0 +1,301 @@
+"""DICOM: pixels of every ultrasound interpretation, frames, groups, and no identity anywhere."""
+
+import io
+import logging
+import tempfile
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bus.data import dicom
+from bus.data.scans import Listing, list_scans, read_mask, read_scan
+from bus.errors import BusError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels.processing import convert_color_space
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+    UltrasoundMultiFrameImageStorage,
+    generate_uid,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
+NAME, IDENTITY, BORN = "Zyxwvut^Quentin", "SECRET-4711", "19560701"
+SECRETS = ("zyxwvut", "quentin", "secret", "4711", BORN)
+GREY = np.random.default_rng(0).integers(0, 256, (20, 24), np.uint8)
+COLOUR = np.random.default_rng(1).integers(0, 256, (20, 24, 3), np.uint8)
+LOOP = np.random.default_rng(2).integers(0, 256, (5, 20, 24), np.uint8)
+
+
+def make(
+    pixels: np.ndarray,
+    photometric: str = "MONOCHROME2",
+    *,
+    patient: str = IDENTITY,
+    colour: bool = False,
+    **tags: object,
+) -> Dataset:
+    """An ultrasound file: H×W or N×H×W pixels, with a last axis of 3 if `colour`."""
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.SOPClassUID = UltrasoundMultiFrameImageStorage
+    data.SOPInstanceUID = generate_uid(entropy_srcs=[pixels.tobytes().hex()[:60]])
+    data.PatientName, data.PatientID, data.PatientBirthDate = NAME, patient, BORN
+    *frames, data.Rows, data.Columns = pixels.shape[:-1] if colour else pixels.shape
+    if frames:
+        data.NumberOfFrames = frames[0]
+    data.SamplesPerPixel = 3 if colour else 1
+    if colour:
+        data.PlanarConfiguration = 0
+    data.PhotometricInterpretation = photometric
+    data.BitsAllocated = data.BitsStored = 8 * pixels.itemsize
+    data.PixelRepresentation = 0
+    data.PixelData = pixels.tobytes()
+    for name, value in tags.items():
+        setattr(data, name, value)
+    data.HighBit = data.BitsStored - 1
+    return data
+
+
+def encoded(data: Dataset) -> bytes:
+    buffer = io.BytesIO()
+    data.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def decode(data: Dataset, frame: int | None = None) -> np.ndarray:
+    return dicom.decode_rgb(encoded(data), frame, "x.dcm")
+
+
+def cohort(root: Path, files: dict[str, Dataset]) -> Path:
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(encoded(data))
+    return root
+
+
+def repeated(grey: np.ndarray) -> np.ndarray:
+    return np.stack([grey] * 3, -1)
+
+
+def test_grey() -> None:
+    assert (decode(make(GREY)) == repeated(GREY)).all()
+    assert (decode(make(GREY, "MONOCHROME1")) == repeated(255 - GREY)).all()
+
+
+@pytest.mark.parametrize("stored", [10, 12, 16])
+def test_deep_grey_is_scaled_by_the_stored_bits(stored: int) -> None:
+    full = 2**stored - 1
+    deep = np.random.default_rng(3).integers(0, full + 1, (20, 24)).astype(np.uint16)
+    deep[0, :2] = 0, full
+    expected = np.floor(deep * (255 / full) + 0.5)
+    assert (decode(make(deep, BitsStored=stored)) == repeated(expected)).all()
+    inverted = decode(make(deep, "MONOCHROME1", BitsStored=stored)).astype(int)
+    assert (abs(inverted - repeated(255 - expected)) <= 1).all()
+
+
+def test_signed_grey_is_shifted_to_zero() -> None:
+    signed = (GREY.astype(np.int16) - 128) * 256
+    assert (abs(decode(make(signed, PixelRepresentation=1)).astype(int) - repeated(GREY)) <= 1).all()
+
+
+def test_colour() -> None:
+    assert (decode(make(COLOUR, "RGB", colour=True)) == COLOUR).all()
+    planes = make(COLOUR, "RGB", colour=True, PlanarConfiguration=1)
+    planes.PixelData = COLOUR.transpose(2, 0, 1).tobytes()
+    assert (decode(planes) == COLOUR).all()
+    ybr = convert_color_space(COLOUR, "RGB", "YBR_FULL")
+    assert (abs(decode(make(ybr, "YBR_FULL", colour=True)).astype(int) - COLOUR) <= 3).all()
+
+
+def test_ybr_full_422_halves_the_colour() -> None:
+    flat = np.broadcast_to(COLOUR[:, :1], COLOUR.shape)
+    ybr = convert_color_space(np.ascontiguousarray(flat), "RGB", "YBR_FULL")
+    pairs = np.stack([ybr[:, 0::2, 0], ybr[:, 1::2, 0], ybr[:, 0::2, 1], ybr[:, 0::2, 2]], -1)
+    data = make(COLOUR, "YBR_FULL_422", colour=True)
+    data.PixelData = pairs.tobytes()
+    assert (abs(decode(data).astype(int) - flat) <= 3).all()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_palette_colour(bits: int) -> None:
+    tables = np.random.default_rng(4).integers(0, 2**bits, (3, 256)).astype(f"<u{bits // 8}")
+    data = make(GREY, "PALETTE COLOR")
+    for name, values in zip(("Red", "Green", "Blue"), tables, strict=True):
+        setattr(data, f"{name}PaletteColorLookupTableDescriptor", [256, 0, bits])
+        setattr(data, f"{name}PaletteColorLookupTableData", values.tobytes())
+    expected = tables[:, GREY].transpose(1, 2, 0) / (257 if bits == 16 else 1)
+    assert (abs(decode(data) - expected) <= 0.51).all()
+
+
+def test_compressed() -> None:
+    rle = make(COLOUR, "RGB", colour=True)
+    rle.compress(RLELossless)
+    assert (decode(rle) == COLOUR).all()
+    smooth = np.broadcast_to(np.linspace(0, 255, 24).astype(np.uint8)[:, None], (20, 24, 3))
+    buffer = io.BytesIO()
+    Image.fromarray(smooth).save(buffer, "JPEG", quality=95)
+    jpeg = make(smooth, "YBR_FULL_422", colour=True)
+    jpeg.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    jpeg.PixelData = encapsulate([buffer.getvalue()])
+    assert (abs(decode(jpeg).astype(int) - smooth) < 8).all()
+
+
+def test_frames(tmp_path: Path) -> None:
+    files = {"a/loop.dcm": make(LOOP), "b/one.dcm": make(GREY, patient="other")}
+    cohort(tmp_path, files)
+    middle = list_scans(tmp_path)
+    assert [scan.file for scan in middle.scans] == ["a/loop.dcm", "b/one.dcm"]
+    assert (read_scan(middle, middle.scans[0]) == repeated(LOOP[2])).all()
+    every = list_scans(tmp_path, frames="all")
+    assert [scan.file for scan in every.scans] == [*(f"a/loop.dcm#{n}" for n in range(1, 6)), "b/one.dcm"]
+    assert len({scan.group for scan in every.scans}) == 2
+    for frame, scan in zip(LOOP, every.scans, strict=False):
+        assert (read_scan(every, scan) == repeated(frame)).all()
+    with pytest.raises(BusError, match="5 frames; there is no frame 6"):
+        decode(make(LOOP), 6)
+
+
+def test_groups_are_patients(tmp_path: Path) -> None:
+    files = {f"{'ab'[n % 2]}/{n}.dcm": make(GREY, patient=f"id {n // 2}") for n in range(6)}
+    listing = list_scans(cohort(tmp_path / "x", files))
+    assert listing.grouped_by == "DICOM patient"
+    assert [scan.group for scan in listing.scans] == [dicom.pseudonym(f"id {n}") for n in (0, 1, 2, 0, 1, 2)]
+    assert sorted(Counter(scan.group for scan in listing.scans).values()) == [2, 2, 2]
+    (tmp_path / "x" / "labels.csv").write_text("file,label,group\na/0.dcm,a,mine\nb/1.dcm,b,\n")
+    groups = [scan.group for scan in list_scans(tmp_path / "x").scans]
+    assert groups[0] == "mine", "what the user gives wins"
+
+
+def test_one_id_for_all_is_a_placeholder(tmp_path: Path) -> None:
+    listing = list_scans(cohort(tmp_path, dict.fromkeys(("a/1.dcm", "b/1.dcm", "b/2.dcm"), make(GREY))))
+    assert {scan.group for scan in listing.scans} == {None}
+    assert listing.grouped_by is None
+    assert any("placeholder" in note for note in listing.notes)
+
+
+def test_a_study_stands_in_for_a_missing_patient(tmp_path: Path) -> None:
+    studies = {"a/1.dcm": "1.2.3", "b/1.dcm": "1.2.3", "a/2.dcm": "1.2.4", "b/2.dcm": "1.2.4"}
+    files = {name: make(GREY, patient="", StudyInstanceUID=study) for name, study in studies.items()}
+    listing = list_scans(cohort(tmp_path, files))
+    assert sorted(Counter(scan.group for scan in listing.scans).values()) == [2, 2]
+
+
+def test_burned_in_marks_are_told(tmp_path: Path) -> None:
+    files = {"a/1.dcm": make(GREY, BurnedInAnnotation="YES"), "a/2.dcm": make(GREY, BurnedInAnnotation="NO")}
+    listing = list_scans(cohort(tmp_path, files | {"b/1.dcm": make(GREY)}))
+    assert [scan.burned_in for scan in listing.scans] == [True, False, None]
+    assert "YES in 1, NO in 1, absent in 1" in listing.notes[0]
+
+
+def test_files_without_suffix_masks_and_reports(tmp_path: Path) -> None:
+    report = make(GREY)
+    del report.PixelData, report.Rows, report.Columns
+    files = {name: make(GREY) for name in ("a/IM0001", "a/1.2.840.55", "b/x.dcm")}
+    cohort(tmp_path, files | {"b/sr.dcm": report})
+    Image.fromarray(GREY > 99).save(tmp_path / "b" / "x_mask.png")
+    listing = list_scans(tmp_path)
+    assert [scan.file for scan in listing.scans] == ["a/1.2.840.55", "a/IM0001", "b/x.dcm"]
+    assert listing.ignored == (("b/sr.dcm", "DICOM without an image"),)
+    assert np.array_equal(read_mask(listing, listing.scans[2]), GREY > 99)
+
+
+def everything_said(listing: Listing) -> str:
+    places = [listing.where(scan.file) for scan in listing.scans]
+    return f"{listing!r} {listing.places.keys()} {places}".casefold()
+
+
+def test_identity_is_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = {f"{label}/{n}.dcm": make(GREY, patient=f"{IDENTITY}-{n}") for label in "ab" for n in (1, 2)}
+    files[f"a/{NAME.split('^')[0]}/{IDENTITY}.dcm"] = make(COLOUR, "RGB", colour=True)
+    with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as warned:
+        listing = list_scans(cohort(tmp_path, files))
+        for scan in listing.scans:
+            read_scan(listing, scan)
+    said = everything_said(listing) + caplog.text + str([str(warning.message) for warning in warned])
+    said = (said + "".join(capfd.readouterr())).casefold()
+    for secret in SECRETS:
+        assert secret not in said
+    hashed = next(scan for scan in listing.scans if scan.file.startswith("a/dicom-"))
+    assert (read_scan(listing, hashed) == COLOUR).all()
+    assert any("paths of 1 DICOM files hold the patient's id or name" in note for note in listing.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"no DICOM", "whole DICOM file"),
+        (encoded(make(GREY))[:-100], "whole DICOM file"),
+        (encoded(make(GREY))[:200], "whole DICOM file"),
+        (encoded(make(GREY[:, :8])), "8×20 pixels; a scan has 16"),
+        (encoded(make(GREY, Rows=60_000, Columns=60_000)), "60000×60000 pixels; at most 64 million"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
+)
+def test_refusals_name_the_file(content: bytes, words: str) -> None:
+    with pytest.raises(BusError, match=words) as caught:
+        dicom.decode_rgb(content, None, "a/초음파 1.dcm")
+    assert str(caught.value).startswith("a/초음파 1.dcm ")
+
+
+def test_missing_decoders_deflation_and_endless_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = make(GREY)
+    unknown.file_meta.TransferSyntaxUID = JPEGLSLossless
+    unknown.PixelData = encapsulate([b"\xff\xd8\xff\xf7" + bytes(100)])
+    monkeypatch.setattr(dicom, "get_decoder", lambda syntax: type("Decoder", (), {"is_available": False}))
+    with pytest.raises(BusError, match=r"compressed by JPEG-LS Lossless.*pyjpegls"):
+        decode(unknown)
+    deflated = make(GREY)
+    deflated.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    with pytest.raises(BusError, match="deflated"):
+        decode(deflated)
+    cohort(tmp_path, {"a/1.dcm": make(GREY, NumberOfFrames=2**31 - 1), "b/1.dcm": make(GREY)})
+    with pytest.raises(BusError, match=r"a/1\.dcm declares 2147483647 frames"):
+        list_scans(tmp_path, frames="all")
+
+
+LOOP_RLE = make(LOOP)
+LOOP_RLE.compress(RLELossless)
+SOUND = [encoded(make(GREY)), encoded(make(COLOUR, "YBR_FULL", colour=True)), encoded(LOOP_RLE)]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(SOUND),
+    st.floats(0, 1.5),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), max_size=5),
+)
+def test_damaged_files_give_pixels_or_a_clear_error(content: bytes, end: float, flips: list[tuple[float, int]]) -> None:
+    """Most flips fall into the header: its bytes are where things go wrong."""
+    damaged = bytearray(content)
+    for place, change in flips:
+        damaged[int(place**3 * (len(damaged) - 1))] ^= change
+    damaged = damaged[: int(end * len(damaged))]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("a/1.dcm", "b/1.dcm"):
+            Path(folder, name).parent.mkdir()
+            Path(folder, name).write_bytes(damaged)
+        try:
+            listing = list_scans(Path(folder), frames="all")
+            for scan in listing.scans[:3]:
+                pixels = read_scan(listing, scan)
+                assert pixels.dtype == np.uint8
+                assert pixels.shape[2] == 3
+        except BusError as error:
+            assert folder in str(error)
+            for secret in SECRETS:
+                assert secret not in str(error).casefold()

@@ -1,0 +1,164 @@
+"""Ordinary pictures: every mode, every refusal, and whatever a damaged file may hold."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from bus.data.pictures import decode_mask, decode_rgb
+from bus.data.scans import to_grey
+from bus.errors import BusError
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
+HEIGHT, WIDTH = 20, 30
+GREY = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
+COLOUR = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+ALPHA = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def on_black(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return np.rint(rgb.astype(float) * alpha[..., None] / 255)
+
+
+def repeated(grey: np.ndarray) -> np.ndarray:
+    return np.stack([grey] * 3, -1)
+
+
+def test_grey_and_colour_are_kept() -> None:
+    for kind in ("PNG", "TIFF", "BMP", "PPM"):
+        assert (decode_rgb(encode(Image.fromarray(GREY), kind), "x") == repeated(GREY)).all()
+        assert (decode_rgb(encode(Image.fromarray(COLOUR), kind), "x") == COLOUR).all()
+
+
+def test_every_mode_of_png() -> None:
+    bits = GREY > 127
+    palette = Image.fromarray(COLOUR).quantize(16)
+    assert (decode_rgb(encode(Image.fromarray(bits)), "x") == repeated(bits * np.uint8(255))).all()
+    assert (decode_rgb(encode(palette), "x") == np.asarray(palette.convert("RGB"))).all()
+    rgba = decode_rgb(encode(Image.fromarray(np.dstack([COLOUR, ALPHA]))), "x")
+    assert (rgba == on_black(COLOUR, ALPHA)).all()
+    grey_alpha = Image.merge("LA", [Image.fromarray(GREY), Image.fromarray(ALPHA)])
+    assert (decode_rgb(encode(grey_alpha), "x") == on_black(repeated(GREY), ALPHA)).all()
+
+
+def test_what_alpha_hides_stays_hidden() -> None:
+    hidden = np.dstack([np.full_like(COLOUR, 255), np.zeros_like(ALPHA)])
+    assert not decode_rgb(encode(Image.fromarray(hidden)), "x").any()
+    keyed = encode(Image.fromarray(np.full((HEIGHT, WIDTH), 200, np.uint8)), transparency=200)
+    assert not decode_rgb(keyed, "x").any()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_by_its_full_range(kind: str) -> None:
+    deep = np.random.default_rng(3).integers(0, 65536, (HEIGHT, WIDTH)).astype(np.uint16)
+    deep[0, :2] = 0, 65535
+    decoded = decode_rgb(encode(Image.fromarray(deep), kind), "x")
+    assert (decoded == repeated(np.rint(deep / 257).astype(np.uint8))).all()
+
+
+def test_cmyk_jpeg_becomes_rgb() -> None:
+    flat = Image.new("CMYK", (WIDTH, HEIGHT), (0, 255, 255, 0))  # no cyan, all magenta and yellow: red
+    red, green, blue = decode_rgb(encode(flat, "JPEG", quality=95), "x").reshape(-1, 3).T
+    assert red.min() > 240
+    assert max(green.max(), blue.max()) < 15
+
+
+@pytest.mark.parametrize(("tag", "turn"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_exif_rotation_is_applied(tag: int, turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    turned = decode_rgb(encode(Image.fromarray(GREY), exif=exif), "x")
+    assert (turned == repeated(np.rot90(GREY, turn))).all()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds almost nothing."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    return start + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "empty"),
+        (b"I am a text, not a picture.", "no picture"),
+        (encode(Image.fromarray(GREY))[:-200], "whole"),
+        (encode(Image.fromarray(GREY), "JPEG")[:-200], "whole"),
+        (encode(Image.new("L", (1, 1))), "1×1"),
+        (encode(Image.new("L", (400, 15))), "400×15"),
+        (png_header(30_000, 30_000), "64 million"),
+        (png_header(2**31 - 1, 2**31 - 1), "could not be read|million"),
+        (encode(Image.fromarray(GREY.astype(np.float32)), "TIFF"), "floating-point"),
+        (encode(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "32-bit whole"),
+        (encode(Image.new("L", (99, 99)), "TIFF", save_all=True, append_images=[Image.new("L", (9, 9))]), "several"),
+        (encode(Image.fromarray(GREY), "GIF"), "no picture"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
+)
+def test_refusals_name_the_file_and_the_reason(content: bytes, expected: str) -> None:
+    with pytest.raises(BusError, match=expected) as caught:
+        decode_rgb(content, "ben ign/스캔 (1).png")
+    assert str(caught.value).startswith("ben ign/스캔 (1).png ")
+
+
+def test_masks_of_every_mode_agree() -> None:
+    inside = GREY > 127
+    grey = Image.fromarray(inside * np.uint8(255))
+    rgba = Image.merge("RGBA", [grey, grey, grey, Image.new("L", grey.size, 255)])
+    numbers = Image.fromarray(inside.astype(np.uint8))
+    for image in (Image.fromarray(inside), grey, grey.convert("RGB"), rgba, numbers):
+        mask = decode_mask(encode(image), "x")
+        assert mask.dtype == bool
+        assert (mask == inside).all()
+    assert not decode_mask(encode(Image.new("RGB", (WIDTH, HEIGHT))), "x").any()
+    smooth = Image.fromarray(np.kron(np.eye(2, dtype=np.uint8), np.full((16, 16), 255, np.uint8)))
+    assert (decode_mask(encode(smooth, "JPEG", quality=60), "x") == np.asarray(smooth) / 255).all()
+
+
+def test_grey_of_equal_channels_is_their_value() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert (to_grey(repeated(grey)) == grey).all()
+
+
+SOUND = {
+    "PNG": encode(Image.fromarray(np.dstack([COLOUR, ALPHA]))),
+    "JPEG": encode(Image.fromarray(COLOUR), "JPEG"),
+    "TIFF": encode(Image.fromarray(COLOUR), "TIFF", compression="tiff_lzw"),
+    "BMP": encode(Image.fromarray(GREY), "BMP"),
+    "WEBP": encode(Image.fromarray(COLOUR), "WEBP"),
+    "PPM": encode(Image.fromarray(GREY), "PPM"),
+}
+
+
+@pytest.mark.parametrize("kind", SOUND)
+@given(st.data())
+def test_damaged_files_give_pixels_or_a_clear_error(kind: str, data: st.DataObject) -> None:
+    content = bytearray(SOUND[kind])
+    end = data.draw(st.integers(0, len(content)) | st.just(len(content)), "length")
+    content = content[:end]
+    for place in data.draw(st.lists(st.integers(0, max(0, end - 1)), max_size=4), "places") if end else ():
+        content[place] ^= 1 << data.draw(st.integers(0, 7), "bit")
+    try:
+        pixels = decode_rgb(bytes(content), "some file")
+    except BusError as error:
+        assert str(error).startswith("some file ")
+    else:
+        assert pixels.dtype == np.uint8
+        assert pixels.ndim == 3
+        assert pixels.shape[2] == 3

@@ -1,0 +1,79 @@
+"""Folds: no group on both sides, every scan in one fold, order and names change nothing, fold 0 of BUSI pinned."""
+
+import hashlib
+
+import pytest
+from bus.data.splits import assign_folds, check_given_folds
+from bus.data.study import open_or_create
+from bus.errors import BusError, UsageError
+from hypothesis import given
+from hypothesis import strategies as st
+
+CLASSES = ("benign", "malignant", "normal")
+
+
+@st.composite
+def cohorts(draw):
+    """Scans as (hash, label, group), each class with at least as many groups as folds."""
+    k = draw(st.integers(2, 5))
+    scans = []
+    for label in CLASSES[: draw(st.integers(2, 3))]:
+        for group in range(draw(st.integers(k, 12))):
+            for view in range(draw(st.integers(1, 4))):
+                name = f"{label}-{group}"
+                scans.append((hashlib.sha256(f"{name}-{view}".encode()).hexdigest(), label, name))
+    return k, scans
+
+
+def cut(scans, k, seed=0):
+    hashes, labels, groups = zip(*scans, strict=True)
+    return assign_folds(hashes, labels, groups, k=k, seed=seed)
+
+
+@given(cohorts(), st.integers(0, 3), st.randoms())
+def test_folds_keep_groups_whole_and_depend_on_content_only(cohort, seed, random):
+    k, scans = cohort
+    folds = cut(scans, k, seed)
+    assert set(folds) == set(range(k))
+    for group in {scan[2] for scan in scans}:
+        assert len({fold for fold, scan in zip(folds, scans, strict=True) if scan[2] == group}) == 1
+    by_hash = {scan[0]: fold for fold, scan in zip(folds, scans, strict=True)}
+    shuffled = random.sample(scans, len(scans))
+    renamed = [(digest, label, f"other {group[::-1]}") for digest, label, group in shuffled]
+    assert {scan[0]: fold for fold, scan in zip(cut(renamed, k, seed), renamed, strict=True)} == by_hash
+
+
+def test_another_seed_gives_other_folds():
+    scans = [(hashlib.sha256(str(i).encode()).hexdigest(), CLASSES[i % 3], str(i)) for i in range(90)]
+    assert cut(scans, 5, 0) != cut(scans, 5, 1)
+
+
+def test_every_fold_tests_every_class():
+    scans = [(hashlib.sha256(str(i).encode()).hexdigest(), CLASSES[i % 3], str(i // 2)) for i in range(120)]
+    folds = cut(scans, 5)
+    assert {(fold, scan[1]) for fold, scan in zip(folds, scans, strict=True)} == {(f, c) for f in range(5) for c in CLASSES}
+
+
+def test_too_few_groups_are_refused_with_a_way_out():
+    scans = [("a", "benign", "1"), ("b", "benign", "2"), ("c", "malignant", "3"), ("d", "malignant", "3")]
+    with pytest.raises(BusError, match=r"malignant has 1 group.*--k 2"):
+        cut(scans, 2)
+    with pytest.raises(UsageError, match="at least 2 folds"):
+        cut(scans, 1)
+
+
+def test_own_folds_must_not_split_a_group():
+    check_given_folds([0, 1], ["a", "b"], ["1.png", "2.png"])
+    with pytest.raises(BusError, match=r"1\.png \(fold 0\) and 2\.png \(fold 1\)"):
+        check_given_folds([0, 1], ["a", "a"], ["1.png", "2.png"])
+    with pytest.raises(BusError, match="has no fold"):
+        check_given_folds([0, None], ["a", "b"], ["1.png", "2.png"])
+
+
+def test_fold_0_of_busi_clean_never_moves(datasets, tmp_path):
+    """Fold 0's test scans are the project's lockbox: a change here would let old choices see them."""
+    study = open_or_create(tmp_path / "study", {"data": str(datasets / "busi"), "size": 32})
+    assert len(study.used()) == 760
+    assert len({study.groups[row] for row in study.used()}) == 567
+    digest = hashlib.sha256("\n".join(sorted(study.scans[row].sha256 for row in study.test(0))).encode()).hexdigest()
+    assert digest == "0795f8a52a38219f7e39ac0d00698ba996c7cf82a2a7a8c3299e59de664d9154"

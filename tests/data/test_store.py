@@ -1,0 +1,37 @@
+"""Letterboxing: nothing is cut off, bars are black, the box says where the scan is."""
+
+import numpy as np
+import pytest
+from bus.data.store import Box, letterbox, load_pixels, restore_bars, save_pixels
+from bus.errors import BusError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.sampled_from([32, 64]))
+def test_the_whole_scan_lies_in_its_box(height, width, size):
+    square, box = letterbox(np.full((height, width), 200, np.uint8), size)
+    assert square.shape == (size, size)
+    assert (square[box.inside] == 200).all()
+    assert restore_bars(square, box).sum() == square.sum()
+    assert max(box.height, box.width) == size
+    if min(box.height, box.width) > 4:
+        assert box.height / box.width == pytest.approx(height / width, rel=0.15)
+
+
+def test_bars_are_pasted_back():
+    out = restore_bars(np.full((8, 8), 9, np.uint8), Box(2, 0, 4, 8))
+    assert out.sum() == 9 * 4 * 8
+    assert not out[:2].any()
+    assert not out[6:].any()
+
+
+def test_other_pixels_than_the_study_expects_are_refused(tmp_path):
+    pixels = np.zeros((3, 32, 32), np.uint8)
+    save_pixels(tmp_path / "pixels.npy", pixels)
+    assert (load_pixels(tmp_path / "pixels.npy", 3, 32) == pixels).all()
+    with pytest.raises(BusError, match="expects uint8 of shape"):
+        load_pixels(tmp_path / "pixels.npy", 4, 32)
+    (tmp_path / "pixels.npy").write_bytes(b"\x80\x04cos\nsystem\n")
+    with pytest.raises(BusError, match="could not be read"):
+        load_pixels(tmp_path / "pixels.npy", 3, 32)

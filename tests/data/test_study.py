@@ -1,0 +1,118 @@
+"""Studies: frozen when created, found again by content, refused when contradicted."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from bus.data.study import Study, open_or_create
+from bus.errors import BusError, UsageError
+
+
+def write_scans(folder, names=("benign", "malignant"), count=6, seed=0):
+    rng = np.random.default_rng(seed)
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            coarse = rng.integers(0, 255, (6, 8)).astype(np.uint8)
+            cv2.imwrite(str(folder / name / f"{name} ({number}).png"), cv2.resize(coarse, (80, 60)))
+    return folder
+
+
+def test_a_study_is_opened_as_it_was_created(tiny_study):
+    study = Study.open(tiny_study)
+    assert study.classes == ["benign", "malignant", "normal"]
+    assert len(study.scans) == len(study.pixels) == 60
+    assert sorted(study.train(1) + study.test(1)) == study.used()
+    assert not {study.groups[row] for row in study.train(1)} & {study.groups[row] for row in study.test(1)}
+    assert "phantoms" in study.settings.banners[0]
+
+
+def test_the_same_options_again_are_fine_and_others_refused(tiny_study):
+    open_or_create(tiny_study, {"data": "phantom", "size": 32})
+    with pytest.raises(UsageError, match=r"--size 64 \(the study has 32\).*another --study"):
+        open_or_create(tiny_study, {"size": 64})
+    with pytest.raises(UsageError, match="made from other scans"):
+        open_or_create(tiny_study, {"data": str(tiny_study.parent)})
+
+
+def test_data_are_recognised_by_content_not_by_path(tmp_path):
+    first = write_scans(tmp_path / "first")
+    options = {"size": 32, "k": 2}
+    study = open_or_create(tmp_path / "study", {"data": str(first), **options})
+    moved = tmp_path / "Größe 초음파"
+    shutil.copytree(first, moved)
+    again = open_or_create(tmp_path / "study", {"data": str(moved)})
+    assert again.settings == study.settings
+    other = write_scans(tmp_path / "other", seed=1)
+    with pytest.raises(UsageError, match="made from other scans"):
+        open_or_create(tmp_path / "study", {"data": str(other)})
+
+
+def test_names_and_order_of_files_change_no_fold(tmp_path):
+    first = write_scans(tmp_path / "first")
+    second = tmp_path / "second"
+    for path in first.rglob("*.png"):
+        place = second / path.parent.name / f"{abs(hash(path.stem)) % 997}-{path.stem[::-1]}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    folds = []
+    for folder in (first, second):
+        study = open_or_create(tmp_path / f"study of {folder.name}", {"data": str(folder), "size": 32, "k": 2})
+        folds.append([(scan.sha256, scan.fold) for scan in study.scans])
+    assert folds[0] == folds[1]
+
+
+def test_scans_without_known_groups_carry_a_banner(tmp_path):
+    study = open_or_create(tmp_path / "study", {"data": str(write_scans(tmp_path / "scans")), "size": 32, "k": 2})
+    assert study.settings.data.groups == "detected"
+    assert "No groups are known for 12 of 12 scans" in study.settings.banners[0]
+
+
+def test_a_missing_target_names_the_classes(tmp_path):
+    scans = write_scans(tmp_path / "scans", names=("cyst", "mass"))
+    with pytest.raises(UsageError, match="classes cyst, mass"):
+        open_or_create(tmp_path / "study", {"data": str(scans), "size": 32, "k": 2})
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="other things in it"):
+        open_or_create(tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_damaged_study_is_named(tiny_study, tmp_path):
+    copy = tmp_path / "study"
+    shutil.copytree(tiny_study, copy)
+    (copy / "study.json").write_text("{")
+    with pytest.raises(BusError, match=r"study\.json could not be read"):
+        Study.open(copy)
+    settings = json.loads((tiny_study / "study.json").read_text())
+    (copy / "study.json").write_text(json.dumps({**settings, "surprise": 1}))
+    with pytest.raises(BusError, match="damaged"):
+        Study.open(copy)
+
+
+def test_an_inner_study_never_sees_the_outer_test_scans(tmp_path):
+    options = {"size": 32, "k": 3}
+    scans = str(write_scans(tmp_path / "scans", count=20))
+    outer = open_or_create(tmp_path / "outer", {**options, "data": scans})
+    inner = open_or_create(tmp_path / "inner", {**options, "data": scans, "inner": 0})
+    locked = {outer.scans[row].sha256 for row in outer.test(0)}
+    assert locked
+    assert not locked & {inner.scans[row].sha256 for row in inner.used()}
+    assert {inner.scans[row].sha256 for row in inner.used()} == {outer.scans[row].sha256 for row in outer.train(0)}
+    reasons = {scan.left_out for scan in inner.scans if scan.sha256 in locked}
+    assert reasons == {"test scans of outer fold 0 are locked away (--inner)"}
+
+
+def test_contradicting_labels_leave_the_clean_cohort_with_a_reason(datasets, tmp_path):
+    study = open_or_create(tmp_path / "study", {"data": str(datasets / "busi"), "size": 32})
+    out = {scan.file: scan.left_out for scan in study.scans if scan.left_out}
+    assert len(out) == 20
+    assert "benign, malignant" in out["benign/benign (433).png"]
+    assert study.settings.data.groups == "list"
+    assert study.settings.banners == ()

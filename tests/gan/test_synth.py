@@ -1,0 +1,102 @@
+"""Synthetic scans: order of sources, provenance, reproducible beginnings, edits noticed."""
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from bus.compute import Compute
+from bus.data.study import Study
+from bus.errors import BusError
+from bus.gan import synth, train
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+CPU = Compute("cpu", "float32", 1)
+
+
+@pytest.fixture(scope="module")
+def study(tiny_study, tmp_path_factory):
+    path = tmp_path_factory.mktemp("synth") / "study"
+    shutil.copytree(tiny_study, path)
+    study = Study.open(path)
+    config = train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=8)
+    train.train(study, replace(config, channels=4, blocks=1), CPU)
+    return study
+
+
+def make(study, count):
+    return synth.synthesise(study, CPU, fold=0, target="malignant", gan_seed=0, count=count)
+
+
+@given(st.lists(st.sampled_from("ab"), min_size=1, max_size=60), st.integers(0, 5))
+def test_every_source_once_and_every_beginning_in_proportion(labels, seed):
+    order = synth.ordered_sources(labels, seed)
+    assert sorted(order) == list(range(len(labels)))
+    share = labels.count("a") / len(labels)
+    for count in range(1, len(labels) + 1):
+        assert abs(sum(labels[row] == "a" for row in order[:count]) - share * count) <= 1
+
+
+def test_more_scans_begin_with_the_same_ones_and_say_where_they_come_from(study):
+    folder, new = make(study, 10)
+    assert new == 10
+    first = [(row, (folder / row.file).read_bytes()) for row in synth.read_manifest(folder)]
+    sources = study.rows_of(study.train(0), ["benign", "normal"])
+    count = 3 * len(sources) + 2
+    assert make(study, count) == (folder, count - 10)
+    assert make(study, 5) == (folder, 0)
+    rows = synth.read_manifest(folder)
+    assert [(row, (folder / row.file).read_bytes()) for row in rows[:10]] == first
+    used = Counter(row.source_sha256 for row in rows[: len(sources)])
+    assert used == Counter(study.scans[row].sha256 for row in sources)
+    assert [row.variant for row in rows] == (
+        ["plain"] * len(sources) + ["flipped"] * len(sources) + ["cropped"] * (len(sources) + 2)
+    )
+    assert not {row.source_group for row in rows} & {study.groups[row] for row in study.test(0)}
+    shutil.rmtree(folder)
+    make(study, count)
+    assert synth.read_manifest(folder) == rows
+
+
+def test_a_synthetic_scan_says_that_it_is_one(study):
+    folder, _ = make(study, 4)
+    with Image.open(folder / "synthetic (1).png") as picture:
+        assert "SYNTHETIC" in picture.text["Description"]
+        assert picture.mode == "L"
+    assert "SYNTHETIC" in (folder / "manifest.csv").read_text()
+
+
+def test_bars_stay_black(tmp_path):
+    inside = (slice(8, 24), slice(0, 32))
+    square = np.zeros((32, 32), np.uint8)
+    square[inside] = np.arange(16 * 32).reshape(16, 32) % 251
+    for turn, name in enumerate(["plain", "flipped", "cropped"]):
+        variant, out = synth.vary(square, inside, turn, 0, 7)
+        assert variant == name
+        assert not out[:8].any()
+        assert not out[24:].any()
+        assert out.any()
+
+
+def test_edited_and_missing_scans_are_refused_by_name(study):
+    folder, _ = make(study, 4)
+    rows = synth.read_manifest(folder)[:4]
+    assert synth.load(folder, rows, 32).shape == (4, 32, 32)
+    path = folder / rows[2].file
+    kept = path.read_bytes()
+    cv2.imwrite(str(path), np.zeros((32, 32), np.uint8))
+    with pytest.raises(BusError, match=r"synthetic \(3\)\.png"):
+        synth.load(folder, rows, 32)
+    path.unlink()
+    with pytest.raises(BusError, match=r"synthetic \(3\)\.png"):
+        synth.load(folder, rows, 32)
+    path.write_bytes(kept)
+
+
+def test_an_unfinished_translator_makes_nothing(tiny_study):
+    with pytest.raises(BusError, match="bus gan train"):
+        synth.synthesise(Study.open(tiny_study), CPU, fold=1, target="malignant", gan_seed=0, count=3)
