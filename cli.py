@@ -65,7 +65,10 @@ Extractor = Annotated[
     str,
     typer.Option(help="Network that judges: auto, inception (FID) or efficientnet-lite0 (FD).", rich_help_panel=WORK),
 ]
-FidWeights = Annotated[Path | None, typer.Option(help="File with the Inception weights of FID.", rich_help_panel=WORK)]
+FidWeights = Annotated[
+    Path | None,
+    typer.Option(help="File with the Inception weights of FID.", exists=True, dir_okay=False, rich_help_panel=WORK),
+]
 FoldText = Annotated[str, typer.Option("--fold", help="0, or 0,2, or all.", rich_help_panel=WORK)]
 FoldOrNone = Annotated[
     str,

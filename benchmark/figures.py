@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import cycle
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from numpy.typing import NDArray
 
 INK, MUTED, RULE, PAPER, BAND = "#1a1a1a", "#666666", "#cccccc", "#ffffff", "#eceff1"
 BLUE, ORANGE, GREEN, PURPLE, VERMILION = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00"
@@ -29,6 +30,7 @@ POINTS = 400  # most vertices drawn of one curve
 
 Roc = Sequence[tuple[float, float]]  # false and true positive rate
 Bins = Sequence[tuple[float, float, int]]  # mean predicted, observed share, scans
+Points = NDArray[np.float64]
 Dash = str | tuple[int, tuple[float, ...]]
 ARMS: dict[str, tuple[str, Dash, float]] = {  # colour, dash, line width in pt
     "original": (INK, "-", 1.0),
@@ -37,7 +39,7 @@ ARMS: dict[str, tuple[str, Dash, float]] = {  # colour, dash, line width in pt
     "cyclegan": (BLUE, "-", 2.0),
     "relabelled": (PURPLE, (0, (1, 1.5)), 1.6),
 }
-RC = {
+RC: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "bus", "text.parse_math": False,
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9.0, "text.color": INK,
     "axes.edgecolor": MUTED, "axes.labelcolor": INK, "axes.linewidth": 0.7, "axes.facecolor": "none",
@@ -203,11 +205,11 @@ def _square(canvas: Canvas, x: str, y: str) -> Axes:
     return axes
 
 
-def _thin(points: np.ndarray) -> np.ndarray:
+def _thin(points: Points) -> Points:
     return points[np.unique(np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int))]
 
 
-def _average(points: np.ndarray) -> np.ndarray:
+def _average(points: Points) -> Points:
     return np.array([part.mean(0) for part in np.array_split(points, min(len(points), POINTS // 4))])
 
 

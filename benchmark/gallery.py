@@ -121,9 +121,10 @@ def copies(study: Study, synth: Path, scores: Json) -> list[Json]:
 
 
 def score_rows(scores: Json) -> list[Json]:
-    """Rows of the table of scores, those that were computed."""
+    """Rows of the table of scores, those that were computed; the Fréchet distance under its network's name."""
+    names = {"frechet": scores["extractor"]["label"]} if scores else {}
     return [
-        {"name": name, "better": "lower" if lower else "higher", **scores[key]}
+        {"name": names.get(key, name), "better": "lower" if lower else "higher", **scores[key]}
         for key, (name, lower) in SCORES.items()
         if scores.get(key)
     ]

@@ -12,11 +12,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .distances import TooFewGroups
 from .features import Features
 
 BLUR = 1 / 64  # deviation of the Gaussian as a share of the scan's side: 1 px at 64
 GAINS = (1.1, 0.9)  # in turn
 COPY_PERCENTILE = 5.0  # of real scans' distances to their nearest scan of another group
+COPY_SIDE = 16  # px; smaller than speckle, so that a blurred or noisy copy is still one
 READER_FOLDS = 5
 READER_C = 0.01  # weight of the data against the ridge; 1,280 features of 600 scans need a strong one
 
@@ -47,7 +49,9 @@ def blurred(scans: Pixels, boxes: Sequence[Box]) -> Pixels:
     for row, (top, left, height, width) in enumerate(boxes):
         inside = np.ascontiguousarray(scans[row, top : top + height, left : left + width])
         sigma = BLUR * scans.shape[1]
-        out[row, top : top + height, left : left + width] = cv2.GaussianBlur(inside, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+        out[row, top : top + height, left : left + width] = cv2.GaussianBlur(
+            inside, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101
+        )
     return out
 
 
@@ -58,7 +62,7 @@ def regained(scans: Pixels) -> Pixels:
 
 
 class Copies(NamedTuple):
-    """Nearest training scans: `threshold` and the distances (cosine, 0–2) that lie below it or not."""
+    """Distances to the nearest training scan, where 1 is usual between unrelated real scans, and what is suspiciously near."""
 
     threshold: float
     synthetic: Floats  # of each synthetic scan to its nearest target scan
@@ -70,36 +74,69 @@ class Copies(NamedTuple):
         return float((distances < self.threshold).mean())
 
 
-def copies(synthetic: Features, target: Features, groups: Sequence[str]) -> Copies:
+def copies(
+    synthetic: Pixels, synthetic_features: Features, target: Pixels, target_features: Features, groups: Sequence[str]
+) -> Copies:
     """Compare each synthetic scan's nearest training target with what is usual between unrelated real scans.
 
-    A real scan's nearest neighbour is looked for outside its own group; below the 5th percentile of those distances a
-    scan counts as a copy. ValueError for fewer than two groups.
+    Two distances see different copies: correlation of the scans shrunk to 16 px, also mirrored (blur, noise and gain
+    don't hide a copy from it), and the cosine of features (a shift doesn't). Each is divided by its median between a
+    real target scan and the nearest one of another group; the smaller counts. Below the 5th percentile of those
+    real-to-real distances a scan is called a copy. Raises TooFewGroups for fewer than two.
     """
     names = np.asarray(groups)
     if len(set(groups)) < 2:
-        raise ValueError("real scans of at least two groups are needed")
-    between = cdist(target, target, "cosine")
-    between[names[:, None] == names] = np.inf
-    held_out = between.min(1)
-    to_target = cdist(synthetic, target, "cosine")
+        raise TooFewGroups("real scans of at least two groups are needed")
+    related = names[:, None] == names
+    of_target, of_synthetic = np.full(related.shape, np.inf), np.full((len(synthetic), len(target)), np.inf)
+    pairs = (
+        (_unlike(target, target), _unlike(synthetic, target)),
+        (_cosine(target_features, target_features), _cosine(synthetic_features, target_features)),
+    )
+    for between, to_target in pairs:
+        apart = np.where(related, np.inf, between)
+        usual = max(float(np.median(apart.min(1))), 1e-9)
+        of_target, of_synthetic = np.minimum(of_target, apart / usual), np.minimum(of_synthetic, to_target / usual)
+    held_out = of_target.min(1)
     threshold = float(np.percentile(held_out, COPY_PERCENTILE))
-    return Copies(threshold, to_target.min(1), to_target.argmin(1), held_out)
+    return Copies(threshold, of_synthetic.min(1), of_synthetic.argmin(1), held_out)
+
+
+def _cosine(first: Features, second: Features) -> Floats:
+    return np.asarray(cdist(first, second, "cosine"))
+
+
+def _unlike(first: Pixels, second: Pixels) -> Floats:
+    """1 − correlation of N×S×S and M×S×S scans shrunk to 16 px, the smaller of plain and mirrored: N×M, 0–2."""
+    plain, mirrored, others = _shrunk(first), _shrunk(first[:, :, ::-1]), _shrunk(second)
+    return 1 - np.maximum(plain @ others.T, mirrored @ others.T)
+
+
+def _shrunk(scans: Pixels) -> Floats:
+    side = (COPY_SIDE, COPY_SIDE)
+    small = [cv2.resize(np.ascontiguousarray(scan), side, interpolation=cv2.INTER_AREA).ravel() for scan in scans]
+    values = np.array(small, np.float64)
+    values -= values.mean(1, keepdims=True)
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9))
 
 
 def reader_probabilities(
-    real: Features, is_target: Sequence[bool], groups: Sequence[str], synthetic: Features, source_rows: Sequence[int]
+    real: Features,
+    is_target: Sequence[bool] | NDArray[np.bool_],
+    groups: Sequence[str],
+    synthetic: Features,
+    source_rows: Sequence[int],
 ) -> tuple[Floats, Floats]:
     """How an independent reader calls scans: its probability of "target" for every real and every synthetic scan.
 
     Logistic regression (standardised features, balanced classes, fixed strength), cross-fitted by group: each real
     scan is read by the model that saw nothing of its group, each synthetic scan by the one that saw nothing of its
-    source's group (`source_rows`: row in `real`). ValueError where either class has fewer than two groups.
+    source's group (`source_rows`: row in `real`). Raises TooFewGroups where either class has fewer than two groups.
     """
     truth, names = np.asarray(is_target, bool), np.asarray(groups)
     folds = min(READER_FOLDS, *(len(set(names[truth == side])) for side in (True, False)))
     if folds < 2:
-        raise ValueError("real scans of at least two groups of the target and of other classes are needed")
+        raise TooFewGroups("real scans of at least two groups of the target and of other classes are needed")
     of_real, of_synthetic = np.zeros(len(real)), np.zeros(len(synthetic))
     for train, test in StratifiedGroupKFold(folds).split(real, truth, names):
         reader = make_pipeline(StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000))

@@ -21,11 +21,17 @@ SPLITS = 50
 KID_SUBSETS = 10  # enough where nearly every scan is in each subset; torch-fidelity's 100 are meant for 1,000 of 50,000
 PRECISION_NEIGHBOURS = 3  # torch-fidelity's, and Kynkäänniemi et al. 2019
 DENSITY_NEIGHBOURS = 5  # Naeem et al. 2020
-KID_CLEAR, FRECHET_CLEAR = 2.0, 5.0  # spreads between floor and ceiling below which nothing is normalised
+CLEAR = {"kid": 2.0, "frechet": 5.0}  # spreads between floor and ceiling below which nothing is normalised
+
+ROUNDING = 2  # scans that the rounding of class shares may cost
 
 METRICS = ("kid", "frechet", "precision", "recall", "density", "coverage")
 Rows = NDArray[np.int64]
 Values = dict[str, float | None]
+
+
+class TooFewGroups(ValueError):
+    """Scans of fewer groups than a calculation needs."""
 
 
 def frechet(first: Features, second: Features) -> float:
@@ -34,14 +40,16 @@ def frechet(first: Features, second: Features) -> float:
     The trace of the square root of the product of two covariances AᵀA and BᵀB is the sum of the singular values of
     A Bᵀ, which is N × M: milliseconds where torch-fidelity's D × D takes a second, and the same value.
     """
-    roots = []
-    for values in (first.astype(np.float64), second.astype(np.float64)):
-        root = (values - values.mean(0)) / np.sqrt(len(values) - 1)
-        roots.append(np.linalg.qr(root, mode="r") if len(root) > root.shape[1] else root)
-    a, b = roots
+    a, b = _root(first), _root(second)
     shift = first.mean(0, dtype=np.float64) - second.mean(0, dtype=np.float64)
     shared = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return float(shift @ shift + (a * a).sum() + (b * b).sum() - 2 * shared)
+
+
+def _root(values: Features) -> NDArray[np.float64]:
+    """A with AᵀA = covariance of N×D values, with at most D rows."""
+    root = (values - values.mean(0, dtype=np.float64)) / np.sqrt(len(values) - 1)
+    return np.asarray(np.linalg.qr(root, mode="r")) if len(root) > root.shape[1] else root
 
 
 def kid(first: Features, second: Features) -> tuple[float, float, int]:
@@ -92,11 +100,11 @@ def distances(first: Features, second: Features) -> Values:
 def halves(groups: Sequence[str], splits: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
     """Split scans in two as evenly as their groups allow, `splits` times; a group is never on both sides.
 
-    ValueError for fewer than two groups. The order of the scans and the groups' names change nothing but chance.
+    Raises TooFewGroups for fewer than two. The order of the scans changes nothing.
     """
     names, number = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) < 2:
-        raise ValueError("a split needs at least two groups")
+        raise TooFewGroups("a split needs at least two groups")
     sizes = np.bincount(number)
     for split in range(splits):
         order = np.random.default_rng((seed, 6, split)).permutation(len(names))
@@ -105,7 +113,7 @@ def halves(groups: Sequence[str], splits: int, seed: int) -> Iterator[tuple[Rows
         yield np.flatnonzero(first), np.flatnonzero(~first)
 
 
-def mixed(labels: Sequence[str], shares: Counter[str], count: int, rng: np.random.Generator) -> Rows:
+def mixed(labels: Sequence[str] | NDArray[np.str_], shares: Counter[str], count: int, rng: np.random.Generator) -> Rows:
     """Draw up to `count` distinct places of `labels`, the classes in the proportions of `shares`."""
     total, drawn = sum(shares.values()), []
     for label in sorted(shares):
@@ -119,7 +127,7 @@ def mixed(labels: Sequence[str], shares: Counter[str], count: int, rng: np.rando
 class Reference:
     """What `against_reference` found: per metric score, floor, ceiling (and normalised), each with mean and spread."""
 
-    scores: dict[str, dict[str, Any]]
+    scores: dict[str, dict[str, Any] | None]  # None where sets are too small
     half: int  # scans in the first half, on average
     notes: list[str]
 
@@ -135,43 +143,50 @@ def against_reference(
     H2, ceiling = as many sources, mixed alike, ↔ H2.
     """
     if len(set(groups)) < 2:
-        return Reference({}, 0, ["No distances: the target scans form fewer than two groups, so there is no floor."])
-    shares, found = Counter(synthetic_from), []
-    counts = []
-    for split, (one, two) in enumerate(halves(groups, splits, seed)):
+        return Reference(
+            dict.fromkeys(METRICS),
+            0,
+            ["No distances: the target scans form fewer than two groups, so there is no floor."],
+        )
+    shares, found, lacking = Counter(synthetic_from), [], 0
+    parts = list(halves(groups, splits, seed))
+    for split, (one, two) in enumerate(parts):
         rng = np.random.default_rng((seed, 7, split))
         some = rng.permutation(len(synthetic))[: len(one)]
         untranslated = mixed(source_labels, shares, len(one), rng)
-        counts.append(min(len(some), len(untranslated)))
-        others = target[two]
+        lacking = max(lacking, len(one) - min(len(some), len(untranslated)))
         found.append({
-            "floor": distances(target[one], others),
-            "score": distances(synthetic[some], others),
-            "ceiling": distances(sources[untranslated], others),
+            "floor": distances(target[one], target[two]),
+            "score": distances(synthetic[some], target[two]),
+            "ceiling": distances(sources[untranslated], target[two]),
         })  # fmt: skip
-    half = round(np.mean([len(one) for one, _ in halves(groups, splits, seed)]))
-    notes = [] if min(counts) >= half - 1 else [
-        f"Fewer synthetic scans or sources ({min(counts)}) than half the target scans ({half}): their distances are noisier than the floor."
-    ]  # fmt: skip
+    half = round(float(np.mean([len(one) for one, _ in parts])))
+    notes = []
+    if lacking > ROUNDING:
+        notes.append(
+            f"Half the target scans are {half}, but up to {lacking} fewer synthetic scans or sources were there to "
+            "compare: their distances are noisier than the floor's, and the Fréchet distance larger."
+        )
     scores, more = _summaries(found)
     return Reference(scores, half, notes + more)
 
 
-def _summaries(found: list[dict[str, Values]]) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    scores: dict[str, dict[str, Any]] = {}
+def _summaries(found: list[dict[str, Values]]) -> tuple[dict[str, dict[str, Any] | None], list[str]]:
+    scores: dict[str, dict[str, Any] | None] = {}
     notes = []
     for metric in METRICS:
         series = {part: [split[part][metric] for split in found] for part in ("score", "floor", "ceiling")}
         if any(value is None for values in series.values() for value in values):
-            scores[metric] = dict.fromkeys(series)
+            scores[metric] = None
             notes.append(f"No {metric}: the halves of the target scans or the synthetic set are too small for it.")
             continue
         arrays = {part: np.array(values, np.float64) for part, values in series.items()}
-        scores[metric] = {part: spread(values) for part, values in arrays.items()}
-        if metric in ("kid", "frechet"):
-            clear = KID_CLEAR if metric == "kid" else FRECHET_CLEAR
-            scores[metric]["normalised"] = normalised(**arrays, clear=clear)
-            if scores[metric]["normalised"] is None:
+        entry: dict[str, Any] = {part: spread(values) for part, values in arrays.items()}
+        scores[metric] = entry
+        if metric in CLEAR:
+            clear = CLEAR[metric]
+            entry["normalised"] = normalised(**arrays, clear=clear)
+            if entry["normalised"] is None:
                 notes.append(f"{metric} is not normalised: floor and ceiling lie less than {clear:g} spreads apart.")
     return scores, notes
 

@@ -1,9 +1,10 @@
 """From a study to scored synthetic scans: what is done is skipped, what contradicts it is refused or set aside."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .. import files
 from ..compute import Compute
@@ -92,6 +93,7 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
     from . import score  # late: torch-fidelity takes seconds to import
     from .features import choose_extractor
 
+    extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
     fold, target = rows[0].fold, folder.name
     used = study.train(fold)
     number = {(study.scans[row].sha256, study.scans[row].label): place for place, row in enumerate(used)}
@@ -104,15 +106,28 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
         labels=[study.scans[row].label for row in used],
         groups=[study.scans[row].group for row in used],
         boxes=[study.scans[row].box for row in used],
-        files=[row.file for row in rows],
+        synthetic_files=[row.file for row in rows],
+        variants=[row.variant for row in rows],
         real_files=[study.scans[row].file for row in used],
         target=target,
         sources=[name for name in study.classes if name != target],
-        extractor=choose_extractor(judge.extractor, judge.weights, announce=console.print),
-        trained_with=None,
+        extractor=extractor,
         splits=judge.splits,
     )
     files.write_json(place, {"key": key, **scores})
-    for line in score.sentences(scores):
+    for line in _sentences(scores):
         console.print(line)
     return True
+
+
+def _sentences(scores: dict[str, Any]) -> Iterator[str]:
+    """The scores that a terminal shows: the leading one, the judge, and every warning."""
+    kid = scores["kid"]
+    if kid and kid["normalised"]:
+        yield (
+            f"Normalised KID {kid['normalised']['mean']:.2f} ± {kid['normalised']['spread']:.2f} (0 real, 1 did nothing); "
+            f"KID {kid['score']['mean']:.4f} between {kid['floor']['mean']:.4f} and {kid['ceiling']['mean']:.4f}."
+        )
+    if scores["frechet"]:
+        yield f"{scores['extractor']['label']}: {scores['frechet']['score']['mean']:.1f}. {scores['extractor']['reason']}"
+    yield from (f"Warning, {warning['name']}: {warning['text']}" for warning in scores["warnings"])
