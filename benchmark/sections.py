@@ -124,7 +124,8 @@ def contrast_rows(summary: Summary, flagged: Flags) -> tuple[list[Json], list[Js
     rows = [
         {
             "name": CONTRASTS.get(c.name, (c.name,))[0], "pair": f"{c.first} − {c.second}",
-            "metric": METRICS.get(c.metric, c.metric), "effect": effect(c, flagged), "interval": c.interval,
+            "metric": METRICS.get(c.metric, c.metric) + " × 100" * (c.metric == "brier"),
+            "effect": effect(c, flagged), "interval": c.interval,
             "leads": c.name in CONTRASTS and c.metric == PRIMARY,
         }
         for c in summary.contrasts

@@ -254,8 +254,8 @@ def comparable(places: Mapping[str, set[Place]], core: Sequence[str]) -> tuple[l
     """Arms, folds and seeds that can stand side by side: each of these arms has each fold with each seed.
 
     Of what the `core` arms share, keeps the largest block that begins with one seed's folds or one fold's
-    seeds, among equals the one with more folds; the other arms join if they have all of it. While the core arms share nothing, the one
-    with the fewest places goes (the last among equals).
+    seeds, among equals the one with more folds; the other arms join if they have all of it. While the core arms
+    share nothing, the one with the fewest places goes (the last among equals).
     """
     arms = [arm for arm in places if arm in core] or list(places)
     while not (common := set.intersection(*(places[arm] for arm in arms))):

@@ -12,13 +12,15 @@ from ..errors import BusError
 from ..files import sha256_bytes
 from . import cohort, groups, scans, shortcuts, splits
 from .cohort import Entry
-from .marks import MEASURED, find_marks
+from .marks import PRECISION, RECALL, find_marks
 from .scans import Listing, ScanFile
 from .shortcuts import LEVELS, Inflation, Probe, Seen
 from .store import Pixels, letterbox
 
 SIZE = 64  # px of the squares that the probes see
 TELLING = 0.6  # AUC from which a shortcut is worth a sentence
+FOLDS = 5  # of the probes
+FEWEST = 10  # groups of a class below which its AUC would be noise
 NAMED = 6  # files that one line of the console names
 
 
@@ -87,7 +89,11 @@ class Findings:
 
 
 def check(
-    path: str | Path, *, k: int = 5, seed: int = 0, reading: Callable[[int], Callable[[], None]] = lambda total: lambda: None
+    path: str | Path,
+    *,
+    k: int = 5,
+    seed: int = 0,
+    reading: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
 ) -> Findings:
     """Read every scan below `path` (what `--data` takes) once and look for what would spoil a study with `k` folds.
 
@@ -97,12 +103,14 @@ def check(
     listing = cohort.list_source(str(path))
     seen, unreadable = _read_all(listing, reading(len(listing.scans)))
     if not seen:
-        raise BusError(f"None of the {len(listing.scans)} scans below {path} can be read. The first: {unreadable[0][1]}")
+        raise BusError(
+            f"None of the {len(listing.scans)} scans below {path} can be read. The first: {unreadable[0][1]}"
+        )
     entries = [scan.entry for scan in seen]
     names, sources = cohort.find_groups(entries)
     conflicts = cohort.contradictions(entries, names)
     kept = [row for row, name in enumerate(names) if name not in conflicts]
-    probes, inflation = _probe([seen[row] for row in kept], [names[row] for row in kept], k, seed)
+    probes, inflation = _probe([seen[row] for row in kept], [names[row] for row in kept], seed)
     contradictions = _contradictions(entries, names, sources, conflicts)
     named = {file for found in contradictions for file, _ in found.scans}
     return Findings(
@@ -121,8 +129,8 @@ def check(
         inflation=inflation,
         unreadable=tuple(unreadable),
         ignored=listing.ignored,
-        notes=(*listing.notes, *_notes(sources, contradictions)),
-        unsound=list(_unsound(entries, names, kept, k, unreadable)),
+        notes=(*listing.notes, *_notes(entries, names, sources, contradictions)),
+        unsound=[*_misread(unreadable), *_leaking(entries, names), *_uncuttable(entries, names, kept, k)],
         pictures={entry.file: entry.square for entry in entries if entry.file in named},
     )
 
@@ -154,18 +162,17 @@ def _see(scan: ScanFile, rgb: Pixels) -> Seen:
     return Seen(entry, find_marks(rgb), histogram)
 
 
-def _probe(seen: Sequence[Seen], names: Sequence[str], k: int, seed: int) -> tuple[list[Probe], Inflation | None]:
-    """Probe the classes that have groups enough for two folds or more; nothing where fewer than two have."""
+def _probe(seen: Sequence[Seen], names: Sequence[str], seed: int) -> tuple[list[Probe], Inflation | None]:
+    """Probe the classes with FEWEST groups or more; nothing where fewer than two classes have so many."""
     counts = Counter(label for label, _ in {(scan.entry.label, name) for scan, name in zip(seen, names, strict=True)})
-    usable = {label for label, count in counts.items() if count >= 2}
+    usable = {label for label, count in counts.items() if count >= FEWEST}
     rows = [row for row, scan in enumerate(seen) if scan.entry.label in usable]
     if len(usable) < 2:
         return [], None
-    k = min(k, *(counts[label] for label in usable))
     seen, names = [seen[row] for row in rows], [names[row] for row in rows]
     entries = [scan.entry for scan in seen]
-    folds = splits.assign_folds([e.sha256 for e in entries], [e.label for e in entries], names, k=k, seed=seed)
-    return shortcuts.probe(seen, folds, seed=seed), shortcuts.inflation(entries, folds, k=k, seed=seed)
+    folds = splits.assign_folds([e.sha256 for e in entries], [e.label for e in entries], names, k=FOLDS, seed=seed)
+    return shortcuts.probe(seen, folds, seed=seed), shortcuts.inflation(entries, folds, k=FOLDS, seed=seed)
 
 
 def _summarise(seen: Sequence[Seen], names: Sequence[str], conflicts: set[str], label: str) -> ClassSummary:
@@ -201,7 +208,9 @@ def _duplicates(entries: Sequence[Entry]) -> tuple[tuple[str, ...], ...]:
     return tuple(sorted(tuple(sorted(same)) for same in files.values() if len(same) > 1))
 
 
-def _notes(sources: Sequence[str], contradictions: Sequence[Contradiction]) -> Iterator[str]:
+def _notes(
+    entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str], contradictions: Sequence[Contradiction]
+) -> Iterator[str]:
     """Sentences on what does not make a study unsound, but that its reader must know."""
     if detected := sources.count("detected"):
         yield (
@@ -215,14 +224,52 @@ def _notes(sources: Sequence[str], contradictions: Sequence[Contradiction]) -> I
         )
     if count := sum(len(one.scans) for one in contradictions if one.source != "given"):
         yield f"{count} scans lie in groups with contradicting labels; the default, --cohort clean, leaves them out."
+    if alike := list(_alike_across(entries, names, sources)):
+        pairs = "; ".join(" and ".join(files) for files in alike[:NAMED])
+        yield (
+            f"The detector takes scans of different given groups for one scene, {len(alike)} times: {pairs}. "
+            "Look at them; if they are one patient, give them one group."
+        )
 
 
-def _unsound(
-    entries: Sequence[Entry], names: Sequence[str], kept: Sequence[int], k: int, unreadable: Sequence[tuple[str, str]]
-) -> Iterator[str]:
-    """Why a study with default options would be refused or wrong; contradictions are no reason, as clean drops them."""
+def _alike_across(entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Files that the near-duplicate detector joins although the user gave them different groups."""
+    given = [row for row, source in enumerate(sources) if source == "given"]
+    if not given:
+        return
+    numbers = groups.near_duplicates(np.stack([entries[row].descriptor for row in given]))
+    joined = defaultdict(list)
+    for row, number in zip(given, numbers, strict=True):
+        joined[number].append(row)
+    for rows in joined.values():
+        if len({names[row] for row in rows}) > 1:
+            yield tuple(sorted(entries[row].file for row in rows))
+
+
+def _misread(unreadable: Sequence[tuple[str, str]]) -> Iterator[str]:
     if unreadable:
-        yield f"{_count(len(unreadable), 'scan')} cannot be read. Copy them again from their source, or remove them."
+        yield (
+            f"{_count(len(unreadable), 'scan')} cannot be read, the first {unreadable[0][0]}. Copy from the source again, "
+            "or remove what stays unreadable."
+        )
+
+
+def _leaking(entries: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
+    """Identical pixels in several groups, which only groups given by the user can cause."""
+    rows = defaultdict(list)
+    for row, entry in enumerate(entries):
+        rows[entry.sha256].append(row)
+    torn = [same for same in rows.values() if len({names[row] for row in same}) > 1]
+    if torn:
+        files = " and ".join(sorted(f"{entries[row].file} ({entries[row].label})" for row in torn[0]))
+        yield (
+            f"{_count(len(torn), 'picture')} with identical pixels lie in several of the given groups, such as {files}; a split "
+            "leaks them. Give them one group in the labels.csv, or remove the copies."
+        )
+
+
+def _uncuttable(entries: Sequence[Entry], names: Sequence[str], kept: Sequence[int], k: int) -> Iterator[str]:
+    """Why cohort clean cannot be cut into folds."""
     labels, inside = [entries[row].label for row in kept], [names[row] for row in kept]
     if gone := sorted({entry.label for entry in entries} - set(labels)):
         yield f"Nothing is left of {', '.join(gone)} without contradicting groups. Correct the labels, or use --cohort raw."
@@ -241,42 +288,37 @@ def _unsound(
 def lines(findings: Findings) -> Iterator[str]:
     """The findings on one screen of a console."""
     yield f"{findings.name}: {_count(findings.scans, 'scan')}, {findings.layout}, {_count(findings.sizes, 'native size')}"
-    yield f"  {'class':<16}{'scans':>7}{'groups':>8}{'clean':>7}{'marked':>8}{'corner':>8}   width × height, median"
+    yield f"{'':12}{'class':<16}{'scans':>6}{'clean':>7}{'groups':>8}{'marked':>8}{'corner':>8}   median size"
     for one in findings.classes:
         yield (
-            f"  {one.label:<16}{one.scans:>7}{one.groups:>8}{one.clean_scans:>7}{one.marked:>8.0%}{one.corner:>8.0%}   "
-            f"{one.width[1]} × {one.height[1]}"
+            f"{'':12}{one.label:<16}{one.scans:>6}{one.clean_scans:>7}{one.clean_groups:>8}{one.marked:>8.0%}{one.corner:>8.0%}"
+            f"   {one.width[1]} × {one.height[1]}"
         )
     sources = ", ".join(f"{cohort.GROUP_SOURCES[source]} ({n})" for source, n in findings.group_sources.items())
-    yield f"Groups    {sources}; {findings.siblings / findings.scans:.0%} of the scans have a sibling"
-    yield (
-        f"Per image a stratified 80/20 split would leave {findings.leak:.0%} of the test scans with a sibling in training"
-    )
-    if findings.inflation:
-        yield f"1-NN      accuracy {findings.inflation.random:.3f} in folds per image, {findings.inflation.grouped:.3f} by group"
-    for one in findings.probes:
-        areas = ", ".join(f"{label} {area:.2f}" for label, area in one.auc.items())
-        yield f"Shortcut  {one.name + ' alone:':<17} AUC {areas}"
-    yield from _named("Same pixels", [" = ".join(files) for files in findings.duplicates])
+    yield f"Groups      {sources}; {findings.siblings / findings.scans:.0%} of the scans have a sibling"
+    yield f"Leak        a split per image (80/20) leaves {findings.leak:.0%} of the test scans with a sibling in training"
+    if found := findings.inflation:
+        yield f"Inflation   nearest neighbour: accuracy {found.random:.3f} in folds per image, {found.grouped:.3f} by group"
+    yield f"Marks       {_count(len(findings.marked), 'scan')} marked; on BUSI the detector has recall {RECALL:.2f}, precision {PRECISION:.2f}"
+    for probe in findings.probes:
+        areas = ", ".join(f"{label} {area:.2f}" for label, area in probe.auc.items())
+        yield f"Shortcut    AUC of {probe.name} alone: {areas}"
     for contradiction in findings.contradictions[:NAMED]:
         what = "same pixels" if contradiction.same_pixels else "same scene"
-        yield f"Contradicting ({what})  {'; '.join(f'{file}: {label}' for file, label in contradiction.scans)}"
+        yield f"Contradict  {'; '.join(file + ': ' + label for file, label in contradiction.scans)} ({what})"
     if (rest := len(findings.contradictions) - NAMED) > 0:
-        yield f"  and {_count(rest, 'further contradicting group')}, on the page"
-    yield from _named("Unreadable", [f"{file} ({why})" for file, why in findings.unreadable])
+        yield f"{'':12}and {_count(rest, 'group')} more, on the page"
+    yield from _named("Duplicates", [" = ".join(files) for files in findings.duplicates])
+    yield from _named("Unreadable", [why for _, why in findings.unreadable])
     yield from _named("Ignored", [f"{file} ({why})" for file, why in findings.ignored])
-    if findings.marked:
-        yield MEASURED
-    for note in findings.notes:
-        yield f"Note      {note}"
-    for reason in findings.unsound:
-        yield f"Unsound   {reason}"
+    yield from (f"Note        {note}" for note in findings.notes)
+    yield from (f"Unsound     {reason}" for reason in findings.unsound)
 
 
 def _named(what: str, names: Sequence[str]) -> Iterator[str]:
-    if names:
-        more = f" and {len(names) - NAMED} more, on the page" if len(names) > NAMED else ""
-        yield f"{what} ({len(names)})  {', '.join(names[:NAMED])}{more}"
+    yield from (f"{what:<12}{name}" for name in names[:NAMED])
+    if len(names) > NAMED:
+        yield f"{'':12}and {len(names) - NAMED} more, on the page"
 
 
 def _count(number: int, one: str, many: str = "") -> str:

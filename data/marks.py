@@ -50,7 +50,7 @@ def find_marks(rgb: Pixels) -> Marks:
     lowest = cv2.min(cv2.min(channels[0], channels[1]), channels[2])
     coloured = int(np.count_nonzero(cv2.subtract(highest, lowest) > COLOURED))
     found = _strokes(np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8))
-    corner = sum(y < CORNER and (x < CORNER or x > width - CORNER) for x, y, width in found)
+    corner = sum(bool(y < CORNER and (x < CORNER or x > width - CORNER)) for x, y, width in found)
     return Marks(len(found) - corner, corner, coloured)
 
 

@@ -22,6 +22,7 @@ SMALL = 32  # px a side of the squares that the nearest neighbour compares
 DRAWS = 20  # random splits that are averaged
 TEST_SHARE = 0.2
 TREES = 100
+DRAWN = 2000  # scans that each tree draws, at most; bounds the time for large data sets
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,20 @@ def probe(seen: Sequence[Seen], folds: Sequence[int], *, seed: int = 0) -> list[
     compare.
     """
     labels = np.array([scan.entry.label for scan in seen])
-    found = []
-    for name, (sees, feature) in PROBES.items():
-        found.append(Probe(name, sees, _cross_fit(np.stack([feature(scan) for scan in seen]), labels, np.array(folds), seed)))
-    return found
+    return [
+        Probe(name, sees, _cross_fit(np.stack([feature(scan) for scan in seen]), labels, np.array(folds), seed))
+        for name, (sees, feature) in PROBES.items()
+    ]
 
 
 def _cross_fit(features: Values, labels: NDArray[np.str_], folds: NDArray[np.int_], seed: int) -> dict[str, float]:
     areas: dict[str, list[float]] = {str(label): [] for label in np.unique(labels)}
     for fold in np.unique(folds):
         train, test = folds != fold, folds == fold
-        forest = RandomForestClassifier(TREES, min_samples_leaf=5, class_weight="balanced", random_state=seed, n_jobs=1)
+        forest = RandomForestClassifier(
+            TREES, min_samples_leaf=5, max_samples=min(DRAWN, int(train.sum())), class_weight="balanced",
+            random_state=seed, n_jobs=1,
+        )  # fmt: skip
         scores = forest.fit(features[train], labels[train]).predict_proba(features[test])
         for column, label in enumerate(forest.classes_):
             right = labels[test] == label

@@ -122,7 +122,7 @@ def _shrunk(scans: Pixels) -> Floats:
 
 def reader_probabilities(
     real: Features,
-    is_target: Sequence[bool] | NDArray[np.bool_],
+    is_target: Sequence[bool],
     groups: Sequence[str],
     synthetic: Features,
     source_rows: Sequence[int],

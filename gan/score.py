@@ -52,41 +52,44 @@ def score_synthetic(
     with their sources (without it, the first scan of each source). `trained_with`: extractor that trained the
     translator, if any. Parts that cannot be computed are None, with a sentence in "notes".
     """
-    rows, kinds = [int(row) for row in source_rows], np.asarray(labels)
+    rows = [int(row) for row in source_rows]
     _check(synthetic, rows, real, [labels, groups, boxes, real_files], synthetic_files)
-    of_target = [row for row, kind in enumerate(labels) if kind == target]
-    places = [row for row, kind in enumerate(labels) if kind in sources]
-    is_target, places = kinds == target, np.flatnonzero(np.isin(kinds, list(sources)))
-    if not is_target.any() or not len(places):
-        raise BusError(f"Scores need real scans of {target} and of {', '.join(sources)}; found {sorted(set(kinds))}.")
+    of_target = [row for row, label in enumerate(labels) if label == target]
+    of_sources = [row for row, label in enumerate(labels) if label in sources]
+    if not of_target or not of_sources:
+        raise BusError(f"Scores need real scans of {target} and of {', '.join(sources)}; found {sorted(set(labels))}.")
+    made_from = [labels[row] for row in rows]
+    target_groups = [groups[row] for row in of_target]
     seen, made = features(real, extractor), features(synthetic, extractor)
-    target_groups = [groups[row] for row in np.flatnonzero(is_target)]
     found = against_reference(
-        made, kinds[rows], seen[places], kinds[places], seen[is_target], target_groups, splits=splits, seed=seed
-    )
+        made, made_from, seen[of_sources], [labels[row] for row in of_sources], seen[of_target], target_groups,
+        splits=splits, seed=seed,
+    )  # fmt: skip
     notes = list(found.notes)
-    identity = _identity(synthetic, rows, real, boxes, variants)
-    if identity is None:
-        notes.append("No comparison with the own sources: none of these scans was made from an unchanged source.")
     scores: Scores = {
         "extractor": _named(extractor),
         "trained_with": trained_with,
-        "n": {"synthetic": len(made), "sources": len(places), "target": int(is_target.sum()), "half": found.half, "splits": splits},
+        "n": {
+            "synthetic": len(made), "sources": len(of_sources), "target": len(of_target),
+            "half": found.half, "splits": splits,
+        },
         "reference": reference,
         **found.scores,
-        "identity": identity,
+        "identity": _identity(synthetic, rows, real, boxes, variants),
         "copies": None, "reader": None,
-        "distinct": _distinct(made, rows, seen, seen[is_target], seed),
+        "distinct": _distinct(made, rows, seen, seen[of_target], seed),
     }  # fmt: skip
+    if scores["identity"] is None:
+        notes.append("No comparison with the own sources: none of these scans was made from an unchanged source.")
     try:
-        near = copies(synthetic, made, real[is_target], seen[is_target], target_groups)
-        scores["copies"] = _copies(near, synthetic_files, [real_files[row] for row in np.flatnonzero(is_target)])
+        near = copies(synthetic, made, real[of_target], seen[of_target], target_groups)
+        scores["copies"] = _copies(near, synthetic_files, [real_files[row] for row in of_target])
     except TooFewGroups as error:
         notes.append(f"No copy check: {error}.")
     try:
         eyes = (seen, made) if extractor.name == LITE0 else (features(real, lite0()), features(synthetic, lite0()))
-        chances = reader_probabilities(eyes[0], is_target, groups, eyes[1], rows)
-        scores["reader"] = _reader(*chances, kinds, rows, target, sources)
+        chances = reader_probabilities(eyes[0], [label == target for label in labels], groups, eyes[1], rows)
+        scores["reader"] = _reader(*chances, np.array(labels), rows, target, sources)
     except TooFewGroups as error:
         notes.append(f"No independent reader: {error}.")
     return {**scores, "warnings": warnings(scores, target), "notes": notes}
@@ -145,7 +148,7 @@ def _copies(near: Copies, names: Sequence[str], target_names: Sequence[str]) -> 
 
 
 def _reader(
-    real: Floats, synthetic: Floats, kinds: Floats, rows: Floats, target: str, sources: Sequence[str]
+    real: Floats, synthetic: Floats, kinds: NDArray[np.str_], rows: list[int], target: str, sources: Sequence[str]
 ) -> Scores:
     """Shares that the reader calls target, among real scans it had not seen and among synthetic ones."""
 

@@ -1,0 +1,58 @@
+"""The page of `bus data check`: the findings in the report's look."""
+
+from pathlib import Path
+
+from ..data.check import TELLING, Findings
+from ..data.cohort import GROUP_SOURCES
+from ..data.marks import MEASURED
+from ..files import write_text
+from .gallery import png_uri
+from .page import render_page
+from .sections import decimal, percent
+
+SHOWN = 60  # contradicting scans that are shown as pictures
+
+
+def write_page(findings: Findings, path: Path) -> Path:
+    """Write the findings as one self-contained page, which holds pictures of contradicting scans only."""
+    files = [file for one in findings.contradictions for file, _ in one.scans][:SHOWN]
+    content = {
+        "found": findings,
+        "about": _about(findings),
+        "cards": _cards(findings),
+        "measured": MEASURED,
+        "sources": GROUP_SOURCES,
+        "uris": {file: png_uri(findings.pictures[file]) for file in files},
+        "tint": lambda area: min(10, max(0, round((area - 0.5) * 25))),  # 0.9 and above is the strongest
+    }
+    write_text(path, render_page("check.html.j2", content))
+    return path
+
+
+def _about(findings: Findings) -> list[tuple[str, str]]:
+    sources = ", ".join(f"{GROUP_SOURCES[source]} ({n} scans)" for source, n in findings.group_sources.items())
+    return [
+        ("Data", f"{findings.path} ({findings.layout})"),
+        (
+            "Scans",
+            f"{findings.scans} readable, {len(findings.unreadable)} unreadable, {len(findings.ignored)} other files ignored",
+        ),
+        ("Groups", sources),
+    ]
+
+
+def _cards(findings: Findings) -> list[dict[str, str]]:
+    """The answer in three cards: may a study use it, what would leak, what gives the classes away."""
+    first = "This would be refused or wrong as it is." if findings.unsound else "Nothing stands against it."
+    leak = f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
+    if findings.inflation:
+        leak += f" A nearest neighbour gains from {decimal(findings.inflation.grouped)} to {decimal(findings.inflation.random)}."
+    told = [f"{probe.name} alone (AUC {probe.worst:.2f})" for probe in findings.telling]
+    shortcuts = f"{', '.join(told).capitalize()} tells a class apart." if told else f"None reaches an AUC of {TELLING}."
+    if not findings.probes:
+        shortcuts = "Not measured: too few groups in all classes but one."
+    return [
+        {"kind": "loss" if findings.unsound else "gain", "name": "A study on it", "text": first},
+        {"kind": "care" if findings.leak > 0.01 else "gain", "name": "A split per image", "text": leak},
+        {"kind": "care" if told or not findings.probes else "gain", "name": "Shortcuts", "text": shortcuts},
+    ]
