@@ -47,6 +47,9 @@ Inner = Annotated[
     int | None,
     typer.Option(help="Make the study of this outer fold's training part alone (development).", rich_help_panel=STUDY),
 ]
+Frames = Annotated[
+    str | None, typer.Option(help="Of DICOM loops: middle or all; middle unless given.", rich_help_panel=STUDY)
+]
 GanSeed = Annotated[int, typer.Option(help="Seed of the translator.", rich_help_panel=WORK)]
 PresetName = Annotated[
     str | None,
@@ -80,26 +83,17 @@ FoldOrNone = Annotated[
 
 def _study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "Study":
     """Open or create the study and show what every reader must know about its data."""
-    from .console import console, progress
+    from .console import Bars, console
     from .data import study as studies
-
-    bars = []
-
-    def reading(total: int) -> Any:
-        bars.append(progress("Reading scans", total))
-        return bars[-1].__enter__()
 
     new = not (path / "study.json").exists()
     phantoms = 240 if preset == "demo" else studies.PHANTOMS
-    try:
-        study = studies.open_or_create(path, asked, phantoms=phantoms, say=console.print, reading=reading)
-    finally:
-        for bar in bars:
-            bar.__exit__(None, None, None)
+    with Bars("Reading scans") as bars:
+        study = studies.open_or_create(path, asked, phantoms=phantoms, say=console.print, reading=bars.start)
     if new:
         console.print(f"New study {path}: {_describe(study)}")
     for banner in study.settings.banners:
-        console.print(f"[bold yellow]Note:[/] {banner}")
+        console.print(f"Note: {banner}", style="yellow")
     return study
 
 
@@ -133,7 +127,8 @@ def _duration(seconds: float) -> str:
 @gan_app.command("train", epilog="Example: bus gan train --data Dataset_BUSI_with_GT --fold 0")
 def gan_train(
     study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
-    seed: SplitSeed = None, target: Target = None, inner: Inner = None, fold: FoldOrNone = "0", gan_seed: GanSeed = 0,
+    seed: SplitSeed = None, target: Target = None, inner: Inner = None,
+    frames: Frames = None, fold: FoldOrNone = "0", gan_seed: GanSeed = 0,
     preset: PresetName = None,
     pairs: Annotated[int | None, typer.Option(help="Pairs of scans to show, instead of the preset's.", min=1, rich_help_panel=WORK)] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Set the old translator and its scans aside and start anew.", rich_help_panel=WORK)] = False,
@@ -145,7 +140,16 @@ def gan_train(
     from .gan import train, workflow
 
     compute = resolve(device, precision)
-    asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner}
+    asked = {
+        "data": data,
+        "cohort": cohort,
+        "size": size,
+        "k": k,
+        "seed": seed,
+        "target": target,
+        "inner": inner,
+        "frames": frames,
+    }
     opened = _study(study, asked, preset=preset)
     for number in _folds(fold, opened):
         place = opened.gan_path(number, opened.target, gan_seed)
@@ -163,6 +167,24 @@ def gan_train(
             )
         else:
             workflow.train_gan(opened, config, here, redo=redo)
+
+
+@gan_app.command("score", epilog="Example: bus gan score study/fold-0/synth/seed-0/malignant real/malignant")
+def gan_score(
+    synthetic: Annotated[Path, typer.Argument(help="Folder of generated scans.", exists=True, file_okay=False)],
+    real: Annotated[Path, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)],
+    size: Annotated[int, typer.Option(help="Side to which all are letterboxed, in pixels.", min=32)] = 64,
+    extractor: Extractor = "auto", fid_weights: FidWeights = None,
+) -> None:  # fmt: skip
+    """Compare any two folders of scans: FID or FD, KID, precision, recall, density, coverage."""
+    from .compute import resolve
+    from .console import console
+    from .gan import workflow
+
+    compute = resolve()
+    compute.start()
+    for line in workflow.compare_folders(synthetic, real, size, workflow.Judge(extractor, fid_weights), compute):
+        console.print(line)
 
 
 @app.command(epilog="Example: bus synth --n 500")
@@ -191,7 +213,8 @@ def synth(
 @app.command(epilog="Example: bus benchmark --fold all --seeds 3 --jobs 4")
 def benchmark(
     study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
-    seed: SplitSeed = None, target: Target = None, inner: Inner = None, fold: FoldText = "0",
+    seed: SplitSeed = None, target: Target = None, inner: Inner = None,
+    frames: Frames = None, fold: FoldText = "0",
     arms: Annotated[str, typer.Option(help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled.", rich_help_panel=WORK)]
     = "original,weighted,oversampled,cyclegan",
     models: Annotated[str, typer.Option(help="Comma-separated: simplecnn, vgg19, resnet18.", rich_help_panel=WORK)]
@@ -216,7 +239,16 @@ def benchmark(
     arm_names = plan.names(arms, tuple(plan.ARMS), "--arms")
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
-    asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner}
+    asked = {
+        "data": data,
+        "cohort": cohort,
+        "size": size,
+        "k": k,
+        "seed": seed,
+        "target": target,
+        "inner": inner,
+        "frames": frames,
+    }
     opened = _study(study, asked, preset=preset)
     wish = plan.Wish(
         tuple(plan.fold_numbers(fold, opened)), arm_names, chosen, seeds, _preset(preset, compute), init, gan_seed
@@ -273,7 +305,7 @@ def status(study: StudyPath = Path("study")) -> None:
     opened = Study.open(study)
     console.print(f"{study}: {_describe(opened)}")
     for banner in opened.settings.banners:
-        console.print(f"[bold yellow]Note:[/] {banner}")
+        console.print(f"Note: {banner}", style="yellow")
     for line in overview.lines(opened):
         console.print(line)
 
@@ -302,6 +334,27 @@ def demo(
     )  # fmt: skip
 
 
+@data_app.command("check", epilog="Example: bus data check Dataset_BUSI_with_GT")
+def data_check(
+    data: Annotated[str, typer.Argument(metavar="PATH", help="What you would give as --data.")],
+    page: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("data-check.html"),
+    k: Annotated[int, typer.Option("--k", min=2, help="Folds that a study would have.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+) -> None:
+    """Audit a data set before a study: groups, contradictions, burned-in marks, shortcuts, leaks. Exit code 1: unsound."""
+    from .benchmark.check_page import write_page
+    from .console import Bars, console
+    from .data import check
+
+    with Bars("Reading scans") as bars:
+        findings = check.check(data, k=k, seed=seed, reading=bars.start)
+    for line in check.lines(findings):
+        console.print(line)
+    console.print(f"Page: {write_page(findings, page)}")
+    if findings.unsound:
+        raise typer.Exit(1)
+
+
 @data_app.command("phantom", epilog="Example: bus data phantom phantoms --n 780")
 def data_phantom(
     out: Annotated[Path, typer.Argument(help="A new folder.")],
@@ -312,10 +365,15 @@ def data_phantom(
     paired: Annotated[bool, typer.Option("--paired", help="The same anatomy benign and malignant.")] = False,
 ) -> None:
     """Simulate a cohort and write it in BUSI's layout, with masks, groups and lesion parameters."""
-    from .console import console
+    from .compute import cores
+    from .console import console, progress
     from .data import phantom
 
-    phantom.write_cohort(out, n, seed=seed, size=size, scanner=scanner, paired=paired)
+    jobs = cores() if n > 200 else 1  # below that, starting processes takes longer than they save
+    with progress(f"Simulating {n} phantoms", n) as advance:
+        phantom.write_cohort(
+            out, n, seed=seed, size=size, scanner=scanner, paired=paired, jobs=jobs, progress=lambda done: advance()
+        )
     console.print(f"{n} phantoms in {out}; use them with --data {shlex.quote(str(out))}.")
 
 

@@ -1,14 +1,19 @@
 """What a person sees while the work goes on, and how they stop it."""
 
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False)  # file names may hold brackets
+
+
+PLAIN_SECONDS = 30  # between lines of a log
 
 
 class Interrupted(Exception):
@@ -36,15 +41,51 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def progress(text: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
-    """A bar with time left; call the yielded `advance(count=1, note="")`. Without a terminal, one line at start and end."""
+    """A bar with time left; call the yielded `advance(count=1, note="")`. Without a terminal, a line now and then."""
     if not console.is_terminal:
-        console.print(f"{text} …")
-        yield lambda count=1, note="": None
+        yield _plain(text, total, done)
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False),
     )  # fmt: skip
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(text, total=total, completed=done, note="")
         yield lambda count=1, note="": bar.update(task, advance=count, note=note)
+
+
+class Bars:
+    """Progress bars that a lower layer starts when it knows how much there is: `start(total)` gives the step to call."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self._stack = text, ExitStack()
+
+    def __enter__(self) -> "Bars":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def start(self, total: int) -> Callable[[], None]:
+        """Open a bar of `total` steps; it closes with this object."""
+        return self._stack.enter_context(progress(self.text, total))
+
+
+def _plain(text: str, total: int, done: int) -> Callable[..., None]:
+    """Progress for logs: a line at the start, at the end, and every PLAIN_SECONDS in between."""
+    console.print(f"{text} …")
+    said = begun = time.monotonic()
+    lock, first = threading.Lock(), done
+
+    def advance(count: int = 1, note: str = "") -> None:
+        nonlocal done, said
+        with lock:
+            done += count
+            now = time.monotonic()
+            if done < total and now - said < PLAIN_SECONDS:
+                return
+            said = now
+            left = (now - begun) / (done - first) * (total - done)
+            console.print(f"  {done:,} of {total:,}, {now - begun:.0f} s, about {left:.0f} s left. {note}")
+
+    return advance

@@ -8,7 +8,7 @@ from ..data.marks import MEASURED
 from ..files import write_text
 from .gallery import png_uri
 from .page import render_page
-from .sections import decimal, percent
+from .sections import percent
 
 SHOWN = 60  # contradicting scans that are shown as pictures
 
@@ -32,7 +32,7 @@ def write_page(findings: Findings, path: Path) -> Path:
 def _about(findings: Findings) -> list[tuple[str, str]]:
     sources = ", ".join(f"{GROUP_SOURCES[source]} ({n} scans)" for source, n in findings.group_sources.items())
     return [
-        ("Data", f"{findings.path} ({findings.layout})"),
+        ("Data", f"{findings.name} ({findings.layout})"),
         (
             "Scans",
             f"{findings.scans} readable, {len(findings.unreadable)} unreadable, {len(findings.ignored)} other files ignored",
@@ -46,9 +46,9 @@ def _cards(findings: Findings) -> list[dict[str, str]]:
     first = "This would be refused or wrong as it is." if findings.unsound else "Nothing stands against it."
     leak = f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
     if findings.inflation:
-        leak += f" A nearest neighbour gains from {decimal(findings.inflation.grouped)} to {decimal(findings.inflation.random)}."
-    told = [f"{probe.name} alone (AUC {probe.worst:.2f})" for probe in findings.telling]
-    shortcuts = f"{', '.join(told).capitalize()} tells a class apart." if told else f"None reaches an AUC of {TELLING}."
+        leak += f" A nearest neighbour is right for {percent(findings.inflation.random)} % of the scans then, for {percent(findings.inflation.grouped)} % in folds by group."
+    told = ", ".join(f"{probe.name} alone ({probe.worst:.2f})" for probe in findings.telling)
+    shortcuts = f"Highest AUC of a class: {told}." if told else f"None reaches an AUC of {TELLING}."
     if not findings.probes:
         shortcuts = "Not measured: too few groups in all classes but one."
     return [

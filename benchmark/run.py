@@ -118,7 +118,7 @@ def run(study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_we
                 process.kill()
             pool.shutdown(wait=not stop(), cancel_futures=True)
     for failure in failures:
-        console.print(f"[red]failed[/] {failure}")
+        console.print(f"failed: {failure}", style="red")
     return failures
 
 

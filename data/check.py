@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BusError
-from ..files import sha256_bytes
 from . import cohort, groups, scans, shortcuts, splits
-from .cohort import Entry
+from .cohort import Entry, look
 from .marks import PRECISION, RECALL, find_marks
 from .scans import Listing, ScanFile
 from .shortcuts import LEVELS, Inflation, Probe, Seen
-from .store import Pixels, letterbox
+from .store import Pixels
 
 SIZE = 64  # px of the squares that the probes see
 TELLING = 0.6  # AUC from which a shortcut is worth a sentence
@@ -131,7 +130,7 @@ def check(
         ignored=listing.ignored,
         notes=(*listing.notes, *_notes(entries, names, sources, contradictions)),
         unsound=[*_misread(unreadable), *_leaking(entries, names), *_uncuttable(entries, names, kept, k)],
-        pictures={entry.file: entry.square for entry in entries if entry.file in named},
+        pictures={scan.entry.file: scan.square for scan in seen if scan.entry.file in named},
     )
 
 
@@ -154,12 +153,10 @@ def _read_all(listing: Listing, advance: Callable[[], None]) -> tuple[list[Seen]
 
 
 def _see(scan: ScanFile, rgb: Pixels) -> Seen:
+    entry, square = look(scan, rgb, SIZE)
     grey = scans.to_grey(rgb)
-    square, box = letterbox(grey, SIZE)
-    digest = sha256_bytes(np.ascontiguousarray(rgb).data)
     histogram = np.bincount(grey.ravel() // (256 // LEVELS), minlength=LEVELS) / grey.size
-    entry = Entry(scan.file, scan.label, digest, grey.shape, square, box, groups.describe(grey), scan.group, scan.fold)
-    return Seen(entry, find_marks(rgb), histogram)
+    return Seen(entry, square, find_marks(rgb), histogram)
 
 
 def _probe(seen: Sequence[Seen], names: Sequence[str], seed: int) -> tuple[list[Probe], Inflation | None]:
@@ -172,7 +169,7 @@ def _probe(seen: Sequence[Seen], names: Sequence[str], seed: int) -> tuple[list[
     seen, names = [seen[row] for row in rows], [names[row] for row in rows]
     entries = [scan.entry for scan in seen]
     folds = splits.assign_folds([e.sha256 for e in entries], [e.label for e in entries], names, k=FOLDS, seed=seed)
-    return shortcuts.probe(seen, folds, seed=seed), shortcuts.inflation(entries, folds, k=FOLDS, seed=seed)
+    return shortcuts.probe(seen, folds, seed=seed), shortcuts.inflation(seen, folds, k=FOLDS, seed=seed)
 
 
 def _summarise(seen: Sequence[Seen], names: Sequence[str], conflicts: set[str], label: str) -> ClassSummary:

@@ -44,6 +44,9 @@ class Scan:
     box: Box  # of the scan inside its letterboxed square, px
 
 
+Keep = Callable[[int, Pixels], None]  # takes the place of a scan in the order of reading, and its square
+
+
 @dataclass(frozen=True)
 class Entry:
     """What one decoding of a scan yields."""
@@ -52,8 +55,8 @@ class Entry:
     label: str
     sha256: str
     shape: tuple[int, int]  # native height and width, px
-    square: Pixels
     box: Box
+    place: int  # in the order of reading, under which its square is kept
     descriptor: np.ndarray  # for the near-duplicate detector
     group: str | None  # as the user or the simulation gave it
     fold: int | None
@@ -69,11 +72,11 @@ class Data:
     notes: tuple[str, ...] = ()  # sentences that a user must see
 
 
-def list_source(source: str) -> Listing:
+def list_source(source: str, frames: str = "middle") -> Listing:
     """List the scans that `--data` names: a folder, a zip, a labels.csv, or `busi`, which is downloaded if need be."""
     if source == "busi" and not Path(source).exists():
-        return replace(scans.list_scans(kaggle.fetch_busi()), name="busi")
-    return scans.list_scans(Path(source).expanduser())
+        return replace(scans.list_scans(kaggle.fetch_busi(), frames=frames), name="busi")
+    return scans.list_scans(Path(source).expanduser(), frames=frames)
 
 
 def stamp(listing: Listing) -> str:
@@ -86,37 +89,50 @@ def stamp(listing: Listing) -> str:
     return sha256_bytes("\n".join(lines).encode())
 
 
-def read_listing(listing: Listing, size: int, *, advance: Callable[[], None] = lambda: None) -> Data:
-    """Decode every listed scan once, into squares of `size` px; raises BusError for unreadable ones."""
+def read_listing(
+    listing: Listing, size: int, *, keep: Keep = lambda place, square: None, advance: Callable[[], None] = lambda: None
+) -> Data:
+    """Decode every listed scan once; its square of `size` px goes to `keep`. Raises BusError for unreadable ones."""
 
-    def read(scan: scans.ScanFile) -> Entry:
-        entry = _entry(scan.file, scan.label, scans.read_scan(listing, scan), scan.group, scan.fold, size)
+    def read(place: int) -> Entry:
+        scan = listing.scans[place]
+        entry, square = look(scan, scans.read_scan(listing, scan), size, place)
+        keep(place, square)
         advance()
         return entry
 
     with ThreadPoolExecutor() as pool:
-        entries = list(pool.map(read, listing.scans))
-    return Data(listing.name, _by_content(entries), list(listing.ignored), listing.notes)
+        entries = list(pool.map(read, range(len(listing.scans))))
+    return Data(listing.name, by_content(entries), list(listing.ignored), listing.notes)
 
 
-def read_phantoms(count: int, size: int, *, seed: int = 0, advance: Callable[[], None] = lambda: None) -> Data:
-    """Simulate the built-in cohort of `count` phantoms (128 px) and letterbox them into squares of `size` px."""
+def read_phantoms(
+    count: int, size: int, *, seed: int = 0, keep: Keep = lambda place, square: None,
+    advance: Callable[[], None] = lambda: None,
+) -> Data:  # fmt: skip
+    """Simulate the built-in cohort of `count` phantoms (128 px); their squares of `size` px go to `keep`."""
     entries = []
-    for spec in phantom.specs(count, seed=seed):
+    for place, spec in enumerate(phantom.specs(count, seed=seed)):
         made = phantom.simulate(spec)
-        entries.append(_entry(made.file, made.label, np.stack([made.pixels] * 3, -1), made.group, None, size))
+        scan = scans.ScanFile(made.file, made.label, group=made.group)
+        entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, place)
+        keep(place, square)
+        entries.append(entry)
         advance()
-    return Data("phantom", _by_content(entries), [])
+    return Data("phantom", by_content(entries), [])
 
 
-def _entry(file: str, label: str, rgb: Pixels, group: str | None, fold: int | None, size: int) -> Entry:
+def look(scan: scans.ScanFile, rgb: Pixels, size: int, place: int = 0) -> tuple[Entry, Pixels]:
+    """What a study keeps of one decoded scan (H×W×3 uint8), and its letterboxed square of `size` px."""
     grey = scans.to_grey(rgb)
     square, box = letterbox(grey, size)
     digest = sha256_bytes(np.ascontiguousarray(rgb).data)
-    return Entry(file, label, digest, grey.shape, square, box, groups.describe(grey), group, fold)
+    shape = (grey.shape[0], grey.shape[1])
+    return Entry(scan.file, scan.label, digest, shape, box, place, groups.describe(grey), scan.group, scan.fold), square
 
 
-def _by_content(entries: Iterable[Entry]) -> list[Entry]:
+def by_content(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries in an order that file names and folders do not change."""
     return sorted(entries, key=lambda entry: (entry.sha256, entry.label, entry.file))
 
 

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from .cohort import Entry
 from .marks import Marks
 from .splits import assign_folds
+from .store import Pixels
 
 Values = NDArray[np.float64]
 
@@ -53,6 +54,7 @@ class Seen:
     """One scan as the checks see it."""
 
     entry: Entry
+    square: Pixels  # letterboxed
     marks: Marks
     histogram: Values  # share of native pixels per level, LEVELS bins
 
@@ -67,7 +69,7 @@ def _bars(scan: Seen) -> Values:
 
 
 def _border(scan: Seen) -> Values:
-    whole = cv2.resize(scan.entry.square[scan.entry.box.inside], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    whole = cv2.resize(scan.square[scan.entry.box.inside], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     strips = (whole[:STRIP], whole[-STRIP:], whole[:, :STRIP].T, whole[:, -STRIP:].T)
     return np.concatenate([strip.reshape(STRIP, 16, -1).mean((0, 2)) for strip in strips])
 
@@ -129,12 +131,13 @@ def leak(labels: Sequence[str], groups: Sequence[str], *, seed: int = 0) -> floa
     return float(np.mean(shares)) if shares else 0.0
 
 
-def inflation(entries: Sequence[Entry], folds: Sequence[int], *, k: int, seed: int = 0) -> Inflation:
+def inflation(seen: Sequence[Seen], folds: Sequence[int], *, k: int, seed: int = 0) -> Inflation:
     """Accuracy of the nearest neighbour (largest correlation of SMALL² pixels) in folds per image and in `folds`."""
+    entries = [scan.entry for scan in seen]
     labels = np.array([entry.label for entry in entries])
     alone = [str(row) for row in range(len(entries))]
     random = assign_folds([entry.sha256 for entry in entries], list(labels), alone, k=k, seed=seed)
-    small = np.stack([cv2.resize(e.square, (SMALL, SMALL), interpolation=cv2.INTER_AREA).ravel() for e in entries])
+    small = np.stack([cv2.resize(scan.square, (SMALL, SMALL), interpolation=cv2.INTER_AREA).ravel() for scan in seen])
     points = small.astype(np.float32) - small.mean(1, keepdims=True, dtype=np.float32)
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-6)
     largest = np.unique(labels, return_counts=True)[1].max() / len(labels)

@@ -1,6 +1,9 @@
 """Decoded pixels: every scan letterboxed once into a square of grey bytes, then read through a memory map."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Lock
 from typing import NamedTuple
 
 import cv2
@@ -48,10 +51,34 @@ def restore_bars(square: Pixels, box: Box) -> Pixels:
     return out
 
 
-def save_pixels(path: Path, pixels: Pixels) -> None:
-    """Write squares (N×S×S, uint8) as a `.npy` file, whole or not at all."""
-    with writing(path) as temporary, temporary.open("wb") as handle:
-        np.save(handle, pixels)
+class Squares:
+    """Letterboxed scans (S×S uint8) on their way into a study: kept on the disk in any order, then saved in one.
+
+    Memory stays flat however many there are. `folder` must have room for them; the file there has no name and vanishes
+    with the process.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.size, self._lock = size, Lock()
+        try:
+            self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - closed by save, or with the object
+        except OSError as error:
+            raise BusError(f"Could not write in {folder}: {error.strerror}. Choose another --study.") from error
+
+    def put(self, place: int, square: Pixels) -> None:
+        """Keep `square` as number `place`; may be called from many threads."""
+        with self._lock:
+            self._file.seek(place * self.size**2)
+            self._file.write(square.tobytes())
+
+    def save(self, path: Path, order: Sequence[int]) -> None:
+        """Write the squares numbered `order` as a `.npy` file (N×S×S uint8), whole or not at all; ends this object."""
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), self.size, self.size)}
+        with writing(path) as temporary, temporary.open("wb") as handle, self._file:
+            np.lib.format.write_array_header_1_0(handle, header)
+            for place in order:
+                self._file.seek(place * self.size**2)
+                handle.write(self._file.read(self.size**2))
 
 
 def load_pixels(path: Path, count: int, size: int) -> Pixels:

@@ -1,7 +1,8 @@
 """A study: the folder of one data set, cohort and split, and of all that was made from them."""
 
+import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from ..errors import BusError, UsageError
 from ..files import read_csv, read_json, sha256_bytes, write_csv, write_json
 from . import cohort, splits
 from .cohort import Scan
-from .store import Box, Pixels, load_pixels, save_pixels
+from .store import Box, Pixels, Squares, load_pixels
 
 FORMAT = 1
 DEFAULTS: dict[str, Any] = {
     "data": "phantom", "cohort": "clean", "size": 64, "k": 5, "seed": 0, "target": "malignant", "inner": None,
+    "frames": "middle",
 }  # fmt: skip
 PHANTOMS = 780  # as many as BUSI has scans
 COLUMNS = (
@@ -51,7 +53,8 @@ class Settings:
     target: str
     inner: int | None
     classes: tuple[str, ...]
-    banners: tuple[str, ...] = field(default=())  # sentences that every reader must see
+    banners: tuple[str, ...] = ()  # sentences that every reader must see
+    frames: str = "middle"  # of DICOM loops: middle | all
 
 
 class Study:
@@ -94,9 +97,12 @@ class Study:
 
     def pixels_sha256(self, rows: Sequence[int]) -> str:
         """Hash of the letterboxed pixels and classes of `rows`, in order: what a training saw."""
-        content = np.ascontiguousarray(self.pixels[list(rows)]).tobytes()
-        labels = ",".join(self.scans[row].label for row in rows)
-        return sha256_bytes(content + labels.encode())
+        digest = hashlib.sha256()
+        pixels = self.pixels
+        for row in rows:
+            digest.update(pixels[row].tobytes())
+        digest.update(",".join(self.scans[row].label for row in rows).encode())
+        return digest.hexdigest()
 
     def fold_path(self, fold: int | None) -> Path:
         """Folder of everything made from one fold."""
@@ -189,7 +195,8 @@ def create(
     """Read the data, find groups, cut folds and freeze all of it in a new study folder."""
     if options["size"] < 32 or options["size"] % 4:
         raise UsageError(f"--size {options['size']}: expected a multiple of 4, at least 32 (pixels a side).")
-    data, listing = _read(str(options["data"]), options["size"], phantoms, reading)
+    squares = Squares(next(parent for parent in path.absolute().parents if parent.is_dir()), options["size"])
+    data, listing = _read(str(options["data"]), options["frames"], squares, phantoms, reading)
     names, sources = cohort.find_groups(data.entries)
     scans = cohort.build(data.entries, names, options["cohort"])
     classes = sorted({scan.label for scan in scans if not scan.left_out})
@@ -204,30 +211,32 @@ def create(
     info = DataInfo(data.name, str(options["data"]), _content(data.entries), listing, found, len(data.ignored))
     settings = Settings(
         FORMAT, info, options["cohort"], options["size"], k, options["seed"], options["target"], options["inner"],
-        tuple(classes), (*_banners(phantom, by_default, sources), *data.notes),
+        tuple(classes), (*_banners(phantom, by_default, sources), *data.notes), options["frames"],
     )  # fmt: skip
     path.mkdir(parents=True, exist_ok=True)
-    save_pixels(path / "pixels.npy", np.stack([entry.square for entry in data.entries]))
+    squares.save(path / "pixels.npy", [entry.place for entry in data.entries])
     write_csv(path / "cohort.csv", COLUMNS, map(_row, scans))
     write_json(path / "study.json", asdict(settings))
     return Study.open(path)
 
 
 def _read(
-    source: str, size: int, phantoms: int, reading: Callable[[int], Callable[[], None]]
+    source: str, frames: str, squares: Squares, phantoms: int, reading: Callable[[int], Callable[[], None]]
 ) -> tuple[cohort.Data, str]:
     """Read the data and a hash by which the same files are recognised without decoding them again."""
     if source == "phantom":
-        return cohort.read_phantoms(phantoms, size, advance=reading(phantoms)), f"phantom {phantoms}"
-    listing = cohort.list_source(source)
-    return cohort.read_listing(listing, size, advance=reading(len(listing.scans))), cohort.stamp(listing)
+        data = cohort.read_phantoms(phantoms, squares.size, keep=squares.put, advance=reading(phantoms))
+        return data, f"phantom {phantoms}"
+    listing = cohort.list_source(source, frames)
+    data = cohort.read_listing(listing, squares.size, keep=squares.put, advance=reading(len(listing.scans)))
+    return data, cohort.stamp(listing)
 
 
 def _same_data(study: Study, source: str, say: Callable[[str], None]) -> bool:
     """Whether `source` holds the study's scans; compares file stamps first, content only if they differ."""
     if source == "phantom" or study.settings.data.name == "phantom":
         return source == "phantom" and study.settings.data.name == "phantom"
-    listing = cohort.list_source(source)
+    listing = cohort.list_source(source, study.settings.frames)
     if cohort.stamp(listing) == study.settings.data.listing:
         return True
     say("The files under --data have changed names or times since the study was made; comparing their pixels.")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
-
 from bus.data.phantom import BLOCK, simulate, specs
 
 REAL = {"benign": "benign (13)", "malignant": "malignant (7)", "normal": "normal (24)"}

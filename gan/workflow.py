@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import files
 from ..compute import Compute
 from ..console import console
+from ..data.pictures import SUFFIXES, decode_rgb
+from ..data.scans import MASK_NAME, to_grey
+from ..data.store import Pixels, letterbox
 from ..data.study import Study
+from ..errors import BusError
 from . import synth, train
 from .cyclegan import GanConfig
 
@@ -120,6 +126,36 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
     return True
 
 
+def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute: Compute) -> Iterator[str]:
+    """The distances between the pictures of two folders (`first` generated, `second` real), a line each."""
+    from . import score
+    from .features import choose_extractor
+
+    extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
+    found = score.compare(_pictures(first, size), _pictures(second, size), extractor)
+    yield f"{found['n']['first']} against {found['n']['second']} scans, judged by {found['extractor']['name']}"
+    if found["frechet"] is not None:
+        yield f"{found['extractor']['label']}: {found['frechet']:.2f}"
+    if found["kid"] is not None:
+        yield f"KID: {found['kid']['mean']:.5f} ± {found['kid']['spread']:.5f} (subsets of {found['kid']['subset']})"
+    yield from (
+        f"{name}: {found[name]:.3f}"
+        for name in ("precision", "recall", "density", "coverage")
+        if found[name] is not None
+    )
+    yield from found["notes"]
+
+
+def _pictures(folder: Path, size: int) -> Pixels:
+    """All scans that lie in one folder, letterboxed (N×S×S uint8); BusError where there are none."""
+    listed = sorted(
+        path for path in folder.iterdir() if path.suffix.casefold() in SUFFIXES and not MASK_NAME.fullmatch(path.stem)
+    )
+    if not listed:
+        raise BusError(f"{folder} holds no pictures. Give a folder whose scans lie directly in it.")
+    return np.stack([letterbox(to_grey(decode_rgb(path.read_bytes(), str(path))), size)[0] for path in listed])
+
+
 def _sentences(scores: dict[str, Any]) -> Iterator[str]:
     """The scores that a terminal shows: the leading one, the judge, and every warning."""
     kid = scores["kid"]
@@ -129,5 +165,5 @@ def _sentences(scores: dict[str, Any]) -> Iterator[str]:
             f"KID {kid['score']['mean']:.4f} between {kid['floor']['mean']:.4f} and {kid['ceiling']['mean']:.4f}."
         )
     if scores["frechet"]:
-        yield f"{scores['extractor']['label']}: {scores['frechet']['score']['mean']:.1f}. {scores['extractor']['reason']}"
+        yield f"{scores['extractor']['label']}: {scores['frechet']['score']['mean']:.1f}."
     yield from (f"Warning, {warning['name']}: {warning['text']}" for warning in scores["warnings"])

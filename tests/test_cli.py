@@ -153,3 +153,32 @@ def test_help_answers_without_torch(arguments):
 def test_python_m_bus_is_the_command():
     done = subprocess.run([sys.executable, "-m", "bus", "--version"], capture_output=True, text=True, cwd=Path.home())
     assert done.stdout.startswith("bus-balance ")
+
+
+def test_a_data_set_is_checked_before_a_study(tmp_path, capsys):
+    code, text = run(capsys, "data", "phantom", tmp_path / "cohort", "--n", 60, "--size", 64)
+    assert code == 0
+    assert "60 phantoms" in text
+    page = tmp_path / "page.html"
+    code, text = run(capsys, "data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
+    assert code == 0, text
+    assert "60 scans" in text
+    assert "Content-Security-Policy" in page.read_text()
+    (tmp_path / "cohort" / "benign" / "benign (1).png").write_bytes(b"no picture")
+    code, text = run(capsys, "data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
+    assert code == 1
+    assert "benign (1).png" in text
+
+
+def test_two_folders_are_compared(finished, capsys):
+    folder = finished / "fold-0/synth/seed-0/malignant"
+    code, text = run(capsys, "gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0")
+    assert code == 0
+    assert "30 against 30 scans, judged by efficientnet-lite0" in text
+    assert "FD (EfficientNet-Lite0): 0.00" in text
+    assert "precision: 1.000" in text
+    empty = finished.parent / "empty"
+    empty.mkdir()
+    code, text = run(capsys, "gan", "score", empty, folder, "--extractor", "efficientnet-lite0")
+    assert code == 1
+    assert "holds no pictures" in text

@@ -15,7 +15,7 @@ from bus.benchmark import stats
 from bus.benchmark.plan import DEFAULT_ARMS, Cell, Check
 from bus.benchmark.summary import Summary, summarise
 from bus.classify.train import Recipe
-from bus.data.store import save_pixels
+from bus.data.store import Squares
 from bus.data.study import COLUMNS, FORMAT, DataInfo, Settings, Study
 
 SIZE = 64
@@ -53,7 +53,10 @@ def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None
             name = names.get(label, label)
             rows.append([f"{name}/{name} ({number + 1}).png", digest, name, f"{label}-{number // 2}",
                          fold, out, 500, 470, 2, 0, SIZE - 4, SIZE])  # fmt: skip
-    save_pixels(path / "pixels.npy", np.stack(squares))
+    kept = Squares(path, SIZE)
+    for place, square in enumerate(squares):
+        kept.put(place, square)
+    kept.save(path / "pixels.npy", range(len(squares)))
     files.write_csv(path / "cohort.csv", COLUMNS, rows)
 
 

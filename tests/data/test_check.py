@@ -12,6 +12,7 @@ from bus.benchmark.check_page import write_page
 from bus.data import phantom, shortcuts
 from bus.data.check import Findings, check, lines
 from bus.data.cohort import Entry
+from bus.data.marks import Marks
 from bus.data.splits import assign_folds
 from bus.data.store import Box
 from bus.errors import BusError
@@ -178,12 +179,15 @@ def test_twins_inflate_a_neighbour_in_folds_per_image_only() -> None:
     squares = np.repeat(rng.integers(0, 256, (100, 64, 64), np.uint8), 2, axis=0)
     labels = np.repeat(rng.permutation(["a", "b"] * 50), 2)
     groups = [str(row // 2) for row in range(200)]
-    entries = [
-        Entry(str(row), str(label), str(row), (64, 64), square, Box(0, 0, 64, 64), np.zeros(1), None, None)
+    seen = [
+        shortcuts.Seen(
+            Entry(str(row), str(label), str(row), (64, 64), Box(0, 0, 64, 64), row, np.zeros(1), None, None),
+            square, Marks(0, 0, 0), np.zeros(1),
+        )
         for row, (square, label) in enumerate(zip(squares, labels, strict=True))
-    ]
-    folds = assign_folds([entry.sha256 for entry in entries], list(labels), groups, k=5, seed=0)
-    found = shortcuts.inflation(entries, folds, k=5)
+    ]  # fmt: skip
+    folds = assign_folds([scan.entry.sha256 for scan in seen], list(labels), groups, k=5, seed=0)
+    found = shortcuts.inflation(seen, folds, k=5)
     assert found.majority == 0.5
     assert 0.3 < found.grouped < 0.7
     assert found.random > found.grouped + 0.2

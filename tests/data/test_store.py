@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bus.data.store import Box, letterbox, load_pixels, restore_bars, save_pixels
+from bus.data.store import Box, Squares, letterbox, load_pixels, restore_bars
 from bus.errors import BusError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +27,12 @@ def test_bars_are_pasted_back():
 
 
 def test_other_pixels_than_the_study_expects_are_refused(tmp_path):
-    pixels = np.zeros((3, 32, 32), np.uint8)
-    save_pixels(tmp_path / "pixels.npy", pixels)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32)).astype(np.uint8)
+    squares = Squares(tmp_path, 32)
+    for place in (2, 0, 1):
+        squares.put(place, pixels[place])
+    squares.save(tmp_path / "pixels.npy", [1, 0, 2])
+    pixels = pixels[[1, 0, 2]]
     assert (load_pixels(tmp_path / "pixels.npy", 3, 32) == pixels).all()
     with pytest.raises(BusError, match="expects uint8 of shape"):
         load_pixels(tmp_path / "pixels.npy", 4, 32)

@@ -3,11 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from bus.gan.checks import blurred, changed, copies, reader_probabilities, regained, vendi
 from bus.gan.distances import TooFewGroups
+from hypothesis import given
+from hypothesis import strategies as st
 
 BOX = (4, 0, 24, 32)
 
@@ -99,7 +98,7 @@ def test_no_reader_has_seen_the_group_it_reads() -> None:
 def test_the_reader_finds_what_can_be_learnt() -> None:
     seen, groups = random_features(100), [str(row) for row in range(100)]
     truth = seen[:, 0] > 0
-    real, synthetic = reader_probabilities(seen, list(truth), groups, seen[:10], range(10))
+    real, _ = reader_probabilities(seen, list(truth), groups, seen[:10], range(10))
     assert ((real > 0.5) == truth).mean() > 0.8
     with pytest.raises(TooFewGroups):
         reader_probabilities(seen, [True] + [False] * 99, groups, seen[:10], range(10))

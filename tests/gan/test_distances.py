@@ -6,12 +6,6 @@ import numpy as np
 import pytest
 import torch
 import torch_fidelity
-from hypothesis import given
-from hypothesis import strategies as st
-from torch.utils.data import Dataset
-from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
-from torch_fidelity.metric_kid import kid_features_to_metric
-
 from bus.gan.distances import (
     METRICS,
     TooFewGroups,
@@ -26,6 +20,11 @@ from bus.gan.distances import (
 )
 from bus.gan.features import lite0
 from bus.gan.score import compare
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import Dataset
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
 
 
 def sample(count: int, width: int = 24, seed: int = 0, shift: float = 0.0) -> np.ndarray:
@@ -48,7 +47,9 @@ class Rgb(Dataset):  # type: ignore[type-arg]
 @pytest.mark.parametrize("counts", [(12, 12), (9, 12)])
 def test_figures_equal_torch_fidelitys_own_interface(counts: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
-    first, second = (rng.integers(0, top, (n, 48, 48), dtype=np.uint8) for n, top in zip(counts, (200, 256), strict=True))
+    first, second = (
+        rng.integers(0, top, (n, 48, 48), dtype=np.uint8) for n, top in zip(counts, (200, 256), strict=True)
+    )
     ours = compare(first, second, lite0())
     theirs = torch_fidelity.calculate_metrics(
         input1=Rgb(first), input2=Rgb(second), cuda=False, verbose=False, cache=False, save_cpu_ram=True,
@@ -118,14 +119,18 @@ def test_density_and_coverage_by_the_book(n: int, m: int, k: int, seed: int) -> 
 
 def test_too_small_sets_give_none_instead_of_a_number() -> None:
     assert distances(sample(1), sample(9)) == dict.fromkeys(METRICS) | {
-        name: pytest.approx(value) for name, value in zip(("density", "coverage"), density_coverage(sample(1), sample(9)), strict=True)
+        name: pytest.approx(value)
+        for name, value in zip(("density", "coverage"), density_coverage(sample(1), sample(9)), strict=True)
     }
     assert distances(sample(3), sample(3))["precision"] is None
     assert distances(sample(4), sample(4))["precision"] is not None
     assert distances(sample(9), sample(5))["density"] is None
 
 
-@given(st.lists(st.integers(0, 9).map(str), min_size=2, max_size=40).filter(lambda names: len(set(names)) > 1), st.integers(0, 99))
+@given(
+    st.lists(st.integers(0, 9).map(str), min_size=2, max_size=40).filter(lambda names: len(set(names)) > 1),
+    st.integers(0, 99),
+)
 def test_halves_never_split_a_group_and_are_as_even_as_groups_allow(groups: list[str], seed: int) -> None:
     largest = max(Counter(groups).values())
     for one, two in halves(groups, 4, seed):
@@ -164,7 +169,11 @@ def test_the_scale_places_real_at_zero_and_sources_at_one() -> None:
     target, groups = sample(60, seed=1, shift=0.5), [str(row // 2) for row in range(60)]
     sources, labels = sample(80, seed=2), ["benign"] * 50 + ["normal"] * 30
     places = {}
-    for name, made in {"real": sample(80, seed=3, shift=0.5), "sources": sources, "worse": sample(80, seed=4, shift=-0.5)}.items():
+    for name, made in {
+        "real": sample(80, seed=3, shift=0.5),
+        "sources": sources,
+        "worse": sample(80, seed=4, shift=-0.5),
+    }.items():
         found = against_reference(made, labels, sources, labels, target, groups, splits=20, seed=0)
         assert found.half == 30 and found.notes == [note for note in found.notes if note.startswith("frechet")]
         places[name] = found.scores["kid"]["normalised"]["mean"]  # type: ignore[index]

@@ -8,7 +8,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-
 from bus.errors import BusError
 from bus.gan import score as module
 from bus.gan.features import Extractor, features, lite0
