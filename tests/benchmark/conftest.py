@@ -53,6 +53,7 @@ def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None
             name = names.get(label, label)
             rows.append([f"{name}/{name} ({number + 1}).png", digest, name, f"{label}-{number // 2}",
                          fold, out, 500, 470, 2, 0, SIZE - 4, SIZE])  # fmt: skip
+    path.mkdir(parents=True, exist_ok=True)
     kept = Squares(path, SIZE)
     for place, square in enumerate(squares):
         kept.put(place, square)
