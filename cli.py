@@ -259,7 +259,7 @@ def benchmark(
         return
     pipeline.benchmark(
         opened, wish, compute, jobs=jobs, keep_weights=keep_weights, judge=Judge(extractor, fid_weights),
-        commands=[shlex.join(["bus", *sys.argv[1:]])],
+        command=shlex.join(["bus", *sys.argv[1:]]),
     )  # fmt: skip
 
 
@@ -330,7 +330,7 @@ def demo(
     wish = plan.Wish((0,), preset="demo")
     pipeline.benchmark(
         opened, wish, compute, jobs=jobs or cores(), keep_weights=False, judge=judge,
-        commands=[f"bus demo --study {shlex.quote(str(study))}"],
+        command=f"bus demo --study {shlex.quote(str(study))}",
     )  # fmt: skip
 
 

@@ -129,7 +129,7 @@ def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
             x, y, n = bins.T
             axes.plot(100 * x, 100 * y, color=colour, ls=dash, lw=width, label=arm)
             axes.scatter(100 * x, 100 * y, s=10 + 90 * n / max(1.0, n.sum()), color=colour, lw=0)
-        axes.legend(loc="upper left", handlelength=2.6, borderaxespad=0.2)
+        axes.legend(loc="best", handlelength=2.6, borderaxespad=0.2)
         return _finish(canvas, name, alt)
 
 

@@ -1,11 +1,13 @@
 """The way from a study to its report: translator, synthetic scans, scores, cells; what is done is skipped."""
 
+import shlex
 from pathlib import Path
 
 from .. import files
+from ..classify.models import TITLES
 from ..compute import Compute
 from ..console import console
-from ..data.study import Study
+from ..data.study import DEFAULTS, Study
 from ..errors import BusError
 from ..gan import synth, train
 from ..gan.workflow import Judge, make_scans, recorded_compute, train_gan
@@ -34,7 +36,7 @@ def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> No
 
 
 def benchmark(
-    study: Study, wish: plan.Wish, compute: Compute, *, jobs: int, keep_weights: bool, judge: Judge, commands: list[str]
+    study: Study, wish: plan.Wish, compute: Compute, *, jobs: int, keep_weights: bool, judge: Judge, command: str
 ) -> Path:
     """Run all cells of a wish and write the report; returns its path. BusError if cells failed, after the others ran."""
     prepare(study, wish, compute, judge)
@@ -49,7 +51,8 @@ def benchmark(
         return page
     from . import report, stats, summary  # late: statistics and figures take a second to import
 
-    half = stats.expected_half_width(len(wish.folds), wish.seeds)
+    groups = len({study.groups[row] for row in study.used()})
+    half = stats.expected_half_width(len(wish.folds), wish.seeds, groups=groups, k=study.settings.k)
     console.print(
         f"{len(cells)} cells, {len(todo)} to train. With {len(wish.folds)} fold(s) and {wish.seeds} seed(s) expect intervals of "
         f"about ± {100 * half:.0f} points of macro-F1."
@@ -59,14 +62,39 @@ def benchmark(
     if not finished:
         raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
     found = summary.summarise(study, finished)
-    page = report.write_report(study, found, cells=finished, checks=checks, commands=commands, gan_seed=wish.gan_seed)
+    page = report.write_report(
+        study, found, cells=finished, checks=checks, commands=[*commands(study, wish), command], gan_seed=wish.gan_seed
+    )
     if failures:
         raise BusError(
             f"{len(failures)} of {len(cells)} cells failed (see above); the report {page} leaves them out. "
             "Run the same command again to train them."
         )
     files.write_json(mark, {"cells": key})
-    for sentence in found.verdicts.values():
-        console.print(sentence)
+    for model, sentence in found.verdicts.items():
+        console.print(f"{TITLES[model]}: {sentence}")
     console.print(f"Report: {page}")
     return page
+
+
+def commands(study: Study, wish: plan.Wish) -> list[str]:
+    """The commands that make the study, its translators and synthetic scans again, as a user would type them."""
+    settings = study.settings
+    changed = [
+        f"--{name} {shlex.quote(str(value))}"
+        for name, default in DEFAULTS.items()
+        if (value := settings.data.path if name == "data" else getattr(settings, name)) != default
+    ]
+    where = f"--study {shlex.quote(str(study.path))}"
+    lines = []
+    for fold in wish.folds:
+        place = study.gan_path(fold, study.target, wish.gan_seed)
+        rows = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))
+        if rows and (place / "config.json").exists():
+            config = train.read_config(place)
+            effort = f"--fold {fold} --gan-seed {wish.gan_seed} --preset {config.preset}"
+            if config.pairs != train.PRESETS[config.preset].pairs:
+                effort += f" --pairs {config.pairs}"
+            lines.append(" ".join(["bus gan train", where, *changed, effort]))
+            lines.append(f"bus synth {where} --n {len(rows)} --fold {fold} --gan-seed {wish.gan_seed}")
+    return lines

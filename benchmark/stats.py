@@ -230,6 +230,8 @@ def verdict(gain: Interval | None, translator: Interval | None) -> str:
     """What a reader may conclude about one model; a claim needs both contrasts (DESIGN 6)."""
     if gain is None:
         return "no verdict: it needs cells of the arms original and cyclegan on the same folds and seeds"
+    if gain.standard_error == 0 and gain.estimate == 0:
+        return "no verdict: both arms gave the same answers to every test scan, so their difference says nothing"
     effect = with_interval(gain)
     if not shown(gain):
         uncorrected = "" if gain.p > ALPHA else ", which leaves out 0 only before the correction for several models"

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "frames": "middle",
 }  # fmt: skip
 PHANTOMS = 780  # as many as BUSI has scans
+CHUNK = 4096  # scans read at once
 COLUMNS = (
     "file", "sha256", "label", "group", "fold", "left_out",
     "width", "height", "top", "left", "inner_height", "inner_width",
@@ -98,9 +99,8 @@ class Study:
     def pixels_sha256(self, rows: Sequence[int]) -> str:
         """Hash of the letterboxed pixels and classes of `rows`, in order: what a training saw."""
         digest = hashlib.sha256()
-        pixels = self.pixels
-        for row in rows:
-            digest.update(pixels[row].tobytes())
+        for start in range(0, len(rows), CHUNK):
+            digest.update(self.pixels[list(rows[start : start + CHUNK])].tobytes())  # mapped anew: memory stays flat
         digest.update(",".join(self.scans[row].label for row in rows).encode())
         return digest.hexdigest()
 

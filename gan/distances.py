@@ -187,13 +187,16 @@ def _summaries(found: list[dict[str, Values]]) -> tuple[dict[str, dict[str, Any]
             clear = CLEAR[metric]
             entry["normalised"] = normalised(**arrays, clear=clear)
             if entry["normalised"] is None:
-                notes.append(f"{metric} is not normalised: floor and ceiling lie less than {clear:g} spreads apart.")
+                notes.append(f"{TITLES[metric]} is not normalised: floor and ceiling lie less than {clear:g} spreads apart.")
     return scores, notes
 
 
 def spread(values: NDArray[np.float64]) -> dict[str, float]:
     """Mean and spread (standard deviation over the splits; not a standard error: the splits share their scans)."""
     return {"mean": float(values.mean()), "spread": float(values.std(ddof=1)) if len(values) > 1 else 0.0}
+
+
+TITLES = {"kid": "KID", "frechet": "The Fréchet distance"}
 
 
 def normalised(

@@ -129,7 +129,7 @@ def choose_extractor(
         if kind == "inception" or weights is not None:
             raise
         announce(f"{error} EfficientNet-Lite0 judges instead; its distance is not comparable with a published FID.")
-        return lite0(device, f"the Inception weights of FID were not to be had: {error}")
+        return lite0(device, "The Inception weights of FID could not be had here, so this is no FID; --fid-weights takes them from a file.")
 
 
 @cache
@@ -140,7 +140,7 @@ def _lite0_network(device: str) -> FeatureExtractorBase:
 
 
 def lite0(
-    device: str = "cpu", reason: str = "it reads the scans, whichever network measures the distances"
+    device: str = "cpu", reason: str = "It reads the scans, whichever network measures the distances"
 ) -> Extractor:
     """The frozen EfficientNet-Lite0: the extractor without a download, and the eyes of the independent reader."""
     return Extractor(LITE0, "FD (EfficientNet-Lite0)", reason, LITE0, _lite0_network(device), device)
