@@ -204,7 +204,7 @@ def create(
         raise UsageError(
             f"--target {options['target']}: these data hold the classes {', '.join(classes)}. Give one of them as --target."
         )
-    scans = _cut(scans, data.entries, options)
+    scans = cut(scans, data.entries, options)
     k = 1 + max(scan.fold for scan in scans if scan.fold is not None)
     phantom = data.name == "phantom"
     found = "phantom" if phantom else "+".join(sorted(set(sources)))
@@ -248,7 +248,7 @@ def _content(entries: Sequence[cohort.Entry]) -> str:
     return sha256_bytes("\n".join(lines).encode())
 
 
-def _cut(scans: list[Scan], entries: Sequence[cohort.Entry], options: dict[str, Any]) -> list[Scan]:
+def cut(scans: list[Scan], entries: Sequence[cohort.Entry], options: dict[str, Any]) -> list[Scan]:
     """Assign folds; with `inner` cut once, lock that fold's test scans away and cut the rest again."""
     own = any(entry.fold is not None for entry in entries)
     given = [entry.fold for entry in entries] if own else None

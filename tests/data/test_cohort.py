@@ -1,0 +1,78 @@
+"""Cohorts: every scan is in exactly one fold or left out with a reason, whatever the data look like."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from bus.data import cohort, study
+from bus.data.cohort import Entry
+from bus.data.store import Box
+from bus.errors import BusError, UsageError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def entry(number, label, group, fold=None):
+    digest = hashlib.sha256(str(number).encode()).hexdigest()
+    return Entry(f"{label}/{number}.png", label, digest, (40, 50), Box(0, 0, 32, 32), number, np.zeros(4), group, fold)
+
+
+@st.composite
+def data_sets(draw):
+    """Scans whose groups may hold several labels; sometimes with pixels that stand twice."""
+    rows = draw(st.lists(st.tuples(st.sampled_from(["benign", "malignant"]), st.integers(0, 15)), min_size=8, max_size=60))
+    return [entry(draw(st.sampled_from([number, number, number, 0])), *row) for number, row in enumerate(
+        (label, f"patient {group}") for label, group in rows
+    )]  # fmt: skip
+
+
+@given(data_sets(), st.sampled_from(["raw", "clean"]), st.integers(2, 3), st.sampled_from([None, 0]))
+def test_every_scan_is_in_one_fold_or_left_out_with_a_reason(entries, kind, k, inner):
+    names, sources = cohort.find_groups(entries)
+    assert set(sources) == {"given"}
+    scans = cohort.build(entries, names, kind)
+    try:
+        scans = study.cut(scans, entries, {"k": k, "seed": 0, "inner": inner})
+    except BusError as error:
+        assert "--k" in str(error)
+        return
+    assert [scan.file for scan in scans] == [one.file for one in entries]
+    for scan in scans:
+        assert (scan.fold is None) == bool(scan.left_out)
+        assert scan.fold is None or 0 <= scan.fold < k
+    folds = {}
+    for scan in scans:
+        if scan.fold is not None:
+            assert folds.setdefault(scan.group, scan.fold) == scan.fold
+    if kind == "clean":
+        mixed = {name for name, labels in cohort.contradictions(entries, names).items() if len(labels) > 1}
+        assert all(scan.left_out for scan in scans if scan.group in mixed)
+        assert all("contradicting labels" in scan.left_out for scan in scans if scan.group in mixed)
+
+
+def test_what_the_user_gives_wins_over_list_and_detector():
+    alike = [entry(number, "benign", f"patient {number}") for number in range(4)]
+    names, sources = cohort.find_groups(alike)
+    assert names == [f"patient {number}" for number in range(4)]
+    assert set(sources) == {"given"}
+
+
+def test_cohorts_that_only_busi_has_are_refused_elsewhere():
+    entries = [entry(number, "benign", str(number)) for number in range(4)]
+    for kind in ("strict", "curated"):
+        with pytest.raises(UsageError, match="none of these scans"):
+            cohort.build(entries, [str(number) for number in range(4)], kind)
+    with pytest.raises(UsageError, match="raw, clean, strict, curated"):
+        cohort.build(entries, ["0"] * 4, "clear")
+
+
+def test_strict_and_curated_leave_out_what_their_lists_name(datasets, tmp_path):
+    counts = {}
+    for kind in ("raw", "clean", "strict", "curated"):
+        made = study.open_or_create(tmp_path / kind, {"data": str(datasets / "busi"), "size": 32, "cohort": kind})
+        counts[kind] = len(made.used())
+        assert all(scan.left_out for scan in made.scans if scan.fold is None)
+    assert counts["raw"] == 780
+    assert counts["clean"] == 760
+    assert counts["strict"] < 760
+    assert 0 < counts["curated"] < counts["clean"]
