@@ -114,6 +114,13 @@ def _preset(name: str | None, compute: "Compute") -> str:
     return name or ("quick" if compute.device == "cpu" else "standard")
 
 
+def _switches(texts: list[str]) -> dict[str, str]:
+    """Split NAME=VALUE; UsageError for anything else."""
+    if bad := [text for text in texts if "=" not in text]:
+        raise UsageError(f"--set {bad[0]}: expected NAME=VALUE, such as --set cycle=10.")
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
 def _duration(seconds: float) -> str:
     return (
         f"{seconds:.0f} s"
@@ -131,6 +138,8 @@ def gan_train(
     frames: Frames = None, fold: FoldOrNone = "0", gan_seed: GanSeed = 0,
     preset: PresetName = None,
     pairs: Annotated[int | None, typer.Option(help="Pairs of scans to show, instead of the preset's.", min=1, rich_help_panel=WORK)] = None,
+    method: Annotated[str | None, typer.Option(help="projected, or published (CycleGAN of 2017); projected unless --preset paper.", rich_help_panel=WORK)] = None,
+    switches: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one switch of the method (docs/translator.md); may be repeated.", rich_help_panel=WORK)] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Set the old translator and its scans aside and start anew.", rich_help_panel=WORK)] = False,
     dry_run: DryRun = False, device: Device = "auto", precision: Precision = "auto",
 ) -> None:  # fmt: skip
@@ -151,15 +160,13 @@ def gan_train(
         "frames": frames,
     }
     opened = _study(study, asked, preset=preset)
+    ask = workflow.Ask(preset, pairs, method, _switches(switches or []))
     for number in _folds(fold, opened):
         place = opened.gan_path(number, opened.target, gan_seed)
-        here = workflow.recorded_compute(place, compute, asked=redo or (device, precision) != ("auto", "auto"))
-        old = train.read_config(place) if (place / "config.json").exists() and not redo else None
-        name = preset or (old.preset if old else _preset(None, compute))
-        count = pairs or (old.pairs if old and preset is None else None)
-        config = train.configure(
-            opened, here, fold=number, target=opened.target, seed=gan_seed, preset=name, pairs=count
-        )
+        config, here = workflow.plan_gan(
+            opened, compute, fold=number, target=opened.target, seed=gan_seed, ask=ask, preset=_preset(None, compute),
+            redo=redo, insist=(device, precision) != ("auto", "auto"),
+        )  # fmt: skip
         if dry_run:
             seconds = config.steps * train.time_step(opened, config, here)
             console.print(
@@ -318,12 +325,13 @@ def demo(
     """Run the whole way once on simulated phantoms, in minutes. Its numbers mean nothing; its report shows the form."""
     from .benchmark import pipeline, plan
     from .compute import cores, resolve
-    from .gan import train, workflow
+    from .gan import workflow
 
     compute = resolve()
     opened = _study(study, {"data": "phantom"}, preset="demo")
-    here = workflow.recorded_compute(opened.gan_path(0, opened.target, 0), compute, asked=False)
-    config = train.configure(opened, here, fold=0, target=opened.target, seed=0, preset="demo")
+    config, here = workflow.plan_gan(
+        opened, compute, fold=0, target=opened.target, seed=0, ask=workflow.Ask(), preset="demo"
+    )
     workflow.train_gan(opened, config, here)
     judge = workflow.Judge()
     workflow.make_scans(opened, compute, fold=0, target=opened.target, gan_seed=0, count=60, judge=judge)

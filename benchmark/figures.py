@@ -136,7 +136,7 @@ def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
 def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> Figure:
     """Draw the translator's losses over the pairs seen: the game above, what is kept of a scan below."""
     panels = (
-        (("adversarial", BLUE, "-"), ("discriminator", VERMILION, (0, (5, 2)))),
+        (("adversarial", BLUE, "-"), ("discriminators", VERMILION, (0, (5, 2)))),
         (("cycle", GREEN, "-"), ("identity", ORANGE, (0, (5, 2)))),
     )
     with _canvas(300) as canvas:

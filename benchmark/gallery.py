@@ -78,7 +78,7 @@ def curves(fold: int, records: Sequence[Mapping[str, float]]) -> Figure | None:
     """The translator's losses, if any were recorded."""
     if not records:
         return None
-    last, names = records[-1], ("adversarial", "discriminator", "cycle", "identity")
+    last, names = records[-1], ("adversarial", "discriminators", "cycle", "identity")
     ends = ", ".join(f"{name} {last[name]:.3f}" for name in names if name in last)
     alt = f"Losses of the translator of fold {fold} over {last.get('pairs', 0):,.0f} pairs; at the end: {ends}."
     drawn = figures.training(f"training-{fold}", records, alt=alt)

@@ -10,7 +10,7 @@ from ..console import console
 from ..data.study import DEFAULTS, Study
 from ..errors import BusError
 from ..gan import synth, train
-from ..gan.workflow import Judge, make_scans, recorded_compute, train_gan
+from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
 from . import plan, run
 
 
@@ -22,12 +22,8 @@ def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> No
         place = study.gan_path(fold, study.target, wish.gan_seed)
         if not train.is_done(place):
             console.print(f"Fold {fold} has no finished translator yet; it is trained first.")
-            started = (place / "config.json").exists()
-            here = recorded_compute(place, compute, asked=False)
-            preset = train.read_config(place).preset if started else wish.preset
-            pairs = train.read_config(place).pairs if started else None
-            config = train.configure(
-                study, here, fold=fold, target=study.target, seed=wish.gan_seed, preset=preset, pairs=pairs
+            config, here = plan_gan(
+                study, compute, fold=fold, target=study.target, seed=wish.gan_seed, ask=Ask(), preset=wish.preset
             )
             train_gan(study, config, here)
         made = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))
@@ -92,9 +88,7 @@ def commands(study: Study, wish: plan.Wish) -> list[str]:
         rows = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))
         if rows and (place / "config.json").exists():
             config = train.read_config(place)
-            effort = f"--fold {fold} --gan-seed {wish.gan_seed} --preset {config.preset}"
-            if config.pairs != train.PRESETS[config.preset].pairs:
-                effort += f" --pairs {config.pairs}"
+            effort = f"--fold {fold} --gan-seed {wish.gan_seed} {train.options(config)}"
             lines.append(" ".join(["bus gan train", where, *changed, effort]))
             lines.append(f"bus synth {where} --n {len(rows)} --fold {fold} --gan-seed {wish.gan_seed}")
     return lines

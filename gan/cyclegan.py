@@ -1,4 +1,4 @@
-"""One training step of CycleGAN and all the state that the next step needs."""
+"""One training step of the translator and all the state that the next step needs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from ..compute import Compute
 from . import losses
-from .networks import Generator, PatchDiscriminator
+from .discriminators import Discriminator, Eyes, augment
+from .imagenet import LITE1
+from .networks import CompactGenerator, Generator
+
+SIDES = ("target", "source")
+Pair = dict[str, Tensor]  # one tensor a side
 
 
 @dataclass(frozen=True)
@@ -21,21 +26,30 @@ class GanConfig:
     fold: int | None
     seed: int
     size: int  # px
+    preset: str  # effort
+    method: str  # projected | published: where the switches below come from
     pairs: int  # source and target scans shown, in pairs
+    phantoms: int  # of these pairs, the first so many are simulated scans (warm start)
     batch: int
-    channels: int  # of the first layer, generators and discriminators alike
+    generator: str  # compact | published
+    channels: int  # of the first layer, generators and patch discriminators alike
     blocks: int  # residual blocks
-    upsampling: str  # nearest | transposed
+    upsampling: str  # nearest | transposed (published generator only)
+    noise: int  # numbers that vary a translation; 0: one result a source
+    discriminator: str  # patch | projected | both: what discriminators look at
+    adversarial: str  # least-squares | hinge
+    augmentation: bool  # differentiable, on all that discriminators see
     learning_rate: float
-    cycle: float  # weight of the cycle loss
+    cycle: float  # weight of the cycle loss beside the adversarial one
     identity: float  # weight of the identity loss
-    buffer: int  # earlier synthetic scans that discriminators still see
+    negatives: float  # weight of real scans of the other side among what a discriminator learns to refuse
+    diversity: float  # weight of the loss for two noises giving the same translation
+    buffer: int  # earlier synthetic scans that patch discriminators still see
     average: float  # decay of the averaged generator; 0: none
     shift: int  # px, training scans are moved by up to this
     precision: str
     threads: int
     device: str
-    preset: str
     training_pixels: str  # hash of the pixels and classes it sees
 
     @property
@@ -43,98 +57,168 @@ class GanConfig:
         """Optimiser steps in all."""
         return -(-self.pairs // self.batch)
 
+    @property
+    def trained_with(self) -> str | None:
+        """The pretrained network that trains this translator and must therefore not judge it; None: there is none."""
+        return None if self.discriminator == "patch" else LITE1
+
+    def build_generator(self) -> Generator | CompactGenerator:
+        """An untrained generator of this configuration; weights are drawn from torch's global generator."""
+        if self.generator == "published":
+            return Generator(self.channels, self.blocks, self.upsampling)
+        return CompactGenerator(self.channels, self.blocks, self.noise)
+
 
 class CycleGAN:
-    """Two generators, two discriminators, their optimisers, the averaged generator and the replay buffers."""
+    """Two generators, two discriminators, their optimisers, the averaged generator and the replay buffers.
+
+    `networks` holds all that is trained: to_target, to_source, discriminator_target, discriminator_source.
+    """
+
+    MARGIN = 0.1  # mean absolute difference of two translations of one scan from which they count as different
 
     def __init__(self, config: GanConfig, compute: Compute) -> None:
         self.config, self.compute = config, compute
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             networks: dict[str, nn.Module] = {
-                "to_target": Generator(config.channels, config.blocks, config.upsampling),
-                "to_source": Generator(config.channels, config.blocks, config.upsampling),
-                "judge_target": PatchDiscriminator(config.channels, config.size),
-                "judge_source": PatchDiscriminator(config.channels, config.size),
+                "to_target": config.build_generator(),
+                "to_source": config.build_generator(),
+                "discriminator_target": Discriminator(config.discriminator, config.channels, config.size),
+                "discriminator_source": Discriminator(config.discriminator, config.channels, config.size),
             }
+            self.eyes = Eyes(config.discriminator).to(compute.device)
+            self.averaged = config.build_generator().to(compute.device).requires_grad_(False)
         self.networks = {name: network.to(compute.device) for name, network in networks.items()}
-        self.averaged = Generator(config.channels, config.blocks, config.upsampling).to(compute.device)
         self.averaged.load_state_dict(self.networks["to_target"].state_dict())
-        self.averaged.requires_grad_(False)
+        # projected discriminators learn without momentum (Sauer et al. 2021); the published ones like the generators
+        betas = {"generators": (0.5, 0.999), "discriminators": (0.5, 0.999) if config.discriminator == "patch" else (0.0, 0.99)}
+        names = {"generators": ("to_target", "to_source"), "discriminators": ("discriminator_target", "discriminator_source")}
         self.optimisers = {
-            "generators": self._adam("to_target", "to_source"),
-            "discriminators": self._adam("judge_target", "judge_source"),
-        }
+            kind: torch.optim.Adam(
+                [parameter for name in names[kind] for parameter in self.networks[name].parameters()],
+                lr=config.learning_rate, betas=betas[kind],
+            )
+            for kind in names
+        }  # fmt: skip
         shape = (0, 1, config.size, config.size)
-        self.buffers = {name: torch.zeros(shape, device=compute.device) for name in ("target", "source")}
+        self.buffers = {side: torch.zeros(shape, device=compute.device) for side in SIDES}
         self.step_number = 0
 
-    def _adam(self, *names: str) -> torch.optim.Adam:
-        parameters = [parameter for name in names for parameter in self.networks[name].parameters()]
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=(0.5, 0.999))
-
     def step(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> dict[str, float]:
-        """Train on B source and B target scans (B×1×S×S in [-1, 1]); returns the losses of this step."""
+        """Train on B source and B target scans (B×1×S×S in [-1, 1]); returns the losses of this step.
+
+        All chance comes from `rng`.
+        """
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = self.config.learning_rate * rate(self.step_number, self.config.steps)
-        fakes, values = self._generators(source, target)
-        values["discriminator"] = self._discriminators(source, target, fakes, rng)
+        real = {"target": target, "source": source}
+        fakes, seen, values = self._train_generators(real, rng)
+        values["discriminators"] = self._train_discriminators(real, fakes, seen, rng)
         self.step_number += 1
         self._average()
         return {name: float(value) for name, value in values.items()}
 
-    def _generators(self, source: Tensor, target: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        nets, weight = self.networks, self.config
-        self._judges_learn(False)
+    def _train_generators(
+        self, real: Pair, rng: np.random.Generator
+    ) -> tuple[Pair, dict[str, list[Tensor]], dict[str, Tensor]]:
+        """Returns the synthetic scans, what the discriminators saw of them, and the losses."""
+        config, source, target = self.config, real["source"], real["target"]
+        to_target, to_source = self.networks["to_target"], self.networks["to_source"]
+        for side in SIDES:
+            self.networks[f"discriminator_{side}"].requires_grad_(False)
         with self.compute.autocast():
-            # instance normalisation treats every scan by itself, so translation and identity share one pass
-            fake_target, same_target = nets["to_target"](torch.cat([source, target])).chunk(2)
-            fake_source, same_source = nets["to_source"](torch.cat([target, source])).chunk(2)
-            back_source = nets["to_source"](fake_target)
-            back_target = nets["to_target"](fake_source)
-            on_target, on_source = nets["judge_target"](fake_target), nets["judge_source"](fake_source)
-        adversarial = losses.generator_adversarial(on_target) + losses.generator_adversarial(on_source)
-        cycle = losses.reconstruction(back_source, source) + losses.reconstruction(back_target, target)
-        identity = losses.reconstruction(same_target, target) + losses.reconstruction(same_source, source)
-        total = adversarial + weight.cycle * cycle + weight.identity * identity
+            fake_target, same_target = self._translate("target", source, target, self._draw_noise(len(source), rng))
+            fake_source, same_source = self._translate("source", target, source)
+            back_source, back_target = to_source(fake_target), to_target(fake_source)
+            fakes = {"target": fake_target, "source": fake_source}
+            seen = self._look(fakes, rng)
+            scored = {side: self.networks[f"discriminator_{side}"](seen[side]) for side in SIDES}
+            other = to_target(source, self._draw_noise(len(source), rng)) if config.diversity else fake_target
+        values = {
+            "adversarial": losses.generator_adversarial(scored["target"] + scored["source"], config.adversarial),
+            "cycle": losses.reconstruction(back_source, source) + losses.reconstruction(back_target, target),
+        }
+        total = values["adversarial"] + config.cycle * values["cycle"]
+        if same_target is not None and same_source is not None:
+            values["identity"] = losses.reconstruction(same_target, target) + losses.reconstruction(same_source, source)
+            total = total + config.identity * values["identity"]
+        if config.diversity:
+            values["sameness"] = losses.sameness(fake_target, other, self.MARGIN)
+            total = total + config.diversity * values["sameness"]
         self._descend("generators", total)
-        fakes = {"target": fake_target.detach().float(), "source": fake_source.detach().float()}
-        values = {"generator": total, "adversarial": adversarial, "cycle": cycle, "identity": identity}
-        return fakes, {name: value.detach() for name, value in values.items()}
+        fakes = {side: fake.detach().float() for side, fake in fakes.items()}
+        seen = {side: [place.detach() for place in maps] for side, maps in seen.items()}
+        return fakes, seen, {"generators": total.detach(), **{name: value.detach() for name, value in values.items()}}
 
-    def _discriminators(
-        self, source: Tensor, target: Tensor, fakes: dict[str, Tensor], rng: np.random.Generator
+    def _translate(
+        self, side: str, scans: Tensor, own: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Scans translated to `side`, and what becomes of `own` scans of that side where the identity loss asks.
+
+        Instance normalisation treats every scan by itself, so both share one pass. Noise varies translations only, so
+        that cycle and identity losses do not teach the generator to ignore it.
+        """
+        network = self.networks[f"to_{side}"]
+        if not self.config.identity:
+            return network(scans, noise), None
+        beside = None if noise is None else torch.cat([noise, torch.zeros_like(noise)])
+        translated, same = network(torch.cat([scans, own]), beside).chunk(2)
+        return translated, same
+
+    def _train_discriminators(
+        self, real: Pair, fakes: Pair, seen: dict[str, list[Tensor]], rng: np.random.Generator
     ) -> Tensor:
-        self._judges_learn(True)
-        total = torch.zeros((), device=source.device)
-        for name, real in (("target", target), ("source", source)):
-            shown = self._replay(name, fakes[name], rng)
+        config = self.config
+        with torch.no_grad(), self.compute.autocast():
+            seen_real = self._look(real, rng)
+            if config.buffer:
+                seen = self._look({side: self._replay(side, fakes[side], rng) for side in SIDES}, rng)
+        total = torch.zeros((), device=self.compute.device)
+        for side, other in zip(SIDES, reversed(SIDES), strict=True):
+            network = self.networks[f"discriminator_{side}"].requires_grad_(True)
+            shown = [seen_real[side], seen[side]] + ([seen_real[other]] if config.negatives else [])
             with self.compute.autocast():
-                on_real, on_fake = self.networks[f"judge_{name}"](torch.cat([real, shown])).chunk(2)
-            total = total + losses.discriminator_adversarial(on_real, on_fake)
+                fields = network([torch.cat(maps) for maps in zip(*shown, strict=True)])
+            parts = list(zip(*(field.chunk(len(shown)) for field in fields), strict=True))
+            total = total + losses.call_real(parts[0], config.adversarial)
+            total = total + losses.call_fake(parts[1], config.adversarial)
+            if config.negatives:
+                total = total + config.negatives * losses.call_fake(parts[2], config.adversarial)
         self._descend("discriminators", total)
         return total.detach()
+
+    def _look(self, scans: Pair, rng: np.random.Generator) -> dict[str, list[Tensor]]:
+        """What the discriminators see of both sides, augmented, in one pass through the eyes."""
+        both = torch.cat([scans[side] for side in SIDES])
+        if self.config.augmentation:
+            draws = torch.from_numpy(rng.uniform(-1, 1, (len(both), 6)).astype(np.float32))
+            both = augment(both, draws.to(both.device))
+        halves = [maps.chunk(2) for maps in self.eyes(both)]
+        return {side: [half[place] for half in halves] for place, side in enumerate(SIDES)}
+
+    def _draw_noise(self, count: int, rng: np.random.Generator) -> Tensor | None:
+        if not self.config.noise:
+            return None
+        draws = rng.standard_normal((count, self.config.noise), dtype=np.float32)
+        return torch.from_numpy(draws).to(self.compute.device)
 
     def _descend(self, name: str, loss: Tensor) -> None:
         self.optimisers[name].zero_grad(set_to_none=True)
         loss.backward()
         self.optimisers[name].step()
 
-    def _judges_learn(self, flag: bool) -> None:
-        for name in ("judge_target", "judge_source"):
-            self.networks[name].requires_grad_(flag)
-
-    def _replay(self, name: str, fresh: Tensor, rng: np.random.Generator) -> Tensor:
+    def _replay(self, side: str, fresh: Tensor, rng: np.random.Generator) -> Tensor:
         """With chance ½ show an earlier synthetic scan and keep the fresh one for later (Shrivastava et al. 2017)."""
-        kept, shown = self.buffers[name], fresh.clone()
+        kept, shown = self.buffers[side], fresh.clone()
         for row in range(len(fresh)):
             if len(kept) < self.config.buffer:
                 kept = torch.cat([kept, fresh[row : row + 1]])
-            elif len(kept) and rng.random() < 0.5:
+            elif rng.random() < 0.5:
                 place = int(rng.integers(len(kept)))
                 shown[row], kept[place] = kept[place].clone(), fresh[row]
-        self.buffers[name] = kept
+        self.buffers[side] = kept
         return shown
 
     @torch.no_grad()
@@ -162,10 +246,11 @@ class CycleGAN:
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
         self.averaged.load_state_dict(state["averaged"])
-        self.buffers = {name: state["buffers"][name].to(self.compute.device) for name in self.buffers}
+        self.buffers = {side: state["buffers"][side].to(self.compute.device) for side in self.buffers}
         self.step_number = int(state["step"])
 
 
 def rate(step: int, steps: int) -> float:
     """Factor on the learning rate: 1 in the first half of the steps, then linearly to 0 (section 4)."""
     return min(1.0, 2 * (1 - step / steps))
+

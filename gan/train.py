@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,61 +17,116 @@ from torch import Tensor
 from .. import files
 from ..compute import Compute
 from ..console import Interrupted, console, interruptible, progress
+from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError, UsageError
-from .cyclegan import CycleGAN, GanConfig
-from .networks import Generator
+from .cyclegan import SIDES, CycleGAN, GanConfig
+from .discriminators import DISCRIMINATORS
+from .losses import LOSSES
+from .networks import CompactGenerator, Generator
 
 SHEET_ROWS = 6  # sources on a sample sheet
 REPORTS = 60  # lines of metrics.jsonl over a whole training
 CHECKPOINT_EVERY = 3  # reports
 SHEET_EVERY = 10  # reports
+PHANTOM_PAIRS = 300  # simulated anatomies of a warm start, each with a benign and a malignant lesion
 
 
-@dataclass(frozen=True)
-class Preset:
-    """Effort of a training; `epochs` instead of `pairs` counts passes over the larger class side."""
-
-    pairs: int = 0
-    epochs: int = 0
-    batch: int = 4
-    channels: int = 32
-    blocks: int = 6
-    upsampling: str = "nearest"
-    average: float = 0.999
-    shift: int = 4
-
-
-PRESETS = {
-    "demo": Preset(pairs=400, channels=16, blocks=3),
-    "quick": Preset(pairs=6_000),
-    "standard": Preset(pairs=30_000),
-    "paper": Preset(epochs=200, batch=1, channels=64, upsampling="transposed", average=0.0, shift=0),
+METHODS: dict[str, dict[str, Any]] = {
+    # Zhu et al. 2017; nearest-neighbour upsampling and averaged weights outside the preset paper
+    "published": {
+        "generator": "published", "channels": 32, "blocks": 6, "upsampling": "nearest", "noise": 0,
+        "discriminator": "patch", "adversarial": "least-squares", "augmentation": False, "learning_rate": 2e-4,
+        "cycle": 10.0, "identity": 5.0, "negatives": 0.0, "diversity": 0.0, "buffer": 50, "average": 0.999, "shift": 4,
+        "batch": 4, "phantoms": 0,
+    },
+    # chosen by the ablation in docs/translator.md
+    "projected": {
+        "generator": "compact", "channels": 32, "blocks": 6, "upsampling": "nearest", "noise": 0,
+        "discriminator": "projected", "adversarial": "hinge", "augmentation": True, "learning_rate": 2e-4,
+        "cycle": 20.0, "identity": 4.0, "negatives": 0.0, "diversity": 0.0, "buffer": 0, "average": 0.999, "shift": 4,
+        "batch": 4, "phantoms": 0,
+    },
+}  # fmt: skip
+METHOD = "projected"
+PRESETS: dict[str, dict[str, Any]] = {  # effort; `epochs` instead of `pairs` counts passes over the larger class side
+    "demo": {"pairs": 400, "channels": 16, "blocks": 3},
+    "quick": {"pairs": 6_000},
+    "standard": {"pairs": 30_000},
+    "paper": {"epochs": 200, "batch": 1, "channels": 64, "upsampling": "transposed", "average": 0.0, "shift": 0},
 }
+CHOICES = {
+    "generator": ("compact", "published"), "upsampling": ("nearest", "transposed"), "discriminator": DISCRIMINATORS,
+    "adversarial": LOSSES,
+}  # fmt: skip
 
 
 def configure(
-    study: Study, compute: Compute, *, fold: int | None, target: str, seed: int, preset: str, pairs: int | None = None
-) -> GanConfig:
-    """Resolve a preset for one fold of a study; UsageError for a preset or class that does not exist."""
+    study: Study, compute: Compute, *, fold: int | None, target: str, seed: int, preset: str, pairs: int | None = None,
+    method: str | None = None, changes: Mapping[str, str] | None = None,
+) -> GanConfig:  # fmt: skip
+    """Resolve method and preset for one fold of a study, then apply `changes` (switches of GanConfig, as text).
+
+    UsageError for a preset, method, class, switch or value that does not exist.
+    """
     if preset not in PRESETS:
         raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.")
+    method = method or ("published" if preset == "paper" else METHOD)
+    if method not in METHODS:
+        raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.")
+    if preset == "paper" and method != "published":
+        raise UsageError("--preset paper is the published method; leave --method out, or choose another preset.")
     if target not in study.classes:
         raise UsageError(f"--target {target}: the study's classes are {', '.join(study.classes)}.")
-    chosen, size = PRESETS[preset], study.settings.size
+    switches = _defaults(method, preset, study.settings.size) | parse_changes(changes or {}, METHODS[method])
     sources = tuple(name for name in study.classes if name != target)
     rows = study.train(fold)
     larger = max(len(study.rows_of(rows, sources)), len(study.rows_of(rows, [target])))
-    # the paper takes nine blocks from 256 px on and six at 128
-    blocks = 9 if preset == "paper" and size > 128 else chosen.blocks
+    switches["pairs"] = pairs or switches.get("pairs") or switches["epochs"] * larger
+    switches.pop("epochs", None)
     return GanConfig(
-        target=target, sources=sources, fold=fold, seed=seed, size=size,
-        pairs=pairs or chosen.pairs or chosen.epochs * larger, batch=chosen.batch, channels=chosen.channels,
-        blocks=blocks, upsampling=chosen.upsampling, learning_rate=2e-4, cycle=10.0, identity=5.0, buffer=50,
-        average=chosen.average, shift=chosen.shift, precision=compute.precision, threads=compute.threads,
-        device=compute.device, preset=preset, training_pixels=study.pixels_sha256(rows),
+        target=target, sources=sources, fold=fold, seed=seed, size=study.settings.size, preset=preset, method=method, **switches,
+        precision=compute.precision, threads=compute.threads, device=compute.device,
+        training_pixels=study.pixels_sha256(rows),
     )  # fmt: skip
+
+
+def _defaults(method: str, preset: str, size: int) -> dict[str, Any]:
+    found = {**METHODS[method], **PRESETS[preset]}
+    if preset == "paper" and size > 128:
+        found["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
+    return found
+
+
+def options(config: GanConfig) -> str:
+    """The options of `bus gan train` that ask for this configuration."""
+    defaults, found = _defaults(config.method, config.preset, config.size), asdict(config)
+    parts = [f"--preset {config.preset}"]
+    if config.preset != "paper" and config.method != METHOD:
+        parts.append(f"--method {config.method}")
+    if "pairs" in defaults and config.pairs != defaults["pairs"]:
+        parts.append(f"--pairs {config.pairs}")
+    changed = [name for name in METHODS[config.method] if found[name] != defaults[name]]
+    return " ".join(parts + [f"--set {name}={str(found[name]).casefold()}" for name in changed])
+
+
+def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the texts of `--set` into values of the same type as in `known`; UsageError names what does not fit."""
+    found: dict[str, Any] = {}
+    for name, text in changes.items():
+        if name not in known:
+            raise UsageError(f"--set {name}={text}: the switches of a translator are {', '.join(known)}.")
+        kind = type(known[name])
+        try:
+            value = {"true": True, "false": False}[text.casefold()] if kind is bool else kind(text)
+        except (ValueError, KeyError):
+            raise UsageError(f"--set {name}={text}: expected a value like {known[name]}.") from None
+        allowed = CHOICES.get(name)
+        if (allowed and value not in allowed) or (not isinstance(value, str) and not 0 <= value < float("inf")):
+            raise UsageError(f"--set {name}={text}: expected {' or '.join(allowed) if allowed else '0 or more'}.")
+        found[name] = value
+    return found
 
 
 def read_config(folder: Path) -> GanConfig:
@@ -154,11 +209,7 @@ def train(study: Study, config: GanConfig, compute: Compute) -> Path:
     compute.start()
     model, log = CycleGAN(config, compute), Log()
     _resume(folder, model, log)
-    rows = study.train(config.fold)
-    scans = {
-        "source": study.pixels[study.rows_of(rows, config.sources)],
-        "target": study.pixels[study.rows_of(rows, [config.target])],
-    }
+    scans = _pools(study, config)
     text = f"CycleGAN {' + '.join(config.sources)} → {config.target}, fold {config.fold}, {config.pairs:,} pairs"
     with interruptible() as stop, progress(text, config.steps, model.step_number) as advance:
         while model.step_number < config.steps:
@@ -174,11 +225,26 @@ def train(study: Study, config: GanConfig, compute: Compute) -> Path:
     return folder
 
 
+def _pools(study: Study, config: GanConfig) -> dict[str, Pixels]:
+    """The scans that batches are drawn from (N×S×S uint8): source and target, and simulated ones for a warm start."""
+    rows = study.train(config.fold)
+    pools = {
+        "source": study.pixels[study.rows_of(rows, config.sources)],
+        "target": study.pixels[study.rows_of(rows, [config.target])],
+    }
+    if config.phantoms:
+        console.print(f"Simulating {PHANTOM_PAIRS} pairs of phantoms for the warm start …")
+        made = [phantom.simulate(spec) for spec in phantom.specs(2 * PHANTOM_PAIRS, size=config.size, paired=True)]
+        pools["source phantom"] = np.stack([scan.pixels for scan in made if scan.label != config.target])
+        pools["target phantom"] = np.stack([scan.pixels for scan in made if scan.label == config.target])
+    return pools
+
+
 def _step(model: CycleGAN, scans: dict[str, Pixels], log: Log, folder: Path) -> dict[str, float]:
     """One step on the batch that (seed, step) alone decide."""
     begun, config, number = time.perf_counter(), model.config, model.step_number
     rng = np.random.default_rng((config.seed, 1, number))
-    batch = {side: _batch(scans[side], config, number, side, rng).to(config.device) for side in ("source", "target")}
+    batch = {side: _batch(scans, config, number, side, rng).to(config.device) for side in SIDES}
     losses = model.step(batch["source"], batch["target"], rng)
     bad = [name for name, value in losses.items() if not np.isfinite(value)]
     if bad:
@@ -207,14 +273,16 @@ def _pairs(model: CycleGAN) -> int:
     return min(model.step_number * model.config.batch, model.config.pairs)
 
 
-def _batch(scans: Pixels, config: GanConfig, step: int, side: str, rng: np.random.Generator) -> Tensor:
+def _batch(pools: dict[str, Pixels], config: GanConfig, step: int, side: str, rng: np.random.Generator) -> Tensor:
     """The batch of one step: scans in epochs of fresh permutations, flipped and moved at random."""
     number = {"source": 2, "target": 3}[side]
     rows = []
     for place in range(step * config.batch, (step + 1) * config.batch):
+        scans = pools[f"{side} phantom" if place < config.phantoms else side]
         epoch, within = divmod(place, len(scans))
-        rows.append(np.random.default_rng((config.seed, number, epoch)).permutation(len(scans))[within])
-    return to_tensor(np.stack([_move(scans[row], config.shift, rng) for row in rows]))
+        row = np.random.default_rng((config.seed, number, epoch)).permutation(len(scans))[within]
+        rows.append(_move(scans[row], config.shift, rng))
+    return to_tensor(np.stack(rows))
 
 
 def _move(square: Pixels, shift: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -263,12 +331,12 @@ def _finish(folder: Path, model: CycleGAN, log: Log) -> None:
     files.write_json(folder / "DONE", done)
 
 
-def load_generator(folder: Path, device: str) -> Generator:
+def load_generator(folder: Path, device: str) -> Generator | CompactGenerator:
     """The trained (averaged) generator of a finished translator, ready to translate."""
     from safetensors.torch import load_file
 
     config = read_config(folder)
-    generator = Generator(config.channels, config.blocks, config.upsampling)
+    generator = config.build_generator()
     try:
         generator.load_state_dict(load_file(folder / "generator.safetensors"))
     except Exception as error:
@@ -280,7 +348,7 @@ def load_generator(folder: Path, device: str) -> Generator:
 def _sheet(folder: Path, model: CycleGAN, scans: dict[str, Pixels]) -> None:
     """Save a picture with a row a source: source, synthetic, difference, back-translation, a real target scan."""
     count = min(SHEET_ROWS, len(scans["source"]), len(scans["target"]))
-    spread = {side: scans[side][np.linspace(0, len(scans[side]) - 1, count, dtype=int)] for side in scans}
+    spread = {side: scans[side][np.linspace(0, len(scans[side]) - 1, count, dtype=int)] for side in SIDES}
     sources = to_tensor(spread["source"], model.config.device)
     with model.compute.autocast():
         made = model.averaged(sources)
@@ -296,11 +364,7 @@ def _sheet(folder: Path, model: CycleGAN, scans: dict[str, Pixels]) -> None:
 def time_step(study: Study, config: GanConfig, compute: Compute, repeats: int = 3) -> float:
     """Seconds of one training step on this machine, measured (the first, slower one is not counted)."""
     compute.start()
-    model, rows = CycleGAN(config, compute), study.train(config.fold)
-    scans = {
-        "source": study.pixels[study.rows_of(rows, config.sources)],
-        "target": study.pixels[study.rows_of(rows, [config.target])],
-    }
+    model, scans = CycleGAN(config, compute), _pools(study, replace(config, phantoms=0))
     times = []
     for _ in range(repeats + 1):
         log = Log()

@@ -1,8 +1,8 @@
 """From a study to scored synthetic scans: what is done is skipped, what contradicts it is refused or set aside."""
 
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,45 @@ class Judge:
     splits: int = 50
 
 
-def recorded_compute(folder: Path, compute: Compute, asked: bool) -> Compute:
-    """What a translator was started with, so that it goes on in the same arithmetic, unless the user asked otherwise."""
-    if asked or not (folder / "config.json").exists():
-        return compute
-    config = train.read_config(folder)
-    return Compute(config.device, config.precision, config.threads)
+@dataclass(frozen=True)
+class Ask:
+    """What a user asks of a translator; what is None stays as it was begun, or is the default."""
+
+    preset: str | None = None
+    pairs: int | None = None
+    method: str | None = None
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was asked."""
+        return self == Ask()
+
+
+def plan_gan(
+    study: Study, compute: Compute, *, fold: int | None, target: str, seed: int, ask: Ask, preset: str,
+    redo: bool = False, insist: bool = False,
+) -> tuple[GanConfig, Compute]:  # fmt: skip
+    """Configuration and arithmetic of one translator: those it was begun with, unless something else is asked.
+
+    `preset` is the default effort of a new one. `insist`: the user asked for device or precision, so that a translator
+    begun with others is refused rather than gone on with in its own.
+    """
+    folder = study.gan_path(fold, target, seed)
+    old = train.read_config(folder) if (folder / "config.json").exists() and not redo else None
+    if old and not insist:
+        compute = Compute(old.device, old.precision, old.threads)
+    if old and ask.is_empty:
+        return replace(
+            old, device=compute.device, precision=compute.precision, threads=compute.threads,
+            training_pixels=study.pixels_sha256(study.train(fold)),
+        ), compute  # fmt: skip
+    pairs = ask.pairs or (old.pairs if old and ask.preset is None else None)
+    found = train.configure(
+        study, compute, fold=fold, target=target, seed=seed, preset=ask.preset or (old.preset if old else preset),
+        pairs=pairs, method=ask.method or (old.method if old and ask.preset is None else None), changes=ask.changes,
+    )  # fmt: skip
+    return found, compute
 
 
 def set_aside(study: Study, folders: Sequence[Path]) -> Path | None:
@@ -118,6 +151,7 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
         target=target,
         sources=[name for name in study.classes if name != target],
         extractor=extractor,
+        trained_with=train.read_config(study.gan_path(fold, target, rows[0].seed)).trained_with,
         splits=judge.splits,
     )
     files.write_json(place, {"key": key, **scores})

@@ -84,7 +84,7 @@ def _translator(study: Study, fold: int, rng: np.random.Generator) -> None:
     gan, synth = study.gan_path(fold, study.target, 0), study.synth_path(fold, study.target, 0)
     lines = [
         {"step": n, "pairs": 100 * n, "generator": 4 / n + 2, "adversarial": 0.5 + rng.normal(0, 0.05),
-         "cycle": 0.3 / n**0.5, "identity": 0.2 / n**0.5, "discriminator": 0.5 - 0.004 * n, "seconds": 20.0}
+         "cycle": 0.3 / n**0.5, "identity": 0.2 / n**0.5, "discriminators": 0.5 - 0.004 * n, "seconds": 20.0}
         for n in range(1, 61)
     ]  # fmt: skip
     files.write_text(gan / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))

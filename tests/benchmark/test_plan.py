@@ -22,7 +22,7 @@ def prepared(tiny_study, tmp_path_factory):
     shutil.copytree(tiny_study, path)
     study = Study.open(path)
     for fold in (0, 1):
-        config = train.configure(study, CPU, fold=fold, target="malignant", seed=0, preset="demo", pairs=4)
+        config = train.configure(study, CPU, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published")
         train.train(study, replace(config, channels=4, blocks=1), CPU)
         count = plan.needed(study, fold, "malignant")
         synth.synthesise(study, CPU, fold=fold, target="malignant", gan_seed=0, count=count)

@@ -14,14 +14,22 @@ from bus.data.study import Study
 from bus.errors import BusError, UsageError
 from bus.gan import losses, train
 from bus.gan.cyclegan import CycleGAN, rate
-from bus.gan.networks import Generator, PatchDiscriminator, patch_layers
+from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
+from bus.gan.networks import CompactGenerator, Generator, PatchDiscriminator, patch_layers
 from bus.gan.workflow import train_gan
 
 CPU = Compute("cpu", "float32", 1)
 
 
-def config_of(study, **changes):
-    config = train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=16)
+# every switch of the translator at once, so that exact resume is shown for all of them
+ALL_ON = {
+    "noise": 3, "diversity": 1.0, "negatives": 0.5, "discriminator": "both", "buffer": 6, "phantoms": 4, "identity": 4.0,
+    "augmentation": True,
+}  # fmt: skip
+
+
+def config_of(study, method="published", **changes):
+    config = train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=16, method=method)
     return replace(config, **{"channels": 4, "blocks": 1, "buffer": 6, **changes})
 
 
@@ -44,18 +52,63 @@ def test_patches_have_the_published_receptive_field_or_fit_the_scan(size, patch)
     assert patch_layers(size) == {16: 1, 34: 2, 70: 3}[patch]
 
 
-@pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
-def test_the_generator_keeps_shape_and_range(upsampling):
-    out = Generator(4, 1, upsampling)(torch.randn(2, 1, 36, 36))
+@pytest.mark.parametrize(
+    "generator", [Generator(4, 1, "nearest"), Generator(4, 1, "transposed"), CompactGenerator(4, 1, 0)]
+)
+def test_generators_keep_shape_and_range(generator):
+    out = generator(torch.randn(2, 1, 36, 36))
     assert out.shape == (2, 1, 36, 36)
     assert out.abs().max() <= 1
 
 
+def test_noise_varies_a_translation_and_none_means_zero():
+    generator, scan = CompactGenerator(4, 2, 3), torch.rand(1, 1, 32, 32)
+    middle = generator(scan)
+    torch.testing.assert_close(generator(scan, torch.zeros(1, 3)), middle)
+    assert (generator(scan, torch.ones(1, 3)) - middle).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("kind", "maps"), [("patch", 1), ("projected", 4), ("both", 5)])
+def test_a_discriminator_scores_every_map_that_its_eyes_give(kind, maps):
+    seen = Eyes(kind)(torch.rand(2, 1, 64, 64))
+    fields = Discriminator(kind, 4, 64)(seen)
+    assert len(seen) == len(fields) == maps
+    assert all(field.shape[:2] == (2, 1) for field in fields)
+
+
+def test_the_frozen_network_stays_frozen_and_passes_gradients():
+    eyes = FrozenDepths().train()
+    scan = torch.rand(1, 1, 64, 64, requires_grad=True)
+    before = {name: tensor.clone() for name, tensor in eyes.state_dict().items()}
+    maps = eyes(scan)
+    assert [tuple(found.shape[1:]) for found in maps] == [(64, 32, 32), (64, 16, 16), (64, 8, 8), (64, 4, 4)]
+    sum(found.square().mean() for found in maps).backward()
+    assert scan.grad.abs().sum() > 0
+    assert not any(parameter.requires_grad for parameter in eyes.parameters())
+    assert all(torch.equal(before[name], tensor) for name, tensor in eyes.state_dict().items())
+
+
+def test_augmentation_without_draws_only_cuts_the_middle_and_shifts_as_asked():
+    scan = torch.linspace(-1, 1, 32).repeat(32, 1).view(1, 1, 32, 32)
+    still = augment(scan, torch.zeros(1, 6))
+    assert (still[0, 0, 12:21, 12:21] == 0).all(), "a square of 5/16 of the side is grey"
+    assert torch.equal(still[..., :11, :], scan[..., :11, :])
+    corner = torch.tensor([[0.0, 0.0, 0.5, -1.0, -1.0, -1.0]])  # 2 px down, 4 px left, square in the corner
+    moved = augment(scan, corner)
+    assert torch.equal(moved[0, 0, 10:30, 10:], scan[0, 0, 12:, 6:28])
+    assert (moved[0, 0, 30:, 10:] == -1).all(), "black comes in"
+
+
 def test_losses_match_their_formulas():
     on_real, on_fake = torch.tensor([0.5, 1.5]), torch.tensor([0.2, -0.4])
-    assert float(losses.generator_adversarial(on_fake)) == pytest.approx((0.8**2 + 1.4**2) / 2)
-    assert float(losses.discriminator_adversarial(on_real, on_fake)) == pytest.approx(0.5 * (0.25 + (0.04 + 0.16) / 2))
+    assert float(losses.generator_adversarial([on_fake], "least-squares")) == pytest.approx((0.8**2 + 1.4**2) / 2)
+    assert float(losses.call_real([on_real], "least-squares")) == pytest.approx(0.125)
+    assert float(losses.call_fake([on_fake], "least-squares")) == pytest.approx((0.04 + 0.16) / 4)
+    assert float(losses.generator_adversarial([on_fake, on_fake], "hinge")) == pytest.approx(2 * 0.1)
+    assert float(losses.call_real([on_real], "hinge")) == pytest.approx(0.25)
+    assert float(losses.call_fake([on_fake], "hinge")) == pytest.approx((1.2 + 0.6) / 2)
     assert float(losses.reconstruction(on_real, on_fake)) == pytest.approx((0.3 + 1.9) / 2)
+    assert float(losses.sameness(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.04), 0.1)) == pytest.approx(0.06)
 
 
 def test_the_rate_is_constant_and_then_falls_to_zero():
@@ -87,12 +140,19 @@ class OneByOne(torch.nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x):
+    def forward(self, x, noise=None):
+        if isinstance(x, list):  # the maps that a discriminator looks at
+            rows = [self.network([part[row : row + 1] for part in x]) for row in range(len(x[0]))]
+            return [torch.cat(field) for field in zip(*rows, strict=True)]
         return torch.cat([self.network(scan) for scan in x.split(1)])
 
 
-def test_resumed_training_equals_uninterrupted_training(study, tmp_path, monkeypatch):
-    config = config_of(study)
+@pytest.mark.parametrize(
+    "changes", [{}, {"method": "projected", **ALL_ON}], ids=["published", "everything on"]
+)
+def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, changes):
+    monkeypatch.setattr(train, "PHANTOM_PAIRS", 4)
+    config = config_of(study, **changes)
     whole = train.train(study, config, CPU)
     weights = (whole / "generator.safetensors").read_bytes()
     metrics = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
@@ -160,9 +220,22 @@ def test_a_diverging_loss_stops_the_training(study, monkeypatch):
         train.train(study, config_of(study), CPU)
 
 
-def test_unknown_presets_are_refused(study):
-    with pytest.raises(UsageError, match="demo, quick, standard, paper"):
-        train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="fast")
+def test_unknown_presets_methods_and_switches_are_refused(study):
+    def configure(**options):
+        train.configure(study, CPU, fold=0, target="malignant", seed=0, **{"preset": "demo", **options})
+
+    for options, words in (
+        ({"preset": "fast"}, "demo, quick, standard, paper"),
+        ({"method": "pix2pix"}, "published, projected"),
+        ({"preset": "paper", "method": "projected"}, "preset paper is the published method"),
+        ({"changes": {"cyle": "3"}}, "the switches of a translator are generator, .*cycle"),
+        ({"changes": {"cycle": "high"}}, "expected a value like 20.0"),
+        ({"changes": {"cycle": "-1"}}, "expected 0 or more"),
+        ({"changes": {"augmentation": "maybe"}}, "expected a value like True"),
+        ({"changes": {"discriminator": "pixel"}}, "expected patch or projected or both"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            configure(**options)
 
 
 def test_paper_counts_epochs_and_takes_the_published_architecture(study):

@@ -118,14 +118,28 @@ def test_what_is_no_grey_scan_is_refused(wrong: np.ndarray) -> None:
         features(wrong, lite0())
 
 
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without the weights and without a network, whatever this one has."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("Connection refused")
+
+    monkeypatch.setattr(module.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(module.torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("offline")
 def test_auto_falls_back_to_lite0_and_says_why() -> None:
     said: list[str] = []
     chosen = choose_extractor(announce=said.append)
     assert (chosen.name, chosen.label) == ("efficientnet-lite0", "FD (EfficientNet-Lite0)")
     assert module.URL_INCEPTION_V3 in said[0] and "96 MB" in said[0]
-    assert "refused" in chosen.reason and "EfficientNet-Lite0 judges instead" in said[1]
+    assert "Connection refused" in said[1] and "EfficientNet-Lite0 judges instead" in said[1]
+    assert "no FID" in chosen.reason and "--fid-weights" in chosen.reason
 
 
+@pytest.mark.usefixtures("offline")
 def test_what_was_asked_for_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(BusError, match="--fid-weights"):
         choose_extractor("inception", announce=lambda _: None)

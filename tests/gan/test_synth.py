@@ -23,7 +23,7 @@ def study(tiny_study, tmp_path_factory):
     path = tmp_path_factory.mktemp("synth") / "study"
     shutil.copytree(tiny_study, path)
     study = Study.open(path)
-    config = train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=8)
+    config = train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=8, method="published")
     train.train(study, replace(config, channels=4, blocks=1), CPU)
     return study
 

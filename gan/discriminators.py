@@ -1,0 +1,117 @@
+"""Discriminators: what they look at, and the heads that tell real from synthetic there.
+
+A discriminator sees a scan as a list of maps (`Eyes`) and gives each a field of scores. The published one looks at
+pixels; a projected one (Sauer et al. 2021, arXiv:2111.01007) at the features of a frozen network, which is why
+150 scans suffice to train it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+from .imagenet import LITE1, Normalise, efficientnet
+from .networks import PatchDiscriminator
+
+DISCRIMINATORS = ("patch", "projected", "both")
+DEPTHS = (24, 40, 112, 320)  # channels of the frozen network's stages that are looked at; the last block of each
+PROJECTED = 64  # channels to which each depth is mixed
+EYES_SIZE = 128  # px, input of the frozen network
+BLACK, GREY = -1.0, 0.0
+
+
+class Eyes(nn.Module):
+    """What a discriminator sees of a scan: B×1×S×S in [-1, 1] → a list of maps B×C×H×W; nothing in it is trained.
+
+    `patch`: the pixels; `projected`: four depths of EfficientNet-Lite1, each mixed by a fixed random 1×1 convolution
+    to 64 channels; `both`: the pixels, then the depths.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.pixels = kind != "projected"
+        self.depths = FrozenDepths() if kind != "patch" else None
+
+    def forward(self, scans: Tensor) -> list[Tensor]:
+        maps = [scans] if self.pixels else []
+        return maps + (self.depths(scans) if self.depths is not None else [])
+
+
+class FrozenDepths(nn.Module):
+    """Four depths of the frozen EfficientNet-Lite1, projected: B×1×S×S in [-1, 1] → four maps B×64×H×W."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        network = efficientnet(LITE1)
+        self.normalise = Normalise()
+        self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
+        self.blocks: nn.ModuleList = network._blocks
+        widths = [block._bn2.num_features for block in self.blocks]
+        self.exits = {len(widths) - 1 - widths[::-1].index(width): place for place, width in enumerate(DEPTHS)}
+        projections = [nn.Conv2d(width, PROJECTED, 1, bias=False) for width in DEPTHS]
+        for projection in projections:
+            nn.init.kaiming_normal_(projection.weight, nonlinearity="linear")
+        self.projections = nn.ModuleList(projections)
+        self.requires_grad_(False)
+        self.eval()
+        self.to(memory_format=torch.channels_last)  # a third less time for its depthwise convolutions on a CPU
+
+    def train(self, mode: bool = True) -> "FrozenDepths":
+        """Stay in evaluation mode: the batch statistics are ImageNet's."""
+        return super().train(False)
+
+    def forward(self, scans: Tensor) -> list[Tensor]:
+        sized = functional.interpolate(scans, (EYES_SIZE, EYES_SIZE), mode="bilinear", align_corners=False)
+        x = self.stem(self.normalise((sized + 1) / 2))
+        maps = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in self.exits:
+                maps.append(self.projections[self.exits[number]](x))
+        return maps
+
+
+class Discriminator(nn.Module):
+    """One head a map of `Eyes(kind)`: a list of maps → a list of score fields (B×1×H×W), higher is more real."""
+
+    def __init__(self, kind: str, channels: int, size: int) -> None:
+        super().__init__()
+        heads: list[nn.Module] = [PatchDiscriminator(channels, size)] if kind != "projected" else []
+        heads += [head(PROJECTED) for _ in DEPTHS] if kind != "patch" else []
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        return [head(seen) for head, seen in zip(self.heads, maps, strict=True)]
+
+
+def head(channels: int) -> nn.Sequential:
+    """Two 3×3 convolutions and a 1×1, spectrally normalised (Miyato et al. 2018), on B×channels×H×W."""
+    return nn.Sequential(
+        spectral_norm(nn.Conv2d(channels, channels, 3, padding=1)), nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(channels, channels, 3, padding=1)), nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(channels, 1, 1)),
+    )  # fmt: skip
+
+
+def augment(scans: Tensor, draws: Tensor) -> Tensor:
+    """Differentiable augmentation (Zhao et al. 2020, arXiv:2006.10738) of what discriminators see: B×1×S×S in [-1, 1].
+
+    `draws` B×6, uniform in [-1, 1]: brightness ± 0.25, contrast 0.6–1.4 about the mean, shift by up to S/8 down and
+    right (black comes in), and a square of 5/16 S painted grey around a random place. Real and synthetic scans get
+    it alike, so a discriminator cannot memorise real ones and the generator does not learn it.
+    """
+    count, _, size, _ = scans.shape
+    bright, contrast, down, right, row, column = (draw.view(-1, 1, 1, 1) for draw in draws.unbind(1))
+    mean = scans.mean((1, 2, 3), keepdim=True)
+    toned = (scans - mean) * (1 + 0.4 * contrast) + mean + 0.25 * bright
+    rows = torch.arange(size, device=scans.device).view(1, 1, -1, 1)
+    columns = rows.transpose(2, 3)
+    from_row, from_column = rows + (down * size / 8).round().long(), columns + (right * size / 8).round().long()
+    inside = (from_row.clamp(0, size - 1) == from_row) & (from_column.clamp(0, size - 1) == from_column)
+    index = from_row.clamp(0, size - 1) * size + from_column.clamp(0, size - 1)
+    moved = toned.flatten(2).gather(2, index.flatten(2)).view(count, 1, size, size).where(inside, BLACK)
+    half = 5 * size / 32
+    cut = ((rows - (1 + row) * size / 2).abs() < half) & ((columns - (1 + column) * size / 2).abs() < half)
+    return moved.where(~cut, GREY)
