@@ -50,6 +50,9 @@ Inner = Annotated[
 Frames = Annotated[
     str | None, typer.Option(help="Of DICOM loops: middle or all; middle unless given.", rich_help_panel=STUDY)
 ]
+ToClass = Annotated[
+    str | None, typer.Option("--to", metavar="CLASS", help="Class to make; the study's target unless given.", rich_help_panel=WORK)
+]
 GanSeed = Annotated[int, typer.Option(help="Seed of the translator.", rich_help_panel=WORK)]
 PresetName = Annotated[
     str | None,
@@ -97,6 +100,14 @@ def _study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "
     return study
 
 
+def _open(path: Path) -> "Study":
+    from .data.study import Study
+
+    if not (path / "study.json").exists():
+        raise BusError(f"There is no study in {path}. Run bus gan train first, or give its folder with --study.")
+    return Study.open(path)
+
+
 def _describe(study: "Study") -> str:
     used = study.used()
     counts = ", ".join(f"{len(study.rows_of(used, [name]))} {name}" for name in study.classes)
@@ -135,11 +146,13 @@ def _duration(seconds: float) -> str:
 def gan_train(
     study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
     seed: SplitSeed = None, target: Target = None, inner: Inner = None,
-    frames: Frames = None, fold: FoldOrNone = "0", gan_seed: GanSeed = 0,
-    preset: PresetName = None,
+    frames: Frames = None, fold: FoldOrNone = "0", to: ToClass = None,
+    sources: Annotated[str | None, typer.Option("--from", metavar="CLASSES", help="Comma-separated classes to translate from; all others unless given.", rich_help_panel=WORK)] = None,
+    gan_seed: GanSeed = 0, preset: PresetName = None,
     pairs: Annotated[int | None, typer.Option(help="Pairs of scans to show, instead of the preset's.", min=1, rich_help_panel=WORK)] = None,
     method: Annotated[str | None, typer.Option(help="projected, or published (CycleGAN of 2017); projected unless --preset paper.", rich_help_panel=WORK)] = None,
     switches: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one switch of the method (docs/translator.md); may be repeated.", rich_help_panel=WORK)] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the curves for TensorBoard too (an extra).", rich_help_panel=WORK)] = False,
     redo: Annotated[bool, typer.Option("--redo", help="Set the old translator and its scans aside and start anew.", rich_help_panel=WORK)] = False,
     dry_run: DryRun = False, device: Device = "auto", precision: Precision = "auto",
 ) -> None:  # fmt: skip
@@ -160,11 +173,12 @@ def gan_train(
         "frames": frames,
     }
     opened = _study(study, asked, preset=preset)
-    ask = workflow.Ask(preset, pairs, method, _switches(switches or []))
+    names = tuple(name.strip() for name in sources.split(",")) if sources else None
+    ask, to = workflow.Ask(preset, pairs, names, method, _switches(switches or [])), to or opened.target
     for number in _folds(fold, opened):
-        place = opened.gan_path(number, opened.target, gan_seed)
+        place = opened.gan_path(number, to, gan_seed)
         config, here = workflow.plan_gan(
-            opened, compute, fold=number, target=opened.target, seed=gan_seed, ask=ask, preset=_preset(None, compute),
+            opened, compute, fold=number, target=to, seed=gan_seed, ask=ask, preset=_preset(None, compute),
             redo=redo, insist=(device, precision) != ("auto", "auto"),
         )  # fmt: skip
         if dry_run:
@@ -173,46 +187,53 @@ def gan_train(
                 f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about {_duration(seconds)}."
             )
         else:
-            workflow.train_gan(opened, config, here, redo=redo)
+            workflow.train_gan(opened, config, here, redo=redo, tensorboard=tensorboard)
 
 
-@gan_app.command("score", epilog="Example: bus gan score study/fold-0/synth/seed-0/malignant real/malignant")
+@gan_app.command("score", epilog="Examples: bus gan score --fold 0 · bus gan score made/malignant real/malignant")
 def gan_score(
-    synthetic: Annotated[Path, typer.Argument(help="Folder of generated scans.", exists=True, file_okay=False)],
-    real: Annotated[Path, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)],
-    size: Annotated[int, typer.Option(help="Side to which all are letterboxed, in pixels.", min=32)] = 64,
+    synthetic: Annotated[Path | None, typer.Argument(help="Folder of generated scans.", exists=True, file_okay=False)] = None,
+    real: Annotated[Path | None, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)] = None,
+    study: StudyPath = Path("study"), fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
+    size: Annotated[int, typer.Option(help="Side to which the scans of two folders are letterboxed, in pixels.", min=32)] = 64,
     extractor: Extractor = "auto", fid_weights: FidWeights = None,
 ) -> None:  # fmt: skip
-    """Compare any two folders of scans: FID or FD, KID, precision, recall, density, coverage."""
+    """Score a study's synthetic scans, or compare any two folders: FID or FD, KID, precision, recall, density, coverage."""
     from .compute import resolve
     from .console import console
     from .gan import workflow
 
-    compute = resolve()
+    compute, judge = resolve(), workflow.Judge(extractor, fid_weights)
     compute.start()
-    for line in workflow.compare_folders(synthetic, real, size, workflow.Judge(extractor, fid_weights), compute):
-        console.print(line)
+    if synthetic and real:
+        for line in workflow.compare_folders(synthetic, real, size, judge, compute):
+            console.print(line)
+        return
+    if synthetic:
+        raise UsageError(f"One folder ({synthetic}) was given: expected two, generated then real, or none for a study.")
+    opened = _open(study)
+    for number in _folds(fold, opened):
+        workflow.score_again(
+            opened, compute, fold=number, target=to or opened.target, gan_seed=gan_seed, judge=judge
+        )  # fmt: skip
 
 
 @app.command(epilog="Example: bus synth --n 500")
 def synth(
     study: StudyPath = Path("study"),
     n: Annotated[int, typer.Option("--n", min=1, help="At least so many synthetic scans.", rich_help_panel=WORK)] = 500,
-    fold: FoldOrNone = "0", gan_seed: GanSeed = 0, extractor: Extractor = "auto", fid_weights: FidWeights = None,
-    device: Device = "auto", precision: Precision = "auto",
+    fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
+    extractor: Extractor = "auto", fid_weights: FidWeights = None, device: Device = "auto", precision: Precision = "auto",
 ) -> None:  # fmt: skip
     """Make synthetic scans of the target class, each with its provenance, and score them."""
     from .compute import resolve
-    from .data.study import Study
     from .gan import workflow
 
     compute = resolve(device, precision)
-    if not (study / "study.json").exists():
-        raise BusError(f"There is no study in {study}. Run bus gan train first, or give its folder with --study.")
-    opened = Study.open(study)
+    opened = _open(study)
     for number in _folds(fold, opened):
         workflow.make_scans(
-            opened, compute, fold=number, target=opened.target, gan_seed=gan_seed, count=n,
+            opened, compute, fold=number, target=to or opened.target, gan_seed=gan_seed, count=n,
             judge=workflow.Judge(extractor, fid_weights),
         )  # fmt: skip
 
@@ -275,6 +296,7 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
     from .benchmark import plan, run
     from .console import console
     from .gan import train
+    from .gan.config import configure
 
     cells = plan.cells(study, wish, compute)
     todo = run.missing(cells, keep_weights=False)
@@ -293,7 +315,7 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
     if {"cyclegan", "relabelled"} & set(wish.arms):
         for fold in wish.folds:
             if not train.is_done(study.gan_path(fold, study.target, wish.gan_seed)):
-                config = train.configure(
+                config = configure(
                     study, compute, fold=fold, target=study.target, seed=wish.gan_seed, preset=wish.preset
                 )
                 more = config.steps * train.time_step(study, config, compute)

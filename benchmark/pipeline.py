@@ -10,6 +10,7 @@ from ..console import console
 from ..data.study import DEFAULTS, Study
 from ..errors import BusError
 from ..gan import synth, train
+from ..gan.config import options, read_config
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
 from . import plan, run
 
@@ -87,8 +88,8 @@ def commands(study: Study, wish: plan.Wish) -> list[str]:
         place = study.gan_path(fold, study.target, wish.gan_seed)
         rows = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))
         if rows and (place / "config.json").exists():
-            config = train.read_config(place)
-            effort = f"--fold {fold} --gan-seed {wish.gan_seed} {train.options(config)}"
+            config = read_config(place)
+            effort = f"--fold {fold} --gan-seed {wish.gan_seed} {options(config)}"
             lines.append(" ".join(["bus gan train", where, *changed, effort]))
             lines.append(f"bus synth {where} --n {len(rows)} --fold {fold} --gan-seed {wish.gan_seed}")
     return lines

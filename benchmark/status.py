@@ -7,6 +7,7 @@ from pathlib import Path
 from .. import files
 from ..data.study import Study
 from ..gan import synth, train
+from ..gan.config import read_config
 
 
 def lines(study: Study) -> Iterator[str]:
@@ -21,7 +22,7 @@ def lines(study: Study) -> Iterator[str]:
 
 def _translators(folder: Path) -> Iterator[str]:
     for place in sorted(folder.glob("gan/*/seed-*")):
-        config = train.read_config(place)
+        config = read_config(place)
         if train.is_done(place):
             seconds = files.read_json(place / "DONE")["seconds"]
             state = f"trained, {config.pairs:,} pairs in {seconds / 60:.1f} min"

@@ -1,6 +1,5 @@
 """One training step of the translator and all the state that the next step needs."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,64 +8,11 @@ from torch import Tensor, nn
 
 from ..compute import Compute
 from . import losses
+from .config import GanConfig
 from .discriminators import Discriminator, Eyes, augment
-from .imagenet import LITE1
-from .networks import CompactGenerator, Generator
 
 SIDES = ("target", "source")
 Pair = dict[str, Tensor]  # one tensor a side
-
-
-@dataclass(frozen=True)
-class GanConfig:
-    """Everything that decides a translator's weights; saved beside them as `config.json`."""
-
-    target: str
-    sources: tuple[str, ...]
-    fold: int | None
-    seed: int
-    size: int  # px
-    preset: str  # effort
-    method: str  # projected | published: where the switches below come from
-    pairs: int  # source and target scans shown, in pairs
-    phantoms: int  # of these pairs, the first so many are simulated scans (warm start)
-    batch: int
-    generator: str  # compact | published
-    channels: int  # of the first layer, generators and patch discriminators alike
-    blocks: int  # residual blocks
-    upsampling: str  # nearest | transposed (published generator only)
-    noise: int  # numbers that vary a translation; 0: one result a source
-    discriminator: str  # patch | projected | both: what discriminators look at
-    adversarial: str  # least-squares | hinge
-    augmentation: bool  # differentiable, on all that discriminators see
-    learning_rate: float
-    cycle: float  # weight of the cycle loss beside the adversarial one
-    identity: float  # weight of the identity loss
-    negatives: float  # weight of real scans of the other side among what a discriminator learns to refuse
-    diversity: float  # weight of the loss for two noises giving the same translation
-    buffer: int  # earlier synthetic scans that patch discriminators still see
-    average: float  # decay of the averaged generator; 0: none
-    shift: int  # px, training scans are moved by up to this
-    precision: str
-    threads: int
-    device: str
-    training_pixels: str  # hash of the pixels and classes it sees
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps in all."""
-        return -(-self.pairs // self.batch)
-
-    @property
-    def trained_with(self) -> str | None:
-        """The pretrained network that trains this translator and must therefore not judge it; None: there is none."""
-        return None if self.discriminator == "patch" else LITE1
-
-    def build_generator(self) -> Generator | CompactGenerator:
-        """An untrained generator of this configuration; weights are drawn from torch's global generator."""
-        if self.generator == "published":
-            return Generator(self.channels, self.blocks, self.upsampling)
-        return CompactGenerator(self.channels, self.blocks, self.noise)
 
 
 class CycleGAN:

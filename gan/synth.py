@@ -17,7 +17,9 @@ from ..data.store import Pixels, restore_bars
 from ..data.study import Study
 from ..errors import BusError
 from . import train
+from .config import read_config
 from .networks import CompactGenerator, Generator
+from .watch import to_pixels, to_tensor
 
 BATCH = 32
 
@@ -104,7 +106,7 @@ def synthesise(
     made = [row for row in read_manifest(folder) if row.generator_sha256 == digest]
     if len(made) >= count:
         return folder, 0
-    config = train.read_config(gan)
+    config = read_config(gan)
     if config.training_pixels != study.pixels_sha256(study.train(fold)):
         raise BusError(
             f"The translator in {gan} was trained on other pixels than this study's. Use --redo to train it again."
@@ -136,7 +138,7 @@ def _translate(
     ]
     # one scan at a time in float32: the result must not depend on which others share its batch
     results = [
-        train.to_pixels(generator(train.to_tensor(square[None], compute.device), _noise(generator, seed, index)))[0]
+        to_pixels(generator(to_tensor(square[None], compute.device), _noise(generator, seed, index)))[0]
         for index, (_, square) in zip(indices, versions, strict=True)
     ]
     made = []

@@ -16,8 +16,8 @@ from ..data.scans import MASK_NAME, to_grey
 from ..data.store import Pixels, letterbox
 from ..data.study import Study
 from ..errors import BusError
-from . import synth, train
-from .cyclegan import GanConfig
+from . import synth, train, watch
+from .config import GanConfig, configure, read_config
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Ask:
 
     preset: str | None = None
     pairs: int | None = None
+    sources: Sequence[str] | None = None
     method: str | None = None
     changes: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,7 +55,7 @@ def plan_gan(
     begun with others is refused rather than gone on with in its own.
     """
     folder = study.gan_path(fold, target, seed)
-    old = train.read_config(folder) if (folder / "config.json").exists() and not redo else None
+    old = read_config(folder) if (folder / "config.json").exists() and not redo else None
     if old and not insist:
         compute = Compute(old.device, old.precision, old.threads)
     if old and ask.is_empty:
@@ -63,9 +64,10 @@ def plan_gan(
             training_pixels=study.pixels_sha256(study.train(fold)),
         ), compute  # fmt: skip
     pairs = ask.pairs or (old.pairs if old and ask.preset is None else None)
-    found = train.configure(
+    found = configure(
         study, compute, fold=fold, target=target, seed=seed, preset=ask.preset or (old.preset if old else preset),
-        pairs=pairs, method=ask.method or (old.method if old and ask.preset is None else None), changes=ask.changes,
+        pairs=pairs, sources=ask.sources or (old.sources if old else None),
+        method=ask.method or (old.method if old and ask.preset is None else None), changes=ask.changes,
     )  # fmt: skip
     return found, compute
 
@@ -84,7 +86,7 @@ def set_aside(study: Study, folders: Sequence[Path]) -> Path | None:
     return root / str(number)
 
 
-def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool = False) -> bool:
+def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool = False, tensorboard: bool = False) -> bool:
     """Make sure that the translator of `config` is trained; returns whether there was anything to do.
 
     Raises UsageError where another translator lies in its place, unless `redo` sets it and its scans aside.
@@ -98,7 +100,7 @@ def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool =
     if train.is_done(folder):
         console.print(f"Nothing to do: the translator in {folder} is trained.")
         return False
-    train.train(study, config, compute)
+    train.train(study, config, compute, watch.tensorboard(folder / "tensorboard") if tensorboard else watch.silent)
     console.print(f"Trained: {folder}")
     return True
 
@@ -118,6 +120,21 @@ def make_scans(
     return True
 
 
+def score_again(
+    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, judge: Judge
+) -> None:
+    """Score a study's synthetic scans by the network asked for and show the scores; BusError where there are none."""
+    folder = study.synth_path(fold, target, gan_seed)
+    rows = synth.read_manifest(folder)
+    if not rows:
+        raise BusError(f"{folder} holds no synthetic scans. Run bus synth with the same --study and --fold first.")
+    if not _score(study, folder, rows, compute, judge):
+        scores = files.read_json(folder / "scores.json")
+        for line in sentences(scores):
+            console.print(line)
+        console.print(f"Nothing to do: {folder / 'scores.json'} speaks of these {len(rows)} scans.")
+
+
 def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge) -> bool:
     """Score the scans of a folder unless its scores.json already speaks of these; returns whether it was done now."""
     place = folder / "scores.json"
@@ -134,7 +151,7 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
     fold, target = rows[0].fold, folder.name
-    used = study.train(fold)
+    config, used = read_config(study.gan_path(fold, target, rows[0].seed)), study.train(fold)
     number = {(study.scans[row].sha256, study.scans[row].label): place for place, row in enumerate(used)}
     compute.start()
     console.print("Scoring the synthetic scans against the target scans of the training part …")
@@ -149,13 +166,13 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
         variants=[row.variant for row in rows],
         real_files=[study.scans[row].file for row in used],
         target=target,
-        sources=[name for name in study.classes if name != target],
+        sources=config.sources,
         extractor=extractor,
-        trained_with=train.read_config(study.gan_path(fold, target, rows[0].seed)).trained_with,
+        trained_with=config.trained_with,
         splits=judge.splits,
     )
     files.write_json(place, {"key": key, **scores})
-    for line in _sentences(scores):
+    for line in sentences(scores):
         console.print(line)
     return True
 
@@ -190,7 +207,7 @@ def _pictures(folder: Path, size: int) -> Pixels:
     return np.stack([letterbox(to_grey(decode_rgb(path.read_bytes(), str(path))), size)[0] for path in listed])
 
 
-def _sentences(scores: dict[str, Any]) -> Iterator[str]:
+def sentences(scores: dict[str, Any]) -> Iterator[str]:
     """The scores that a terminal shows: the leading one, the judge, and every warning."""
     kid = scores["kid"]
     if kid and kid["normalised"]:

@@ -11,6 +11,7 @@ from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
 from bus.gan import synth, train
+from bus.gan.config import configure
 
 CPU = Compute("cpu", "float32", 1)
 
@@ -22,7 +23,7 @@ def prepared(tiny_study, tmp_path_factory):
     shutil.copytree(tiny_study, path)
     study = Study.open(path)
     for fold in (0, 1):
-        config = train.configure(study, CPU, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+        config = configure(study, CPU, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published")
         train.train(study, replace(config, channels=4, blocks=1), CPU)
         count = plan.needed(study, fold, "malignant")
         synth.synthesise(study, CPU, fold=fold, target="malignant", gan_seed=0, count=count)

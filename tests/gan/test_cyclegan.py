@@ -13,6 +13,7 @@ from bus.console import Interrupted
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
 from bus.gan import losses, train
+from bus.gan.config import configure
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
 from bus.gan.networks import CompactGenerator, Generator, PatchDiscriminator, patch_layers
@@ -23,13 +24,13 @@ CPU = Compute("cpu", "float32", 1)
 
 # every switch of the translator at once, so that exact resume is shown for all of them
 ALL_ON = {
-    "noise": 3, "diversity": 1.0, "negatives": 0.5, "discriminator": "both", "buffer": 6, "phantoms": 4, "identity": 4.0,
+    "noise": 3, "diversity": 1.0, "negatives": 0.5, "discriminator": "both", "buffer": 6, "phantoms": 0.25, "identity": 4.0,
     "augmentation": True,
 }  # fmt: skip
 
 
 def config_of(study, method="published", **changes):
-    config = train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=16, method=method)
+    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=16, method=method)
     return replace(config, **{"channels": 4, "blocks": 1, "buffer": 6, **changes})
 
 
@@ -221,8 +222,8 @@ def test_a_diverging_loss_stops_the_training(study, monkeypatch):
 
 
 def test_unknown_presets_methods_and_switches_are_refused(study):
-    def configure(**options):
-        train.configure(study, CPU, fold=0, target="malignant", seed=0, **{"preset": "demo", **options})
+    def asked(**options):
+        configure(study, CPU, fold=0, target="malignant", seed=0, **{"preset": "demo", **options})
 
     for options, words in (
         ({"preset": "fast"}, "demo, quick, standard, paper"),
@@ -235,11 +236,11 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         ({"changes": {"discriminator": "pixel"}}, "expected patch or projected or both"),
     ):
         with pytest.raises(UsageError, match=words):
-            configure(**options)
+            asked(**options)
 
 
 def test_paper_counts_epochs_and_takes_the_published_architecture(study):
-    config = train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="paper")
+    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="paper")
     sources = study.rows_of(study.train(0), ["benign", "normal"])
     assert config.pairs == 200 * len(sources)
     assert (config.batch, config.channels, config.blocks, config.upsampling) == (1, 64, 6, "transposed")

@@ -11,6 +11,7 @@ from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import BusError
 from bus.gan import synth, train
+from bus.gan.config import configure
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -23,7 +24,7 @@ def study(tiny_study, tmp_path_factory):
     path = tmp_path_factory.mktemp("synth") / "study"
     shutil.copytree(tiny_study, path)
     study = Study.open(path)
-    config = train.configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=8, method="published")
+    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=8, method="published")
     train.train(study, replace(config, channels=4, blocks=1), CPU)
     return study
 

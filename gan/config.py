@@ -1,0 +1,183 @@
+"""What decides a translator: its switches, the methods and presets that set them, and the options of the command."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..compute import Compute
+from ..data.study import Study
+from ..errors import BusError, UsageError
+from .discriminators import DISCRIMINATORS
+from .imagenet import LITE1
+from .losses import LOSSES
+from .networks import CompactGenerator, Generator
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """Everything that decides a translator's weights; saved beside them as `config.json`."""
+
+    target: str
+    sources: tuple[str, ...]
+    fold: int | None
+    seed: int
+    size: int  # px
+    preset: str  # effort
+    method: str  # projected | published: where the switches below come from
+    pairs: int  # source and target scans shown, in pairs
+    phantoms: float  # share of the pairs, the first ones, that are simulated scans (warm start)
+    batch: int
+    generator: str  # compact | published
+    channels: int  # of the first layer, generators and patch discriminators alike
+    blocks: int  # residual blocks
+    upsampling: str  # nearest | transposed (published generator only)
+    noise: int  # numbers that vary a translation; 0: one result a source
+    discriminator: str  # patch | projected | both: what discriminators look at
+    adversarial: str  # least-squares | hinge
+    augmentation: bool  # differentiable, on all that discriminators see
+    learning_rate: float
+    cycle: float  # weight of the cycle loss beside the adversarial one
+    identity: float  # weight of the identity loss
+    negatives: float  # weight of real scans of the other side among what a discriminator learns to refuse
+    diversity: float  # weight of the loss for two noises giving the same translation
+    buffer: int  # earlier synthetic scans that patch discriminators still see
+    average: float  # decay of the averaged generator; 0: none
+    shift: int  # px, training scans are moved by up to this
+    precision: str
+    threads: int
+    device: str
+    training_pixels: str  # hash of the pixels and classes it sees
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+        return -(-self.pairs // self.batch)
+
+    @property
+    def trained_with(self) -> str | None:
+        """The pretrained network that trains this translator and must therefore not judge it; None: there is none."""
+        return None if self.discriminator == "patch" else LITE1
+
+    def build_generator(self) -> Generator | CompactGenerator:
+        """An untrained generator of this configuration; weights are drawn from torch's global generator."""
+        if self.generator == "published":
+            return Generator(self.channels, self.blocks, self.upsampling)
+        return CompactGenerator(self.channels, self.blocks, self.noise)
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    # Zhu et al. 2017; nearest-neighbour upsampling and averaged weights outside the preset paper
+    "published": {
+        "generator": "published", "channels": 32, "blocks": 6, "upsampling": "nearest", "noise": 0,
+        "discriminator": "patch", "adversarial": "least-squares", "augmentation": False, "learning_rate": 2e-4,
+        "cycle": 10.0, "identity": 5.0, "negatives": 0.0, "diversity": 0.0, "buffer": 50, "average": 0.999, "shift": 4,
+        "batch": 4, "phantoms": 0.0,
+    },
+    # chosen by the ablation in docs/translator.md
+    "projected": {
+        "generator": "compact", "channels": 32, "blocks": 6, "upsampling": "nearest", "noise": 0,
+        "discriminator": "both", "adversarial": "hinge", "augmentation": True, "learning_rate": 2e-4,
+        "cycle": 20.0, "identity": 4.0, "negatives": 0.0, "diversity": 0.0, "buffer": 0, "average": 0.999, "shift": 4,
+        "batch": 4, "phantoms": 0.15,
+    },
+}  # fmt: skip
+METHOD = "projected"
+PRESETS: dict[str, dict[str, Any]] = {  # effort; `epochs` instead of `pairs` counts passes over the larger class side
+    "demo": {"pairs": 400, "channels": 16, "blocks": 3, "phantoms": 0.0},
+    "quick": {"pairs": 6_000},
+    "standard": {"pairs": 30_000},
+    "paper": {"epochs": 200, "batch": 1, "channels": 64, "upsampling": "transposed", "average": 0.0, "shift": 0},
+}
+CHOICES = {
+    "generator": ("compact", "published"), "upsampling": ("nearest", "transposed"), "discriminator": DISCRIMINATORS,
+    "adversarial": LOSSES,
+}  # fmt: skip
+
+
+def configure(
+    study: Study, compute: Compute, *, fold: int | None, target: str, seed: int, preset: str, pairs: int | None = None,
+    sources: Sequence[str] | None = None, method: str | None = None, changes: Mapping[str, str] | None = None,
+) -> GanConfig:  # fmt: skip
+    """Resolve method and preset for one fold of a study, then apply `changes` (switches of GanConfig, as text).
+
+    `sources`: the classes to translate from, all others unless given. UsageError for a preset, method, class, switch or
+    value that does not exist.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.")
+    method = method or ("published" if preset == "paper" else METHOD)
+    if method not in METHODS:
+        raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.")
+    if preset == "paper" and method != "published":
+        raise UsageError("--preset paper is the published method; leave --method out, or choose another preset.")
+    switches = _defaults(method, preset, study.settings.size) | parse_changes(changes or {}, METHODS[method])
+    sources = check_sources(study, target, sources)
+    rows = study.train(fold)
+    larger = max(len(study.rows_of(rows, sources)), len(study.rows_of(rows, [target])))
+    switches["pairs"] = pairs or switches.get("pairs") or switches["epochs"] * larger
+    switches.pop("epochs", None)
+    return GanConfig(
+        target=target, sources=sources, fold=fold, seed=seed, size=study.settings.size, preset=preset, method=method, **switches,
+        precision=compute.precision, threads=compute.threads, device=compute.device,
+        training_pixels=study.pixels_sha256(rows),
+    )  # fmt: skip
+
+
+def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> tuple[str, ...]:
+    """The classes to translate from, in the study's order; UsageError unless they and `target` are classes of it."""
+    if target not in study.classes:
+        raise UsageError(f"--to {target}: the study's classes are {', '.join(study.classes)}.")
+    others = [name for name in study.classes if name != target]
+    if sources is not None and (not sources or set(sources) - set(others)):
+        raise UsageError(f"--from {','.join(sources)}: expected some of {', '.join(others)}.")
+    return tuple(name for name in others if sources is None or name in sources)
+
+
+def _defaults(method: str, preset: str, size: int) -> dict[str, Any]:
+    found = {**METHODS[method], **PRESETS[preset]}
+    if preset == "paper" and size > 128:
+        found["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
+    return found
+
+
+def options(config: GanConfig) -> str:
+    """The options of `bus gan train` that ask for this configuration."""
+    defaults, found = _defaults(config.method, config.preset, config.size), asdict(config)
+    parts = [f"--preset {config.preset}"]
+    if config.preset != "paper" and config.method != METHOD:
+        parts.append(f"--method {config.method}")
+    if "pairs" in defaults and config.pairs != defaults["pairs"]:
+        parts.append(f"--pairs {config.pairs}")
+    changed = [name for name in METHODS[config.method] if found[name] != defaults[name]]
+    return " ".join(parts + [f"--set {name}={str(found[name]).casefold()}" for name in changed])
+
+
+def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the texts of `--set` into values of the same type as in `known`; UsageError names what does not fit."""
+    found: dict[str, Any] = {}
+    for name, text in changes.items():
+        if name not in known:
+            raise UsageError(f"--set {name}={text}: the switches of a translator are {', '.join(known)}.")
+        kind = type(known[name])
+        try:
+            value = {"true": True, "false": False}[text.casefold()] if kind is bool else kind(text)
+        except (ValueError, KeyError):
+            raise UsageError(f"--set {name}={text}: expected a value like {known[name]}.") from None
+        allowed = CHOICES.get(name)
+        if (allowed and value not in allowed) or (not isinstance(value, str) and not 0 <= value < float("inf")):
+            raise UsageError(f"--set {name}={text}: expected {' or '.join(allowed) if allowed else '0 or more'}.")
+        found[name] = value
+    return found
+
+
+def read_config(folder: Path) -> GanConfig:
+    """The configuration that a translator was started with; BusError if it is damaged."""
+    found = files.read_json(folder / "config.json")
+    try:
+        return GanConfig(**{**found, "sources": tuple(found["sources"])})
+    except (TypeError, KeyError) as error:
+        raise BusError(
+            f"{folder}/config.json is not a translator's configuration ({error}). Use --redo to start anew."
+        ) from error
