@@ -20,7 +20,7 @@ from ..console import Interrupted, console, interruptible, progress
 from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
-from ..errors import BusError, UsageError
+from ..errors import BusError, UsageError, did_you_mean
 from .cyclegan import SIDES, CycleGAN, GanConfig
 from .discriminators import DISCRIMINATORS
 from .losses import LOSSES
@@ -71,10 +71,10 @@ def configure(
     UsageError for a preset, method, class, switch or value that does not exist.
     """
     if preset not in PRESETS:
-        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.")
+        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}")
     method = method or ("published" if preset == "paper" else METHOD)
     if method not in METHODS:
-        raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.")
+        raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
     if preset == "paper" and method != "published":
         raise UsageError("--preset paper is the published method; leave --method out, or choose another preset.")
     if target not in study.classes:
@@ -116,7 +116,7 @@ def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[
     found: dict[str, Any] = {}
     for name, text in changes.items():
         if name not in known:
-            raise UsageError(f"--set {name}={text}: the switches of a translator are {', '.join(known)}.")
+            raise UsageError(f"--set {name}={text}: the switches of a translator are {', '.join(known)}.{did_you_mean(name, known)}")
         kind = type(known[name])
         try:
             value = {"true": True, "false": False}[text.casefold()] if kind is bool else kind(text)
