@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import files
 from ..classify.models import TITLES
@@ -85,7 +85,7 @@ def rewrite(study: Study) -> Path:
     last = files.read_json(place)
     try:
         compute = Compute(last["device"], last["precision"], 1)
-        given = {key: tuple(value) if isinstance(value, list) else value for key, value in last["wish"].items()}
+        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in last["wish"].items()}
         wish, command = plan.Wish(**given), last["command"]
     except (KeyError, TypeError) as error:
         raise BusError(f"{place} does not hold what this version wrote ({error!r}). Run bus benchmark again.") from error

@@ -121,7 +121,7 @@ def test_the_tutorial_on_phantoms_runs(tmp_path: Path) -> None:
     said = follow(tmp_path, SMALL)
     for words in ("Processor", "120 phantoms in phantoms", "Trained: my-study", "12 synthetic scans of", "to train"):
         assert words in said
-    for made in ("data-check.html", "my-study/fold-0/gan/malignant/seed-0/samples", "my-study/report/metrics.csv",
+    for made in ("data-check.html", "my-study/fold-0/gan/malignant/seed-0/generator.safetensors", "my-study/report/metrics.csv",
                  "my-study/report/contrasts.csv", "my-study/fold-0/synth/seed-0/malignant/DATASHEET.md"):  # fmt: skip
         assert (tmp_path / made).exists(), made
 
@@ -129,4 +129,5 @@ def test_the_tutorial_on_phantoms_runs(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_tutorial_on_phantoms_runs_as_it_is_written(tmp_path: Path) -> None:
     said = follow(tmp_path, [])
+    assert list(tmp_path.glob("my-study/fold-0/gan/malignant/seed-0/samples/*.png"))
     assert "60 synthetic scans of 60 distinct sources" in said and "SimpleCNN: " in said and "ResNet18: " in said
