@@ -58,7 +58,7 @@ def healthy() -> dict[str, Any]:
         ("compute", {"device": "cpu", "precision": "float32"}, "no bfloat16"),
         ("probe", {"seconds": {"float32": 0.01, "bfloat16": 0.02}}, "try --precision float32"),
         ("processor", {"load": 13.0}, "Other processes"),
-        ("memory", {"available": int(2.5 * 2**30)}, "use --jobs 2"),
+        ("memory", {"available": int(3.2 * 2**30)}, "use --jobs 2"),
         ("disk", {"free": 2**30}, "Less than 2 GB"),
         ("versions", {"pydicom": None}, "pydicom is missing"),
     ],
