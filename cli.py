@@ -1,28 +1,46 @@
 """The commands of `bus`. Torch and friends are imported inside them, so that --help answers at once."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from . import __version__
 from .errors import BusError, UsageError
+from .files import read_json
 
 if TYPE_CHECKING:
     from .compute import Compute
     from .data.study import Study
 
+ORDER = ("gan", "synth", "benchmark", "demo", "data", "status", "report", "predict", "doctor")  # in the help
+
+
+class InOrder(TyperGroup):
+    """Commands in the order a newcomer needs them; typer would list groups last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
 app = typer.Typer(
-    name="bus", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    name="bus", cls=InOrder, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
     help="Balance a breast-ultrasound data set with a CycleGAN and measure what that does to three classifiers. "
     "Research use only.",
+    epilog="Example: bus demo\n\nExit codes: 0 done, 1 the work failed, 2 a wrong option or one that contradicts the study, "
+    "130 stopped by Ctrl-C (the same command goes on).",
 )  # fmt: skip
-gan_app = typer.Typer(no_args_is_help=True, help="Train a translator that turns scans into target-class scans.")
-app.add_typer(gan_app, name="gan")
-data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, or simulate one.")
-app.add_typer(data_app, name="data")
+MAIN, DATA, LOOK = "The main job", "Data", "Look"  # panels of the commands
+gan_app = typer.Typer(no_args_is_help=True, help="Train a translator that turns scans into target-class scans.",
+                      epilog="Example: bus gan train --data Dataset_BUSI_with_GT")  # fmt: skip
+app.add_typer(gan_app, name="gan", rich_help_panel=MAIN)
+data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, or simulate one.",
+                       epilog="Example: bus data check Dataset_BUSI_with_GT")  # fmt: skip
+app.add_typer(data_app, name="data", rich_help_panel=DATA)
 
 STUDY, WORK, COMPUTE = "Study (frozen when it is created)", "Work", "Computing"
 StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.", rich_help_panel=STUDY)]
@@ -82,6 +100,25 @@ FoldOrNone = Annotated[
         "--fold", help="0, or 0,2, or all; none trains on every scan (no benchmark then).", rich_help_panel=WORK
     ),
 ]
+
+
+def _machine(asked: bool) -> bool:
+    """Callback of --json: from here on everything but the answer goes to stderr."""
+    if asked:
+        from .console import console, speak
+
+        speak(quiet=console.quiet, machine=True)
+    return asked
+
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", callback=_machine, help="Print the answer as JSON, everything else on stderr.", rich_help_panel=WORK),
+]  # fmt: skip
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, indent=2, allow_nan=False))  # escaped to ASCII: any locale's pipe can carry it
 
 
 def _study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "Study":
@@ -158,7 +195,7 @@ def gan_train(
 ) -> None:  # fmt: skip
     """Train a CycleGAN on the training part of a fold. The same command goes on where it stopped."""
     from .compute import resolve
-    from .console import console
+    from .console import results
     from .gan import train, workflow
 
     compute = resolve(device, precision)
@@ -183,7 +220,7 @@ def gan_train(
         )  # fmt: skip
         if dry_run:
             seconds = config.steps * train.time_step(opened, config, here)
-            console.print(
+            results.print(
                 f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about {_duration(seconds)}."
             )
         else:
@@ -196,34 +233,41 @@ def gan_score(
     real: Annotated[Path | None, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)] = None,
     study: StudyPath = Path("study"), fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
     size: Annotated[int, typer.Option(help="Side to which the scans of two folders are letterboxed, in pixels.", min=32)] = 64,
-    extractor: Extractor = "auto", fid_weights: FidWeights = None,
+    extractor: Extractor = "auto", fid_weights: FidWeights = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Score a study's synthetic scans, or compare any two folders: FID or FD, KID, precision, recall, density, coverage."""
     from .compute import resolve
-    from .console import console
+    from .console import results
     from .gan import workflow
 
     compute, judge = resolve(), workflow.Judge(extractor, fid_weights)
     compute.start()
-    if synthetic and real:
-        for line in workflow.compare_folders(synthetic, real, size, judge, compute):
-            console.print(line)
-        return
-    if synthetic:
+    if synthetic and not real:
         raise UsageError(f"One folder ({synthetic}) was given: expected two, generated then real, or none for a study.")
-    opened = _open(study)
-    for number in _folds(fold, opened):
-        workflow.score_again(
-            opened, compute, fold=number, target=to or opened.target, gan_seed=gan_seed, judge=judge
-        )  # fmt: skip
+    if synthetic and real:
+        found = workflow.compare_folders(synthetic, real, size, judge, compute)
+        lines = workflow.comparison(found)
+    else:
+        opened = _open(study)
+        numbers, to = _folds(fold, opened), to or opened.target
+        for number in numbers:
+            workflow.score_again(opened, compute, fold=number, target=to, gan_seed=gan_seed, judge=judge)
+        found = {"study": str(study), "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers]}
+        lines = iter(())
+    if as_json:
+        _print_json(found)
+        return
+    for line in lines:
+        results.print(line)
 
 
-@app.command(epilog="Example: bus synth --n 500")
+@app.command(epilog="Example: bus synth --n 500", rich_help_panel=MAIN)
 def synth(
     study: StudyPath = Path("study"),
     n: Annotated[int, typer.Option("--n", min=1, help="At least so many synthetic scans.", rich_help_panel=WORK)] = 500,
     fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
-    extractor: Extractor = "auto", fid_weights: FidWeights = None, device: Device = "auto", precision: Precision = "auto",
+    extractor: Extractor = "auto", fid_weights: FidWeights = None,
+    device: Device = "auto", precision: Precision = "auto", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Make synthetic scans of the target class, each with its provenance, and score them."""
     from .compute import resolve
@@ -231,14 +275,17 @@ def synth(
 
     compute = resolve(device, precision)
     opened = _open(study)
-    for number in _folds(fold, opened):
+    numbers, to = _folds(fold, opened), to or opened.target
+    for number in numbers:
         workflow.make_scans(
-            opened, compute, fold=number, target=to or opened.target, gan_seed=gan_seed, count=n,
+            opened, compute, fold=number, target=to, gan_seed=gan_seed, count=n,
             judge=workflow.Judge(extractor, fid_weights),
         )  # fmt: skip
+    if as_json:
+        _print_json({"study": str(study), "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers]})
 
 
-@app.command(epilog="Example: bus benchmark --fold all --seeds 3 --jobs 4")
+@app.command(epilog="Example: bus benchmark --fold all --seeds 3 --jobs 4", rich_help_panel=MAIN)
 def benchmark(
     study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
     seed: SplitSeed = None, target: Target = None, inner: Inner = None,
@@ -253,7 +300,7 @@ def benchmark(
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the classifiers' weights.", rich_help_panel=WORK)] = False,
     extractor: Extractor = "auto", fid_weights: FidWeights = None, dry_run: DryRun = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once, one thread each; the cores unless given.", rich_help_panel=COMPUTE)] = None,
-    device: Device = "auto", precision: Precision = "auto",
+    device: Device = "auto", precision: Precision = "auto", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Retrain the classifiers on every arm of a fold and write the report; makes translator and scans where missing."""
     from .benchmark import pipeline, plan
@@ -285,16 +332,18 @@ def benchmark(
     if dry_run:
         _print_plan(opened, wish, compute, jobs)
         return
-    pipeline.benchmark(
+    page = pipeline.benchmark(
         opened, wish, compute, jobs=jobs, keep_weights=keep_weights, judge=Judge(extractor, fid_weights),
         command=shlex.join(["bus", *sys.argv[1:]]),
     )  # fmt: skip
+    if as_json:
+        _print_json({"study": str(study), "report": str(page), **read_json(page.parent / "summary.json")})
 
 
 def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> None:
     """Show the cells of a benchmark, what each model's step takes here, and the time and disk of the whole."""
     from .benchmark import plan, run
-    from .console import console
+    from .console import results
     from .gan import train
     from .gan.config import configure
 
@@ -307,11 +356,11 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
         for model in wish.models
     }
     seconds = sum(step[cell.model] * cell.recipe.steps for cell in todo) / min(jobs, max(1, len(todo)))
-    console.print(
+    results.print(
         f"{len(cells)} cells ({', '.join(wish.arms)} × {', '.join(wish.models)} × {wish.seeds} seed(s)), {len(todo)} to train."
     )
     for model in wish.models:
-        console.print(f"  {model}: {step[model]:.2f} s a step")
+        results.print(f"  {model}: {step[model]:.2f} s a step")
     if {"cyclegan", "relabelled"} & set(wish.arms):
         for fold in wish.folds:
             if not train.is_done(study.gan_path(fold, study.target, wish.gan_seed)):
@@ -320,26 +369,60 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
                 )
                 more = config.steps * train.time_step(study, config, compute)
                 seconds += more
-                console.print(f"  fold {fold}: a translator first, about {_duration(more)}")
-    console.print(f"About {_duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
+                results.print(f"  fold {fold}: a translator first, about {_duration(more)}")
+    results.print(f"About {_duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
 
 
-@app.command(epilog="Example: bus status --study study")
-def status(study: StudyPath = Path("study")) -> None:
+@app.command(epilog="Example: bus status --study study", rich_help_panel=LOOK)
+def status(study: StudyPath = Path("study"), as_json: Json = False) -> None:
     """Say what a study holds and what is missing or under way."""
-    from .benchmark import status as overview
-    from .console import console
+    from .benchmark import status as state
+    from .console import results
     from .data.study import Study
 
     opened = Study.open(study)
-    console.print(f"{study}: {_describe(opened)}")
+    found = state.overview(opened)
+    if as_json:
+        _print_json(found)
+        return
+    results.print(f"{study}: {_describe(opened)}")
     for banner in opened.settings.banners:
-        console.print(f"Note: {banner}", style="yellow")
-    for line in overview.lines(opened):
-        console.print(line)
+        results.print(f"Note: {banner}", style="yellow")
+    for line in state.lines(found):
+        results.print(line)
 
 
-@app.command(epilog="Example: bus demo")
+@app.command(epilog="Example: bus report --open", rich_help_panel=LOOK)
+def report(
+    study: StudyPath = Path("study"),
+    show: Annotated[bool, typer.Option("--open", help="Show the page in the browser.", rich_help_panel=WORK)] = False,
+) -> None:
+    """Write the report of the last benchmark again from the cells that are finished; trains nothing."""
+    import webbrowser
+
+    from .benchmark import pipeline
+    from .data.study import Study
+
+    page = pipeline.rewrite(Study.open(study))
+    if show and not webbrowser.open(page.resolve().as_uri()):
+        raise BusError(f"No browser could be started here. Open {page} in one.")
+
+
+@app.command(epilog="Example: bus doctor", rich_help_panel=LOOK)
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine has, what bus would choose on it and why, and what would be slow."""
+    from .console import results
+    from .doctor import examine, lines
+
+    found = examine(Path.cwd())
+    if as_json:
+        _print_json(found)
+        return
+    for line in lines(found):
+        results.print(line)
+
+
+@app.command(epilog="Example: bus demo", rich_help_panel=MAIN)
 def demo(
     study: StudyPath = Path("demo-study"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once.")] = None,
@@ -370,17 +453,21 @@ def data_check(
     page: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("data-check.html"),
     k: Annotated[int, typer.Option("--k", min=2, help="Folds that a study would have.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Audit a data set before a study: groups, contradictions, burned-in marks, shortcuts, leaks. Exit code 1: unsound."""
     from .benchmark.check_page import write_page
-    from .console import Bars, console
+    from .console import Bars, results
     from .data import check
 
     with Bars("Reading scans") as bars:
         findings = check.check(data, k=k, seed=seed, reading=bars.start)
-    for line in check.lines(findings):
-        console.print(line)
-    console.print(f"Page: {write_page(findings, page)}")
+    written = write_page(findings, page)
+    if as_json:
+        _print_json({**check.as_dict(findings), "page": str(written)})
+    for line in [] if as_json else check.lines(findings):
+        results.print(line)
+    results.print(f"Page: {written}")
     if findings.unsound:
         raise typer.Exit(1)
 
@@ -396,7 +483,7 @@ def data_phantom(
 ) -> None:
     """Simulate a cohort and write it in BUSI's layout, with masks, groups and lesion parameters."""
     from .compute import cores
-    from .console import console, progress
+    from .console import progress, results
     from .data import phantom
 
     jobs = cores() if n > 200 else 1  # below that, starting processes takes longer than they save
@@ -404,7 +491,7 @@ def data_phantom(
         phantom.write_cohort(
             out, n, seed=seed, size=size, scanner=scanner, paired=paired, jobs=jobs, progress=lambda done: advance()
         )
-    console.print(f"{n} phantoms in {out}; use them with --data {shlex.quote(str(out))}.")
+    results.print(f"{n} phantoms in {out}; use them with --data {shlex.quote(str(out))}.")
 
 
 def _version(asked: bool) -> None:
@@ -418,13 +505,16 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
 ) -> None:
-    pass
+    from .console import speak
+
+    speak(quiet=quiet)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; exit codes: 0 done, 1 the work failed, 2 a wrong option, 130 stopped by the user."""
-    from .console import Interrupted, console
+    from .console import Interrupted, results
 
     try:
         app(arguments, prog_name="bus")
@@ -433,7 +523,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BusError as error:
         _fail(str(error), 1)
     except (Interrupted, KeyboardInterrupt) as stop:
-        console.print(str(stop) or "Stopped.")
+        results.print(str(stop) or "Stopped.")
         sys.exit(130)
 
 

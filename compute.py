@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .errors import UsageError
+from .errors import UsageError, did_you_mean
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -31,9 +31,9 @@ class Compute:
 def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
     """Turn `auto` into what this machine has; UsageError if something is asked for that it lacks."""
     if device not in DEVICES:
-        raise UsageError(f"--device {device} is unknown; choose one of {', '.join(DEVICES)}.")
+        raise UsageError(f"--device {device} is unknown; choose one of {', '.join(DEVICES)}.{did_you_mean(device, DEVICES)}")
     if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision} is unknown; choose one of {', '.join(PRECISIONS)}.")
+        raise UsageError(f"--precision {precision} is unknown; choose one of {', '.join(PRECISIONS)}.{did_you_mean(precision, PRECISIONS)}")
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if has[name])

@@ -11,9 +11,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 console = Console(highlight=False, soft_wrap=True, markup=False)  # file names may hold brackets
+results = Console(highlight=False, soft_wrap=True, markup=False)  # what was asked for: --quiet leaves it
 
 
 PLAIN_SECONDS = 30  # between lines of a log
+
+
+def speak(*, quiet: bool = False, machine: bool = False) -> None:
+    """Say everything, only results (`quiet`), or everything on stderr, since stdout holds JSON (`machine`)."""
+    console.quiet = quiet
+    console.stderr = results.stderr = machine
 
 
 class Interrupted(Exception):
@@ -41,8 +48,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def progress(text: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
-    """A bar with time left; call the yielded `advance(count=1, note="")`. Without a terminal, a line now and then."""
-    if not console.is_terminal:
+    """A bar with time left; call the yielded `advance(count=1, note="")`. In logs and dumb terminals, a line now and then."""
+    if not console.is_terminal or console.is_dumb_terminal or console.quiet:
         yield _plain(text, total, done)
         return
     columns = (

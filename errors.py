@@ -1,5 +1,8 @@
 """The errors that a user is meant to read: what was found, what was expected, what mends it."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class BusError(Exception):
     """The work failed for a reason the user can act on (exit code 1)."""
@@ -7,3 +10,10 @@ class BusError(Exception):
 
 class UsageError(BusError):
     """An option is wrong or contradicts what the study froze (exit code 2)."""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """A sentence to end an error with, where `given` looks like a slip for one of `known`; else nothing."""
+    names = {name.casefold(): name for name in known}
+    near = [] if given.isdigit() else get_close_matches(given.casefold(), names, n=1)
+    return f" Did you mean {names[near[0]]}?" if near else ""

@@ -10,7 +10,7 @@ from ..classify.models import MODELS
 from ..classify.train import Recipe
 from ..compute import Compute
 from ..data.study import Study
-from ..errors import BusError, UsageError
+from ..errors import BusError, UsageError, did_you_mean
 from ..gan import synth
 
 ARMS = {
@@ -92,6 +92,7 @@ def names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
     if unknown or not found:
         raise UsageError(
             f"{option} {text}: {', '.join(unknown) or 'nothing'} is unknown; choose among {', '.join(known)}."
+            + "".join(did_you_mean(name, known) for name in unknown[:1])
         )
     return found
 
@@ -120,7 +121,7 @@ class Wish:
 def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
     """All cells of a wish, arms of one place beside each other; synthetic scans must exist where an arm needs them."""
     if wish.preset not in STEPS:
-        raise UsageError(f"--preset {wish.preset} is unknown; choose one of {', '.join(STEPS)}.")
+        raise UsageError(f"--preset {wish.preset} is unknown; choose one of {', '.join(STEPS)}.{did_you_mean(wish.preset, STEPS)}")
     if wish.seeds < 1:
         raise UsageError(f"--seeds {wish.seeds}: expected 1 or more.")
     found = []

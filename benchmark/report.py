@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.study import Study
 from ..files import write_bytes, write_csv, write_text
-from . import gallery, sections
+from . import export, gallery, sections
 from .claim import ITEMS
 from .figures import Figure
 from .page import render_markdown, render_page
@@ -26,7 +26,7 @@ def write_report(
     """Write the folder `report` of a study and return the path of its page.
 
     `index.html` makes no request and needs no script; `report.md` says the same; `results.csv` has a row a
-    cell; `figures` holds the drawings. `commands` are what the user ran, `checks` the outcome of the leak audit.
+    cell, `metrics.csv` and `contrasts.csv` a row a number; `figures` holds the drawings. `commands` are what the user ran, `checks` the outcome of the leak audit.
     Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
     folder = study.path / "report"
@@ -40,6 +40,7 @@ def write_report(
     header = list(dict.fromkeys(key for row in summary.cells for key in row))
     rows = [["" if row.get(key) is None else row[key] for key in header] for row in summary.cells]
     write_csv(folder / "results.csv", header, rows)
+    export.write_tables(folder, study, summary)
     write_text(folder / "report.md", render_markdown("report.md.j2", content))
     write_text(folder / "index.html", render_page("report.html.j2", content))
     return folder / "index.html"

@@ -16,7 +16,7 @@ from ..classify import metrics
 from ..classify.models import build
 from ..classify.train import Examples, fit, predict
 from ..compute import Compute
-from ..console import Interrupted, console, interruptible, progress
+from ..console import Interrupted, interruptible, progress, results
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
@@ -118,7 +118,7 @@ def run(study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_we
                 process.kill()
             pool.shutdown(wait=not stop(), cancel_futures=True)
     for failure in failures:
-        console.print(f"failed: {failure}", style="red")
+        results.print(f"failed: {failure}", style="red")
     return failures
 
 

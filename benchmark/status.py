@@ -1,45 +1,83 @@
-"""What a study holds, what is under way and what is missing, as lines of text."""
+"""What a study holds, what is under way and what is missing: as plain values for scripts, and as lines of text."""
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .. import files
 from ..data.study import Study
 from ..gan import synth, train
 from ..gan.config import read_config
 
+Json = dict[str, Any]
 
-def lines(study: Study) -> Iterator[str]:
+
+def overview(study: Study) -> Json:
+    """What `bus status --json` prints; a fold is null where a translator was trained on every scan."""
+    folders = sorted(study.path.glob("fold-*"))
+    settings, report = study.settings, study.path / "report" / "index.html"
+    used = study.used()
+    return {
+        "study": str(study.path),
+        **{key: getattr(settings, key) for key in ("cohort", "size", "k", "seed", "target", "inner")},
+        "data": settings.data.name,
+        "banners": list(settings.banners),
+        "classes": {name: len(study.rows_of(used, [name])) for name in study.classes},
+        "groups": len({study.groups[row] for row in used}),
+        "translators": [found for folder in folders for found in _translators(folder)],
+        "synthetic": [found for folder in folders for found in _synthetic(folder)],
+        "cells": [found for folder in folders for found in _cells(folder)],
+        "report": str(report) if report.exists() else None,
+    }
+
+
+def lines(found: Json) -> Iterator[str]:
     """One line for every translator, every set of synthetic scans, every arm with cells, and the report."""
-    for folder in sorted(study.path.glob("fold-*")):
-        yield from _translators(folder)
-        yield from _synthetic(folder)
-        yield from _cells(folder)
-    report = study.path / "report" / "index.html"
-    yield f"report: {report}" if report.exists() else "report: none yet; bus benchmark writes it"
+    for one in found["translators"]:
+        state = f"under way, about {one['done']:.0%} done; bus gan train goes on"
+        if one["done"] == 1:
+            state = f"trained, {one['pairs']:,} pairs in {one['seconds'] / 60:.1f} min"
+        yield f"{_name(one)} translator to {one['target']} (seed {one['gan_seed']}, {one['preset']}): {state}"
+    for one in found["synthetic"]:
+        scored = "scored" if one["scored"] else "not scored; bus synth does that"
+        yield f"{_name(one)} synthetic {one['target']} scans (seed {one['gan_seed']}): {one['scans']}, {scored}"
+    for one in found["cells"]:
+        yield f"{_name(one)} cells of {one['arm']}: {one['trained']} trained"
+    yield f"report: {found['report'] or 'none yet; bus benchmark writes it'}"
 
 
-def _translators(folder: Path) -> Iterator[str]:
+def _name(one: Json) -> str:
+    return f"fold-{'none' if one['fold'] is None else one['fold']}"
+
+
+def _fold(folder: Path) -> int | None:
+    text = folder.name.removeprefix("fold-")
+    return None if text == "none" else int(text)
+
+
+def _translators(folder: Path) -> Iterator[Json]:
     for place in sorted(folder.glob("gan/*/seed-*")):
-        config = read_config(place)
+        config, done, seconds = read_config(place), 1.0, None
         if train.is_done(place):
             seconds = files.read_json(place / "DONE")["seconds"]
-            state = f"trained, {config.pairs:,} pairs in {seconds / 60:.1f} min"
         else:
             text = (place / "metrics.jsonl").read_text() if (place / "metrics.jsonl").exists() else ""
-            state = f"under way, about {len(text.splitlines()) / train.REPORTS:.0%} done; bus gan train goes on"
-        yield f"{folder.name} translator to {config.target} (seed {config.seed}, {config.preset}): {state}"
+            done = min(0.99, len(text.splitlines()) / train.REPORTS)
+        about = {"target": config.target, "gan_seed": config.seed, "preset": config.preset, "pairs": config.pairs}
+        yield {"fold": _fold(folder), **about, "done": done, "seconds": seconds, "folder": str(place)}
 
 
-def _synthetic(folder: Path) -> Iterator[str]:
+def _synthetic(folder: Path) -> Iterator[Json]:
     for manifest in sorted(folder.glob("synth/*/*/manifest.csv")):
-        scored = "scored" if (manifest.parent / "scores.json").exists() else "not scored; bus synth does that"
-        rows = synth.read_manifest(manifest.parent)
-        yield f"{folder.name} synthetic {manifest.parent.name} scans ({manifest.parent.parent.name}): {len(rows)}, {scored}"
+        place = manifest.parent
+        yield {
+            "fold": _fold(folder), "target": place.name, "gan_seed": int(place.parent.name.removeprefix("seed-")),
+            "scans": len(synth.read_manifest(place)), "scored": (place / "scores.json").exists(), "folder": str(place),
+        }  # fmt: skip
 
 
-def _cells(folder: Path) -> Iterator[str]:
+def _cells(folder: Path) -> Iterator[Json]:
     done = Counter(place.parent.parent.parent.name for place in folder.glob("cells/*/*/*/DONE"))
     for arm in sorted(done):
-        yield f"{folder.name} cells of {arm}: {done[arm]} trained"
+        yield {"fold": _fold(folder), "arm": arm, "trained": done[arm]}

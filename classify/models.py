@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, VGG19_BN_Weights, resnet18, vgg19_bn
 
-from ..errors import BusError, UsageError
+from ..errors import BusError, UsageError, did_you_mean
 
 MODELS = ("simplecnn", "vgg19", "resnet18")
 TITLES = {"simplecnn": "SimpleCNN", "vgg19": "VGG19", "resnet18": "ResNet18"}
@@ -39,7 +39,7 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
     Raises UsageError for an unknown model or an `init` that the model does not have.
     """
     if model not in MODELS:
-        raise UsageError(f"--models {model} is unknown; choose among {', '.join(MODELS)}.")
+        raise UsageError(f"--models {model} is unknown; choose among {', '.join(MODELS)}.{did_you_mean(model, MODELS)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _construct(model, classes)

@@ -1,10 +1,11 @@
 """Checks of a data set before anything is trained on it: what it holds, what contradicts, what leaks, what gives classes away."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -280,6 +281,23 @@ def _uncuttable(entries: Sequence[Entry], names: Sequence[str], kept: Sequence[i
             splits.require_groups(labels, inside, k)
     except BusError as error:
         yield str(error)
+
+
+def as_dict(findings: Findings) -> dict[str, Any]:
+    """The findings as plain values, for `bus data check --json`."""
+    found = {item.name: getattr(findings, item.name) for item in fields(findings) if item.name != "pictures"}
+    plain = {name: _plain(value) for name, value in found.items()}
+    return {"scans": findings.scans, "siblings": findings.siblings, **plain}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {key: _plain(part) for key, part in asdict(value).items()}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def lines(findings: Findings) -> Iterator[str]:

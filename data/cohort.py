@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from ..files import sha256_bytes
 from . import groups, kaggle, phantom, scans
 from .scans import Listing
@@ -203,7 +203,7 @@ def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Sca
     Raises UsageError for an unknown cohort, or `strict` and `curated` on scans that are not BUSI's.
     """
     if kind not in COHORTS:
-        raise UsageError(f"--cohort {kind} is unknown; choose one of {', '.join(COHORTS)}.")
+        raise UsageError(f"--cohort {kind} is unknown; choose one of {', '.join(COHORTS)}.{did_you_mean(kind, COHORTS)}")
     known = busi_list()
     listed = [known.get((entry.sha256, entry.label)) for entry in entries]
     if kind in ("strict", "curated") and not any(listed):

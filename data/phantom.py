@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BusError, UsageError
+from ..errors import BusError, UsageError, did_you_mean
 from ..files import write_csv
 from .anatomy import GRID, Anatomy, Array, Plane, Rng, Tissue, as_array, build, draw_anatomy
 from .lesion import Lesion, draw_lesion, insert
@@ -98,7 +98,7 @@ def specs(
     same place, and nothing is burned in. `size` is the side in pixels. UsageError for impossible options.
     """
     if scanner not in SCANNERS:
-        raise UsageError(f"There is no scanner {scanner!r}; known are {', '.join(SCANNERS)}.")
+        raise UsageError(f"There is no scanner {scanner!r}; known are {', '.join(SCANNERS)}.{did_you_mean(scanner, SCANNERS)}")
     if n < 1 or seed < 0 or not 16 <= size <= 1024:
         raise UsageError(f"{n} scans of {size} px, seed {seed}: expected n ≥ 1, 16–1024 px, a seed ≥ 0.")
     counts = dict.fromkeys(BLOCK, 0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BusError, UsageError
+from ..errors import BusError, UsageError, did_you_mean
 from ..files import read_csv, read_json, sha256_bytes, write_csv, write_json
 from . import cohort, splits
 from .cohort import Scan
@@ -203,6 +203,7 @@ def create(
     if options["target"] not in classes:
         raise UsageError(
             f"--target {options['target']}: these data hold the classes {', '.join(classes)}. Give one of them as --target."
+            + did_you_mean(str(options["target"]), classes)
         )
     scans = cut(scans, data.entries, options)
     k = 1 + max(scan.fold for scan in scans if scan.fold is not None)

@@ -8,7 +8,7 @@ from typing import Any
 from .. import files
 from ..compute import Compute
 from ..data.study import Study
-from ..errors import BusError, UsageError
+from ..errors import BusError, UsageError, did_you_mean
 from .discriminators import DISCRIMINATORS
 from .imagenet import LITE1
 from .losses import LOSSES
@@ -106,10 +106,10 @@ def configure(
     value that does not exist.
     """
     if preset not in PRESETS:
-        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.")
+        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}")
     method = method or ("published" if preset == "paper" else METHOD)
     if method not in METHODS:
-        raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.")
+        raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
     if preset == "paper" and method != "published":
         raise UsageError("--preset paper is the published method; leave --method out, or choose another preset.")
     switches = _defaults(method, preset, study.settings.size) | parse_changes(changes or {}, METHODS[method])
@@ -159,7 +159,7 @@ def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[
     found: dict[str, Any] = {}
     for name, text in changes.items():
         if name not in known:
-            raise UsageError(f"--set {name}={text}: the switches of a translator are {', '.join(known)}.")
+            raise UsageError(f"--set {name}={text}: the switches of a translator are {', '.join(known)}.{did_you_mean(name, known)}")
         kind = type(known[name])
         try:
             value = {"true": True, "false": False}[text.casefold()] if kind is bool else kind(text)

@@ -21,7 +21,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from ..console import console
-from ..errors import BusError, UsageError
+from ..errors import BusError, UsageError, did_you_mean
 from ..files import writing
 from .imagenet import LITE0, Normalise, efficientnet
 
@@ -111,7 +111,7 @@ def choose_extractor(
     Inception was asked for by name or by file and cannot be had. `announce` is told of a download before it starts.
     """
     if kind not in EXTRACTORS:
-        raise UsageError(f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}.")
+        raise UsageError(f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}.{did_you_mean(kind, EXTRACTORS)}")
     if kind == LITE0:
         if weights is not None:
             raise UsageError(f"--fid-weights belongs to Inception, but --extractor is {LITE0}. Leave one of them out.")

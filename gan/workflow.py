@@ -10,13 +10,13 @@ import numpy as np
 
 from .. import files
 from ..compute import Compute
-from ..console import console
+from ..console import console, results
 from ..data.pictures import SUFFIXES, decode_rgb
 from ..data.scans import MASK_NAME, to_grey
 from ..data.store import Pixels, letterbox
 from ..data.study import Study
 from ..errors import BusError
-from . import synth, train, watch
+from . import datasheet, synth, train, watch
 from .config import GanConfig, configure, read_config
 
 
@@ -98,10 +98,10 @@ def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool =
             console.print(f"The old translator and its scans are now in {aside}.")
     train.check_unchanged(folder, config)
     if train.is_done(folder):
-        console.print(f"Nothing to do: the translator in {folder} is trained.")
+        results.print(f"Nothing to do: the translator in {folder} is trained.")
         return False
     train.train(study, config, compute, watch.tensorboard(folder / "tensorboard") if tensorboard else watch.silent)
-    console.print(f"Trained: {folder}")
+    results.print(f"Trained: {folder}")
     return True
 
 
@@ -112,11 +112,13 @@ def make_scans(
     folder, new = synth.synthesise(study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count)
     rows = synth.read_manifest(folder)
     scored = _score(study, folder, rows, compute, judge)
+    if new or scored or not (folder / datasheet.NAME).exists():
+        datasheet.write(study, folder, rows, sentences(files.read_json(folder / "scores.json")))
     if not new and not scored:
-        console.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
+        results.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
         return False
     distinct = len({row.source_sha256 for row in rows})
-    console.print(f"{folder} holds {len(rows)} synthetic scans of {distinct} distinct sources, {new} of them new.")
+    results.print(f"{folder} holds {len(rows)} synthetic scans of {distinct} distinct sources, {new} of them new.")
     return True
 
 
@@ -131,8 +133,8 @@ def score_again(
     if not _score(study, folder, rows, compute, judge):
         scores = files.read_json(folder / "scores.json")
         for line in sentences(scores):
-            console.print(line)
-        console.print(f"Nothing to do: {folder / 'scores.json'} speaks of these {len(rows)} scans.")
+            results.print(line)
+        results.print(f"Nothing to do: {folder / 'scores.json'} speaks of these {len(rows)} scans.")
 
 
 def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge) -> bool:
@@ -173,17 +175,31 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
     )
     files.write_json(place, {"key": key, **scores})
     for line in sentences(scores):
-        console.print(line)
+        results.print(line)
     return True
 
 
-def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute: Compute) -> Iterator[str]:
-    """The distances between the pictures of two folders (`first` generated, `second` real), a line each."""
+def describe(study: Study, fold: int | None, target: str, gan_seed: int) -> dict[str, Any]:
+    """One set of synthetic scans as plain values, for `bus synth --json`."""
+    folder = study.synth_path(fold, target, gan_seed)
+    rows = synth.read_manifest(folder)
+    return {
+        "fold": fold, "target": target, "gan_seed": gan_seed, "folder": str(folder), "scans": len(rows),
+        "distinct_sources": len({row.source_sha256 for row in rows}), "scores": files.read_json(folder / "scores.json"),
+    }  # fmt: skip
+
+
+def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute: Compute) -> dict[str, Any]:
+    """The distances between the pictures of two folders (`first` generated, `second` real)."""
     from . import score
     from .features import choose_extractor
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
-    found = score.compare(_pictures(first, size), _pictures(second, size), extractor)
+    return score.compare(_pictures(first, size), _pictures(second, size), extractor)
+
+
+def comparison(found: dict[str, Any]) -> Iterator[str]:
+    """What `compare_folders` found, a line each."""
     yield f"{found['n']['first']} against {found['n']['second']} scans, judged by {found['extractor']['name']}"
     if found["frechet"] is not None:
         yield f"{found['extractor']['label']}: {found['frechet']:.2f}"
@@ -208,7 +224,7 @@ def _pictures(folder: Path, size: int) -> Pixels:
 
 
 def sentences(scores: dict[str, Any]) -> Iterator[str]:
-    """The scores that a terminal shows: the leading one, the judge, and every warning."""
+    """The scores in words: the leading one, the judge, and every warning."""
     kid = scores["kid"]
     if kid and kid["normalised"]:
         yield (

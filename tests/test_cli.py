@@ -182,3 +182,187 @@ def test_two_folders_are_compared(finished, capsys):
     code, text = run(capsys, "gan", "score", empty, folder, "--extractor", "efficientnet-lite0")
     assert code == 1
     assert "holds no pictures" in text
+
+
+def answer(capsys, *arguments):
+    """Run a command with --json; what stdout holds, which must be JSON and nothing else, and what stderr says."""
+    code = 0
+    try:
+        main([str(argument) for argument in (*arguments, "--json")])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    out = capsys.readouterr()
+    return code, json.loads(out.out) if out.out else None, out.err
+
+
+JSON_KEYS = {  # a script relies on them: taking one away breaks it
+    "status": {"study", "data", "cohort", "size", "k", "seed", "target", "inner", "banners", "classes", "groups",
+               "translators", "synthetic", "cells", "report"},
+    "synth": {"study", "sets"},
+    "benchmark": {"study", "report", "data", "cohort", "banners", "classes", "target", "folds", "seeds", "tested",
+                  "verdicts", "contrasts", "arms", "notes"},
+    "doctor": {"versions", "optional", "processor", "compute", "probe", "memory", "disk", "weights", "advice"},
+}  # fmt: skip
+
+
+def test_scripts_get_json_on_stdout_and_nothing_else(finished, tree, capsys):
+    before = tree()
+    code, status, _ = answer(capsys, "status", "--study", finished)
+    assert (code, set(status)) == (0, JSON_KEYS["status"])
+    assert status["study"] == str(finished)
+    assert [one["done"] for one in status["translators"]] == [1.0]
+    assert [(one["scans"], one["scored"], one["fold"]) for one in status["synthetic"]] == [(30, True, 0)]
+    assert {one["arm"]: one["trained"] for one in status["cells"]} == {"original": 1, "oversampled": 1, "cyclegan": 1}
+    code, synth, said = answer(capsys, *COMMANDS[1], "--study", finished)
+    assert (code, set(synth)) == (0, JSON_KEYS["synth"])
+    assert "Nothing to do" in said
+    assert [(one["fold"], one["scans"], one["scores"]["n"]["synthetic"]) for one in synth["sets"]] == [(0, 30, 30)]
+    code, benchmark, said = answer(capsys, *COMMANDS[2], "--study", finished)
+    assert (code, set(benchmark)) == (0, JSON_KEYS["benchmark"])
+    assert "Nothing to do" in said
+    assert Path(benchmark["report"]) == finished / "report/index.html"
+    assert list(benchmark["verdicts"]) == ["simplecnn"]
+    assert tree() == before
+
+
+def test_the_doctor_answers_scripts(capsys):
+    code, found, _ = answer(capsys, "doctor")
+    assert (code, set(found)) == (0, JSON_KEYS["doctor"])
+    code, text = run(capsys, "doctor")
+    assert code == 0
+    assert all(name in text for name in ("Processor", "Precision", "Memory", "Disk", "Weights", "Versions"))
+
+
+def test_a_failure_leaves_stdout_empty(tmp_path, capsys):
+    code, found, said = answer(capsys, "status", "--study", tmp_path / "없음")
+    assert (code, found) == (1, None)
+    assert "없음" in said
+
+
+def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys):
+    folder = finished / "fold-0/synth/seed-0/malignant"
+    code, found, _ = answer(capsys, "gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0")
+    assert code == 0
+    assert set(found) == {"extractor", "n", "kid", "frechet", "precision", "recall", "density", "coverage", "notes"}
+    run(capsys, "data", "phantom", tmp_path / "my 자료", "--n", 60, "--size", 64)
+    code, found, said = answer(capsys, "data", "check", tmp_path / "my 자료", "--k", 3, "--page", tmp_path / "쪽.html")
+    assert (code, found["scans"], found["unsound"]) == (0, 60, [])
+    assert found["page"] == str(tmp_path / "쪽.html")
+    assert {"classes", "probes", "leak", "inflation", "duplicates", "contradictions", "notes"} <= set(found)
+    assert "Page:" in said
+
+
+def test_quiet_says_results_and_errors_only(finished, capsys):
+    code, text = run(capsys, "--quiet", *COMMANDS[0], "--study", finished)
+    assert code == 0
+    assert text.startswith("Nothing to do: the translator in") and "Note:" not in text
+    code, text = run(capsys, "-q", "benchmark", "--arms", "smote", "--study", finished)
+    assert (code, "smote is unknown" in text) == (2, True)
+    assert "Note:" in run(capsys, *COMMANDS[0], "--study", finished)[1]  # the next command speaks again
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["benchmark", "--arms", "original,cyclgan"], "Did you mean cyclegan?"),
+        (["benchmark", "--models", "resnet-18"], "Did you mean resnet18?"),
+        (["benchmark", "--preset", "standart"], "Did you mean standard?"),
+        (["gan", "train", "--preset", "quik"], "Did you mean quick?"),
+        (["gan", "train", "--set", "cycel=3"], "Did you mean cycle?"),
+        (["gan", "train", "--method", "publisched"], "Did you mean published?"),
+        (["benchmrk"], "Did you mean 'benchmark'?"),
+        (["gan", "trian"], "Did you mean 'train'?"),
+        (["benchmark", "--sedes", "3"], "--seeds"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_slips_are_met_with_what_was_meant(finished, tree, capsys, arguments, words):
+    before = tree()
+    study = ["--study", finished] if len(arguments) > 2 else []
+    code, text = run(capsys, *arguments, *study)
+    assert (code, tree()) == (2, before)
+    assert words in text
+
+
+def test_a_class_that_does_not_exist_is_met_with_the_nearest(tmp_path, capsys):
+    run(capsys, "data", "phantom", tmp_path / "cohort", "--n", 30, "--size", 32)
+    code, text = run(capsys, "gan", "train", "--study", tmp_path / "s", "--data", tmp_path / "cohort", "--target", "malignent")
+    assert code == 2
+    assert "Did you mean malignant?" in text
+
+
+def test_the_report_is_written_again_without_training(finished, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "moved 연구"
+    shutil.copytree(finished, path)
+    report = path / "report"
+    before = {file.name: file.read_bytes() for file in report.iterdir() if file.suffix == ".csv"}
+    shutil.rmtree(report)
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)) or True)
+    code, text = run(capsys, "report", "--open", "--study", path)
+    assert code == 0, text
+    assert "SimpleCNN: " in text
+    assert opened == [(report / "index.html").resolve().as_uri()]
+    assert {file.name: file.read_bytes() for file in report.iterdir() if file.suffix == ".csv"} == before
+    assert "Nothing to do" in run(capsys, *COMMANDS[2], "--study", path)[1]
+    for done in path.glob("fold-0/cells/cyclegan/*/*/DONE"):
+        done.unlink()
+    code, text = run(capsys, "report", "--study", path)
+    assert code == 0
+    assert "2 of 3 cells are trained" in text
+    monkeypatch.setattr("webbrowser.open", lambda url: False)
+    assert run(capsys, "report", "--open", "--study", path)[0] == 1
+    for done in path.glob("fold-0/cells/*/*/*/DONE"):
+        done.unlink()
+    code, text = run(capsys, "report", "--study", path)
+    assert code == 1
+    assert "None of the 3 cells" in text
+
+
+def test_a_study_without_a_benchmark_has_no_report(tiny_study, capsys):
+    code, text = run(capsys, "report", "--study", tiny_study)
+    assert code == 1
+    assert "Run bus benchmark first" in text
+
+
+def test_synthetic_scans_come_with_a_datasheet(finished):
+    from bus.data.study import Study
+    from bus.gan import synth
+
+    study, folder = Study.open(finished), finished / "fold-0/synth/seed-0/malignant"
+    rows, text = synth.read_manifest(folder), (folder / "DATASHEET.md").read_text()
+    assert text.startswith("# Datasheet: 30 synthetic malignant scans\n\n**SYNTHETIC.")
+    assert rows[0].generator_sha256 in text
+    assert study.settings.data.sha256 in text
+    for label in ("benign", "normal"):
+        own = [row for row in rows if row.source_label == label]
+        assert f"{len(own)} scans from {len({row.source_sha256 for row in own})} distinct {label} scans" in text
+    assert "never for a diagnosis" in text
+    assert str(finished.parent) not in text  # it is made to be shared
+    assert "bus gan train --study study --size 32 --k 3 --fold 0 --gan-seed 0 --preset demo --pairs 8\n" in text
+
+
+def test_help_is_grouped_and_every_command_shows_an_example(capsys):
+    from bus.cli import app
+    from typer.main import get_command
+
+    commands = get_command(app).commands
+    assert {command.rich_help_panel for command in commands.values()} == {"The main job", "Data", "Look"}
+    for name, command in commands.items():
+        for leaf in getattr(command, "commands", {name: command}).values():
+            assert leaf.epilog and leaf.epilog.startswith("Example: bus "), leaf.name
+    text = run(capsys, "--help")[1]
+    assert text.index("The main job") < text.index(" Data ") < text.index(" Look ")
+    assert text.index(" gan ") < text.index(" synth ") < text.index(" benchmark ")
+    assert "0 done" in text and "130 stopped" in text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_options(shell):
+    def complete(line):
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_TYPER_COMPLETE_ARGS": line,
+                 "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_BUS_COMPLETE": f"complete_{shell}"}  # fmt: skip
+        return subprocess.run([sys.executable, "-m", "bus"], capture_output=True, text=True, env={**os.environ, **words}).stdout
+
+    assert "benchmark" in complete("bus bench")
+    assert "--gan-seed" in complete("bus gan train --gan")
