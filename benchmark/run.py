@@ -52,7 +52,7 @@ def examples(study: Study, cell: Cell) -> Examples:
             place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
             pixels.append(study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]])
     labels.append(np.full(sum(map(len, pixels)) - len(rows), target))
-    return Examples(np.concatenate(pixels), np.concatenate(labels), keys)
+    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(rows))
 
 
 def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> None:

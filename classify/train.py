@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from ..compute import Compute
 from ..data.store import Pixels
@@ -30,6 +31,7 @@ class Recipe:
     warm_up: float = 0.1  # share of the steps; then half a cosine to 0
     smoothing: float = 0.05  # of the labels
     average: float = 0.99  # decay of the averaged weights that answer in the end
+    recalibration: int = 20  # batches of real scans that give the averaged network its batch statistics; 0: averaged too
     init: str = "none"
     weighted: bool = False  # loss weighted by the inverse class frequency
 
@@ -44,6 +46,12 @@ class Examples:
     pixels: Pixels
     labels: NDArray[np.int64]
     keys: Sequence[int]
+    real: int | None = None  # so many at the beginning are the fold's own scans, the rest was added; None: all are
+
+    @property
+    def own(self) -> int:
+        """How many scans are the fold's own; every arm has the same ones, in the same places."""
+        return len(self.labels) if self.real is None else self.real
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ def fit(examples: Examples, classes: int, recipe: Recipe, compute: Compute, seed
         optimiser.step()
         move_average(averaged, network, min(recipe.average, (1 + step) / (10 + step)))
         losses.append(float(loss.detach()))
+    recalibrate(averaged, examples, recipe, compute, seed)
     return Outcome(averaged.eval(), losses, time.monotonic() - begun)
 
 
@@ -144,6 +153,19 @@ def move_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
             mean.lerp_(now, 1 - decay)
         else:
             mean.copy_(now)
+
+
+@torch.no_grad()
+def recalibrate(averaged: nn.Module, examples: Examples, recipe: Recipe, compute: Compute, seed: int) -> None:
+    """Measure the batch statistics of the averaged weights anew, as after SWA (Izmailov et al. 2018, section 3.2).
+
+    Statistics averaged along the way belong to the weights of their step, not to the averaged ones. The batches hold
+    the fold's own scans only and are the same in every arm. Networks without batch normalisation stay as they are.
+    """
+    batches = (batch_rows(examples.own, recipe.batch, step, seed) for step in range(recipe.recalibration))
+    if recipe.recalibration:
+        with compute.autocast():
+            update_bn((augment(examples, rows, turns, seed) for rows, turns in batches), averaged, compute.device)
 
 
 @torch.inference_mode()

@@ -1,9 +1,23 @@
 """Training a classifier: equal effort across arms, determinism, augmentation that depends on the scan alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from bus.classify.train import Examples, Recipe, augment, batch_rows, class_weights, fit, predict, schedule
+from bus.classify import models
+from bus.classify.train import (
+    Examples,
+    Recipe,
+    augment,
+    batch_rows,
+    class_weights,
+    fit,
+    move_average,
+    predict,
+    recalibrate,
+    schedule,
+)
 from bus.compute import Compute
 
 CPU = Compute("cpu", "float32", 1)
@@ -76,3 +90,38 @@ def test_the_rate_rises_and_falls():
     assert rates[0] == pytest.approx(0.1)
     assert rates[-1] < 0.01
     assert max(rates) == 1
+
+
+def test_averaged_weights_get_their_own_batch_statistics():
+    """After recalibration the first layer's statistics are those of the scans it will see, in a network that lags behind."""
+    recipe, scans = Recipe("resnet18", 3, batch=8, recalibration=4), spots(32)
+    network = models.build("resnet18", 2, "none", 1)
+    averaged = models.build("resnet18", 2, "none", 0)
+    move_average(averaged, network, 0.5)
+    recalibrate(averaged, scans, recipe, CPU, seed=0)
+    images = torch.cat([augment(scans, *batch_rows(32, 8, step, 0), seed=0) for step in range(4)])
+    seen = averaged.conv1(images)
+    assert torch.allclose(averaged.bn1.running_mean, seen.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(averaged.bn1.running_var, seen.var((0, 2, 3)), rtol=0.05)
+    assert all(module.momentum == 0.1 for module in averaged.modules() if isinstance(module, torch.nn.BatchNorm2d))
+
+
+def test_recalibration_sees_the_own_scans_alone():
+    own, more = spots(24), spots(40, seed=3)
+    joined = Examples(np.concatenate([own.pixels, more.pixels[:16]]), np.concatenate([own.labels, more.labels[:16]]),
+                      [*own.keys, *range(900, 916)], 24)  # fmt: skip
+    found = []
+    for examples in (own, joined):
+        averaged = models.build("resnet18", 2, "none", 0)
+        recalibrate(averaged, examples, Recipe("resnet18", 1, batch=8), CPU, seed=0)
+        found.append(averaged.bn1.running_mean)
+    assert torch.equal(*found)
+
+
+def test_without_recalibration_the_statistics_are_the_averaged_ones():
+    recipe = Recipe("resnet18", 2, batch=8)
+    with_it, without = (fit(spots(32), 2, replace(recipe, recalibration=count), CPU, seed=0) for count in (4, 0))
+    first, second = with_it.network.state_dict(), without.network.state_dict()
+    assert torch.equal(first["conv1.weight"], second["conv1.weight"])
+    assert not torch.equal(first["bn1.running_mean"], second["bn1.running_mean"])
+    assert with_it.losses == without.losses
