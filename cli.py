@@ -222,8 +222,10 @@ def benchmark(
     study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
     seed: SplitSeed = None, target: Target = None, inner: Inner = None,
     frames: Frames = None, fold: FoldText = "0",
-    arms: Annotated[str, typer.Option(help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled.", rich_help_panel=WORK)]
+    arms: Annotated[str, typer.Option(help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled; cyclegan:normal adds only scans made from normal ones.", rich_help_panel=WORK)]
     = "original,weighted,oversampled,cyclegan",
+    dose: Annotated[str, typer.Option(help="Comma-separated shares of what balance needs, such as 0.25,0.5,1,2.", rich_help_panel=WORK)] = "1",
+    balance: Annotated[str | None, typer.Option(help="Comma-separated classes to raise; the study's target unless given.", rich_help_panel=WORK)] = None,
     models: Annotated[str, typer.Option(help="Comma-separated: simplecnn, vgg19, resnet18.", rich_help_panel=WORK)]
     = "simplecnn,vgg19,resnet18",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of every cell.", rich_help_panel=WORK)] = 1,
@@ -236,6 +238,8 @@ def benchmark(
 ) -> None:  # fmt: skip
     """Retrain the classifiers on every arm of a fold and write the report; makes translator and scans where missing."""
     from .benchmark import pipeline, plan
+    from .benchmark.arms import chosen as choose_arms
+    from .benchmark.arms import doses, with_doses
     from .classify.models import MODELS, check_init
     from .compute import cores, resolve
     from .gan.workflow import Judge
@@ -243,7 +247,7 @@ def benchmark(
     compute = resolve(device, precision)
     chosen = plan.names(models, MODELS, "--models")
     check_init(chosen, init)
-    arm_names = plan.names(arms, tuple(plan.ARMS), "--arms")
+    shares = doses(dose)
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
     asked = {
@@ -258,8 +262,9 @@ def benchmark(
     }
     opened = _study(study, asked, preset=preset)
     wish = plan.Wish(
-        tuple(plan.fold_numbers(fold, opened)), arm_names, chosen, seeds, _preset(preset, compute), init, gan_seed
-    )
+        tuple(plan.fold_numbers(fold, opened)), with_doses(choose_arms(arms, opened.classes), shares), chosen, seeds,
+        _preset(preset, compute), init, gan_seed, plan.names(balance, opened.classes, "--balance") if balance else (),
+    )  # fmt: skip
     jobs = jobs or (cores() if compute.device == "cpu" else 1)
     if dry_run:
         _print_plan(opened, wish, compute, jobs)
@@ -286,19 +291,16 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
     }
     seconds = sum(step[cell.model] * cell.recipe.steps for cell in todo) / min(jobs, max(1, len(todo)))
     console.print(
-        f"{len(cells)} cells ({', '.join(wish.arms)} × {', '.join(wish.models)} × {wish.seeds} seed(s)), {len(todo)} to train."
+        f"{len(cells)} cells ({', '.join(map(str, wish.arms))} × {', '.join(wish.models)} × {wish.seeds} seed(s)), {len(todo)} to train."
     )
     for model in wish.models:
         console.print(f"  {model}: {step[model]:.2f} s a step")
-    if {"cyclegan", "relabelled"} & set(wish.arms):
-        for fold in wish.folds:
-            if not train.is_done(study.gan_path(fold, study.target, wish.gan_seed)):
-                config = train.configure(
-                    study, compute, fold=fold, target=study.target, seed=wish.gan_seed, preset=wish.preset
-                )
-                more = config.steps * train.time_step(study, config, compute)
-                seconds += more
-                console.print(f"  fold {fold}: a translator first, about {_duration(more)}")
+    for fold, label in wish.synthetic(study):
+        if not train.is_done(study.gan_path(fold, label, wish.gan_seed)):
+            config = train.configure(study, compute, fold=fold, target=label, seed=wish.gan_seed, preset=wish.preset)
+            more = config.steps * train.time_step(study, config, compute)
+            seconds += more
+            console.print(f"  fold {fold}: a translator first, to {label}, about {_duration(more)}")
     console.print(f"About {_duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
 
 

@@ -12,23 +12,21 @@ from ..errors import BusError
 from ..gan import synth, train
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
 from . import plan, run
+from .audit import audit
 
 
 def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> None:
     """Make translators and synthetic scans that the arms of `wish` need and that do not exist yet."""
-    if not {"cyclegan", "relabelled"} & set(wish.arms):
-        return
-    for fold in wish.folds:
-        place = study.gan_path(fold, study.target, wish.gan_seed)
-        if not train.is_done(place):
-            console.print(f"Fold {fold} has no finished translator yet; it is trained first.")
+    for (fold, label), needed in wish.synthetic(study).items():
+        if not train.is_done(study.gan_path(fold, label, wish.gan_seed)):
+            console.print(f"Fold {fold} has no finished translator to {label} scans yet; it is trained first.")
             config, here = plan_gan(
-                study, compute, fold=fold, target=study.target, seed=wish.gan_seed, ask=Ask(), preset=wish.preset
+                study, compute, fold=fold, target=label, seed=wish.gan_seed, ask=Ask(), preset=wish.preset
             )
             train_gan(study, config, here)
-        made = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))
-        count = max(plan.needed(study, fold, study.target), len(made))
-        make_scans(study, compute, fold=fold, target=study.target, gan_seed=wish.gan_seed, count=count, judge=judge)
+        made = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
+        count = max(needed, len(made))
+        make_scans(study, compute, fold=fold, target=label, gan_seed=wish.gan_seed, count=count, judge=judge)
 
 
 def benchmark(
@@ -37,7 +35,7 @@ def benchmark(
     """Run all cells of a wish and write the report; returns its path. BusError if cells failed, after the others ran."""
     prepare(study, wish, compute, judge)
     cells = plan.cells(study, wish, compute)
-    checks = [check for fold in wish.folds for check in plan.audit(study, fold, wish.gan_seed, wish.arms)]
+    checks = [check for fold in wish.folds for check in audit(study, fold, wish)]
     todo = run.missing(cells, keep_weights)
     page = study.path / "report" / "index.html"
     key = files.sha256_json({"cells": [str(cell.path.name) for cell in cells], "folds": list(wish.folds)})
@@ -83,10 +81,10 @@ def commands(study: Study, wish: plan.Wish) -> list[str]:
     ]
     where = f"--study {shlex.quote(str(study.path))}"
     lines = []
-    for fold in wish.folds:
-        place = study.gan_path(fold, study.target, wish.gan_seed)
-        rows = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))
-        if rows and (place / "config.json").exists():
+    for (fold, label), _ in wish.synthetic(study).items():
+        place = study.gan_path(fold, label, wish.gan_seed)
+        rows = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
+        if label == study.target and rows and (place / "config.json").exists():
             config = train.read_config(place)
             effort = f"--fold {fold} --gan-seed {wish.gan_seed} {train.options(config)}"
             lines.append(" ".join(["bus gan train", where, *changed, effort]))

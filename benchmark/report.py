@@ -7,10 +7,12 @@ from typing import Any
 from ..data.study import Study
 from ..files import write_bytes, write_csv, write_text
 from . import gallery, sections
+from .arms import parse
+from .audit import Check
 from .claim import ITEMS
 from .figures import Figure
 from .page import render_markdown, render_page
-from .plan import ARMS, Cell, Check
+from .plan import Cell
 from .summary import Summary
 
 
@@ -71,7 +73,7 @@ def context(
         "leading": leading,
         "others": others,
         "metrics": sections.METRICS,
-        "arms": {arm: ARMS.get(arm, "another generator’s scans, unverified") for arm in summary.arms},
+        "arms": {arm: parse(arm).meaning for arm in summary.arms},
         "results": sections.results(summary, flagged),
         "curves": sections.curves(summary, flagged),
         "confusions": sections.confusions(summary, flagged),

@@ -17,10 +17,12 @@ from ..classify.models import build
 from ..classify.train import Examples, fit, predict
 from ..compute import Compute
 from ..console import Interrupted, console, interruptible, progress
+from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
-from .plan import Cell
+from .arms import parse
+from .plan import Cell, picked
 
 WEIGHTS = "classifier.safetensors"
 
@@ -31,28 +33,36 @@ def key(digest: str) -> int:
 
 
 def examples(study: Study, cell: Cell) -> Examples:
-    """The training part of one cell: the fold's real scans first, then what the arm adds under the target's label."""
-    rows = study.train(cell.fold)
+    """The training part of one cell: the fold's real scans first, then what the arm adds under the raised classes' labels."""
+    rows, arm = study.train(cell.fold), parse(cell.arm)
     pixels, labels = [study.pixels[rows]], [study.labels[rows]]
     keys = [key(study.scans[row].sha256) for row in rows]
-    target = study.classes.index(study.target)
-    if cell.arm == "oversampled":
-        own = study.rows_of(rows, [study.target])
-        order = np.random.default_rng((cell.seed, 12)).permutation(len(own))
-        extra = [own[order[place % len(own)]] for place in range(cell.added)]
-        pixels.append(study.pixels[extra])
-        keys += [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
-    elif cell.arm in ("cyclegan", "relabelled"):
-        folder = study.synth_path(cell.fold, study.target, cell.gan_seed)
-        made = synth.read_manifest(folder)[: cell.added]
-        keys += [key(row.sha256) for row in made]
-        if cell.arm == "cyclegan":
-            pixels.append(synth.load(folder, made, study.settings.size))
-        else:
-            place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-            pixels.append(study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]])
-    labels.append(np.full(sum(map(len, pixels)) - len(rows), target))
+    for label, number in cell.added.items():
+        more = _repeated if arm.kind == "oversampled" else _synthetic
+        squares, names = more(study, cell, label, number)
+        pixels.append(squares)
+        labels.append(np.full(len(squares), study.classes.index(label)))
+        keys += names
     return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(rows))
+
+
+def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+    """Real scans of class `label` again, each as often as the others or once more, with keys of their own."""
+    own = study.rows_of(study.train(cell.fold), [label])
+    order = np.random.default_rng((cell.seed, 12, study.classes.index(label))).permutation(len(own))
+    extra = [own[order[place % len(own)]] for place in range(number)]
+    return study.pixels[extra], [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
+
+
+def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+    """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
+    arm = parse(cell.arm)
+    made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
+    keys = [key(row.sha256) for row in made]
+    if arm.kind == "cyclegan":
+        return synth.load(study.synth_path(cell.fold, label, cell.gan_seed), made, study.settings.size), keys
+    place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
+    return study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]], keys
 
 
 def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> None:

@@ -13,6 +13,7 @@ from ..classify.models import TITLES
 from ..data.cohort import COHORTS, GROUP_SOURCES
 from ..data.study import Study
 from . import figures
+from .arms import parse
 from .figures import Effect, Figure
 from .plan import Cell
 from .summary import PRIMARY, Contrast, Group, Summary
@@ -120,13 +121,13 @@ def forests(summary: Summary, flagged: Flags) -> list[Figure]:
 
 
 def contrast_rows(summary: Summary, flagged: Flags) -> tuple[list[Json], list[Json]]:
-    """Rows of the table of effects: the two named contrasts in the primary metric, then everything else."""
+    """Rows of the table of effects: what synthetic scans did in the primary metric (by dose and source class too), then the rest."""
     rows = [
         {
             "name": CONTRASTS.get(c.name, (c.name,))[0], "pair": f"{c.first} − {c.second}",
             "metric": METRICS.get(c.metric, c.metric) + " × 100" * (c.metric == "brier"),
             "effect": effect(c, flagged), "interval": c.interval,
-            "leads": c.name in CONTRASTS and c.metric == PRIMARY,
+            "leads": c.metric == PRIMARY and (c.name in CONTRASTS or parse(c.first).kind == "cyclegan"),
         }
         for c in summary.contrasts
     ]  # fmt: skip
@@ -145,10 +146,11 @@ def results(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]:
 
 
 def curves(summary: Summary, flagged: Flags) -> list[list[Figure]]:
-    """ROC and calibration of every model, all arms in one drawing."""
+    """ROC and calibration of every model, all arms in one drawing, without those that differ in dose or source only."""
     found = []
     for model in summary.models:
-        groups, name, slug = _groups(summary, model), title(model), re.sub(r"\W+", "-", model)
+        name, slug = title(model), re.sub(r"\W+", "-", model)
+        groups = [g for g in _groups(summary, model) if g.arm == parse(g.arm).kind] or _groups(summary, model)
         roc = {g.arm: g.roc for g in groups if g.roc}
         bins = {g.arm: g.calibration for g in groups if g.calibration}
         drawn = []

@@ -13,19 +13,12 @@ from ..data.study import Study
 from ..errors import BusError
 from ..files import read_csv, read_json
 from . import stats
+from .arms import Arm, parse
 from .stats import Interval as Interval
 
 PRIMARY = "macro_f1"
-ARMS = ("original", "weighted", "oversampled", "cyclegan", "relabelled")  # order in tables; others follow
 CORE = ("original", "oversampled", "cyclegan")  # the arms that a claim needs
 GAIN, TRANSLATOR = "gain", "translator"
-COMPARISONS = {  # name → first − second (DESIGN 6); any other arm is compared with `original`
-    GAIN: ("cyclegan", "original"),
-    TRANSLATOR: ("cyclegan", "oversampled"),
-    "weighted − original": ("weighted", "original"),
-    "oversampled − original": ("oversampled", "original"),
-    "relabelled − oversampled": ("relabelled", "oversampled"),
-}
 CONDITIONAL = (
     "The intervals tell how much other scans of the same kind would change the numbers. They hold for the "
     "classifiers and translators trained here: training them again adds a spread that only more seeds show."
@@ -172,7 +165,7 @@ class Block:
 def pool(model: str, answers: Sequence[Answers], target: int) -> Block:
     """Join a model's answers of all folds, by arm and seed, and resample them with one draw of groups."""
     at = {(one.cell.arm, one.cell.fold, one.cell.seed): one for one in answers}
-    order = sorted({arm for arm, _, _ in at}, key=arm_order)
+    order = sorted({arm for arm, _, _ in at}, key=lambda arm: parse(arm).order)
     places = {arm: {(f, s) for a, f, s in at if a == arm} for arm in order}
     arms, folds, seeds = stats.comparable(places, CORE)
     parts = [at[arms[0], fold, seeds[0]] for fold in folds]
@@ -186,11 +179,6 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Block:
     resampled = {arm: [stats.evaluate(sample, one) for one in pooled[arm]] for arm in arms}
     kept = {arm: [at[arm, f, s] for f in folds for s in seeds] for arm in arms}
     return Block(model, sample, kept, pooled, resampled)
-
-
-def arm_order(arm: str) -> tuple[int, str]:
-    """Sort key of arms: those of DESIGN 6 in their order, then the others by name."""
-    return (ARMS.index(arm) if arm in ARMS else len(ARMS), arm)
 
 
 def number(value: float) -> float | None:
@@ -228,9 +216,23 @@ def table_row(block: Block, arm: str, classes: Sequence[str]) -> Group:
 
 
 def comparisons(arms: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """The contrasts that these arms allow: name → (first, second), read as first − second."""
-    pairs = COMPARISONS | {f"{arm} − original": (arm, "original") for arm in arms if arm not in ARMS}
-    return {name: pair for name, pair in pairs.items() if set(pair) <= set(arms)}
+    """The contrasts that these arms allow: name → (first, second), read as first − second (DESIGN 6).
+
+    Gain and translator stand for `cyclegan` in full dose, or the smallest that was run. Every arm is compared with
+    `original`; those that take synthetic scans or their sources also with as many repeated real scans.
+    """
+    parts = sorted(map(parse, arms), key=lambda arm: arm.order)
+    leading = [arm for arm in parts if arm.kind == "cyclegan" and not arm.source]
+    lead = next((arm for arm in leading if arm.dose == 1), leading[0] if leading else Arm("cyclegan"))
+    against = Arm("oversampled", dose=lead.dose)
+    pairs = {GAIN: (lead, Arm("original")), TRANSLATOR: (lead, against)}
+    for arm in parts:
+        repeated = Arm("oversampled", dose=arm.dose)
+        pairs |= {f"{arm} − original": (arm, Arm("original"))} if arm.kind not in ("original", "relabelled") else {}
+        pairs |= {f"{arm} − {repeated}": (arm, repeated)} if arm.kind in ("cyclegan", "relabelled", "unverified") else {}
+    named = {name: (str(first), str(second)) for name, (first, second) in pairs.items()}
+    unique = {pair: name for name, pair in reversed(named.items())}  # gain and translator keep their names
+    return {name: pair for name, pair in named.items() if set(pair) <= set(arms) and unique[pair] == name}
 
 
 def contrast(block: Block, test_share: float) -> list[Contrast]:
@@ -330,7 +332,7 @@ def summarise(study: Study, cells: Sequence[Cell]) -> Summary:
         seeds=max(row.seeds for row in table),
         scans=len(labels),
         groups=len({(fold, scan[3]) for fold, one in tested.items() for scan in one.scans}),
-        arms=sorted({row.arm for row in table}, key=arm_order),
+        arms=sorted({row.arm for row in table}, key=lambda arm: parse(arm).order),
         models=models,
         table=table,
         contrasts=contrasts,

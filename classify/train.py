@@ -165,7 +165,7 @@ def recalibrate(averaged: nn.Module, examples: Examples, recipe: Recipe, compute
     batches = (batch_rows(examples.own, recipe.batch, step, seed) for step in range(recipe.recalibration))
     if recipe.recalibration:
         with compute.autocast():
-            update_bn((augment(examples, rows, turns, seed) for rows, turns in batches), averaged, compute.device)
+            update_bn((augment(examples, rows, turns, seed) for rows, turns in batches), averaged, torch.device(compute.device))
 
 
 @torch.inference_mode()

@@ -5,14 +5,18 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from bus.benchmark import plan, run
+from bus.benchmark import arms, plan, run
+from bus.benchmark.arms import Arm
+from bus.benchmark.audit import audit
 from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
 from bus.gan import synth, train
 
 CPU = Compute("cpu", "float32", 1)
+ORIGINAL, CYCLEGAN = (plan.Wish((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +50,9 @@ def edit_manifest(study, change):
 
 
 def test_a_sound_fold_passes(study):
-    checks = plan.audit(study, 0, 0, plan.DEFAULT_ARMS)
+    checks = audit(study, 0, plan.Wish((0,)))
     assert all(check.ok and check.count for check in checks)
-    assert len(checks) == 7
+    assert len(checks) == 8
 
 
 def test_a_group_on_both_sides_is_refused(study):
@@ -56,25 +60,25 @@ def test_a_group_on_both_sides_is_refused(study):
     other = study.train(0)[0]
     study.groups[other] = study.groups[row]
     with pytest.raises(BusError, match="no group is in both"):
-        plan.audit(study, 0, 0, ["original"])
+        audit(study, 0, ORIGINAL)
 
 
 def test_equal_pixels_on_both_sides_are_refused(study):
     row, other = study.test(0)[0], study.train(0)[0]
     study.scans[other] = replace(study.scans[other], sha256=study.scans[row].sha256)
     with pytest.raises(BusError, match="no test scan has the pixels"):
-        plan.audit(study, 0, 0, ["original"])
+        audit(study, 0, ORIGINAL)
 
 
 def test_a_generator_of_another_fold_is_refused(study):
     shutil.rmtree(study.gan_path(0, "malignant", 0))
     shutil.copytree(study.gan_path(1, "malignant", 0), study.gan_path(0, "malignant", 0))
-    with pytest.raises(BusError, match="comes from this fold's generator"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+    with pytest.raises(BusError, match="scan comes from this fold's generator"):
+        audit(study, 0, CYCLEGAN)
     shutil.rmtree(study.synth_path(0, "malignant", 0))
     shutil.copytree(study.synth_path(1, "malignant", 0), study.synth_path(0, "malignant", 0))
     with pytest.raises(BusError, match="was made for this fold"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+        audit(study, 0, CYCLEGAN)
 
 
 def test_a_generator_that_saw_other_scans_is_refused(study):
@@ -82,31 +86,55 @@ def test_a_generator_that_saw_other_scans_is_refused(study):
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "training_pixels": study.pixels_sha256(study.used())}))
     with pytest.raises(BusError, match="nothing else"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+        audit(study, 0, CYCLEGAN)
 
 
 def test_a_source_of_the_test_part_is_refused(study):
     leaked = study.scans[study.test(0)[0]]
     edit_manifest(study, lambda row: row.update(source_sha256=leaked.sha256, source_group=leaked.group))
     with pytest.raises(BusError, match=r"every source is a training scan.*synthetic \(1\)\.png"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+        audit(study, 0, CYCLEGAN)
 
 
 def test_a_changed_group_is_refused(study):
     edit_manifest(study, lambda row: row.update(source_group=study.groups[study.test(0)[0]]))
-    with pytest.raises(BusError, match="with its group"):
-        plan.audit(study, 0, 0, ["relabelled"])
+    with pytest.raises(BusError, match="with its class and group"):
+        audit(study, 0, plan.Wish((0,), arms=(Arm("relabelled"),)))
 
 
 def test_changed_pixels_are_refused(study):
     folder = study.synth_path(0, "malignant", 0)
     shutil.copy(folder / "synthetic (2).png", folder / "synthetic (1).png")
     with pytest.raises(BusError, match=r"synthetic \(1\)\.png is missing or not the scan"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+        audit(study, 0, CYCLEGAN)
+
+
+def test_a_source_under_another_class_is_refused(study):
+    edit_manifest(study, lambda row: row.update(source_label="malignant"))
+    with pytest.raises(BusError, match="with its class and group"):
+        audit(study, 0, CYCLEGAN)
+
+
+def test_a_synthetic_scan_in_the_test_part_is_refused(study):
+    """A data set into which somebody copied the tool's own output."""
+    folder = study.synth_path(0, "malignant", 0)
+    scan = synth.load(folder, synth.read_manifest(folder)[:1], 32)
+    pixels = study.pixels.copy()
+    pixels[study.test(0)[0]] = scan[0]
+    np.save(study.path / "pixels.npy", pixels)
+    with pytest.raises(BusError, match=r"no test scan is a synthetic scan \(synthetic \(1\)\.png\)"):
+        audit(Study.open(study.path), 0, CYCLEGAN)
+
+
+def test_a_generator_of_another_class_is_refused(study):
+    path = study.gan_path(0, "malignant", 0) / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "target": "normal"}))
+    with pytest.raises(BusError, match="nothing else"):
+        audit(study, 0, CYCLEGAN)
 
 
 def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
-    wish = plan.Wish((0,), arms=tuple(plan.ARMS), models=("resnet18",), preset="demo")
+    wish = plan.Wish((0,), arms=tuple(map(Arm, arms.CHOSEN)), models=("resnet18",), preset="demo")
     cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
     examples = {arm: run.examples(study, cell) for arm, cell in cells.items()}
     real = len(study.train(0))
@@ -125,8 +153,86 @@ def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
     assert all(square.tobytes() in sources for square in untranslated)
 
 
+def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(study):
+    chosen = arms.with_doses(arms.chosen("original,oversampled,cyclegan", study.classes), arms.doses("1,0.25,0.5"))
+    assert list(map(str, chosen)) == [
+        "original", "oversampled@0.25", "oversampled@0.5", "oversampled", "cyclegan@0.25", "cyclegan@0.5", "cyclegan",
+    ]  # fmt: skip
+    cells = {cell.arm: cell for cell in plan.cells(study, plan.Wish((0,), chosen, ("simplecnn",), preset="demo"), CPU)}
+    whole = plan.needed(study, 0, "malignant")
+    assert cells["original"].added == {}
+    for name, share in (("@0.25", 0.25), ("@0.5", 0.5), ("", 1.0)):
+        assert cells[f"cyclegan{name}"].added == cells[f"oversampled{name}"].added == {"malignant": round(share * whole)}
+    for kind in ("oversampled", "cyclegan"):
+        half, full = (run.examples(study, cells[name]) for name in (f"{kind}@0.5", kind))
+        assert (full.pixels[: len(half.labels)] == half.pixels).all()
+        assert full.keys[: len(half.labels)] == half.keys
+    assert len({cell.path for cell in cells.values()}) == len(chosen)
+    assert cells["cyclegan@0.5"].path.parent.parent.name == "cyclegan@0.5"
+
+
+def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
+    """The translator's order is fixed, so it is known beforehand how many scans hold enough of one source."""
+    chosen = arms.chosen("cyclegan,cyclegan:normal,relabelled:normal", study.classes)
+    wish = plan.Wish((0,), chosen, ("simplecnn",), preset="demo")
+    count = wish.synthetic(study)[0, "malignant"]
+    whole = plan.needed(study, 0, "malignant")
+    synth.synthesise(study, CPU, fold=0, target="malignant", gan_seed=0, count=count)
+    made = synth.read_manifest(study.synth_path(0, "malignant", 0))
+    assert sum(row.source_label == "normal" for row in made) == whole
+    assert made[-1].source_label == "normal", "not one more than needed"
+    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
+    added = {arm: run.examples(study, cell).pixels[len(study.train(0)) :] for arm, cell in cells.items()}
+    assert {len(squares) for squares in added.values()} == {whole}
+    normal = [row for row in made if row.source_label == "normal"]
+    assert (added["cyclegan:normal"] == synth.load(study.synth_path(0, "malignant", 0), normal, 32)).all()
+    squares = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["normal"])}
+    assert all(square.tobytes() in squares for square in added["relabelled:normal"])
+
+
+def test_several_classes_are_raised_by_translators_of_their_own(study):
+    wish = plan.Wish((0,), tuple(map(Arm, ("original", "oversampled", "cyclegan"))), ("simplecnn",), preset="demo",
+                     balance=("malignant", "normal"))  # fmt: skip
+    wanted = {label: plan.needed(study, 0, label) for label in ("malignant", "normal")}
+    assert wish.synthetic(study) == {(0, label): number for label, number in wanted.items()}
+    config = train.configure(study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published")
+    train.train(study, replace(config, channels=4, blocks=1), CPU)
+    synth.synthesise(study, CPU, fold=0, target="normal", gan_seed=0, count=wanted["normal"])
+    assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
+    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
+    for arm in ("oversampled", "cyclegan"):
+        assert cells[arm].added == wanted
+        labels = run.examples(study, cells[arm]).labels
+        assert len(set(np.bincount(labels).tolist())) == 1, "all classes are equally large"
+    path = study.synth_path(0, "normal", 0) / "synthetic (1).png"
+    shutil.copy(path.with_name("synthetic (2).png"), path)
+    with pytest.raises(BusError, match="not the scan its manifest names"):
+        audit(study, 0, wish)
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "cyclegan@0.5", "cyclegan:a b@2", "relabelled:x@y", "weighted"])
+def test_an_arm_is_read_back_from_its_name(name):
+    assert str(arms.parse(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("smote", "smote is unknown; choose among original"), ("", "nothing is unknown"), ("unverified", "is unknown"),
+     ("cyclegan:cyst", "the classes are benign"), ("oversampled:normal", "cyclegan and relabelled can be limited")],
+)  # fmt: skip
+def test_an_unknown_arm_is_refused(text, words):
+    with pytest.raises(UsageError, match=words):
+        arms.chosen(text, ["benign", "malignant", "normal"])
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "half", "1,nan", "inf", "11"])
+def test_a_dose_that_is_none_is_refused(text):
+    with pytest.raises(UsageError, match="expected numbers above 0"):
+        arms.doses(text)
+
+
 def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
-    wish = plan.Wish((0,), arms=("cyclegan",), models=("simplecnn",), preset="demo")
+    wish = replace(CYCLEGAN, models=("simplecnn",), preset="demo")
     cell = replace(plan.cells(study, wish, CPU)[0])
     quick = replace(cell, recipe=replace(cell.recipe, steps=1))
     assert quick.path != cell.path

@@ -295,3 +295,13 @@ def test_a_planted_gain_is_shown_and_its_absence_is_not(make: Make) -> None:
     assert strong.verdicts["resnet18"].startswith("gain shown: +")
     weak = summary.summarise(STUDY, make({"original": 1.5, "oversampled": 0.6, "cyclegan": 1.5}, folds=4))
     assert weak.verdicts["resnet18"].startswith("no detectable gain: ")
+
+
+def test_doses_and_sources_are_compared_with_as_many_repeated_scans() -> None:
+    found = summary.comparisons(["original", "oversampled@0.5", "oversampled", "cyclegan@0.5", "cyclegan:normal", "cyclegan"])
+    assert found["gain"] == ("cyclegan", "original") and found["translator"] == ("cyclegan", "oversampled")
+    assert found["cyclegan@0.5 − oversampled@0.5"] == ("cyclegan@0.5", "oversampled@0.5")
+    assert found["cyclegan:normal − oversampled"] == ("cyclegan:normal", "oversampled")
+    assert len(set(found.values())) == len(found) == 8
+    assert summary.comparisons(["original", "cyclegan@2"])["gain"] == ("cyclegan@2", "original")
+    assert "gain" not in summary.comparisons(["original", "cyclegan:normal"])
