@@ -7,7 +7,7 @@ from bus.errors import BusError, UsageError
 from safetensors.torch import save_file
 
 
-@pytest.mark.parametrize(("model", "millions"), [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2)])
+@pytest.mark.parametrize(("model", "millions"), [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2), ("vgg16", 39.9)])
 @pytest.mark.parametrize("size", [32, 64])
 def test_grey_scans_give_a_number_for_each_class(model, millions, size):
     network = models.build(model, 3, "none", 0).eval()
