@@ -231,6 +231,7 @@ def benchmark(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of every cell.", rich_help_panel=WORK)] = 1,
     gan_seed: GanSeed = 0, preset: PresetName = None,
     init: Annotated[str, typer.Option(help="First weights: none, imagenet, or a safetensors file.", rich_help_panel=WORK)] = "none",
+    changes: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one field of the training recipe (docs/benchmark.md); may be repeated.", rich_help_panel=WORK)] = None,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the classifiers' weights.", rich_help_panel=WORK)] = False,
     extractor: Extractor = "auto", fid_weights: FidWeights = None, dry_run: DryRun = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once, one thread each; the cores unless given.", rich_help_panel=COMPUTE)] = None,
@@ -240,12 +241,13 @@ def benchmark(
     from .benchmark import pipeline, plan
     from .benchmark.arms import chosen as choose_arms
     from .benchmark.arms import doses, with_doses
-    from .classify.models import MODELS, check_init
+    from .classify.models import KNOWN, check_init
+    from .classify.recipe import check_changes
     from .compute import cores, resolve
     from .gan.workflow import Judge
 
     compute = resolve(device, precision)
-    chosen = plan.names(models, MODELS, "--models")
+    chosen = plan.names(models, KNOWN, "--models")
     check_init(chosen, init)
     shares = doses(dose)
     if fold == "none":
@@ -264,6 +266,7 @@ def benchmark(
     wish = plan.Wish(
         tuple(plan.fold_numbers(fold, opened)), with_doses(choose_arms(arms, opened.classes), shares), chosen, seeds,
         _preset(preset, compute), init, gan_seed, plan.names(balance, opened.classes, "--balance") if balance else (),
+        tuple(check_changes(_switches(changes or []), "--set").items()),
     )  # fmt: skip
     jobs = jobs or (cores() if compute.device == "cpu" else 1)
     if dry_run:

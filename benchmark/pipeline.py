@@ -44,6 +44,7 @@ def benchmark(
         console.print(f"Nothing to do: all {len(cells)} cells are done. Report: {page}")
         return page
     from . import report, stats, summary  # late: statistics and figures take a second to import
+    from .yardstick import yardsticks
 
     groups = len({study.groups[row] for row in study.used()})
     half = stats.expected_half_width(len(wish.folds), wish.seeds, groups=groups, k=study.settings.k)
@@ -55,7 +56,7 @@ def benchmark(
     finished = [cell for cell in cells if cell.is_done]
     if not finished:
         raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
-    found = summary.summarise(study, finished)
+    found = summary.summarise(study, finished, yardsticks(study, wish.folds, compute))
     page = report.write_report(
         study, found, cells=finished, checks=checks, commands=[*commands(study, wish), command], gan_seed=wish.gan_seed
     )

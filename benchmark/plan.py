@@ -1,14 +1,15 @@
 """Which cells a benchmark has, and everything that decides what each of them learns."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 from .. import files
-from ..classify.models import MODELS
-from ..classify.train import Recipe
+from ..classify.models import DEEP, MODELS
+from ..classify.recipe import Recipe
 from ..compute import Compute
 from ..data.study import Study
 from ..errors import BusError, UsageError
@@ -133,6 +134,7 @@ class Wish:
     init: str = "none"
     gan_seed: int = 0
     balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
+    recipe: tuple[tuple[str, Any], ...] = ()  # changed fields of Recipe, for all arms and models alike
 
     def raised(self, study: Study) -> tuple[str, ...]:
         """The classes that the arms raise."""
@@ -167,18 +169,46 @@ def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
 
 
 def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Cell]:
-    training, test = (study.pixels_sha256(rows) for rows in (study.train(fold), study.test(fold)))
+    changes = dict(wish.recipe)
+    if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):
+        raise UsageError("validation = true goes with the arms original and weighted: translators see the whole training part.")
+    training = study.pixels_sha256(parts(study, fold, Recipe("", 0, **changes))[0])
+    test = study.pixels_sha256(study.test(fold))
     added = {arm: _added(study, wish, arm, fold) for arm in wish.arms}
     synthetic = {arm: _synthetic(study, wish, arm, fold, added[arm]) for arm in wish.arms}
     for model in wish.models:
-        steps = STEPS[wish.preset][model == "vgg19"]
+        steps = STEPS[wish.preset][model in DEEP]
         for seed in range(wish.seeds):
             for arm in wish.arms:
-                recipe = Recipe(model, steps, init=_init_name(wish.init), weighted=arm.kind == "weighted")
+                recipe = recipe_for(study, fold, model, arm, steps, changes, _init_name(wish.init))
                 yield Cell(
                     fold, str(arm), model, seed, recipe, wish.gan_seed, added[arm], compute.precision, compute.device,
                     wish.preset, training, synthetic[arm], test, study.cells_path(fold),
                 )  # fmt: skip
+
+
+def recipe_for(
+    study: Study, fold: int, model: str, arm: Arm, steps: int, changes: Mapping[str, Any], init: str = "none", *, epochs: int = 0
+) -> Recipe:  # fmt: skip
+    """The recipe of one cell; `epochs` passes over the fold's own scans instead of `steps`."""
+    recipe = Recipe(model, steps, init=init, weighted=arm.kind == "weighted", **changes)
+    if recipe.schedule == "plateau" and not recipe.validation:
+        raise UsageError("schedule = plateau watches a validation part: set validation = true too.")
+    if recipe.schedule == "cosine" and not epochs:
+        return recipe
+    epoch = -(-len(parts(study, fold, recipe)[0]) // recipe.batch)
+    return replace(recipe, epoch=epoch, steps=epochs * epoch or steps)
+
+
+def parts(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], list[int]]:
+    """Rows that a recipe trains on and rows it may watch: with `validation` the next fold, which is cut by group too."""
+    rows = study.train(fold)
+    if not recipe.validation:
+        return rows, []
+    if study.settings.k < 3:
+        raise BusError("A validation part needs a study of at least 3 folds (--k): one to test, one to watch, one to train.")
+    watched = study.test((fold + 1) % study.settings.k)
+    return sorted(set(rows) - set(watched)), watched
 
 
 def _synthetic(study: Study, wish: Wish, arm: Arm, fold: int, added: dict[str, int]) -> str:

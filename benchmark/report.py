@@ -14,6 +14,7 @@ from .figures import Figure
 from .page import render_markdown, render_page
 from .plan import Cell
 from .summary import Summary
+from .yardstick import MEANING
 
 
 def write_report(
@@ -75,6 +76,7 @@ def context(
         "metrics": sections.METRICS,
         "arms": {arm: parse(arm).meaning for arm in summary.arms},
         "results": sections.results(summary, flagged),
+        "yardstick": MEANING.format(study.settings.size) if summary.yardstick else "",
         "curves": sections.curves(summary, flagged),
         "confusions": sections.confusions(summary, flagged),
         "translators": translators,

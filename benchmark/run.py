@@ -22,7 +22,8 @@ from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
 from .arms import parse
-from .plan import Cell, picked
+from .plan import Cell, parts, picked
+from .yardstick import write_answers
 
 WEIGHTS = "classifier.safetensors"
 
@@ -34,16 +35,20 @@ def key(digest: str) -> int:
 
 def examples(study: Study, cell: Cell) -> Examples:
     """The training part of one cell: the fold's real scans first, then what the arm adds under the raised classes' labels."""
-    rows, arm = study.train(cell.fold), parse(cell.arm)
-    pixels, labels = [study.pixels[rows]], [study.labels[rows]]
-    keys = [key(study.scans[row].sha256) for row in rows]
+    own, arm = _own(study, parts(study, cell.fold, cell.recipe)[0]), parse(cell.arm)
+    pixels, labels, keys = [own.pixels], [own.labels], list(own.keys)
     for label, number in cell.added.items():
         more = _repeated if arm.kind == "oversampled" else _synthetic
         squares, names = more(study, cell, label, number)
         pixels.append(squares)
         labels.append(np.full(len(squares), study.classes.index(label)))
         keys += names
-    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(rows))
+    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels))
+
+
+def _own(study: Study, rows: list[int]) -> Examples:
+    """Real scans as they are."""
+    return Examples(study.pixels[rows], study.labels[rows], [key(study.scans[row].sha256) for row in rows])
 
 
 def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
@@ -70,21 +75,15 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> 
     compute = Compute(cell.device, cell.precision, threads)
     compute.start()
     study = Study.open(study_path)
-    outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed)
+    watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
+    outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched)
     rows = study.test(cell.fold)
     probabilities = predict(outcome.network, study.pixels[rows], compute)
     target = study.classes.index(study.target)
     found = metrics.scores(study.labels[rows], probabilities, target)
-    answers = metrics.answers(probabilities)
-    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
-    table = [
-        [study.scans[row].file, study.scans[row].sha256, study.scans[row].label, study.scans[row].group, cell.fold,
-         study.classes[answer], *(f"{value:.8f}" for value in shares)]
-        for row, answer, shares in zip(rows, answers, probabilities, strict=True)
-    ]  # fmt: skip
     shutil.rmtree(cell.path, ignore_errors=True)
     files.write_json(cell.path / "config.json", cell.config)
-    files.write_csv(cell.path / "predictions.csv", header, table)
+    write_answers(cell.path / "predictions.csv", study, cell.fold, probabilities)
     losses = [round(float(np.mean(part)), 5) for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))]
     about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
     files.write_json(cell.path / "metrics.json", {**found, **about})

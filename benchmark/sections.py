@@ -16,7 +16,7 @@ from . import figures
 from .arms import parse
 from .figures import Effect, Figure
 from .plan import Cell
-from .summary import PRIMARY, Contrast, Group, Summary
+from .summary import PRIMARY, Contrast, Group, Summary, below
 
 METRICS = {  # key → heading, in the order of the tables
     "accuracy": "accuracy",
@@ -136,10 +136,14 @@ def contrast_rows(summary: Summary, flagged: Flags) -> tuple[list[Json], list[Js
 
 def results(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]:
     """The groups of the results table, one a model, with a row an arm."""
+    low = below(summary.table, summary.yardstick) if summary.yardstick else []
     return [
         (
             title(model),
-            [{"group": g, "flag": flagged.get((g.arm, g.model), "")} for g in _groups(summary, model)],
+            [
+                {"group": g, "flag": flagged.get((g.arm, g.model), ""), "below": (g.arm, g.model) in low}
+                for g in _groups(summary, model)
+            ],
         )
         for model in summary.models
     ]

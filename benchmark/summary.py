@@ -93,6 +93,7 @@ class Summary:
     cost: dict[str, Any]  # {"cells": n, "seconds": s, "steps": {model: steps or None}}
     always: dict[str, Any]  # what one constant answer scores: {"class": …, "accuracy": …, "macro_f1": …}
     notes: list[str] = field(default_factory=list)  # sentences a reader must see with the numbers
+    yardstick: Group | None = None  # a frozen network's features and a linear model, on the same folds
 
 
 @dataclass(frozen=True)
@@ -303,8 +304,25 @@ def remarks(blocks: Sequence[Block], table: Sequence[Group], always: dict[str, A
     return found
 
 
-def summarise(study: Study, cells: Sequence[Cell]) -> Summary:
-    """Read the cells' answers and say what they show: table, contrasts, verdicts.
+def below(table: Sequence[Group], yardstick: Group) -> list[tuple[str, str]]:
+    """(arm, model) of what was retrained for less macro-F1 than the yardstick has."""
+    mark = yardstick.metrics[PRIMARY]
+    return [(row.arm, row.model) for row in table if (value := row.metrics[PRIMARY]) is not None and mark is not None and value < mark]
+
+
+def against_yardstick(study: Study, table: Sequence[Group], places: Sequence[Cell]) -> tuple[Group | None, list[str]]:
+    """The yardstick's row and a sentence on who stays below it."""
+    if not places:
+        return None, []
+    target = study.classes.index(study.target)
+    group = table_row(pool("yardstick", [read_answers(place, study.classes) for place in places], target), "original", study.classes)
+    short = [f"{model} on {arm}" for arm, model in below(table, group)]
+    found = "; ".join(short) if short else "none"
+    return group, [f"Retrained networks below the yardstick in macro-F1 ({group.metrics[PRIMARY]:.3f}): {found}."]
+
+
+def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = ()) -> Summary:
+    """Read the cells' answers and say what they show: table, contrasts, verdicts, all beside the yardstick.
 
     Of each model, the folds and seeds that all its arms have are compared. BusError where cells are missing,
     damaged or were tested on different scans.
@@ -324,6 +342,7 @@ def summarise(study: Study, cells: Sequence[Cell]) -> Summary:
     labels = np.concatenate([one.labels for one in tested.values()])
     constant, scores = metrics.constant_answer(labels, len(classes), target)
     always = {"class": classes[constant], **scores}
+    yardstick, remark = against_yardstick(study, table, [one for one in yardsticks if one.fold in tested])
     steps = {cell.model: read_json(cell.path / "metrics.json").get("steps") for cell in cells}
     return Summary(
         classes=classes,
@@ -344,5 +363,6 @@ def summarise(study: Study, cells: Sequence[Cell]) -> Summary:
         cells=rows,
         cost={"cells": len(rows), "seconds": sum(row["seconds"] or 0.0 for row in rows), "steps": steps},
         always=always,
-        notes=remarks(blocks, table, always, len(cells)),
+        notes=[*remarks(blocks, table, always, len(cells)), *remark],
+        yardstick=yardstick,
     )

@@ -3,13 +3,17 @@
 import csv
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from bus.benchmark import arms, plan, run
+import torch
+from bus.benchmark import arms, plan, run, yardstick
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
+from bus.classify.models import build
+from bus.classify.recipe import Recipe, rate
+from bus.classify.train import augment, batch_rows, shown
 from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
@@ -244,6 +248,53 @@ def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
     assert not quick.is_done
     edit_manifest(study, lambda row: row.update(sha256="0" * 64))
     assert plan.cells(study, wish, CPU)[0].path != cell.path, "other synthetic scans make another cell"
+
+
+def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
+    recipe = Recipe("simplecnn", 1, validation=True)
+    rows, watched = plan.parts(study, 0, recipe)
+    assert sorted(rows + watched) == study.train(0) and watched and not set(watched) & set(study.test(0))
+    assert not {study.groups[row] for row in rows} & {study.groups[row] for row in watched}
+    wish = replace(ORIGINAL, models=("simplecnn",), recipe=(("validation", True), ("schedule", "plateau"), ("batch", 16)))
+    cell = plan.cells(study, wish, CPU)[0]
+    assert len(run.examples(study, cell).labels) == len(rows)
+    assert cell.recipe.epoch == -(-len(rows) // 16)
+    with pytest.raises(UsageError, match="watches a validation part"):
+        plan.cells(study, replace(ORIGINAL, recipe=(("schedule", "plateau"),)), CPU)
+    with pytest.raises(UsageError, match="original and weighted"):
+        plan.cells(study, replace(CYCLEGAN, recipe=(("validation", True),)), CPU)
+
+
+def test_arms_share_everything_but_what_they_add(study):
+    """Equal effort: steps, batches, schedule, first weights and the augmentation of every shared scan."""
+    wish = plan.Wish((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "first"),))
+    cells = plan.cells(study, wish, CPU)
+    assert len({json.dumps(asdict(replace(cell.recipe, weighted=False))) for cell in cells}) == 1
+    rates = [[rate(cell.recipe, step) for step in range(cell.recipe.steps)] for cell in cells]
+    assert all(one == rates[0] for one in rates)
+    firsts = [build(cell.model, 3, cell.recipe.init, cell.seed).state_dict() for cell in cells]
+    assert all(torch.equal(one[name], firsts[0][name]) for one in firsts for name in firsts[0])
+    parts = [run.examples(study, cell) for cell in cells]
+    rows = np.arange(8)
+    seen = [augment(part, rows, [3] * 8, cell.seed, cell.recipe) for part, cell in zip(parts, cells, strict=True)]
+    assert all(torch.equal(one, seen[0]) for one in seen)
+    late = cells[0].recipe.steps - 1
+    drawn = [batch_rows(shown(part, cell.recipe, late), cell.recipe.batch, late, cell.seed) for part, cell in zip(parts, cells, strict=True)]
+    assert all((one[0] == drawn[0][0]).all() and one[1] == drawn[0][1] for one in drawn)
+
+
+def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkeypatch):
+    """Features of all scans are kept; other labels on the test part change no answer."""
+    places = yardstick.yardsticks(study, [0, 1], CPU)
+    first = [(place.path / "predictions.csv").read_text() for place in places]
+    monkeypatch.setattr(yardstick, "features", None)  # would fail if it were called again
+    kept = study.labels.copy()
+    study.labels[study.test(0)] = (kept[study.test(0)] + 1) % 3
+    yardstick.yardsticks(study, [0], CPU)
+    assert (places[0].path / "predictions.csv").read_text() == first[0]
+    study.labels[study.train(0)] = (kept[study.train(0)] + 1) % 3
+    yardstick.yardsticks(study, [0], CPU)
+    assert (places[0].path / "predictions.csv").read_text() != first[0]
 
 
 def test_unknown_names_are_refused_with_the_known_ones(study):

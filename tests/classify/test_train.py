@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from bus.classify import models
+from bus.classify import models, train
 from bus.classify.recipe import check_changes, optimiser, rate
 from bus.classify.train import (
     Examples,
@@ -210,10 +210,15 @@ def test_plateau_watches_the_validation_scans_alone(monkeypatch):
     assert free.losses != lowered.losses
 
 
-def test_dropout_is_drawn_from_the_seed():
-    recipe = Recipe("vgg16", 1, batch=2, optimiser="sgd", recalibration=0)
-    first, second = (fit(spots(8), 2, recipe, CPU, seed=0).losses for _ in range(2))
-    assert first == second
+def test_dropout_is_drawn_from_the_seed(monkeypatch):
+    def build(*_):
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1024, 8), torch.nn.Dropout(), torch.nn.Linear(8, 2))
+
+    monkeypatch.setattr(train, "build", build)
+    recipe = Recipe("vgg16", 3, batch=4)
+    first, second, other = (fit(spots(8), 2, recipe, CPU, seed=seed).losses for seed in (0, 0, 1))
+    assert first == second != other
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
