@@ -233,6 +233,9 @@ def benchmark(
     init: Annotated[str, typer.Option(help="First weights: none, imagenet, or a safetensors file.", rich_help_panel=WORK)] = "none",
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one field of the training recipe (docs/benchmark.md); may be repeated.", rich_help_panel=WORK)] = None,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the classifiers' weights.", rich_help_panel=WORK)] = False,
+    ablation: Annotated[str | None, typer.Option("--plan", metavar="PLAN", help="Run a plan instead: a TOML file, ablation-1 or ablation-2.", rich_help_panel=WORK)] = None,
+    inflation: Annotated[bool, typer.Option("--inflation", help="Show also what a split per image would have claimed.", rich_help_panel=WORK)] = False,
+    external: Annotated[str | None, typer.Option(metavar="PATH", help="Class folders, zip or labels.csv of scans from elsewhere, on which every cell is tested too.", rich_help_panel=WORK)] = None,
     extractor: Extractor = "auto", fid_weights: FidWeights = None, dry_run: DryRun = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once, one thread each; the cores unless given.", rich_help_panel=COMPUTE)] = None,
     device: Device = "auto", precision: Precision = "auto",
@@ -269,12 +272,16 @@ def benchmark(
         tuple(check_changes(_switches(changes or []), "--set").items()),
     )  # fmt: skip
     jobs = jobs or (cores() if compute.device == "cpu" else 1)
+    command = shlex.join(["bus", *sys.argv[1:]])
+    if ablation and not dry_run:
+        pipeline.run_plan(opened, ablation, wish.folds, seeds, compute, jobs=jobs, command=command)
+        return
     if dry_run:
         _print_plan(opened, wish, compute, jobs)
         return
     pipeline.benchmark(
         opened, wish, compute, jobs=jobs, keep_weights=keep_weights, judge=Judge(extractor, fid_weights),
-        command=shlex.join(["bus", *sys.argv[1:]]),
+        command=command, extras=pipeline.Extras(external or "", inflation),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save as safetensors_bytes
+from torch import nn
 
 from .. import files
 from ..classify import metrics
@@ -22,6 +23,8 @@ from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
 from .arms import parse
+from .external import External
+from .external import write as write_external
 from .plan import Cell, parts, picked
 from .yardstick import write_answers
 
@@ -70,11 +73,18 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixel
     return study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]], keys
 
 
-def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> None:
-    """Train one cell and write its folder, whole or not at all; for a process of its own."""
+def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None) -> None:
+    """Train one cell and write its folder, whole or not at all; for a process of its own.
+
+    `external` is a kept set of scans from elsewhere, which the network answers at once, while it is at hand.
+    """
     compute = Compute(cell.device, cell.precision, threads)
     compute.start()
     study = Study.open(study_path)
+    if external and cell.is_done and (cell.path / WEIGHTS).exists():
+        network = build(cell.model, len(study.classes), str(cell.path / WEIGHTS), cell.seed).to(compute.device).eval()
+        _answer_external(study, cell, network, External.open(external), compute)
+        return
     watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
     outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched)
     rows = study.test(cell.fold)
@@ -90,29 +100,44 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> 
     if keep_weights:
         state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
         files.write_bytes(cell.path / WEIGHTS, safetensors_bytes(state))
+    if external:
+        _answer_external(study, cell, outcome.network, External.open(external), compute)
     done = {"config": files.sha256_json(cell.config), "predictions": files.sha256_file(cell.path / "predictions.csv")}
     files.write_json(cell.path / "DONE", done)
 
 
-def missing(cells: Sequence[Cell], keep_weights: bool) -> list[Cell]:
-    """The cells that have to be trained."""
-    return [cell for cell in cells if not cell.is_done or (keep_weights and not (cell.path / WEIGHTS).exists())]
+def _answer_external(study: Study, cell: Cell, network: nn.Module, external: External, compute: Compute) -> None:
+    write_external(external, cell.path, study.classes, predict(network, external.pixels, compute))
 
 
-def run(study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_weights: bool) -> list[str]:
+def missing(cells: Sequence[Cell], keep_weights: bool, external: External | None = None) -> list[Cell]:
+    """The cells that have to be trained, or that have not answered the external scans yet."""
+    return [
+        cell
+        for cell in cells
+        if not cell.is_done
+        or (keep_weights and not (cell.path / WEIGHTS).exists())
+        or (external and not (cell.path / external.file).exists())
+    ]
+
+
+def run(
+    study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_weights: bool, external: External | None = None
+) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed, a sentence each.
 
     A failed cell does not stop the others. Raises Interrupted after Ctrl-C: finished cells stay, running ones are
     started again next time.
     """
-    todo = sorted(missing(cells, keep_weights), key=lambda cell: cell.recipe.model != "vgg19")  # the longest first
+    todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model != "vgg19")  # the longest first
     if not todo:
         return []
     failures: list[str] = []
     with interruptible() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
         pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_worker)
         try:
-            waiting = {pool.submit(run_cell, study.path, cell, threads, keep_weights): cell for cell in todo}
+            kept = external.folder if external else None
+            waiting = {pool.submit(run_cell, study.path, cell, threads, keep_weights, kept): cell for cell in todo}
             while waiting:
                 ready, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in ready:

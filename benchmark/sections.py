@@ -219,7 +219,7 @@ def cohort(study: Study) -> Json:
     }
 
 
-def limits(study: Study, summary: Summary, presets: Sequence[str]) -> list[str]:
+def limits(study: Study, summary: Summary, presets: Sequence[str], external: bool = False) -> list[str]:
     """What this study cannot say, as far as the tool can know."""
     k, tested, seeds = study.settings.k, len(summary.folds), summary.seeds
     gains = [c.interval for c in primary(summary, "gain")]
@@ -245,7 +245,8 @@ def limits(study: Study, summary: Summary, presets: Sequence[str]) -> list[str]:
         f"Scans are {study.settings.size} px a side; finer detail is lost to translator and classifier alike.",
         "The black bars of letterboxing tell a scan’s aspect ratio, and marks burned into a scan may go with "
         "its class. A classifier can use both; this report does not measure how much it did.",
-        "One data set, no external test: other scanners, hospitals and patients may give other results.",
+        ("One data set, and one external set that tests the target against other lesions only" if external else "One data set, no external test")
+        + ": other scanners, hospitals and patients may give other results.",
         "AUC and ROC are averages over cells, since scores of separately trained models don’t compare. Training "
         "on a balanced set raises the predicted probability of the target, which shows in the calibration.",
     ]

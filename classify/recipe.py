@@ -49,7 +49,7 @@ class Recipe:
     validation: bool = False  # keep the next fold out of the training part, to watch (`plateau`) or as the seed did
 
 
-SWITCHES = {
+SWITCHES: dict[str, Any] = {  # what --set and plans may change, with the defaults
     field.name: field.default for field in fields(Recipe) if field.name not in ("model", "steps", "init", "weighted", "epoch")
 }
 

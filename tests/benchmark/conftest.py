@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from bus import files
-from bus.benchmark import stats
+from bus.benchmark import run, stats
 from bus.benchmark.arms import DEFAULT_ARMS, parse
 from bus.benchmark.audit import Check
 from bus.benchmark.plan import Cell
@@ -166,3 +166,15 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
             return MadeUp(study, cells, summarise(study, cells), checks)
 
     return make
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells one after the other in this process: starting others takes longer than tiny trainings."""
+
+    def serial(study: Study, cells: Sequence[Cell], *, external: Any = None, **options: Any) -> list[str]:
+        for cell in run.missing(cells, False, external):
+            run.run_cell(study.path, cell, 1, keep_weights=False, external=external.folder if external else None)
+        return []
+
+    monkeypatch.setattr(run, "run", serial)
