@@ -230,10 +230,11 @@ def benchmark(
     = "simplecnn,vgg19,resnet18",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of every cell.", rich_help_panel=WORK)] = 1,
     gan_seed: GanSeed = 0, preset: PresetName = None,
-    init: Annotated[str, typer.Option(help="First weights: none, imagenet, or a safetensors file.", rich_help_panel=WORK)] = "none",
+    init: Annotated[str, typer.Option(help="First weights: none, phantom (first trained on simulated scans), imagenet, or a safetensors file.", rich_help_panel=WORK)] = "none",
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one field of the training recipe (docs/benchmark.md); may be repeated.", rich_help_panel=WORK)] = None,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the classifiers' weights.", rich_help_panel=WORK)] = False,
     ablation: Annotated[str | None, typer.Option("--plan", metavar="PLAN", help="Run a plan instead: a TOML file, ablation-1 or ablation-2.", rich_help_panel=WORK)] = None,
+    synthetic: Annotated[Path | None, typer.Option("--synthetic", metavar="FOLDER", exists=True, file_okay=False, help="Another generator's scans of the target class, as the arm unverified.", rich_help_panel=WORK)] = None,
     inflation: Annotated[bool, typer.Option("--inflation", help="Show also what a split per image would have claimed.", rich_help_panel=WORK)] = False,
     external: Annotated[str | None, typer.Option(metavar="PATH", help="Class folders, zip or labels.csv of scans from elsewhere, on which every cell is tested too.", rich_help_panel=WORK)] = None,
     extractor: Extractor = "auto", fid_weights: FidWeights = None, dry_run: DryRun = False,
@@ -242,8 +243,8 @@ def benchmark(
 ) -> None:  # fmt: skip
     """Retrain the classifiers on every arm of a fold and write the report; makes translator and scans where missing."""
     from .benchmark import pipeline, plan
+    from .benchmark.arms import Arm, doses, with_doses
     from .benchmark.arms import chosen as choose_arms
-    from .benchmark.arms import doses, with_doses
     from .classify.models import KNOWN, check_init
     from .classify.recipe import check_changes
     from .compute import cores, resolve
@@ -267,13 +268,17 @@ def benchmark(
     }
     opened = _study(study, asked, preset=preset)
     wish = plan.Wish(
-        tuple(plan.fold_numbers(fold, opened)), with_doses(choose_arms(arms, opened.classes), shares), chosen, seeds,
+        tuple(plan.fold_numbers(fold, opened)), with_doses((*choose_arms(arms, opened.classes), *[Arm("unverified")] * bool(synthetic)), shares),
+        chosen, seeds,
         _preset(preset, compute), init, gan_seed, plan.names(balance, opened.classes, "--balance") if balance else (),
-        tuple(check_changes(_switches(changes or []), "--set").items()),
+        tuple(check_changes(_switches(changes or []), "--set").items()), synthetic.resolve() if synthetic else None,
     )  # fmt: skip
     jobs = jobs or (cores() if compute.device == "cpu" else 1)
     command = shlex.join(["bus", *sys.argv[1:]])
-    if ablation and not dry_run:
+    if ablation and dry_run:
+        _print_ablation(opened, ablation, wish, compute, jobs)
+        return
+    if ablation:
         pipeline.run_plan(opened, ablation, wish.folds, seeds, compute, jobs=jobs, command=command)
         return
     if dry_run:
@@ -283,6 +288,22 @@ def benchmark(
         opened, wish, compute, jobs=jobs, keep_weights=keep_weights, judge=Judge(extractor, fid_weights),
         command=command, extras=pipeline.Extras(external or "", inflation),
     )  # fmt: skip
+
+
+def _print_ablation(study: "Study", source: str, wish: Any, compute: "Compute", jobs: int) -> None:
+    """Show the runs of a plan and how long they would take on the asked folds and on the split per image."""
+    from .benchmark import ablation, run
+    from .console import console
+
+    chosen = ablation.read(source)
+    pairs = list(ablation.cells(study, chosen, wish.folds, wish.seeds, compute))
+    kinds = {(cell.model, cell.recipe.batch): cell for _, cell in pairs}
+    step = {kind: run.time_step(cell, study.settings.size, len(study.classes), 1) for kind, cell in kinds.items()}
+    seconds = [step[cell.model, cell.recipe.batch] * cell.recipe.steps for _, cell in pairs]
+    for (one, cell), spent in list(zip(pairs, seconds, strict=True))[: len(chosen.runs)]:
+        console.print(f"  {one.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}, {_duration(spent)}")
+    total = sum(seconds) * (1 + 1 / len(wish.folds)) / jobs
+    console.print(f"{chosen.title}: {len(pairs)} trainings on folds by group and as many a fold on a split per image, about {_duration(total)}.")
 
 
 def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> None:

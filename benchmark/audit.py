@@ -6,7 +6,8 @@ from .. import files
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
-from .plan import Wish
+from . import unverified
+from .plan import Wish, needed
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
     for (place, label), number in wish.synthetic(study).items():
         if place == fold:
             checks += _synthetic(study, fold, label, wish.gan_seed, number)
+    checks += _unverified(study, fold, wish)
     for check in checks:
         if not check.ok:
             raise BusError(
@@ -32,6 +34,16 @@ def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
                 "Nothing was trained. Make the synthetic scans of this fold again with bus gan train --redo and bus synth."
             )
     return checks
+
+
+def _unverified(study: Study, fold: int, wish: Wish) -> list[Check]:
+    """The one thing that can be checked of another generator's scans."""
+    number = max((needed(study, fold, study.target, arm.dose) for arm in wish.arms if arm.kind == "unverified"), default=0)
+    if not wish.folder or not number:
+        return []
+    same = unverified.copies(study, wish.folder, number, fold)
+    name = f"no test scan is among the scans of {wish.folder.name} (unverified: what their generator saw is unknown)"
+    return [Check(name, number, not same, ", ".join(same[:3]))]
 
 
 def _real(study: Study, fold: int) -> list[Check]:

@@ -14,7 +14,7 @@ from ..data.study import DEFAULTS, Study
 from ..errors import BusError
 from ..gan import synth, train
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
-from . import ablation, plan, run
+from . import ablation, plan, run, warm_start
 from .arms import Arm
 from .audit import Check, audit
 from .external import read as read_external
@@ -76,6 +76,7 @@ def benchmark(
         f"{len(cells)} cells, {len(todo)} to train. With {len(wish.folds)} fold(s) and {wish.seeds} seed(s) expect intervals of "
         f"about ± {100 * half:.0f} points of macro-F1."
     )
+    warm_start.make_missing(study, todo, jobs)
     failures = run.run(study, cells, jobs=jobs, threads=1, keep_weights=keep_weights, external=external)
     finished = [cell for cell in cells if cell.is_done and not (external and not (cell.path / external.file).exists())]
     if not finished:

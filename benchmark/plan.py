@@ -14,8 +14,12 @@ from ..compute import Compute
 from ..data.study import Study
 from ..errors import BusError, UsageError
 from ..gan import synth
+from . import unverified
 from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
 
+PHANTOMS, PHANTOM_SEED = 780, 1_000  # of --init phantom; a study made from phantoms has those of seed 0
+PHANTOM_CLASSES = ("benign", "malignant", "normal")
+PHANTOM_INIT = f"phantom: {PHANTOMS} of seed {PHANTOM_SEED}, for as many steps"
 STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
     "demo": (60, 15),
     "quick": (600, 250),
@@ -42,12 +46,14 @@ class Cell:
     synthetic: str  # hash of the synthetic scans used, "" where there are none
     test_pixels: str
     root: Path  # the study's folder for cells of this fold
+    folder: Path | None = None  # of another generator's scans; their content is in `synthetic`
 
     @property
     def config(self) -> dict[str, object]:
         """What decides the result, as saved in config.json; paths are no part of it."""
         found = asdict(self)
         found.pop("root")
+        found.pop("folder")
         return found
 
     @property
@@ -135,6 +141,7 @@ class Wish:
     gan_seed: int = 0
     balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
     recipe: tuple[tuple[str, Any], ...] = ()  # changed fields of Recipe, for all arms and models alike
+    folder: Path | None = None  # another generator's scans of the target class, for the arm `unverified`
 
     def raised(self, study: Study) -> tuple[str, ...]:
         """The classes that the arms raise."""
@@ -170,6 +177,8 @@ def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
 
 def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Cell]:
     changes = dict(wish.recipe)
+    if wish.folder and wish.raised(study) != (study.target,):
+        raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
     if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):
         raise UsageError("validation = true goes with the arms original and weighted: translators see the whole training part.")
     training = study.pixels_sha256(parts(study, fold, Recipe("", 0, **changes))[0])
@@ -184,6 +193,7 @@ def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Ce
                 yield Cell(
                     fold, str(arm), model, seed, recipe, wish.gan_seed, added[arm], compute.precision, compute.device,
                     wish.preset, training, synthetic[arm], test, study.cells_path(fold),
+                    wish.folder if arm.kind == "unverified" else None,
                 )  # fmt: skip
 
 
@@ -213,6 +223,8 @@ def parts(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], list[int]
 
 def _synthetic(study: Study, wish: Wish, arm: Arm, fold: int, added: dict[str, int]) -> str:
     """Hash of the synthetic scans that an arm uses, with their sources; "" where it uses none."""
+    if arm.kind == "unverified" and wish.folder:
+        return unverified.sha256(study, wish.folder, sum(added.values()))
     if arm.kind not in TRANSLATED:
         return ""
     lines = [
@@ -230,4 +242,6 @@ def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, numb
 
 
 def _init_name(init: str) -> str:
+    if init == "phantom":
+        return PHANTOM_INIT
     return init if init in ("none", "imagenet") else str(Path(init).resolve())

@@ -22,10 +22,11 @@ from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
+from . import unverified, warm_start
 from .arms import parse
 from .external import External
 from .external import write as write_external
-from .plan import Cell, parts, picked
+from .plan import PHANTOM_INIT, Cell, parts, picked
 from .yardstick import write_answers
 
 WEIGHTS = "classifier.safetensors"
@@ -65,6 +66,9 @@ def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels
 def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
     """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
     arm = parse(cell.arm)
+    if cell.folder:
+        squares = unverified.load(study, cell.folder, number)
+        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares]
     made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
     keys = [key(row.sha256) for row in made]
     if arm.kind == "cyclegan":
@@ -86,7 +90,8 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, ext
         _answer_external(study, cell, network, External.open(external), compute)
         return
     watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
-    outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched)
+    outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched,
+                  first=str(warm_start.path(study, cell)) if cell.recipe.init == PHANTOM_INIT else None)  # fmt: skip
     rows = study.test(cell.fold)
     probabilities = predict(outcome.network, study.pixels[rows], compute)
     target = study.classes.index(study.target)

@@ -87,8 +87,8 @@ def _vgg16(classes: int) -> nn.Module:
 
 def check_init(models: tuple[str, ...], init: str) -> None:
     """Raise UsageError before the work if `init` cannot be had for one of the models."""
-    if init not in ("none", "imagenet") and not Path(init).is_file():
-        raise UsageError(f"--init {init}: expected none, imagenet or a safetensors file that exists.")
+    if init not in ("none", "imagenet", "phantom") and not Path(init).is_file():
+        raise UsageError(f"--init {init}: expected none, phantom, imagenet or a safetensors file that exists.")
     if init == "imagenet" and "vgg16" in models:
         raise UsageError("--init imagenet: VGG16's head fits small scans, not ImageNet's weights. Leave it out.")
     if init == "imagenet" and "simplecnn" in models:

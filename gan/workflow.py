@@ -166,7 +166,7 @@ def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute:
     from .features import choose_extractor
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
-    found = score.compare(_pictures(first, size), _pictures(second, size), extractor)
+    found = score.compare(pictures(first, size), pictures(second, size), extractor)
     yield f"{found['n']['first']} against {found['n']['second']} scans, judged by {found['extractor']['name']}"
     if found["frechet"] is not None:
         yield f"{found['extractor']['label']}: {found['frechet']:.2f}"
@@ -180,7 +180,7 @@ def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute:
     yield from found["notes"]
 
 
-def _pictures(folder: Path, size: int) -> Pixels:
+def pictures(folder: Path, size: int) -> Pixels:
     """All scans that lie in one folder, letterboxed (N×S×S uint8); BusError where there are none."""
     listed = sorted(
         path for path in folder.iterdir() if path.suffix.casefold() in SUFFIXES and not MASK_NAME.fullmatch(path.stem)

@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from bus.benchmark import arms, plan, run, yardstick
+from bus.benchmark import arms, plan, run, unverified, warm_start, yardstick
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
 from bus.classify.models import build
 from bus.classify.recipe import Recipe, rate
-from bus.classify.train import augment, batch_rows, shown
+from bus.classify.train import augment, batch_rows, fit, shown
 from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
@@ -295,6 +295,72 @@ def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkey
     study.labels[study.train(0)] = (kept[study.train(0)] + 1) % 3
     yardstick.yardsticks(study, [0], CPU)
     assert (places[0].path / "predictions.csv").read_text() != first[0]
+
+
+def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(study, monkeypatch):
+    monkeypatch.setattr(warm_start, "PHANTOMS", 12)
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    wish = plan.Wish((0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), 2, "demo", "phantom", recipe=(("batch", 4),))
+    cells = plan.cells(study, wish, CPU)
+    assert len({warm_start.path(study, cell) for cell in cells}) == 2, "one a seed, for all arms"
+    plain = plan.cells(study, replace(wish, init="none"), CPU)
+    assert not {cell.path for cell in cells} & {cell.path for cell in plain}
+    warm_start.make(study.path, cells[0])
+    weights = warm_start.path(study, cells[0])
+    first = weights.read_bytes()
+    weights.unlink()
+    warm_start.make(study.path, cells[0])
+    assert weights.read_bytes() == first
+    seen = {}
+    monkeypatch.setattr(run, "fit", lambda *given, first, **options: seen.update(first=first) or fit(*given, first=first, **options))
+    run.run_cell(study.path, cells[0], 1, keep_weights=False)
+    assert seen["first"] == str(weights) and cells[0].is_done
+    warm_start.make_missing(study, cells[:1], 1)  # nothing to do
+    study.classes = ["a", "b", "c"]
+    with pytest.raises(UsageError, match="phantoms are benign, malignant, normal"):
+        warm_start.make_missing(study, cells[3:], 1)
+
+
+def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    wish = plan.Wish((0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    cells = plan.cells(study, wish, CPU)
+    found = []
+    for jobs in (1, 2):
+        assert run.run(study, cells, jobs=jobs, threads=1, keep_weights=False) == []
+        found.append([(cell.path / "predictions.csv").read_bytes() for cell in cells])
+        for cell in cells:
+            shutil.rmtree(cell.path)
+    assert found[0] == found[1]
+    bad = replace(cells[0], recipe=replace(cells[0].recipe, init=str(study.path / "nothing.safetensors")))
+    failures = run.run(study, [bad, cells[1]], jobs=2, threads=1, keep_weights=False)
+    assert len(failures) == 1 and failures[0].startswith("fold 0 · original · simplecnn · seed 0: --init")
+    assert cells[1].is_done and not bad.is_done
+
+
+def test_another_generators_scans_are_used_unverified_but_never_test_scans(study, tmp_path):
+    folder = tmp_path / "others"
+    number = plan.needed(study, 0, "malignant")
+    rng = np.random.default_rng(0)
+    made = rng.integers(0, 255, (number, 32, 32), dtype=np.uint8)
+    for place, square in enumerate(made):
+        synth.write_png(folder / f"{place:03}.png", square)
+    wish = plan.Wish((0,), (Arm("original"), Arm("unverified")), ("simplecnn",), preset="demo", folder=folder)
+    checks = audit(study, 0, wish)
+    assert "unverified" in checks[-1].name and checks[-1].count == number
+    cell = plan.cells(study, wish, CPU)[1]
+    found = run.examples(study, cell)
+    assert (found.pixels[len(study.train(0)) :] == made).all() and "folder" not in cell.config
+    assert (found.labels[len(study.train(0)) :] == study.classes.index("malignant")).all()
+    synth.write_png(folder / "000.png", study.pixels[study.test(0)[0]])
+    unverified._squares.cache_clear()
+    assert plan.cells(study, wish, CPU)[1].path != cell.path
+    with pytest.raises(BusError, match="no test scan is among the scans of others"):
+        audit(study, 0, wish)
+    (folder / "001.png").unlink()
+    unverified._squares.cache_clear()
+    with pytest.raises(UsageError, match=f"holds {number - 1} scans; {number} are needed"):
+        plan.cells(study, wish, CPU)
 
 
 def test_unknown_names_are_refused_with_the_known_ones(study):

@@ -51,7 +51,7 @@ def test_weights_that_cannot_be_had_are_explained(monkeypatch, tmp_path):
         models.build("resnet18", 3, "imagenet", 0)
     with pytest.raises(UsageError, match="SimpleCNN has no ImageNet weights"):
         models.check_init(("simplecnn",), "imagenet")
-    with pytest.raises(UsageError, match="expected none, imagenet or a safetensors file"):
+    with pytest.raises(UsageError, match="expected none, phantom, imagenet or a safetensors file"):
         models.check_init(("resnet18",), str(tmp_path / "nothing"))
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(BusError, match="does not hold weights of resnet18"):
