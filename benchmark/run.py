@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
@@ -27,7 +28,6 @@ from .arms import parse
 from .external import External
 from .external import write as write_external
 from .plan import PHANTOM_INIT, Cell, parts, picked
-from .yardstick import write_answers
 
 WEIGHTS = "classifier.safetensors"
 
@@ -75,6 +75,17 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixel
         return synth.load(study.synth_path(cell.fold, label, cell.gan_seed), made, study.settings.size), keys
     place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
     return study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]], keys
+
+
+def write_answers(path: Path, study: Study, fold: int, chances: NDArray[np.float64]) -> None:
+    """Write probabilities of a fold's test scans (N×classes) as `predictions.csv`."""
+    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
+    rows = [
+        [study.scans[row].file, study.scans[row].sha256, study.scans[row].label, study.scans[row].group, fold,
+         study.classes[answer], *(f"{value:.8f}" for value in shares)]
+        for row, answer, shares in zip(study.test(fold), metrics.answers(chances), chances, strict=True)
+    ]  # fmt: skip
+    files.write_csv(path, header, rows)
 
 
 def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None) -> None:

@@ -17,6 +17,7 @@ from ..data.study import Study
 from ..errors import BusError
 from ..gan.checks import READER_C
 from ..gan.features import features, lite0
+from .run import write_answers
 
 NAME = "yardstick"
 MEANING = (
@@ -51,17 +52,6 @@ def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Pla
         files.write_json(place.path / "metrics.json", metrics.scores(study.labels[test], chances, study.classes.index(study.target)))
         found.append(place)
     return found
-
-
-def write_answers(path: Path, study: Study, fold: int, chances: NDArray[np.float64]) -> None:
-    """Write probabilities of a fold's test scans (N×classes) as `predictions.csv`."""
-    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
-    rows = [
-        [study.scans[row].file, study.scans[row].sha256, study.scans[row].label, study.scans[row].group, fold,
-         study.classes[answer], *(f"{value:.8f}" for value in shares)]
-        for row, answer, shares in zip(study.test(fold), metrics.answers(chances), chances, strict=True)
-    ]  # fmt: skip
-    files.write_csv(path, header, rows)
 
 
 def _features(study: Study, compute: Compute) -> NDArray[np.float32]:
