@@ -290,28 +290,38 @@ def benchmark(
     study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
     seed: SplitSeed = None, target: Target = None, inner: Inner = None,
     frames: Frames = None, fold: FoldText = "0",
-    arms: Annotated[str, typer.Option(help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled.", rich_help_panel=WORK)]
+    arms: Annotated[str, typer.Option(help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled; cyclegan:normal adds only scans made from normal ones.", rich_help_panel=WORK)]
     = "original,weighted,oversampled,cyclegan",
+    dose: Annotated[str, typer.Option(help="Comma-separated shares of what balance needs, such as 0.25,0.5,1,2.", rich_help_panel=WORK)] = "1",
+    balance: Annotated[str | None, typer.Option(help="Comma-separated classes to raise; the study's target unless given.", rich_help_panel=WORK)] = None,
     models: Annotated[str, typer.Option(help="Comma-separated: simplecnn, vgg19, resnet18.", rich_help_panel=WORK)]
     = "simplecnn,vgg19,resnet18",
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of every cell.", rich_help_panel=WORK)] = 1,
     gan_seed: GanSeed = 0, preset: PresetName = None,
-    init: Annotated[str, typer.Option(help="First weights: none, imagenet, or a safetensors file.", rich_help_panel=WORK)] = "none",
+    init: Annotated[str, typer.Option(help="First weights: none, phantom (first trained on simulated scans), imagenet, or a safetensors file.", rich_help_panel=WORK)] = "none",
+    changes: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one field of the training recipe (docs/benchmark.md); may be repeated.", rich_help_panel=WORK)] = None,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the classifiers' weights.", rich_help_panel=WORK)] = False,
+    ablation: Annotated[str | None, typer.Option("--plan", metavar="PLAN", help="Run a plan instead: a TOML file, ablation-1 or ablation-2.", rich_help_panel=WORK)] = None,
+    synthetic: Annotated[Path | None, typer.Option("--synthetic", metavar="FOLDER", exists=True, file_okay=False, help="Another generator's scans of the target class, as the arm unverified.", rich_help_panel=WORK)] = None,
+    inflation: Annotated[bool, typer.Option("--inflation", help="Show also what a split per image would have claimed.", rich_help_panel=WORK)] = False,
+    external: Annotated[str | None, typer.Option(metavar="PATH", help="Class folders, zip or labels.csv of scans from elsewhere, on which every cell is tested too.", rich_help_panel=WORK)] = None,
     extractor: Extractor = "auto", fid_weights: FidWeights = None, dry_run: DryRun = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once, one thread each; the cores unless given.", rich_help_panel=COMPUTE)] = None,
     device: Device = "auto", precision: Precision = "auto", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Retrain the classifiers on every arm of a fold and write the report; makes translator and scans where missing."""
     from .benchmark import pipeline, plan
-    from .classify.models import MODELS, check_init
+    from .benchmark.arms import Arm, doses, with_doses
+    from .benchmark.arms import chosen as choose_arms
+    from .classify.models import KNOWN, check_init
+    from .classify.recipe import check_changes
     from .compute import cores, resolve
     from .gan.workflow import Judge
 
     compute = resolve(device, precision)
-    chosen = plan.names(models, MODELS, "--models")
+    chosen = plan.names(models, KNOWN, "--models")
     check_init(chosen, init)
-    arm_names = plan.names(arms, tuple(plan.ARMS), "--arms")
+    shares = doses(dose)
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
     asked = {
@@ -326,18 +336,44 @@ def benchmark(
     }
     opened = _study(study, asked, preset=preset)
     wish = plan.Wish(
-        tuple(plan.fold_numbers(fold, opened)), arm_names, chosen, seeds, _preset(preset, compute), init, gan_seed
-    )
+        tuple(plan.fold_numbers(fold, opened)), with_doses((*choose_arms(arms, opened.classes), *[Arm("unverified")] * bool(synthetic)), shares),
+        chosen, seeds,
+        _preset(preset, compute), init, gan_seed, plan.names(balance, opened.classes, "--balance") if balance else (),
+        tuple(check_changes(_switches(changes or []), "--set").items()), synthetic.resolve() if synthetic else None,
+    )  # fmt: skip
     jobs = jobs or (cores() if compute.device == "cpu" else 1)
+    command = shlex.join(["bus", *sys.argv[1:]])
+    if ablation and dry_run:
+        _print_ablation(opened, ablation, wish, compute, jobs)
+        return
+    if ablation:
+        pipeline.run_plan(opened, ablation, wish.folds, seeds, compute, jobs=jobs, command=command)
+        return
     if dry_run:
         _print_plan(opened, wish, compute, jobs)
         return
     page = pipeline.benchmark(
         opened, wish, compute, jobs=jobs, keep_weights=keep_weights, judge=Judge(extractor, fid_weights),
-        command=shlex.join(["bus", *sys.argv[1:]]),
+        command=command, extras=pipeline.Extras(external or "", inflation),
     )  # fmt: skip
     if as_json:
         _print_json({"study": str(study), "report": str(page), **read_json(page.parent / "summary.json")})
+
+
+def _print_ablation(study: "Study", source: str, wish: Any, compute: "Compute", jobs: int) -> None:
+    """Show the runs of a plan and how long they would take on the asked folds and on the split per image."""
+    from .benchmark import ablation, run
+    from .console import results
+
+    chosen = ablation.read(source)
+    pairs = list(ablation.cells(study, chosen, wish.folds, wish.seeds, compute))
+    kinds = {(cell.model, cell.recipe.batch): cell for _, cell in pairs}
+    step = {kind: run.time_step(cell, study.settings.size, len(study.classes), 1) for kind, cell in kinds.items()}
+    seconds = [step[cell.model, cell.recipe.batch] * cell.recipe.steps for _, cell in pairs]
+    for (one, cell), spent in list(zip(pairs, seconds, strict=True))[: len(chosen.runs)]:
+        results.print(f"  {one.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}, {_duration(spent)}")
+    total = sum(seconds) * (1 + 1 / len(wish.folds)) / jobs
+    results.print(f"{chosen.title}: {len(pairs)} trainings on folds by group and as many a fold on a split per image, about {_duration(total)}.")
 
 
 def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> None:
@@ -357,19 +393,16 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
     }
     seconds = sum(step[cell.model] * cell.recipe.steps for cell in todo) / min(jobs, max(1, len(todo)))
     results.print(
-        f"{len(cells)} cells ({', '.join(wish.arms)} × {', '.join(wish.models)} × {wish.seeds} seed(s)), {len(todo)} to train."
+        f"{len(cells)} cells ({', '.join(map(str, wish.arms))} × {', '.join(wish.models)} × {wish.seeds} seed(s)), {len(todo)} to train."
     )
     for model in wish.models:
         results.print(f"  {model}: {step[model]:.2f} s a step")
-    if {"cyclegan", "relabelled"} & set(wish.arms):
-        for fold in wish.folds:
-            if not train.is_done(study.gan_path(fold, study.target, wish.gan_seed)):
-                config = configure(
-                    study, compute, fold=fold, target=study.target, seed=wish.gan_seed, preset=wish.preset
-                )
-                more = config.steps * train.time_step(study, config, compute)
-                seconds += more
-                results.print(f"  fold {fold}: a translator first, about {_duration(more)}")
+    for fold, label in wish.synthetic(study):
+        if not train.is_done(study.gan_path(fold, label, wish.gan_seed)):
+            config = configure(study, compute, fold=fold, target=label, seed=wish.gan_seed, preset=wish.preset)
+            more = config.steps * train.time_step(study, config, compute)
+            seconds += more
+            results.print(f"  fold {fold}: a translator first, to {label}, about {_duration(more)}")
     results.print(f"About {_duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
 
 

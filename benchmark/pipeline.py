@@ -1,10 +1,9 @@
 """The way from a study to its report: translator, synthetic scans, scores, cells; what is done is skipped."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import files
 from ..classify.models import TITLES
@@ -14,118 +13,172 @@ from ..data.study import Study
 from ..errors import BusError
 from ..gan import datasheet, synth, train
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
-from . import plan, run
+from . import ablation, plan, run, warm_start
+from .arms import Arm
+from .audit import Check, audit
+from .external import External
+from .external import read as read_external
+from .per_image import per_image
 
 if TYPE_CHECKING:
     from .summary import Summary
 
-
 LAST = "benchmark.json"  # in the study: what the last bus benchmark asked for
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a benchmark may have beside its cells."""
+
+    external: str = ""  # class folders, zip or labels.csv of scans from elsewhere
+    inflation: bool = False  # show what a split per image would have claimed
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a report is written for: the wish, its extras, the arithmetic, and the command that asked."""
+
+    wish: plan.Wish
+    extras: Extras
+    compute: Compute
+    command: str
+
+    def key(self, cells: Sequence[plan.Cell], external: External | None) -> str:
+        """Hash of all that decides what the report says."""
+        return files.sha256_json({
+            "cells": [str(cell.path.name) for cell in cells], "folds": list(self.wish.folds),
+            "external": external.sha256 if external else "", "inflation": self.extras.inflation,
+        })  # fmt: skip
+
+    def remember(self, study: Study) -> None:
+        """Note what was asked for, so that `bus report` can find its cells; untouched where it is the same."""
+        content = {
+            "wish": self.wish.to_json(), "extras": asdict(self.extras),
+            "device": self.compute.device, "precision": self.compute.precision,
+        }  # fmt: skip
+        place = study.path / LAST
+        known = files.read_json(place) if place.exists() else {}
+        if known != {**content, "command": known.get("command")}:
+            files.write_json(place, {**content, "command": self.command})
+
+    @classmethod
+    def recall(cls, study: Study) -> "Request":
+        """What the last benchmark of a study asked for; BusError where there was none."""
+        place = study.path / LAST
+        if not place.exists():
+            raise BusError(f"{study.path} holds no benchmark to report on. Run bus benchmark first.")
+        last = files.read_json(place)
+        try:
+            compute = Compute(last["device"], last["precision"], 1)
+            return cls(plan.Wish.from_json(last["wish"]), Extras(**last["extras"]), compute, last["command"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BusError(f"{place} does not hold what this version wrote ({error!r}). Run bus benchmark again.") from error
 
 
 def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> None:
     """Make translators and synthetic scans that the arms of `wish` need and that do not exist yet."""
-    if not {"cyclegan", "relabelled"} & set(wish.arms):
-        return
-    for fold in wish.folds:
-        place = study.gan_path(fold, study.target, wish.gan_seed)
-        if not train.is_done(place):
-            console.print(f"Fold {fold} has no finished translator yet; it is trained first.")
+    for (fold, label), needed in wish.synthetic(study).items():
+        if not train.is_done(study.gan_path(fold, label, wish.gan_seed)):
+            console.print(f"Fold {fold} has no finished translator to {label} scans yet; it is trained first.")
             config, here = plan_gan(
-                study, compute, fold=fold, target=study.target, seed=wish.gan_seed, ask=Ask(), preset=wish.preset
+                study, compute, fold=fold, target=label, seed=wish.gan_seed, ask=Ask(), preset=wish.preset
             )
             train_gan(study, config, here)
-        made = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))
-        count = max(plan.needed(study, fold, study.target), len(made))
-        make_scans(study, compute, fold=fold, target=study.target, gan_seed=wish.gan_seed, count=count, judge=judge)
+        made = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
+        count = max(needed, len(made))
+        make_scans(study, compute, fold=fold, target=label, gan_seed=wish.gan_seed, count=count, judge=judge)
 
 
 def benchmark(
-    study: Study, wish: plan.Wish, compute: Compute, *, jobs: int, keep_weights: bool, judge: Judge, command: str
-) -> Path:
+    study: Study, wish: plan.Wish, compute: Compute, *, jobs: int, keep_weights: bool, judge: Judge, command: str,
+    extras: Extras | None = None,
+) -> Path:  # fmt: skip
     """Run all cells of a wish and write the report; returns its path. BusError if cells failed, after the others ran."""
+    request = Request(wish, extras or Extras(), compute, command)
     prepare(study, wish, compute, judge)
-    cells = plan.cells(study, wish, compute)
-    checks = [check for fold in wish.folds for check in plan.audit(study, fold, wish.gan_seed, wish.arms)]
-    todo = run.missing(cells, keep_weights)
-    page = study.path / "report" / "index.html"
-    mark = study.path / "report" / "DONE"
-    _remember(study, wish, compute, command)
-    if not todo and page.exists() and mark.exists() and files.read_json(mark).get("cells") == _key(wish, cells):
+    cells, (checks, external) = plan.cells(study, wish, compute), _check(study, request)
+    todo = run.missing(cells, keep_weights, external)
+    page, mark = study.path / "report" / "index.html", study.path / "report" / "DONE"
+    request.remember(study)
+    if not todo and page.exists() and mark.exists() and files.read_json(mark).get("cells") == request.key(cells, external):
         results.print(f"Nothing to do: all {len(cells)} cells are done. Report: {page}")
         return page
-    from . import stats  # late: statistics take a second to import
-
-    groups = len({study.groups[row] for row in study.used()})
-    half = stats.expected_half_width(len(wish.folds), wish.seeds, groups=groups, k=study.settings.k)
-    console.print(
-        f"{len(cells)} cells, {len(todo)} to train. With {len(wish.folds)} fold(s) and {wish.seeds} seed(s) expect intervals of "
-        f"about ± {100 * half:.0f} points of macro-F1."
-    )
-    failures = run.run(study, cells, jobs=jobs, threads=1, keep_weights=keep_weights)
-    finished = [cell for cell in cells if cell.is_done]
+    _expect(study, wish, len(cells), len(todo))
+    warm_start.make_missing(study, todo, jobs)
+    failures = run.run(study, cells, jobs=jobs, threads=1, keep_weights=keep_weights, external=external)
+    finished = _finished(cells, external)
     if not finished:
         raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
-    page, found = _write(study, wish, finished, checks, command)
+    if request.extras.inflation:
+        inflate(study, request, jobs=jobs, judge=judge)
+    page, found = _write(study, request, finished, checks, external)
     if failures:
         raise BusError(
             f"{len(failures)} of {len(cells)} cells failed (see above); the report {page} leaves them out. "
             "Run the same command again to train them."
         )
-    files.write_json(mark, {"cells": _key(wish, cells)})
+    files.write_json(mark, {"cells": request.key(cells, external)})
     _tell(found, page)
     return page
 
 
 def rewrite(study: Study) -> Path:
     """Write the report of the last benchmark again from its finished cells, without training; returns its path."""
-    place = study.path / LAST
-    if not place.exists():
-        raise BusError(f"{study.path} holds no benchmark to report on. Run bus benchmark first.")
-    last = files.read_json(place)
-    try:
-        compute = Compute(last["device"], last["precision"], 1)
-        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in last["wish"].items()}
-        wish, command = plan.Wish(**given), last["command"]
-    except (KeyError, TypeError) as error:
-        raise BusError(f"{place} does not hold what this version wrote ({error!r}). Run bus benchmark again.") from error
-    cells = plan.cells(study, wish, compute)
-    finished = [cell for cell in cells if cell.is_done]
+    request = Request.recall(study)
+    cells, (checks, external) = plan.cells(study, request.wish, request.compute), _check(study, request)
+    finished = _finished(cells, external)
     if not finished:
-        raise BusError(f"None of the {len(cells)} cells of the last benchmark is trained. Run {command} to train them.")
-    checks = [check for fold in wish.folds for check in plan.audit(study, fold, wish.gan_seed, wish.arms)]
-    page, found = _write(study, wish, finished, checks, command)
+        raise BusError(f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to train them.")
+    page, found = _write(study, request, finished, checks, external)
     if len(finished) < len(cells):
         console.print(f"{len(finished)} of {len(cells)} cells are trained; the report leaves the others out.")
         (page.parent / "DONE").unlink(missing_ok=True)
     else:
-        files.write_json(page.parent / "DONE", {"cells": _key(wish, cells)})
+        files.write_json(page.parent / "DONE", {"cells": request.key(cells, external)})
     _tell(found, page)
     return page
 
 
-def _key(wish: plan.Wish, cells: Sequence[plan.Cell]) -> str:
-    return files.sha256_json({"cells": [str(cell.path.name) for cell in cells], "folds": list(wish.folds)})
+def _check(study: Study, request: Request) -> tuple[list[Check], External | None]:
+    """The leak audit of every fold, and the external scans; BusError names the first leak."""
+    checks = [check for fold in request.wish.folds for check in audit(study, fold, request.wish)]
+    if not request.extras.external:
+        return checks, None
+    external = read_external(request.extras.external, study)
+    return [*checks, Check("no external scan is one of the study's", len(external.rows), True)], external
 
 
-def _remember(study: Study, wish: plan.Wish, compute: Compute, command: str) -> None:
-    """Note what was asked for, so that `bus report` can find its cells; untouched where it is the same."""
-    content = {"wish": asdict(wish), "device": compute.device, "precision": compute.precision, "command": command}
-    place = study.path / LAST
-    known = files.read_json(place) if place.exists() else {}
-    if {**known, "command": ""} != {**json.loads(json.dumps(content)), "command": ""}:
-        files.write_json(place, content)
+def _finished(cells: Sequence[plan.Cell], external: External | None) -> list[plan.Cell]:
+    return [cell for cell in cells if cell.is_done and not (external and not (cell.path / external.file).exists())]
+
+
+def _expect(study: Study, wish: plan.Wish, cells: int, todo: int) -> None:
+    """Say how wide the intervals will be, before the work."""
+    from . import stats  # late: statistics take a second to import
+
+    groups = len({study.groups[row] for row in study.used()})
+    half = stats.expected_half_width(len(wish.folds), wish.seeds, groups=groups, k=study.settings.k)
+    console.print(
+        f"{cells} cells, {todo} to train. With {len(wish.folds)} fold(s) and {wish.seeds} seed(s) expect intervals of "
+        f"about ± {100 * half:.0f} points of macro-F1."
+    )
 
 
 def _write(
-    study: Study, wish: plan.Wish, finished: Sequence[plan.Cell], checks: Sequence[plan.Check], command: str
+    study: Study, request: Request, finished: Sequence[plan.Cell], checks: Sequence[Check], external: External | None
 ) -> tuple[Path, "Summary"]:
-    from . import report, summary  # late: statistics and figures take a second to import
+    from . import extras as tables  # late: statistics and figures take a second to import
+    from . import report, summary
+    from .yardstick import yardsticks
 
-    found = summary.summarise(study, finished)
+    wish = request.wish
+    found = summary.summarise(study, finished, yardsticks(study, wish.folds, request.compute))
+    claimed = inflated(study, request) if request.extras.inflation else None
     page = report.write_report(
-        study, found, cells=finished, checks=checks, commands=[*commands(study, wish), command], gan_seed=wish.gan_seed
-    )
+        study, found, cells=finished, checks=checks, commands=[*commands(study, wish), request.command],
+        gan_seed=wish.gan_seed, external=tables.external_test(external, study, finished) if external else None,
+        inflation=tables.inflation_table(found, claimed) if claimed else None,
+    )  # fmt: skip
     return page, found
 
 
@@ -135,14 +188,58 @@ def _tell(found: "Summary", page: Path) -> None:
     results.print(f"Report: {page}")
 
 
+def _per_image_wish(wish: plan.Wish) -> plan.Wish:
+    """Two models, two arms, one seed: enough to show what a split per image would have claimed."""
+    arms = (Arm("original"), Arm("cyclegan"))
+    return plan.Wish((0,), arms, ("simplecnn", "resnet18"), 1, wish.preset, "none", wish.gan_seed, recipe=wish.recipe)
+
+
+def inflate(study: Study, request: Request, *, jobs: int, judge: Judge) -> None:
+    """Train what a split per image needs, with a translator that saw siblings of test scans, as such studies do."""
+    sub, wish = per_image(study), _per_image_wish(request.wish)
+    console.print(f"A split per image, to show what it would have claimed ({sub.path}):")
+    prepare(sub, wish, request.compute, judge)
+    run.run(sub, plan.cells(sub, wish, request.compute), jobs=jobs, threads=1, keep_weights=False)
+
+
+def inflated(study: Study, request: Request) -> "Summary | None":
+    """What the split per image would have claimed, from its finished cells."""
+    from .summary import summarise
+
+    sub = per_image(study)
+    finished = [cell for cell in plan.cells(sub, _per_image_wish(request.wish), request.compute) if cell.is_done]
+    return summarise(sub, finished) if finished else None
+
+
+def run_plan(study: Study, source: str, folds: Sequence[int], seeds: int, compute: Compute, *, jobs: int, command: str) -> Path:
+    """Train every run of a plan on folds by group and on a split per image; write `report/plan-NAME.html` and `.md`."""
+    chosen = ablation.read(source)
+    sets = {}
+    failures = []
+    for name, place, used in (("split per image", per_image(study), [0]), ("folds by group", study, folds)):
+        pairs = list(ablation.cells(place, chosen, used, seeds, compute))
+        unique = list({cell.path: cell for _, cell in pairs}.values())
+        console.print(f"{chosen.title}, {name}: {len(unique)} cells, {len(run.missing(unique, False))} to train.")
+        failures += run.run(place, unique, jobs=jobs, threads=1, keep_weights=False)
+        sets[name] = (place, pairs)
+    from . import extras as tables
+    from .report import write_plan
+
+    page = write_plan(study, Path(source).stem, tables.plan_table(chosen, sets), command)
+    results.print(f"Plan: {page}")
+    if failures:
+        raise BusError(f"{len(failures)} cells failed (see above); {page} leaves them out. Run the same command again to train them.")
+    return page
+
+
 def commands(study: Study, wish: plan.Wish) -> list[str]:
     """The commands that make the study, its translators and synthetic scans again, as a user would type them."""
     lines = []
-    for fold in wish.folds:
-        place = study.gan_path(fold, study.target, wish.gan_seed)
-        rows = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))
+    for fold, label in wish.synthetic(study):
+        place = study.gan_path(fold, label, wish.gan_seed)
+        rows = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
         if rows and (place / "config.json").exists():
             lines += datasheet.commands(
-                study, fold, study.target, wish.gan_seed, len(rows), data=study.settings.data.path, where=str(study.path)
+                study, fold, label, wish.gan_seed, len(rows), data=study.settings.data.path, where=str(study.path)
             )
     return lines

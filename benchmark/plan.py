@@ -1,26 +1,26 @@
-"""Which cells a benchmark has, what each trains on, and the check that nothing leaks."""
+"""Which cells a benchmark has, and everything that decides what each of them learns."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 from .. import files
-from ..classify.models import MODELS
-from ..classify.train import Recipe
+from ..classify.models import DEEP, MODELS
+from ..classify.recipe import Recipe
 from ..compute import Compute
 from ..data.study import Study
 from ..errors import BusError, UsageError, did_you_mean
 from ..gan import synth
+from . import unverified
+from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
 
-ARMS = {
-    "original": "the training part as it is",
-    "weighted": "the loss weighted by the inverse class frequency",
-    "oversampled": "scans of the target class repeated",
-    "cyclegan": "synthetic scans of the target class added",
-    "relabelled": "negative control: the translator's sources, untranslated, under the target's label",
-}
-DEFAULT_ARMS = ("original", "weighted", "oversampled", "cyclegan")
+PHANTOMS, PHANTOM_SEED = 780, 1_000  # of --init phantom; a study made from phantoms has those of seed 0
+PHANTOM_CLASSES = ("benign", "malignant", "normal")
+PHANTOM_INIT = f"phantom: {PHANTOMS} of seed {PHANTOM_SEED}, for as many steps"
 STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
     "demo": (60, 15),
     "quick": (600, 250),
@@ -34,12 +34,12 @@ class Cell:
     """One training of one classifier: its place in the plan, its folder and everything that decides its result."""
 
     fold: int
-    arm: str
+    arm: str  # kind[:source][@dose]
     model: str
     seed: int
     recipe: Recipe
     gan_seed: int
-    added: int  # training scans beyond the original ones
+    added: dict[str, int]  # class → training scans beyond the original ones
     precision: str
     device: str
     preset: str
@@ -47,18 +47,20 @@ class Cell:
     synthetic: str  # hash of the synthetic scans used, "" where there are none
     test_pixels: str
     root: Path  # the study's folder for cells of this fold
+    folder: Path | None = None  # of another generator's scans; their content is in `synthetic`
 
     @property
     def config(self) -> dict[str, object]:
         """What decides the result, as saved in config.json; paths are no part of it."""
         found = asdict(self)
         found.pop("root")
+        found.pop("folder")
         return found
 
     @property
     def path(self) -> Path:
         """The cell's folder; its name ends in a short hash of the configuration."""
-        return self.root / self.arm / self.model / f"seed-{self.seed}-{files.sha256_json(self.config)[:8]}"
+        return self.root / parse(self.arm).folder / self.model / f"seed-{self.seed}-{files.sha256_json(self.config)[:8]}"
 
     @property
     def is_done(self) -> bool:
@@ -79,10 +81,33 @@ class Cell:
         return f"fold {self.fold} · {self.arm} · {self.model} · seed {self.seed}"
 
 
-def needed(study: Study, fold: int, target: str) -> int:
-    """How many scans the target class lacks in the training part of `fold` to be as large as the largest class."""
+def needed(study: Study, fold: int, label: str, dose: float = 1.0) -> int:
+    """How many scans class `label` gets in the training part of `fold`: `dose` times what it lacks of the largest class."""
     counts = Counter(study.scans[row].label for row in study.train(fold))
-    return max(counts.values()) - counts[target]
+    return round(dose * (max(counts.values()) - counts[label]))
+
+
+def picked(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[synth.Synthetic]:
+    """The first `number` synthetic scans of class `label` that were made from class `source` ("" for any)."""
+    found = _there(study, fold, label, gan_seed, source, number)
+    if len(found) < number:
+        raise BusError(
+            f"Fold {fold} has {len(found)} synthetic {label} scans{f' made from {source}' * bool(source)}; "
+            f"{number} are needed. Run bus synth with a larger --n."
+        )
+    return found
+
+
+def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> int:
+    """How many synthetic scans of `label` hold `number` made from `source`; they come in a fixed order of sources."""
+    rows = study.rows_of(study.train(fold), [name for name in study.classes if name != label])
+    labels = [study.scans[row].label for row in rows]
+    if not source:
+        return number
+    if source not in labels:
+        raise UsageError(f"Fold {fold} has no {source} scans to make {label} scans from.")
+    order = [labels[place] for place in synth.ordered_sources(labels, gan_seed)]
+    return next(islice((place + 1 for place, name in enumerate(cycle(order)) if name == source), number - 1, None), 0)
 
 
 def names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
@@ -110,12 +135,49 @@ class Wish:
     """What a user asks of a benchmark."""
 
     folds: tuple[int, ...]
-    arms: tuple[str, ...] = DEFAULT_ARMS
+    arms: tuple[Arm, ...] = tuple(map(Arm, DEFAULT_ARMS))
     models: tuple[str, ...] = MODELS
     seeds: int = 1
     preset: str = "quick"
     init: str = "none"
     gan_seed: int = 0
+    balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
+    recipe: tuple[tuple[str, Any], ...] = ()  # changed fields of Recipe, for all arms and models alike
+    folder: Path | None = None  # another generator's scans of the target class, for the arm `unverified`
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, from which `from_json` makes the same wish."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(replace(self, folder=None))))
+        return {**plain, "arms": [str(arm) for arm in self.arms], "folder": str(self.folder) if self.folder else None}
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Wish":
+        """The wish that `to_json` wrote; KeyError or TypeError for anything else."""
+        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+        given |= {"arms": tuple(map(parse, found["arms"])), "recipe": tuple((name, value) for name, value in found["recipe"])}
+        return cls(**given | {"folder": Path(found["folder"]) if found["folder"] else None})
+
+    def raised(self, study: Study) -> tuple[str, ...]:
+        """The classes that the arms raise."""
+        return self.balance or (study.target,)
+
+    def synthetic(self, study: Study) -> dict[tuple[int, str], int]:
+        """(fold, class) → how many synthetic scans of the study's own translators the arms need; empty if none."""
+        found: dict[tuple[int, str], int] = {}
+        for arm in (arm for arm in self.arms if arm.kind in TRANSLATED):
+            for fold in self.folds:
+                for label, wanted in _added(study, self, arm, fold).items():
+                    most = to_make(study, fold, label, self.gan_seed, arm.source, wanted)
+                    found[fold, label] = max(most, found.get((fold, label), 0))
+        return found
+
+
+def _added(study: Study, wish: Wish, arm: Arm, fold: int) -> dict[str, int]:
+    """Class → scans that an arm adds. A class is no source of itself, so it is passed over in its own source's arm."""
+    if arm.kind not in ADDING:
+        return {}
+    wanted = {label: needed(study, fold, label, arm.dose) for label in wish.raised(study) if label != arm.source}
+    return {label: number for label, number in wanted.items() if number}
 
 
 def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
@@ -124,90 +186,76 @@ def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
         raise UsageError(f"--preset {wish.preset} is unknown; choose one of {', '.join(STEPS)}.{did_you_mean(wish.preset, STEPS)}")
     if wish.seeds < 1:
         raise UsageError(f"--seeds {wish.seeds}: expected 1 or more.")
-    found = []
-    for fold in wish.folds:
-        training, test = (study.pixels_sha256(rows) for rows in (study.train(fold), study.test(fold)))
-        for model in wish.models:
-            for seed in range(wish.seeds):
-                found += [_cell(study, wish, compute, (fold, arm, model, seed), training, test) for arm in wish.arms]
-    return found
+    return [cell for fold in wish.folds for cell in _cells(study, wish, compute, fold)]
 
 
-def _cell(
-    study: Study, wish: Wish, compute: Compute, place: tuple[int, str, str, int], training: str, test: str
-) -> Cell:
-    fold, arm, model, seed = place
-    steps = STEPS[wish.preset][model == "vgg19"]
-    added = needed(study, fold, study.target) if arm in ("oversampled", "cyclegan", "relabelled") else 0
-    synthetic = ""
-    if arm in ("cyclegan", "relabelled"):
-        rows = synth.read_manifest(study.synth_path(fold, study.target, wish.gan_seed))[:added]
-        synthetic = files.sha256_bytes("\n".join(f"{row.sha256} {row.source_sha256}" for row in rows).encode())
-    recipe = Recipe(model, steps, init=_init_name(wish.init), weighted=arm == "weighted")
-    return Cell(
-        fold, arm, model, seed, recipe, wish.gan_seed, added, compute.precision, compute.device, wish.preset,
-        training, synthetic, test, study.cells_path(fold),
-    )  # fmt: skip
+def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Cell]:
+    changes = dict(wish.recipe)
+    if wish.folder and wish.raised(study) != (study.target,):
+        raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
+    if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):
+        raise UsageError("validation = true goes with the arms original and weighted: translators see the whole training part.")
+    training = study.pixels_sha256(parts(study, fold, Recipe("", 0, **changes))[0])
+    test = study.pixels_sha256(study.test(fold))
+    added = {arm: _added(study, wish, arm, fold) for arm in wish.arms}
+    synthetic = {arm: _synthetic(study, wish, arm, fold, added[arm]) for arm in wish.arms}
+    for model in wish.models:
+        steps = STEPS[wish.preset][model in DEEP]
+        for seed in range(wish.seeds):
+            for arm in wish.arms:
+                recipe = recipe_for(study, fold, model, arm, steps, changes, _init_name(wish.init))
+                yield Cell(
+                    fold, str(arm), model, seed, recipe, wish.gan_seed, added[arm], compute.precision, compute.device,
+                    wish.preset, training, synthetic[arm], test, study.cells_path(fold),
+                    wish.folder if arm.kind == "unverified" else None,
+                )  # fmt: skip
+
+
+def recipe_for(
+    study: Study, fold: int, model: str, arm: Arm, steps: int, changes: Mapping[str, Any], init: str = "none", *, epochs: int = 0
+) -> Recipe:  # fmt: skip
+    """The recipe of one cell; `epochs` passes over the fold's own scans instead of `steps`."""
+    recipe = Recipe(model, steps, init=init, weighted=arm.kind == "weighted", **changes)
+    if recipe.schedule == "plateau" and not recipe.validation:
+        raise UsageError("schedule = plateau watches a validation part: set validation = true too.")
+    if recipe.schedule == "cosine" and not epochs:
+        return recipe
+    epoch = -(-len(parts(study, fold, recipe)[0]) // recipe.batch)
+    return replace(recipe, epoch=epoch, steps=epochs * epoch or steps)
+
+
+def parts(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], list[int]]:
+    """Rows that a recipe trains on and rows it may watch: with `validation` the next fold, which is cut by group too."""
+    rows = study.train(fold)
+    if not recipe.validation:
+        return rows, []
+    if study.settings.k < 3:
+        raise BusError("A validation part needs a study of at least 3 folds (--k): one to test, one to watch, one to train.")
+    watched = study.test((fold + 1) % study.settings.k)
+    return sorted(set(rows) - set(watched)), watched
+
+
+def _synthetic(study: Study, wish: Wish, arm: Arm, fold: int, added: dict[str, int]) -> str:
+    """Hash of the synthetic scans that an arm uses, with their sources; "" where it uses none."""
+    if arm.kind == "unverified" and wish.folder:
+        return unverified.sha256(study, wish.folder, sum(added.values()))
+    if arm.kind not in TRANSLATED:
+        return ""
+    lines = [
+        f"{row.sha256} {row.source_sha256}"
+        for label, number in added.items()
+        for row in _there(study, fold, label, wish.gan_seed, arm.source, number)
+    ]
+    return files.sha256_bytes("\n".join(lines).encode())
+
+
+def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[synth.Synthetic]:
+    """What is already there of `picked`: a plan can be shown before its synthetic scans are made."""
+    rows = synth.read_manifest(study.synth_path(fold, label, gan_seed))
+    return [row for row in rows if source in ("", row.source_label)][:number]
 
 
 def _init_name(init: str) -> str:
+    if init == "phantom":
+        return PHANTOM_INIT
     return init if init in ("none", "imagenet") else str(Path(init).resolve())
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the leak audit: what was checked, on how many scans, and whether it held."""
-
-    name: str
-    count: int
-    ok: bool
-    detail: str = ""
-
-
-def audit(study: Study, fold: int, gan_seed: int, arms: Sequence[str]) -> list[Check]:
-    """Check a fold and its synthetic scans for leaks (DESIGN 5); raises BusError naming the first one found."""
-    train, test = study.train(fold), study.test(fold)
-    shared = {study.groups[row] for row in train} & {study.groups[row] for row in test}
-    same = {study.scans[row].sha256 for row in train} & {study.scans[row].sha256 for row in test}
-    checks = [
-        Check(
-            "no group is in both the training and the test part",
-            len(train) + len(test),
-            not shared,
-            ", ".join(sorted(shared)[:3]),
-        ),
-        Check("no test scan has the pixels of a training scan", len(test), not same, ", ".join(sorted(same)[:3])),
-    ]
-    if "cyclegan" in arms or "relabelled" in arms:
-        checks += _audit_synthetic(study, fold, gan_seed)
-    for check in checks:
-        if not check.ok:
-            raise BusError(
-                f"Leak in fold {fold}: it does not hold that {check.name} ({check.detail}). "
-                "Nothing was trained. Make the synthetic scans of this fold again with bus gan train --redo and bus synth."
-            )
-    return checks
-
-
-def _audit_synthetic(study: Study, fold: int, gan_seed: int) -> list[Check]:
-    folder = study.synth_path(fold, study.target, gan_seed)
-    gan = study.gan_path(fold, study.target, gan_seed)
-    rows = synth.read_manifest(folder)[: needed(study, fold, study.target)]
-    generator = files.sha256_file(gan / "generator.safetensors")
-    config = files.read_json(gan / "config.json")
-    training = {(study.scans[row].sha256, study.scans[row].group) for row in study.train(fold)}
-    tests = {study.groups[row] for row in study.test(fold)}
-    synth.load(folder, rows, study.settings.size)  # every file against the hash in its manifest
-
-    def check(name: str, bad: list[synth.Synthetic]) -> Check:
-        return Check(name, len(rows), not bad, bad[0].file if bad else "")
-
-    return [
-        check("every synthetic scan was made for this fold", [row for row in rows if row.fold != fold]),
-        check("every synthetic scan comes from this fold's generator", [row for row in rows if row.generator_sha256 != generator]),
-        check("every source is a training scan of this fold, with its group",
-              [row for row in rows if (row.source_sha256, row.source_group) not in training]),
-        check("no source belongs to a group of the test part", [row for row in rows if row.source_group in tests]),
-        Check("the generator saw the training part of this fold and nothing else", len(study.train(fold)),
-              config["fold"] == fold and config["training_pixels"] == study.pixels_sha256(study.train(fold)), str(gan)),
-    ]  # fmt: skip

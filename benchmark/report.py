@@ -7,11 +7,16 @@ from typing import Any
 from ..data.study import Study
 from ..files import write_bytes, write_csv, write_text
 from . import export, gallery, sections
+from .arms import parse
+from .audit import Check
 from .claim import ITEMS
 from .figures import Figure
 from .page import render_markdown, render_page
-from .plan import ARMS, Cell, Check
+from .plan import Cell
 from .summary import Summary
+from .yardstick import MEANING
+
+EXTRAS: dict[str, Any] = {"external": None, "inflation": None}  # sections that a report may have, by their names in the templates
 
 
 def write_report(
@@ -22,15 +27,18 @@ def write_report(
     commands: Sequence[str] | None = None,
     checks: Sequence[Check] | None = None,
     gan_seed: int = 0,
+    **extras: Any,
 ) -> Path:
     """Write the folder `report` of a study and return the path of its page.
 
     `index.html` makes no request and needs no script; `report.md` says the same; `results.csv` has a row a
-    cell, `metrics.csv` and `contrasts.csv` a row a number; `figures` holds the drawings. `commands` are what the user ran, `checks` the outcome of the leak audit.
-    Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
+    cell, `metrics.csv` and `contrasts.csv` a row a number; `figures` holds the drawings. `commands` are what the user ran,
+    `checks` the outcome of the leak audit. `extras` are the tables of sections that only some reports have (EXTRAS). Parts that
+    don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
     folder = study.path / "report"
-    content = context(study, summary, cells=cells, commands=commands, checks=checks, gan_seed=gan_seed)
+    content = context(study, summary, cells=cells, commands=commands, checks=checks, gan_seed=gan_seed) | EXTRAS | extras
+    content["limits"] = sections.limits(study, summary, sorted({cell.preset for cell in cells}), content["external"] is not None)
     for figure in all_figures(content):
         write_text(folder / "figures" / f"{figure.name}.svg", figure.svg + "\n")
     for translator in content["translators"]:
@@ -44,6 +52,15 @@ def write_report(
     write_text(folder / "report.md", render_markdown("report.md.j2", content))
     write_text(folder / "index.html", render_page("report.html.j2", content))
     return folder / "index.html"
+
+
+def write_plan(study: Study, name: str, content: dict[str, Any], command: str) -> Path:
+    """Write the page and the Markdown of a plan's runs beside the report; returns the page's path."""
+    everything = {**content, "study": study, "command": command, "banners": study.settings.banners}
+    folder = study.path / "report"
+    write_text(folder / f"plan-{name}.md", render_markdown("plan.md.j2", everything))
+    write_text(folder / f"plan-{name}.html", render_page("plan.html.j2", everything))
+    return folder / f"plan-{name}.html"
 
 
 def context(
@@ -72,14 +89,14 @@ def context(
         "leading": leading,
         "others": others,
         "metrics": sections.METRICS,
-        "arms": {arm: ARMS.get(arm, "another generator’s scans, unverified") for arm in summary.arms},
+        "arms": {arm: parse(arm).meaning for arm in summary.arms},
         "results": sections.results(summary, flagged),
+        "yardstick": MEANING.format(study.settings.size) if summary.yardstick else "",
         "curves": sections.curves(summary, flagged),
         "confusions": sections.confusions(summary, flagged),
         "translators": translators,
         "cohort": sections.cohort(study),
         "checks": checks,
-        "limits": sections.limits(study, summary, presets),
         "cost": sections.cost(summary, translators),
         "commands": commands,
         "versions": sections.versions(),

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
+from torch import nn
 
 from .. import files
 from ..classify import metrics
@@ -17,10 +19,15 @@ from ..classify.models import build
 from ..classify.train import Examples, fit, predict
 from ..compute import Compute
 from ..console import Interrupted, interruptible, progress, results
+from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
-from .plan import Cell
+from . import unverified, warm_start
+from .arms import parse
+from .external import External
+from .external import write as write_external
+from .plan import PHANTOM_INIT, Cell, parts, picked
 
 WEIGHTS = "classifier.safetensors"
 
@@ -31,79 +38,122 @@ def key(digest: str) -> int:
 
 
 def examples(study: Study, cell: Cell) -> Examples:
-    """The training part of one cell: the fold's real scans first, then what the arm adds under the target's label."""
-    rows = study.train(cell.fold)
-    pixels, labels = [study.pixels[rows]], [study.labels[rows]]
-    keys = [key(study.scans[row].sha256) for row in rows]
-    target = study.classes.index(study.target)
-    if cell.arm == "oversampled":
-        own = study.rows_of(rows, [study.target])
-        order = np.random.default_rng((cell.seed, 12)).permutation(len(own))
-        extra = [own[order[place % len(own)]] for place in range(cell.added)]
-        pixels.append(study.pixels[extra])
-        keys += [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
-    elif cell.arm in ("cyclegan", "relabelled"):
-        folder = study.synth_path(cell.fold, study.target, cell.gan_seed)
-        made = synth.read_manifest(folder)[: cell.added]
-        keys += [key(row.sha256) for row in made]
-        if cell.arm == "cyclegan":
-            pixels.append(synth.load(folder, made, study.settings.size))
-        else:
-            place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-            pixels.append(study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]])
-    labels.append(np.full(sum(map(len, pixels)) - len(rows), target))
-    return Examples(np.concatenate(pixels), np.concatenate(labels), keys)
+    """The training part of one cell: the fold's real scans first, then what the arm adds under the raised classes' labels."""
+    own, arm = _own(study, parts(study, cell.fold, cell.recipe)[0]), parse(cell.arm)
+    pixels, labels, keys = [own.pixels], [own.labels], list(own.keys)
+    for label, number in cell.added.items():
+        more = _repeated if arm.kind == "oversampled" else _synthetic
+        squares, names = more(study, cell, label, number)
+        pixels.append(squares)
+        labels.append(np.full(len(squares), study.classes.index(label)))
+        keys += names
+    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels))
 
 
-def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> None:
-    """Train one cell and write its folder, whole or not at all; for a process of its own."""
+def _own(study: Study, rows: list[int]) -> Examples:
+    """Real scans as they are."""
+    return Examples(study.pixels[rows], study.labels[rows], [key(study.scans[row].sha256) for row in rows])
+
+
+def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+    """Real scans of class `label` again, each as often as the others or once more, with keys of their own."""
+    own = study.rows_of(study.train(cell.fold), [label])
+    order = np.random.default_rng((cell.seed, 12, study.classes.index(label))).permutation(len(own))
+    extra = [own[order[place % len(own)]] for place in range(number)]
+    return study.pixels[extra], [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
+
+
+def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+    """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
+    arm = parse(cell.arm)
+    if cell.folder:
+        squares = unverified.load(study, cell.folder, number)
+        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares]
+    made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
+    keys = [key(row.sha256) for row in made]
+    if arm.kind == "cyclegan":
+        return synth.load(study.synth_path(cell.fold, label, cell.gan_seed), made, study.settings.size), keys
+    place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
+    return study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]], keys
+
+
+def write_answers(path: Path, study: Study, fold: int, chances: NDArray[np.float64]) -> None:
+    """Write probabilities of a fold's test scans (N×classes) as `predictions.csv`."""
+    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
+    rows = [
+        [study.scans[row].file, study.scans[row].sha256, study.scans[row].label, study.scans[row].group, fold,
+         study.classes[answer], *(f"{value:.8f}" for value in shares)]
+        for row, answer, shares in zip(study.test(fold), metrics.answers(chances), chances, strict=True)
+    ]  # fmt: skip
+    files.write_csv(path, header, rows)
+
+
+def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None) -> None:
+    """Train one cell and write its folder, whole or not at all; for a process of its own.
+
+    `external` is a kept set of scans from elsewhere, which the network answers at once, while it is at hand.
+    """
     compute = Compute(cell.device, cell.precision, threads)
     compute.start()
     study = Study.open(study_path)
-    outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed)
+    if external and cell.is_done and (cell.path / WEIGHTS).exists():
+        network = build(cell.model, len(study.classes), str(cell.path / WEIGHTS), cell.seed).to(compute.device).eval()
+        _answer_external(study, cell, network, External.open(external), compute)
+        return
+    watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
+    outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched,
+                  first=str(warm_start.path(study, cell)) if cell.recipe.init == PHANTOM_INIT else None)  # fmt: skip
     rows = study.test(cell.fold)
     probabilities = predict(outcome.network, study.pixels[rows], compute)
     target = study.classes.index(study.target)
     found = metrics.scores(study.labels[rows], probabilities, target)
-    answers = metrics.answers(probabilities)
-    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
-    table = [
-        [study.scans[row].file, study.scans[row].sha256, study.scans[row].label, study.scans[row].group, cell.fold,
-         study.classes[answer], *(f"{value:.8f}" for value in shares)]
-        for row, answer, shares in zip(rows, answers, probabilities, strict=True)
-    ]  # fmt: skip
     shutil.rmtree(cell.path, ignore_errors=True)
     files.write_json(cell.path / "config.json", cell.config)
-    files.write_csv(cell.path / "predictions.csv", header, table)
+    write_answers(cell.path / "predictions.csv", study, cell.fold, probabilities)
     losses = [round(float(np.mean(part)), 5) for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))]
     about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
     files.write_json(cell.path / "metrics.json", {**found, **about})
     if keep_weights:
         state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
         files.write_bytes(cell.path / WEIGHTS, safetensors_bytes(state))
+    if external:
+        _answer_external(study, cell, outcome.network, External.open(external), compute)
     done = {"config": files.sha256_json(cell.config), "predictions": files.sha256_file(cell.path / "predictions.csv")}
     files.write_json(cell.path / "DONE", done)
 
 
-def missing(cells: Sequence[Cell], keep_weights: bool) -> list[Cell]:
-    """The cells that have to be trained."""
-    return [cell for cell in cells if not cell.is_done or (keep_weights and not (cell.path / WEIGHTS).exists())]
+def _answer_external(study: Study, cell: Cell, network: nn.Module, external: External, compute: Compute) -> None:
+    write_external(external, cell.path, study.classes, predict(network, external.pixels, compute))
 
 
-def run(study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_weights: bool) -> list[str]:
+def missing(cells: Sequence[Cell], keep_weights: bool, external: External | None = None) -> list[Cell]:
+    """The cells that have to be trained, or that have not answered the external scans yet."""
+    return [
+        cell
+        for cell in cells
+        if not cell.is_done
+        or (keep_weights and not (cell.path / WEIGHTS).exists())
+        or (external and not (cell.path / external.file).exists())
+    ]
+
+
+def run(
+    study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_weights: bool, external: External | None = None
+) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed, a sentence each.
 
     A failed cell does not stop the others. Raises Interrupted after Ctrl-C: finished cells stay, running ones are
     started again next time.
     """
-    todo = sorted(missing(cells, keep_weights), key=lambda cell: cell.recipe.model != "vgg19")  # the longest first
+    todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model != "vgg19")  # the longest first
     if not todo:
         return []
     failures: list[str] = []
     with interruptible() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
         pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_worker)
         try:
-            waiting = {pool.submit(run_cell, study.path, cell, threads, keep_weights): cell for cell in todo}
+            kept = external.folder if external else None
+            waiting = {pool.submit(run_cell, study.path, cell, threads, keep_weights, kept): cell for cell in todo}
             while waiting:
                 ready, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in ready:

@@ -13,9 +13,10 @@ from ..classify.models import TITLES
 from ..data.cohort import COHORTS, GROUP_SOURCES
 from ..data.study import Study
 from . import figures
+from .arms import parse
 from .figures import Effect, Figure
 from .plan import Cell
-from .summary import PRIMARY, Contrast, Group, Summary
+from .summary import PRIMARY, Contrast, Group, Summary, below
 
 METRICS = {  # key → heading, in the order of the tables
     "accuracy": "accuracy",
@@ -120,13 +121,13 @@ def forests(summary: Summary, flagged: Flags) -> list[Figure]:
 
 
 def contrast_rows(summary: Summary, flagged: Flags) -> tuple[list[Json], list[Json]]:
-    """Rows of the table of effects: the two named contrasts in the primary metric, then everything else."""
+    """Rows of the table of effects: what synthetic scans did in the primary metric (by dose and source class too), then the rest."""
     rows = [
         {
             "name": CONTRASTS.get(c.name, (c.name,))[0], "pair": f"{c.first} − {c.second}",
             "metric": METRICS.get(c.metric, c.metric) + " × 100" * (c.metric == "brier"),
             "effect": effect(c, flagged), "interval": c.interval,
-            "leads": c.name in CONTRASTS and c.metric == PRIMARY,
+            "leads": c.metric == PRIMARY and (c.name in CONTRASTS or parse(c.first).kind == "cyclegan"),
         }
         for c in summary.contrasts
     ]  # fmt: skip
@@ -135,20 +136,25 @@ def contrast_rows(summary: Summary, flagged: Flags) -> tuple[list[Json], list[Js
 
 def results(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]:
     """The groups of the results table, one a model, with a row an arm."""
+    low = below(summary.table, summary.yardstick) if summary.yardstick else []
     return [
         (
             title(model),
-            [{"group": g, "flag": flagged.get((g.arm, g.model), "")} for g in _groups(summary, model)],
+            [
+                {"group": g, "flag": flagged.get((g.arm, g.model), ""), "below": (g.arm, g.model) in low}
+                for g in _groups(summary, model)
+            ],
         )
         for model in summary.models
     ]
 
 
 def curves(summary: Summary, flagged: Flags) -> list[list[Figure]]:
-    """ROC and calibration of every model, all arms in one drawing."""
+    """ROC and calibration of every model, all arms in one drawing, without those that differ in dose or source only."""
     found = []
     for model in summary.models:
-        groups, name, slug = _groups(summary, model), title(model), re.sub(r"\W+", "-", model)
+        name, slug = title(model), re.sub(r"\W+", "-", model)
+        groups = [g for g in _groups(summary, model) if g.arm == parse(g.arm).kind] or _groups(summary, model)
         roc = {g.arm: g.roc for g in groups if g.roc}
         bins = {g.arm: g.calibration for g in groups if g.calibration}
         drawn = []
@@ -213,7 +219,7 @@ def cohort(study: Study) -> Json:
     }
 
 
-def limits(study: Study, summary: Summary, presets: Sequence[str]) -> list[str]:
+def limits(study: Study, summary: Summary, presets: Sequence[str], external: bool = False) -> list[str]:
     """What this study cannot say, as far as the tool can know."""
     k, tested, seeds = study.settings.k, len(summary.folds), summary.seeds
     gains = [c.interval for c in primary(summary, "gain")]
@@ -239,7 +245,8 @@ def limits(study: Study, summary: Summary, presets: Sequence[str]) -> list[str]:
         f"Scans are {study.settings.size} px a side; finer detail is lost to translator and classifier alike.",
         "The black bars of letterboxing tell a scan’s aspect ratio, and marks burned into a scan may go with "
         "its class. A classifier can use both; this report does not measure how much it did.",
-        "One data set, no external test: other scanners, hospitals and patients may give other results.",
+        ("One data set, and one external set that tests the target against other lesions only" if external else "One data set, no external test")
+        + ": other scanners, hospitals and patients may give other results.",
         "AUC and ROC are averages over cells, since scores of separately trained models don’t compare. Training "
         "on a balanced set raises the predicted probability of the target, which shows in the calibration.",
     ]

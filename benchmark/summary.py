@@ -13,19 +13,12 @@ from ..data.study import Study
 from ..errors import BusError
 from ..files import read_csv, read_json
 from . import stats
+from .arms import Arm, parse
 from .stats import Interval as Interval
 
 PRIMARY = "macro_f1"
-ARMS = ("original", "weighted", "oversampled", "cyclegan", "relabelled")  # order in tables; others follow
 CORE = ("original", "oversampled", "cyclegan")  # the arms that a claim needs
 GAIN, TRANSLATOR = "gain", "translator"
-COMPARISONS = {  # name → first − second (DESIGN 6); any other arm is compared with `original`
-    GAIN: ("cyclegan", "original"),
-    TRANSLATOR: ("cyclegan", "oversampled"),
-    "weighted − original": ("weighted", "original"),
-    "oversampled − original": ("oversampled", "original"),
-    "relabelled − oversampled": ("relabelled", "oversampled"),
-}
 CONDITIONAL = (
     "The intervals tell how much other scans of the same kind would change the numbers. They hold for the "
     "classifiers and translators trained here: training them again adds a spread that only more seeds show."
@@ -100,6 +93,7 @@ class Summary:
     cost: dict[str, Any]  # {"cells": n, "seconds": s, "steps": {model: steps or None}}
     always: dict[str, Any]  # what one constant answer scores: {"class": …, "accuracy": …, "macro_f1": …}
     notes: list[str] = field(default_factory=list)  # sentences a reader must see with the numbers
+    yardstick: Group | None = None  # a frozen network's features and a linear model, on the same folds
 
 
 @dataclass(frozen=True)
@@ -172,7 +166,7 @@ class Block:
 def pool(model: str, answers: Sequence[Answers], target: int) -> Block:
     """Join a model's answers of all folds, by arm and seed, and resample them with one draw of groups."""
     at = {(one.cell.arm, one.cell.fold, one.cell.seed): one for one in answers}
-    order = sorted({arm for arm, _, _ in at}, key=arm_order)
+    order = sorted({arm for arm, _, _ in at}, key=lambda arm: parse(arm).order)
     places = {arm: {(f, s) for a, f, s in at if a == arm} for arm in order}
     arms, folds, seeds = stats.comparable(places, CORE)
     parts = [at[arms[0], fold, seeds[0]] for fold in folds]
@@ -186,11 +180,6 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Block:
     resampled = {arm: [stats.evaluate(sample, one) for one in pooled[arm]] for arm in arms}
     kept = {arm: [at[arm, f, s] for f in folds for s in seeds] for arm in arms}
     return Block(model, sample, kept, pooled, resampled)
-
-
-def arm_order(arm: str) -> tuple[int, str]:
-    """Sort key of arms: those of DESIGN 6 in their order, then the others by name."""
-    return (ARMS.index(arm) if arm in ARMS else len(ARMS), arm)
 
 
 def number(value: float) -> float | None:
@@ -228,9 +217,23 @@ def table_row(block: Block, arm: str, classes: Sequence[str]) -> Group:
 
 
 def comparisons(arms: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """The contrasts that these arms allow: name → (first, second), read as first − second."""
-    pairs = COMPARISONS | {f"{arm} − original": (arm, "original") for arm in arms if arm not in ARMS}
-    return {name: pair for name, pair in pairs.items() if set(pair) <= set(arms)}
+    """The contrasts that these arms allow: name → (first, second), read as first − second (DESIGN 6).
+
+    Gain and translator stand for `cyclegan` in full dose, or the smallest that was run. Every arm is compared with
+    `original`; those that take synthetic scans or their sources also with as many repeated real scans.
+    """
+    parts = sorted(map(parse, arms), key=lambda arm: arm.order)
+    leading = [arm for arm in parts if arm.kind == "cyclegan" and not arm.source]
+    lead = next((arm for arm in leading if arm.dose == 1), leading[0] if leading else Arm("cyclegan"))
+    against = Arm("oversampled", dose=lead.dose)
+    pairs = {GAIN: (lead, Arm("original")), TRANSLATOR: (lead, against)}
+    for arm in parts:
+        repeated = Arm("oversampled", dose=arm.dose)
+        pairs |= {f"{arm} − original": (arm, Arm("original"))} if arm.kind not in ("original", "relabelled") else {}
+        pairs |= {f"{arm} − {repeated}": (arm, repeated)} if arm.kind in ("cyclegan", "relabelled", "unverified") else {}
+    named = {name: (str(first), str(second)) for name, (first, second) in pairs.items()}
+    unique = {pair: name for name, pair in reversed(named.items())}  # gain and translator keep their names
+    return {name: pair for name, pair in named.items() if set(pair) <= set(arms) and unique[pair] == name}
 
 
 def contrast(block: Block, test_share: float) -> list[Contrast]:
@@ -301,8 +304,25 @@ def remarks(blocks: Sequence[Block], table: Sequence[Group], always: dict[str, A
     return found
 
 
-def summarise(study: Study, cells: Sequence[Cell]) -> Summary:
-    """Read the cells' answers and say what they show: table, contrasts, verdicts.
+def below(table: Sequence[Group], yardstick: Group) -> list[tuple[str, str]]:
+    """(arm, model) of what was retrained for less macro-F1 than the yardstick has."""
+    mark = yardstick.metrics[PRIMARY]
+    return [(row.arm, row.model) for row in table if (value := row.metrics[PRIMARY]) is not None and mark is not None and value < mark]
+
+
+def against_yardstick(study: Study, table: Sequence[Group], places: Sequence[Cell]) -> tuple[Group | None, list[str]]:
+    """The yardstick's row and a sentence on who stays below it."""
+    if not places:
+        return None, []
+    target = study.classes.index(study.target)
+    group = table_row(pool("yardstick", [read_answers(place, study.classes) for place in places], target), "original", study.classes)
+    short = [f"{model} on {arm}" for arm, model in below(table, group)]
+    found = "; ".join(short) if short else "none"
+    return group, [f"Retrained networks below the yardstick in macro-F1 ({group.metrics[PRIMARY]:.3f}): {found}."]
+
+
+def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = ()) -> Summary:
+    """Read the cells' answers and say what they show: table, contrasts, verdicts, all beside the yardstick.
 
     Of each model, the folds and seeds that all its arms have are compared. BusError where cells are missing,
     damaged or were tested on different scans.
@@ -322,6 +342,7 @@ def summarise(study: Study, cells: Sequence[Cell]) -> Summary:
     labels = np.concatenate([one.labels for one in tested.values()])
     constant, scores = metrics.constant_answer(labels, len(classes), target)
     always = {"class": classes[constant], **scores}
+    yardstick, remark = against_yardstick(study, table, [one for one in yardsticks if one.fold in tested])
     steps = {cell.model: read_json(cell.path / "metrics.json").get("steps") for cell in cells}
     return Summary(
         classes=classes,
@@ -330,7 +351,7 @@ def summarise(study: Study, cells: Sequence[Cell]) -> Summary:
         seeds=max(row.seeds for row in table),
         scans=len(labels),
         groups=len({(fold, scan[3]) for fold, one in tested.items() for scan in one.scans}),
-        arms=sorted({row.arm for row in table}, key=arm_order),
+        arms=sorted({row.arm for row in table}, key=lambda arm: parse(arm).order),
         models=models,
         table=table,
         contrasts=contrasts,
@@ -342,5 +363,6 @@ def summarise(study: Study, cells: Sequence[Cell]) -> Summary:
         cells=rows,
         cost={"cells": len(rows), "seconds": sum(row["seconds"] or 0.0 for row in rows), "steps": steps},
         always=always,
-        notes=remarks(blocks, table, always, len(cells)),
+        notes=[*remarks(blocks, table, always, len(cells)), *remark],
+        yardstick=yardstick,
     )

@@ -10,28 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.swa_utils import update_bn
 
 from ..compute import Compute
 from ..data.store import Pixels
 from .models import build
+from .recipe import GAMMA, PATIENCE, rate
+from .recipe import Recipe as Recipe
+from .recipe import optimiser as make_optimiser
 
 EVALUATION_BATCH = 64
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a classifier is trained; the same for all arms of a comparison (equal effort)."""
-
-    model: str
-    steps: int
-    batch: int = 32
-    learning_rate: float = 1e-3  # peak, AdamW
-    weight_decay: float = 0.05
-    warm_up: float = 0.1  # share of the steps; then half a cosine to 0
-    smoothing: float = 0.05  # of the labels
-    average: float = 0.99  # decay of the averaged weights that answer in the end
-    init: str = "none"
-    weighted: bool = False  # loss weighted by the inverse class frequency
 
 
 @dataclass(frozen=True)
@@ -44,6 +33,12 @@ class Examples:
     pixels: Pixels
     labels: NDArray[np.int64]
     keys: Sequence[int]
+    real: int | None = None  # so many at the beginning are the fold's own scans, the rest was added; None: all are
+
+    @property
+    def own(self) -> int:
+        """How many scans are the fold's own; every arm has the same ones, in the same places."""
+        return len(self.labels) if self.real is None else self.real
 
 
 @dataclass(frozen=True)
@@ -55,43 +50,82 @@ class Outcome:
     seconds: float
 
 
-def fit(examples: Examples, classes: int, recipe: Recipe, compute: Compute, seed: int) -> Outcome:
+def fit(
+    examples: Examples, classes: int, recipe: Recipe, compute: Compute, seed: int, *,
+    watched: Examples | None = None, first: str | None = None,
+) -> Outcome:  # fmt: skip
     """Train for a fixed number of steps; nothing is selected, the averaged weights of the last step answer.
 
-    Deterministic for the same examples, recipe, seed, precision and threads.
+    Deterministic for the same examples, recipe, seed, precision and threads. `watched` are the validation scans of
+    the schedule `plateau`, no others look at them; `first` is a file with the first weights, instead of `recipe.init`.
     """
     begun = time.monotonic()
-    device = compute.device
-    network = build(recipe.model, classes, recipe.init, seed).to(device)
-    averaged = build(recipe.model, classes, "none", seed).to(device)
+    network = build(recipe.model, classes, first or recipe.init, seed).to(compute.device)
+    averaged = build(recipe.model, classes, "none", seed).to(compute.device)
     averaged.load_state_dict(network.state_dict())
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    weights = class_weights(examples.labels, classes).to(device) if recipe.weighted else None
+    optimiser = make_optimiser(network, recipe)
+    plateau = ReduceLROnPlateau(optimiser, factor=GAMMA, patience=PATIENCE)
+    weights = class_weights(examples.labels, classes) if recipe.weighted else torch.ones(classes)
+    weights = weights.to(compute.device)
     losses = []
-    network.train()
-    for step in range(recipe.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * schedule(step, recipe.steps, recipe.warm_up)
-        rows, turns = batch_rows(len(examples.labels), recipe.batch, step, seed)
-        images = augment(examples, rows, turns, seed).to(device)
-        labels = torch.from_numpy(examples.labels[rows]).to(device)
-        with compute.autocast():
-            logits = network(images)
-        loss = F.cross_entropy(logits.float(), labels, weight=weights, label_smoothing=recipe.smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        move_average(averaged, network, min(recipe.average, (1 + step) / (10 + step)))
-        losses.append(float(loss.detach()))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # of VGG-16's dropout
+        for step in range(recipe.steps):
+            if recipe.schedule != "plateau":
+                set_rate(optimiser, recipe.learning_rate * rate(recipe, step))
+            elif watched is not None and step and step % recipe.epoch == 0:
+                plateau.step(validation_loss(network, watched, compute))
+            loss = step_loss(network.train(), examples, recipe, compute, (step, seed), weights)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            move_average(averaged, network, min(recipe.average, (1 + step) / (10 + step)))
+            losses.append(float(loss.detach()))
+    recalibrate(averaged, examples, recipe, compute, seed)
     return Outcome(averaged.eval(), losses, time.monotonic() - begun)
 
 
-def schedule(step: int, steps: int, warm_up: float) -> float:
-    """Factor on the learning rate: linear warm-up, then half a cosine to 0 (Loshchilov & Hutter 2017)."""
-    rise = max(1, round(warm_up * steps))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+def set_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
+    """Give all weights the learning rate `value`."""
+    for group in optimiser.param_groups:
+        group["lr"] = value
+
+
+def step_loss(
+    network: nn.Module, examples: Examples, recipe: Recipe, compute: Compute, place: tuple[int, int], weights: Tensor
+) -> Tensor:
+    """The loss of one training step on the batch that (step, seed) decide; `weights` are the classes'."""
+    step, seed = place
+    rows, turns = batch_rows(shown(examples, recipe, step), recipe.batch, step, seed)
+    images = augment(examples, rows, turns, seed, recipe).to(compute.device)
+    labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
+    with compute.autocast():
+        logits = network(images)
+    added = torch.from_numpy(rows >= examples.own).to(compute.device)
+    importance = 1 - added.float() * (1 - recipe.synthetic_weight) * (recipe.synthetic == "weighted")
+    return weighted_loss(logits.float(), labels, weights, importance, recipe.smoothing)
+
+
+def shown(examples: Examples, recipe: Recipe, step: int) -> int:
+    """How many scans, from the first on, a step's batch is drawn from: all, or the fold's own ones alone.
+
+    With `first`, the steps after the first part see exactly the batches that `original` sees at the same steps.
+    """
+    late = recipe.synthetic == "first" and step >= round(recipe.synthetic_share * recipe.steps)
+    return examples.own if late else len(examples.labels)
+
+
+def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor, importance: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy averaged over the batch with a weight for each class (C) and each scan (B)."""
+    each = F.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing, reduction="none")
+    return (each * importance).sum() / (weights[labels] * importance).sum().clamp_min(1e-12)
+
+
+@torch.no_grad()
+def validation_loss(network: nn.Module, watched: Examples, compute: Compute) -> float:
+    """Mean cross-entropy on the validation scans."""
+    chances = predict(network.eval(), watched.pixels, compute)
+    return float(-np.log(np.maximum(chances[np.arange(len(chances)), watched.labels], 1e-12)).mean())
 
 
 def class_weights(labels: NDArray[np.int64], classes: int) -> Tensor:
@@ -112,11 +146,16 @@ def batch_rows(count: int, batch: int, step: int, seed: int) -> tuple[NDArray[np
     return np.array([orders[turn][place % count] for turn, place in zip(turns, places, strict=True)]), turns
 
 
-def augment(examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int) -> Tensor:
-    """Augmented scans B×1×S×S in [0, 1]: flip left to right, small affine, gain, contrast; never upside down.
+def augment(
+    examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int, recipe: Recipe
+) -> Tensor:
+    """Augmented scans B×1×S×S in [0, 1]: flip left to right, small affine, gain, contrast, speckle; never upside down.
 
     What happens to a scan depends on (seed, its key, how often it was shown), not on the arm or the batch.
     """
+    images = torch.from_numpy(examples.pixels[rows]).float().div_(255).unsqueeze(1)
+    if not recipe.augment:
+        return images
     draws = np.stack([
         np.random.default_rng((seed, 11, examples.keys[row], turn)).uniform(-1, 1, 8)
         for row, turn in zip(rows, turns, strict=True)
@@ -127,12 +166,23 @@ def augment(examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], s
         torch.stack([mirror * angle.cos() / zoom, -angle.sin() / zoom, 0.08 * right], 1),
         torch.stack([mirror * angle.sin() / zoom, angle.cos() / zoom, 0.08 * down], 1),
     ], 1)  # fmt: skip
-    images = torch.from_numpy(examples.pixels[rows]).float().div_(255).unsqueeze(1)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     moved = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
     mean = moved.mean((1, 2, 3), keepdim=True)
     contrast, gain = (1 + 0.2 * contrast)[:, None, None, None], (1 + 0.15 * gain)[:, None, None, None]
-    return ((moved - mean) * contrast + mean).mul(gain).clamp(0, 1)
+    gained = ((moved - mean) * contrast + mean).mul(gain)
+    if recipe.speckle:
+        gained = gained * (1 + recipe.speckle * _speckle(examples, rows, turns, seed))
+    return gained.clamp(0, 1)
+
+
+def _speckle(examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int) -> Tensor:
+    """Standard normal noise B×1×S×S, each scan's own."""
+    side = examples.pixels.shape[1]
+    return torch.from_numpy(np.stack([
+        np.random.default_rng((seed, 13, examples.keys[row], turn)).standard_normal((1, side, side), dtype=np.float32)
+        for row, turn in zip(rows, turns, strict=True)
+    ]))  # fmt: skip
 
 
 @torch.no_grad()
@@ -144,6 +194,19 @@ def move_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
             mean.lerp_(now, 1 - decay)
         else:
             mean.copy_(now)
+
+
+@torch.no_grad()
+def recalibrate(averaged: nn.Module, examples: Examples, recipe: Recipe, compute: Compute, seed: int) -> None:
+    """Measure the batch statistics of the averaged weights anew, as after SWA (Izmailov et al. 2018, section 3.2).
+
+    Statistics averaged along the way belong to the weights of their step, not to the averaged ones. The batches hold
+    the fold's own scans only and are the same in every arm. Networks without batch normalisation stay as they are.
+    """
+    batches = (batch_rows(examples.own, recipe.batch, step, seed) for step in range(recipe.recalibration))
+    if recipe.recalibration:
+        with compute.autocast():
+            update_bn((augment(examples, rows, turns, seed, recipe) for rows, turns in batches), averaged, torch.device(compute.device))
 
 
 @torch.inference_mode()

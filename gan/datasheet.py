@@ -90,9 +90,10 @@ def commands(
     settings = study.settings
     given = {name: getattr(settings, name) for name in DEFAULTS if name != "data"}
     given = {"data": "phantom" if settings.data.name == "phantom" else data, **given}
+    to = "" if target == settings.target else f" --to {shlex.quote(target)}"
     changed = [f"--{name} {shlex.quote(str(given[name]))}" for name in DEFAULTS if given[name] != DEFAULTS[name]]
     effort = options(read_config(study.gan_path(fold, target, gan_seed)))
-    place = f"--fold {'none' if fold is None else fold} --gan-seed {gan_seed}"
+    place = f"--fold {'none' if fold is None else fold} --gan-seed {gan_seed}{to}"
     return [
         " ".join(["bus gan train", f"--study {shlex.quote(where)}", *changed, place, effort]),
         f"bus synth --study {shlex.quote(where)} --n {count} {place}",

@@ -195,7 +195,7 @@ def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute:
     from .features import choose_extractor
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
-    return score.compare(_pictures(first, size), _pictures(second, size), extractor)
+    return score.compare(pictures(first, size), pictures(second, size), extractor)
 
 
 def comparison(found: dict[str, Any]) -> Iterator[str]:
@@ -213,7 +213,7 @@ def comparison(found: dict[str, Any]) -> Iterator[str]:
     yield from found["notes"]
 
 
-def _pictures(folder: Path, size: int) -> Pixels:
+def pictures(folder: Path, size: int) -> Pixels:
     """All scans that lie in one folder, letterboxed (N×S×S uint8); BusError where there are none."""
     listed = sorted(
         path for path in folder.iterdir() if path.suffix.casefold() in SUFFIXES and not MASK_NAME.fullmatch(path.stem)

@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 import pytest
 from bus import files
-from bus.benchmark import stats
-from bus.benchmark.plan import DEFAULT_ARMS, Cell, Check
+from bus.benchmark import run, stats
+from bus.benchmark.arms import DEFAULT_ARMS, parse
+from bus.benchmark.audit import Check
+from bus.benchmark.plan import Cell
 from bus.benchmark.summary import Summary, summarise
 from bus.classify.train import Recipe
 from bus.data.store import Squares
@@ -66,7 +68,7 @@ def _answers(study: Study, cell: Cell, rng: np.random.Generator) -> None:
     rows, table = study.test(cell.fold), []
     for row in rows:
         logits = rng.normal(0, 1, len(study.classes))
-        logits[study.labels[row]] += SKILL[cell.arm] * 1.3
+        logits[study.labels[row]] += SKILL[parse(cell.arm).kind] * 1.3
         if (cell.model, cell.arm) == ("vgg19", "original"):
             logits[0] += 9
         shares = np.round(np.exp(logits) / np.exp(logits).sum(), 8)
@@ -150,7 +152,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
         files.write_json(path / "study.json", asdict(settings))
         study = Study.open(path)
         cells = [
-            Cell(fold, arm, model, 0, Recipe(model, 600, weighted=arm == "weighted"), 0, 30, "float32", "cpu", preset,
+            Cell(fold, arm, model, 0, Recipe(model, 600, weighted=arm == "weighted"), 0, {"malignant": 30}, "float32", "cpu", preset,
                  "aa" * 32, "bb" * 32, "cc" * 32, study.cells_path(fold))
             for fold in folds for model in ("simplecnn", "vgg19", "resnet18") for arm in arms
         ]  # fmt: skip
@@ -164,3 +166,15 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
             return MadeUp(study, cells, summarise(study, cells), checks)
 
     return make
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells one after the other in this process: starting others takes longer than tiny trainings."""
+
+    def serial(study: Study, cells: Sequence[Cell], *, external: Any = None, **options: Any) -> list[str]:
+        for cell in run.missing(cells, False, external):
+            run.run_cell(study.path, cell, 1, keep_weights=False, external=external.folder if external else None)
+        return []
+
+    monkeypatch.setattr(run, "run", serial)

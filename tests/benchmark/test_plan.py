@@ -3,10 +3,17 @@
 import csv
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
-from bus.benchmark import plan, run
+import torch
+from bus.benchmark import arms, plan, run, unverified, warm_start, yardstick
+from bus.benchmark.arms import Arm
+from bus.benchmark.audit import audit
+from bus.classify.models import build
+from bus.classify.recipe import Recipe, rate
+from bus.classify.train import augment, batch_rows, fit, shown
 from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
@@ -14,6 +21,7 @@ from bus.gan import synth, train
 from bus.gan.config import configure
 
 CPU = Compute("cpu", "float32", 1)
+ORIGINAL, CYCLEGAN = (plan.Wish((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +55,9 @@ def edit_manifest(study, change):
 
 
 def test_a_sound_fold_passes(study):
-    checks = plan.audit(study, 0, 0, plan.DEFAULT_ARMS)
+    checks = audit(study, 0, plan.Wish((0,)))
     assert all(check.ok and check.count for check in checks)
-    assert len(checks) == 7
+    assert len(checks) == 8
 
 
 def test_a_group_on_both_sides_is_refused(study):
@@ -57,25 +65,25 @@ def test_a_group_on_both_sides_is_refused(study):
     other = study.train(0)[0]
     study.groups[other] = study.groups[row]
     with pytest.raises(BusError, match="no group is in both"):
-        plan.audit(study, 0, 0, ["original"])
+        audit(study, 0, ORIGINAL)
 
 
 def test_equal_pixels_on_both_sides_are_refused(study):
     row, other = study.test(0)[0], study.train(0)[0]
     study.scans[other] = replace(study.scans[other], sha256=study.scans[row].sha256)
     with pytest.raises(BusError, match="no test scan has the pixels"):
-        plan.audit(study, 0, 0, ["original"])
+        audit(study, 0, ORIGINAL)
 
 
 def test_a_generator_of_another_fold_is_refused(study):
     shutil.rmtree(study.gan_path(0, "malignant", 0))
     shutil.copytree(study.gan_path(1, "malignant", 0), study.gan_path(0, "malignant", 0))
-    with pytest.raises(BusError, match="comes from this fold's generator"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+    with pytest.raises(BusError, match="scan comes from this fold's generator"):
+        audit(study, 0, CYCLEGAN)
     shutil.rmtree(study.synth_path(0, "malignant", 0))
     shutil.copytree(study.synth_path(1, "malignant", 0), study.synth_path(0, "malignant", 0))
     with pytest.raises(BusError, match="was made for this fold"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+        audit(study, 0, CYCLEGAN)
 
 
 def test_a_generator_that_saw_other_scans_is_refused(study):
@@ -83,31 +91,55 @@ def test_a_generator_that_saw_other_scans_is_refused(study):
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "training_pixels": study.pixels_sha256(study.used())}))
     with pytest.raises(BusError, match="nothing else"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+        audit(study, 0, CYCLEGAN)
 
 
 def test_a_source_of_the_test_part_is_refused(study):
     leaked = study.scans[study.test(0)[0]]
     edit_manifest(study, lambda row: row.update(source_sha256=leaked.sha256, source_group=leaked.group))
     with pytest.raises(BusError, match=r"every source is a training scan.*synthetic \(1\)\.png"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+        audit(study, 0, CYCLEGAN)
 
 
 def test_a_changed_group_is_refused(study):
     edit_manifest(study, lambda row: row.update(source_group=study.groups[study.test(0)[0]]))
-    with pytest.raises(BusError, match="with its group"):
-        plan.audit(study, 0, 0, ["relabelled"])
+    with pytest.raises(BusError, match="with its class and group"):
+        audit(study, 0, plan.Wish((0,), arms=(Arm("relabelled"),)))
 
 
 def test_changed_pixels_are_refused(study):
     folder = study.synth_path(0, "malignant", 0)
     shutil.copy(folder / "synthetic (2).png", folder / "synthetic (1).png")
     with pytest.raises(BusError, match=r"synthetic \(1\)\.png is missing or not the scan"):
-        plan.audit(study, 0, 0, ["cyclegan"])
+        audit(study, 0, CYCLEGAN)
+
+
+def test_a_source_under_another_class_is_refused(study):
+    edit_manifest(study, lambda row: row.update(source_label="malignant"))
+    with pytest.raises(BusError, match="with its class and group"):
+        audit(study, 0, CYCLEGAN)
+
+
+def test_a_synthetic_scan_in_the_test_part_is_refused(study):
+    """A data set into which somebody copied the tool's own output."""
+    folder = study.synth_path(0, "malignant", 0)
+    scan = synth.load(folder, synth.read_manifest(folder)[:1], 32)
+    pixels = study.pixels.copy()
+    pixels[study.test(0)[0]] = scan[0]
+    np.save(study.path / "pixels.npy", pixels)
+    with pytest.raises(BusError, match=r"no test scan is a synthetic scan \(synthetic \(1\)\.png\)"):
+        audit(Study.open(study.path), 0, CYCLEGAN)
+
+
+def test_a_generator_of_another_class_is_refused(study):
+    path = study.gan_path(0, "malignant", 0) / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "target": "normal"}))
+    with pytest.raises(BusError, match="nothing else"):
+        audit(study, 0, CYCLEGAN)
 
 
 def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
-    wish = plan.Wish((0,), arms=tuple(plan.ARMS), models=("resnet18",), preset="demo")
+    wish = plan.Wish((0,), arms=tuple(map(Arm, arms.CHOSEN)), models=("resnet18",), preset="demo")
     cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
     examples = {arm: run.examples(study, cell) for arm, cell in cells.items()}
     real = len(study.train(0))
@@ -126,8 +158,86 @@ def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
     assert all(square.tobytes() in sources for square in untranslated)
 
 
+def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(study):
+    chosen = arms.with_doses(arms.chosen("original,oversampled,cyclegan", study.classes), arms.doses("1,0.25,0.5"))
+    assert list(map(str, chosen)) == [
+        "original", "oversampled@0.25", "oversampled@0.5", "oversampled", "cyclegan@0.25", "cyclegan@0.5", "cyclegan",
+    ]  # fmt: skip
+    cells = {cell.arm: cell for cell in plan.cells(study, plan.Wish((0,), chosen, ("simplecnn",), preset="demo"), CPU)}
+    whole = plan.needed(study, 0, "malignant")
+    assert cells["original"].added == {}
+    for name, share in (("@0.25", 0.25), ("@0.5", 0.5), ("", 1.0)):
+        assert cells[f"cyclegan{name}"].added == cells[f"oversampled{name}"].added == {"malignant": round(share * whole)}
+    for kind in ("oversampled", "cyclegan"):
+        half, full = (run.examples(study, cells[name]) for name in (f"{kind}@0.5", kind))
+        assert (full.pixels[: len(half.labels)] == half.pixels).all()
+        assert full.keys[: len(half.labels)] == half.keys
+    assert len({cell.path for cell in cells.values()}) == len(chosen)
+    assert cells["cyclegan@0.5"].path.parent.parent.name == "cyclegan@0.5"
+
+
+def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
+    """The translator's order is fixed, so it is known beforehand how many scans hold enough of one source."""
+    chosen = arms.chosen("cyclegan,cyclegan:normal,relabelled:normal", study.classes)
+    wish = plan.Wish((0,), chosen, ("simplecnn",), preset="demo")
+    count = wish.synthetic(study)[0, "malignant"]
+    whole = plan.needed(study, 0, "malignant")
+    synth.synthesise(study, CPU, fold=0, target="malignant", gan_seed=0, count=count)
+    made = synth.read_manifest(study.synth_path(0, "malignant", 0))
+    assert sum(row.source_label == "normal" for row in made) == whole
+    assert made[-1].source_label == "normal", "not one more than needed"
+    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
+    added = {arm: run.examples(study, cell).pixels[len(study.train(0)) :] for arm, cell in cells.items()}
+    assert {len(squares) for squares in added.values()} == {whole}
+    normal = [row for row in made if row.source_label == "normal"]
+    assert (added["cyclegan:normal"] == synth.load(study.synth_path(0, "malignant", 0), normal, 32)).all()
+    squares = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["normal"])}
+    assert all(square.tobytes() in squares for square in added["relabelled:normal"])
+
+
+def test_several_classes_are_raised_by_translators_of_their_own(study):
+    wish = plan.Wish((0,), tuple(map(Arm, ("original", "oversampled", "cyclegan"))), ("simplecnn",), preset="demo",
+                     balance=("malignant", "normal"))  # fmt: skip
+    wanted = {label: plan.needed(study, 0, label) for label in ("malignant", "normal")}
+    assert wish.synthetic(study) == {(0, label): number for label, number in wanted.items()}
+    config = train.configure(study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published")
+    train.train(study, replace(config, channels=4, blocks=1), CPU)
+    synth.synthesise(study, CPU, fold=0, target="normal", gan_seed=0, count=wanted["normal"])
+    assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
+    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
+    for arm in ("oversampled", "cyclegan"):
+        assert cells[arm].added == wanted
+        labels = run.examples(study, cells[arm]).labels
+        assert len(set(np.bincount(labels).tolist())) == 1, "all classes are equally large"
+    path = study.synth_path(0, "normal", 0) / "synthetic (1).png"
+    shutil.copy(path.with_name("synthetic (2).png"), path)
+    with pytest.raises(BusError, match="not the scan its manifest names"):
+        audit(study, 0, wish)
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "cyclegan@0.5", "cyclegan:a b@2", "relabelled:x@y", "weighted"])
+def test_an_arm_is_read_back_from_its_name(name):
+    assert str(arms.parse(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("smote", "smote is unknown; choose among original"), ("", "nothing is unknown"), ("unverified", "is unknown"),
+     ("cyclegan:cyst", "the classes are benign"), ("oversampled:normal", "cyclegan and relabelled can be limited")],
+)  # fmt: skip
+def test_an_unknown_arm_is_refused(text, words):
+    with pytest.raises(UsageError, match=words):
+        arms.chosen(text, ["benign", "malignant", "normal"])
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "half", "1,nan", "inf", "11"])
+def test_a_dose_that_is_none_is_refused(text):
+    with pytest.raises(UsageError, match="expected numbers above 0"):
+        arms.doses(text)
+
+
 def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
-    wish = plan.Wish((0,), arms=("cyclegan",), models=("simplecnn",), preset="demo")
+    wish = replace(CYCLEGAN, models=("simplecnn",), preset="demo")
     cell = replace(plan.cells(study, wish, CPU)[0])
     quick = replace(cell, recipe=replace(cell.recipe, steps=1))
     assert quick.path != cell.path
@@ -139,6 +249,118 @@ def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
     assert not quick.is_done
     edit_manifest(study, lambda row: row.update(sha256="0" * 64))
     assert plan.cells(study, wish, CPU)[0].path != cell.path, "other synthetic scans make another cell"
+
+
+def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
+    recipe = Recipe("simplecnn", 1, validation=True)
+    rows, watched = plan.parts(study, 0, recipe)
+    assert sorted(rows + watched) == study.train(0) and watched and not set(watched) & set(study.test(0))
+    assert not {study.groups[row] for row in rows} & {study.groups[row] for row in watched}
+    wish = replace(ORIGINAL, models=("simplecnn",), recipe=(("validation", True), ("schedule", "plateau"), ("batch", 16)))
+    cell = plan.cells(study, wish, CPU)[0]
+    assert len(run.examples(study, cell).labels) == len(rows)
+    assert cell.recipe.epoch == -(-len(rows) // 16)
+    with pytest.raises(UsageError, match="watches a validation part"):
+        plan.cells(study, replace(ORIGINAL, recipe=(("schedule", "plateau"),)), CPU)
+    with pytest.raises(UsageError, match="original and weighted"):
+        plan.cells(study, replace(CYCLEGAN, recipe=(("validation", True),)), CPU)
+
+
+def test_arms_share_everything_but_what_they_add(study):
+    """Equal effort: steps, batches, schedule, first weights and the augmentation of every shared scan."""
+    wish = plan.Wish((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "first"),))
+    cells = plan.cells(study, wish, CPU)
+    assert len({json.dumps(asdict(replace(cell.recipe, weighted=False))) for cell in cells}) == 1
+    rates = [[rate(cell.recipe, step) for step in range(cell.recipe.steps)] for cell in cells]
+    assert all(one == rates[0] for one in rates)
+    firsts = [build(cell.model, 3, cell.recipe.init, cell.seed).state_dict() for cell in cells]
+    assert all(torch.equal(one[name], firsts[0][name]) for one in firsts for name in firsts[0])
+    parts = [run.examples(study, cell) for cell in cells]
+    rows = np.arange(8)
+    seen = [augment(part, rows, [3] * 8, cell.seed, cell.recipe) for part, cell in zip(parts, cells, strict=True)]
+    assert all(torch.equal(one, seen[0]) for one in seen)
+    late = cells[0].recipe.steps - 1
+    drawn = [batch_rows(shown(part, cell.recipe, late), cell.recipe.batch, late, cell.seed) for part, cell in zip(parts, cells, strict=True)]
+    assert all((one[0] == drawn[0][0]).all() and one[1] == drawn[0][1] for one in drawn)
+
+
+def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkeypatch):
+    """Features of all scans are kept; other labels on the test part change no answer."""
+    places = yardstick.yardsticks(study, [0, 1], CPU)
+    first = [(place.path / "predictions.csv").read_text() for place in places]
+    monkeypatch.setattr(yardstick, "features", None)  # would fail if it were called again
+    kept = study.labels.copy()
+    study.labels[study.test(0)] = (kept[study.test(0)] + 1) % 3
+    yardstick.yardsticks(study, [0], CPU)
+    assert (places[0].path / "predictions.csv").read_text() == first[0]
+    study.labels[study.train(0)] = (kept[study.train(0)] + 1) % 3
+    yardstick.yardsticks(study, [0], CPU)
+    assert (places[0].path / "predictions.csv").read_text() != first[0]
+
+
+def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(study, monkeypatch):
+    monkeypatch.setattr(warm_start, "PHANTOMS", 12)
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    wish = plan.Wish((0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), 2, "demo", "phantom", recipe=(("batch", 4),))
+    cells = plan.cells(study, wish, CPU)
+    assert len({warm_start.path(study, cell) for cell in cells}) == 2, "one a seed, for all arms"
+    plain = plan.cells(study, replace(wish, init="none"), CPU)
+    assert not {cell.path for cell in cells} & {cell.path for cell in plain}
+    warm_start.make(study.path, cells[0])
+    weights = warm_start.path(study, cells[0])
+    first = weights.read_bytes()
+    weights.unlink()
+    warm_start.make(study.path, cells[0])
+    assert weights.read_bytes() == first
+    seen = {}
+    monkeypatch.setattr(run, "fit", lambda *given, first, **options: seen.update(first=first) or fit(*given, first=first, **options))
+    run.run_cell(study.path, cells[0], 1, keep_weights=False)
+    assert seen["first"] == str(weights) and cells[0].is_done
+    warm_start.make_missing(study, cells[:1], 1)  # nothing to do
+    study.classes = ["a", "b", "c"]
+    with pytest.raises(UsageError, match="phantoms are benign, malignant, normal"):
+        warm_start.make_missing(study, cells[3:], 1)
+
+
+def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
+    """Two at once in processes of their own, a bad one among them, against one after the other in this process."""
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    wish = plan.Wish((0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    cells = plan.cells(study, wish, CPU)
+    for cell in cells:
+        run.run_cell(study.path, cell, 1, keep_weights=False)
+    expected = [(cell.path / "predictions.csv").read_bytes() for cell in cells]
+    shutil.rmtree(study.cells_path(0))
+    bad = replace(cells[0], recipe=replace(cells[0].recipe, init=str(study.path / "nothing.safetensors")))
+    failures = run.run(study, [bad, *cells], jobs=2, threads=1, keep_weights=False)
+    assert len(failures) == 1 and failures[0].startswith("fold 0 · original · simplecnn · seed 0: --init")
+    assert [(cell.path / "predictions.csv").read_bytes() for cell in cells] == expected
+    assert all(cell.is_done for cell in cells) and not bad.is_done
+
+
+def test_another_generators_scans_are_used_unverified_but_never_test_scans(study, tmp_path):
+    folder = tmp_path / "others"
+    number = plan.needed(study, 0, "malignant")
+    rng = np.random.default_rng(0)
+    made = rng.integers(0, 255, (number, 32, 32), dtype=np.uint8)
+    for place, square in enumerate(made):
+        synth.write_png(folder / f"{place:03}.png", square)
+    wish = plan.Wish((0,), (Arm("original"), Arm("unverified")), ("simplecnn",), preset="demo", folder=folder)
+    checks = audit(study, 0, wish)
+    assert "unverified" in checks[-1].name and checks[-1].count == number
+    cell = plan.cells(study, wish, CPU)[1]
+    found = run.examples(study, cell)
+    assert (found.pixels[len(study.train(0)) :] == made).all() and "folder" not in cell.config
+    assert (found.labels[len(study.train(0)) :] == study.classes.index("malignant")).all()
+    synth.write_png(folder / "000.png", study.pixels[study.test(0)[0]])
+    unverified._squares.cache_clear()
+    assert plan.cells(study, wish, CPU)[1].path != cell.path
+    with pytest.raises(BusError, match="no test scan is among the scans of others"):
+        audit(study, 0, wish)
+    (folder / "001.png").unlink()
+    unverified._squares.cache_clear()
+    with pytest.raises(UsageError, match=f"holds {number - 1} scans; {number} are needed"):
+        plan.cells(study, wish, CPU)
 
 
 def test_unknown_names_are_refused_with_the_known_ones(study):

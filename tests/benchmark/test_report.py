@@ -235,3 +235,17 @@ def test_markdown_values_stand_for_themselves(value: str) -> None:
     assert not re.search(r"(?<!\\)(?:\\\\)*[|`*_\[\]~$#>!]", text) and "<" not in text
     plain = re.sub(r"\\(.)", r"\1", text).replace("&lt;", "<").replace("&amp;", "&")
     assert plain == " ".join(value.split())
+
+
+def test_doses_and_source_classes_stand_in_results_and_effects(made_up: Callable[..., Any]) -> None:
+    made = made_up(folds=(0,), arms=("original", "oversampled", "cyclegan@0.5", "cyclegan", "cyclegan:normal"))
+    write_report(made.study, made.summary, cells=made.cells)
+    text = Page(html(made)).text
+    assert "made from normal alone" in text and "0.5 times what balance needs" in text
+    leading, _ = sections.contrast_rows(made.summary, {})
+    pairs = {row["pair"] for row in leading}
+    assert {"cyclegan − original", "cyclegan@0.5 − original", "cyclegan:normal − oversampled"} <= pairs
+    for name in ("cyclegan@0.5", "cyclegan:normal"):
+        assert f"| {name} |" in markdown(made).replace("\\", "")
+    drawn = [figure.svg for figures in sections.curves(made.summary, {}) for figure in figures]
+    assert drawn and not any("cyclegan@" in svg for svg in drawn)

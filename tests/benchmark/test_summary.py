@@ -295,3 +295,23 @@ def test_a_planted_gain_is_shown_and_its_absence_is_not(make: Make) -> None:
     assert strong.verdicts["resnet18"].startswith("gain shown: +")
     weak = summary.summarise(STUDY, make({"original": 1.5, "oversampled": 0.6, "cyclegan": 1.5}, folds=4))
     assert weak.verdicts["resnet18"].startswith("no detectable gain: ")
+
+
+def test_doses_and_sources_are_compared_with_as_many_repeated_scans() -> None:
+    found = summary.comparisons(["original", "oversampled@0.5", "oversampled", "cyclegan@0.5", "cyclegan:normal", "cyclegan"])
+    assert found["gain"] == ("cyclegan", "original") and found["translator"] == ("cyclegan", "oversampled")
+    assert found["cyclegan@0.5 − oversampled@0.5"] == ("cyclegan@0.5", "oversampled@0.5")
+    assert found["cyclegan:normal − oversampled"] == ("cyclegan:normal", "oversampled")
+    assert len(set(found.values())) == len(found) == 8
+    assert summary.comparisons(["original", "cyclegan@2"])["gain"] == ("cyclegan@2", "original")
+    assert "gain" not in summary.comparisons(["original", "cyclegan:normal"])
+
+
+def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> None:
+    cells = make({"original": 0.2, "cyclegan": 4.0}, folds=2)
+    marks = [write(Cell("original", "yardstick", fold, 0, tmp_path / f"y{fold}"), answered("yardstick", fold, 0, 1.5)) for fold in range(3)]
+    found = summary.summarise(STUDY, cells, marks)
+    assert found.yardstick is not None and found.yardstick.cells == 2, "on the folds that were tested alone"
+    assert summary.below(found.table, found.yardstick) == [("original", "resnet18")]
+    assert any("below the yardstick" in note and "resnet18 on original" in note for note in found.notes)
+    assert summary.summarise(STUDY, cells).yardstick is None

@@ -7,7 +7,7 @@ from bus.errors import BusError, UsageError
 from safetensors.torch import save_file
 
 
-@pytest.mark.parametrize(("model", "millions"), [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2)])
+@pytest.mark.parametrize(("model", "millions"), [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2), ("vgg16", 39.9)])
 @pytest.mark.parametrize("size", [32, 64])
 def test_grey_scans_give_a_number_for_each_class(model, millions, size):
     network = models.build(model, 3, "none", 0).eval()
@@ -51,7 +51,7 @@ def test_weights_that_cannot_be_had_are_explained(monkeypatch, tmp_path):
         models.build("resnet18", 3, "imagenet", 0)
     with pytest.raises(UsageError, match="SimpleCNN has no ImageNet weights"):
         models.check_init(("simplecnn",), "imagenet")
-    with pytest.raises(UsageError, match="expected none, imagenet or a safetensors file"):
+    with pytest.raises(UsageError, match="expected none, phantom, imagenet or a safetensors file"):
         models.check_init(("resnet18",), str(tmp_path / "nothing"))
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(BusError, match="does not hold weights of resnet18"):

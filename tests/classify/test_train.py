@@ -1,12 +1,32 @@
 """Training a classifier: equal effort across arms, determinism, augmentation that depends on the scan alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from bus.classify.train import Examples, Recipe, augment, batch_rows, class_weights, fit, predict, schedule
+from bus.classify import models, train
+from bus.classify.recipe import check_changes, optimiser, rate
+from bus.classify.train import (
+    Examples,
+    Recipe,
+    augment,
+    batch_rows,
+    class_weights,
+    fit,
+    move_average,
+    predict,
+    recalibrate,
+    shown,
+    step_loss,
+    weighted_loss,
+)
 from bus.compute import Compute
+from bus.errors import UsageError
+from torch.nn import functional as F
 
 CPU = Compute("cpu", "float32", 1)
+PLAIN = Recipe("simplecnn", 100)
 
 
 def spots(count, seed=0):
@@ -42,10 +62,10 @@ def test_the_batch_of_an_evaluation_changes_nothing():
 def test_a_scan_is_augmented_alike_whatever_arm_and_batch_it_is_in():
     base = spots(10)
     more = Examples(np.concatenate([base.pixels, spots(4, 5).pixels]), np.concatenate([base.labels, base.labels[:4]]), [*base.keys, 1, 2, 3, 4])
-    alone = augment(base, np.array([3]), [2], seed=0)
-    among = augment(more, np.array([12, 3, 0]), [0, 2, 1], seed=0)
+    alone = augment(base, np.array([3]), [2], 0, PLAIN)
+    among = augment(more, np.array([12, 3, 0]), [0, 2, 1], 0, PLAIN)
     assert torch.equal(alone[0], among[1])
-    assert not torch.equal(alone[0], augment(base, np.array([3]), [3], seed=0)[0])
+    assert not torch.equal(alone[0], augment(base, np.array([3]), [3], 0, PLAIN)[0])
     assert alone.min() >= 0
     assert alone.max() <= 1
 
@@ -55,7 +75,7 @@ def test_augmentation_never_turns_a_scan_upside_down():
     scan[0, :8] = 200
     examples = Examples(scan, np.zeros(1, np.int64), [5])
     for turn in range(50):
-        out = augment(examples, np.array([0]), [turn], seed=0)[0, 0]
+        out = augment(examples, np.array([0]), [turn], 0, PLAIN)[0, 0]
         assert out[:16].sum() > 5 * out[16:].sum()
 
 
@@ -71,8 +91,154 @@ def test_weights_balance_the_classes():
 
 
 def test_the_rate_rises_and_falls():
-    rates = [schedule(step, 100, 0.1) for step in range(100)]
+    rates = [rate(PLAIN, step) for step in range(100)]
     assert rates[9] == 1
     assert rates[0] == pytest.approx(0.1)
     assert rates[-1] < 0.01
     assert max(rates) == 1
+
+
+def test_averaged_weights_get_their_own_batch_statistics():
+    """After recalibration the first layer's statistics are those of the scans it will see, in a network that lags behind."""
+    recipe, scans = Recipe("resnet18", 3, batch=8, recalibration=4), spots(32)
+    network = models.build("resnet18", 2, "none", 1)
+    averaged = models.build("resnet18", 2, "none", 0)
+    move_average(averaged, network, 0.5)
+    recalibrate(averaged, scans, recipe, CPU, seed=0)
+    images = torch.cat([augment(scans, *batch_rows(32, 8, step, 0), 0, recipe) for step in range(4)])
+    seen = averaged.conv1(images)
+    assert torch.allclose(averaged.bn1.running_mean, seen.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(averaged.bn1.running_var, seen.var((0, 2, 3)), rtol=0.05)
+    assert all(module.momentum == 0.1 for module in averaged.modules() if isinstance(module, torch.nn.BatchNorm2d))
+
+
+def test_recalibration_sees_the_own_scans_alone():
+    own, more = spots(24), spots(40, seed=3)
+    joined = Examples(np.concatenate([own.pixels, more.pixels[:16]]), np.concatenate([own.labels, more.labels[:16]]),
+                      [*own.keys, *range(900, 916)], 24)  # fmt: skip
+    found = []
+    for examples in (own, joined):
+        averaged = models.build("resnet18", 2, "none", 0)
+        recalibrate(averaged, examples, Recipe("resnet18", 1, batch=8), CPU, seed=0)
+        found.append(averaged.bn1.running_mean)
+    assert torch.equal(*found)
+
+
+def test_without_recalibration_the_statistics_are_the_averaged_ones():
+    recipe = Recipe("resnet18", 2, batch=8)
+    with_it, without = (fit(spots(32), 2, replace(recipe, recalibration=count), CPU, seed=0) for count in (4, 0))
+    first, second = with_it.network.state_dict(), without.network.state_dict()
+    assert torch.equal(first["conv1.weight"], second["conv1.weight"])
+    assert not torch.equal(first["bn1.running_mean"], second["bn1.running_mean"])
+    assert with_it.losses == without.losses
+
+
+def test_late_steps_of_first_are_those_of_the_original_arm():
+    """With `first`, added scans never reach the last part, and its batches are the ones that `original` sees."""
+    own, more = spots(24), spots(40, seed=3)
+    joined = Examples(np.concatenate([own.pixels, more.pixels[:16]]), np.concatenate([own.labels, more.labels[:16]]),
+                      [*own.keys, *range(900, 916)], 24)  # fmt: skip
+    recipe = Recipe("simplecnn", 10, batch=8, synthetic="first", synthetic_share=0.6)
+    network, ones = models.build("simplecnn", 2, "none", 0), torch.ones(2)
+    for step in range(10):
+        late = shown(joined, recipe, step) == 24
+        assert late == (step >= 6)
+        losses = [step_loss(network, part, recipe, CPU, (step, 0), ones) for part in (own, joined)]
+        assert not late or torch.equal(*losses)
+    assert {shown(joined, replace(recipe, synthetic="mixed"), step) for step in range(10)} == {40}
+
+
+def test_the_weight_of_added_scans_counts_in_the_loss_alone():
+    """Weight 0 leaves the own scans' mean, weight 1 is the plain mean; the batch is the same."""
+    own, more = spots(24), spots(40, seed=3)
+    joined = Examples(np.concatenate([own.pixels, more.pixels[:16]]), np.concatenate([own.labels, more.labels[:16]]),
+                      [*own.keys, *range(900, 916)], 24)  # fmt: skip
+    network, ones = models.build("simplecnn", 2, "none", 0), torch.ones(2)
+    recipe = Recipe("simplecnn", 4, batch=16, synthetic="weighted", smoothing=0.0)
+    rows, turns = batch_rows(40, 16, 1, 0)
+    each = F.cross_entropy(network(augment(joined, rows, turns, 0, recipe)), torch.from_numpy(joined.labels[rows]), reduction="none")
+    found = [step_loss(network, joined, replace(recipe, synthetic_weight=weight), CPU, (1, 0), ones) for weight in (0.0, 1.0)]
+    assert found[0].item() == pytest.approx(each[torch.from_numpy(rows < 24)].mean().item(), abs=1e-6)
+    assert found[1].item() == pytest.approx(each.mean().item(), abs=1e-6)
+
+
+def test_the_loss_is_torchs_where_all_scans_count_the_same():
+    rng = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(20, 3, generator=rng), torch.arange(20) % 3
+    weights = torch.tensor([0.5, 1.0, 3.0])
+    expected = F.cross_entropy(logits, labels, weight=weights, label_smoothing=0.1)
+    assert weighted_loss(logits, labels, weights, torch.ones(20), 0.1).item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_speckle_multiplies_and_is_a_scans_own():
+    base = spots(10)
+    rough = replace(PLAIN, speckle=0.2)
+    alone, among = augment(base, np.array([3]), [2], 0, rough), augment(base, np.array([1, 3]), [0, 2], 0, rough)
+    assert torch.equal(alone[0], among[1])
+    smooth = augment(base, np.array([3]), [2], 0, PLAIN)
+    bars = smooth == 0
+    assert bars.any() and (alone[bars] == 0).all(), "black bars stay black"
+    grey = (smooth > 0.05) & (smooth < 0.6)
+    ratio = (alone / smooth.clamp_min(1e-6))[grey]
+    assert ratio.std().item() == pytest.approx(0.2, rel=0.15)
+    assert ratio.mean().item() == pytest.approx(1, abs=0.03)
+
+
+def test_schedules_are_those_of_torch():
+    """MultiStepLR and StepLR of the library, stepped once an epoch, as oracles."""
+    from torch.optim.lr_scheduler import MultiStepLR, StepLR
+
+    for name, make in (("multistep", lambda o: MultiStepLR(o, [5, 10], 0.1)), ("step", lambda o: StepLR(o, 5, 0.1))):
+        recipe = Recipe("simplecnn", 80, schedule=name, epoch=4, learning_rate=0.01)
+        stepped = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
+        scheduler = make(stepped)
+        for step in range(80):
+            assert recipe.learning_rate * rate(recipe, step) == pytest.approx(stepped.param_groups[0]["lr"])
+            if step % 4 == 3:
+                stepped.step()
+                scheduler.step()
+
+
+def test_plateau_watches_the_validation_scans_alone(monkeypatch):
+    """Watched scans that never get better lower the rate; what is watched changes nothing else."""
+    recipe = Recipe("simplecnn", 30, batch=4, schedule="plateau", epoch=1, average=0.0, learning_rate=1e-4)
+    scans = spots(16)
+    backwards = Examples(scans.pixels, 1 - scans.labels, scans.keys)
+    free = fit(scans, 2, recipe, CPU, seed=0)
+    lowered = fit(scans, 2, recipe, CPU, seed=0, watched=backwards)
+    assert free.losses[:12] == lowered.losses[:12]
+    assert free.losses != lowered.losses
+
+
+def test_dropout_is_drawn_from_the_seed(monkeypatch):
+    def build(*_):
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1024, 8), torch.nn.Dropout(), torch.nn.Linear(8, 2))
+
+    monkeypatch.setattr(train, "build", build)
+    recipe = Recipe("vgg16", 3, batch=4)
+    first, second, other = (fit(spots(8), 2, recipe, CPU, seed=seed).losses for seed in (0, 0, 1))
+    assert first == second != other
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_a_recipe_gets_the_optimiser_it_names(name):
+    found = optimiser(torch.nn.Linear(2, 2), replace(PLAIN, optimiser=name))
+    assert type(found).__name__.casefold() == name
+    assert found.param_groups[0]["lr"] == PLAIN.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"lerning_rate": 1}, "did you mean learning_rate"), ({"synthetic": "last"}, "expected mixed or first or weighted"),
+     ({"batch": 0}, "above 0"), ({"augment": "perhaps"}, "expected a value like True"), ({"batch": True}, "like 32"),
+     ({"weighted": True}, "weighted is unknown"), ({"learning_rate": "nan"}, "above 0")],
+)  # fmt: skip
+def test_a_recipe_field_that_does_not_fit_is_refused(changes, words):
+    with pytest.raises(UsageError, match=words):
+        check_changes(changes, "--set")
+
+
+def test_recipe_fields_are_read_from_text():
+    found = check_changes({"batch": "16", "augment": "False", "speckle": "0.1", "optimiser": "sgd"}, "--set")
+    assert found == {"batch": 16, "augment": False, "speckle": 0.1, "optimiser": "sgd"}

@@ -1,0 +1,104 @@
+"""Plans: lists of trainings in a TOML file, each with a recipe of its own, such as the seed project's ablation studies."""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from ..classify.models import KNOWN
+from ..classify.recipe import SWITCHES, check_changes, unknown
+from ..compute import Compute
+from ..data.study import Study
+from ..errors import BusError, UsageError
+from .arms import Arm
+from .plan import Cell, parts, recipe_for
+
+ARMS = ("original", "weighted")  # a plan changes recipes; what balances a training part is the benchmark's matter
+RUN_KEYS = {"name": str, "model": str, "arm": str, "epochs": int, "accuracy": float}
+SHIPPED = ("ablation-1", "ablation-2")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One line of a plan: a training, and the accuracy that somebody else reports for it."""
+
+    name: str
+    model: str
+    arm: str
+    epochs: int
+    accuracy: float | None  # %
+    changes: Mapping[str, Any]  # fields of Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A titled list of runs."""
+
+    title: str
+    runs: tuple[Run, ...]
+
+
+def read(source: str) -> Plan:
+    """Read a plan by the name of a shipped one or from a TOML file; UsageError names an unknown key and the known one."""
+    try:
+        if source in SHIPPED:
+            text = (package_files(__package__) / "plans" / f"{source}.toml").read_text(encoding="utf-8")
+        else:
+            text = Path(source).read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except FileNotFoundError:
+        raise UsageError(f"--plan {source}: {unknown(source, SHIPPED)} A TOML file will do too, but there is none of this name.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"--plan {source} could not be read as TOML: {error}.") from error
+    _known(content, ("title", "all", "runs"), f"--plan {source}")
+    common, runs = content.get("all", {}), content.get("runs", [])
+    if not isinstance(common, dict) or not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
+        raise UsageError(f"--plan {source}: expected one or more tables [[runs]], and at most one table [all].")
+    found = tuple(_run({**common, **run}, f"--plan {source}, run {place}") for place, run in enumerate(runs, 1))
+    if len({run.name for run in found}) < len(found):
+        raise UsageError(f"--plan {source}: two runs have the same name.")
+    return Plan(str(content.get("title", source)), found)
+
+
+def _known(table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    for name in table:
+        if name not in names:
+            raise UsageError(f"{where}: {unknown(name, names)}")
+
+
+def _run(table: Mapping[str, Any], where: str) -> Run:
+    _known(table, (*RUN_KEYS, *SWITCHES), where)
+    own = {name: table[name] for name in RUN_KEYS if name in table}
+    for name, value in own.items():
+        kind: Any = (int, float) if RUN_KEYS[name] is float else RUN_KEYS[name]
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise UsageError(f"{where}: {name} = {value!r}: expected a value of the kind {RUN_KEYS[name].__name__}.")
+    missing = [name for name in ("name", "model", "epochs") if name not in own]
+    if missing:
+        raise UsageError(f"{where}: {', '.join(missing)} is missing.")
+    if own["model"] not in KNOWN:
+        raise UsageError(f"{where}: model: {unknown(own['model'], KNOWN)}")
+    if own.get("arm", "original") not in ARMS:
+        raise UsageError(f"{where}: arm: {unknown(own['arm'], ARMS)}")
+    if own["epochs"] < 1:
+        raise UsageError(f"{where}: epochs = {own['epochs']}: expected 1 or more.")
+    changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
+    return Run(own["name"], own["model"], own.get("arm", "original"), own["epochs"], own.get("accuracy"), changes)
+
+
+def cells(study: Study, plan: Plan, folds: Sequence[int], seeds: int, compute: Compute) -> Iterator[tuple[Run, Cell]]:
+    """Every run of a plan on every fold with every seed; runs that differ in name alone share a cell."""
+    if any(run.changes.get("validation") for run in plan.runs) and study.settings.k < 3:
+        raise BusError("This plan needs a study of at least 3 folds (--k): one to test, one to watch, one to train.")
+    for fold in folds:
+        test = study.pixels_sha256(study.test(fold))
+        for run in plan.runs:
+            recipe = recipe_for(study, fold, run.model, Arm(run.arm), 0, run.changes, epochs=run.epochs)
+            training = study.pixels_sha256(parts(study, fold, recipe)[0])
+            for seed in range(seeds):
+                yield run, Cell(
+                    fold, run.arm, run.model, seed, recipe, 0, {}, compute.precision, compute.device, "plan",
+                    training, "", test, study.cells_path(fold),
+                )  # fmt: skip

@@ -1,0 +1,95 @@
+"""The arms: how a training part is balanced, how much of it, and from which sources."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import UsageError
+
+ARMS = {
+    "original": "the training part as it is",
+    "weighted": "the loss weighted by the inverse class frequency",
+    "oversampled": "scans of the target class repeated",
+    "cyclegan": "synthetic scans of the target class added",
+    "relabelled": "negative control: the translator's sources, untranslated, under the target's label",
+    "unverified": "another generator's scans of the target class added; where they come from cannot be checked",
+}
+DEFAULT_ARMS = ("original", "weighted", "oversampled", "cyclegan")
+ADDING = ("oversampled", "cyclegan", "relabelled", "unverified")  # these have a dose
+TRANSLATED = ("cyclegan", "relabelled")  # these need a translator and may be limited to one of its source classes
+CHOSEN = tuple(name for name in ARMS if name != "unverified")  # by --arms; `unverified` comes with --synthetic
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm by its parts; written `kind[:source][@dose]`, such as `cyclegan:normal@0.5`."""
+
+    kind: str
+    source: str = ""  # only scans translated from this class are added; "" for all sources in proportion
+    dose: float = 1.0  # share of what balance needs
+
+    def __str__(self) -> str:
+        return self.kind + f":{self.source}" * bool(self.source) + f"@{self.dose:g}" * (self.dose != 1)
+
+    @property
+    def meaning(self) -> str:
+        """The arm in words."""
+        parts = [ARMS.get(self.kind, self.kind)]
+        parts += [f"made from {self.source} alone"] if self.source else []
+        parts += [f"{self.dose:g} times what balance needs"] if self.dose != 1 else []
+        return ", ".join(parts)
+
+    @property
+    def order(self) -> tuple[int, str, float]:
+        """Sort key for tables: the arms of DESIGN 6 in their order, each before its variants."""
+        return (list(ARMS).index(self.kind) if self.kind in ARMS else len(ARMS), self.source, self.dose)
+
+    @property
+    def folder(self) -> str:
+        """The arm as the name of a folder on any system."""
+        return re.sub(r"[^\w@.-]+", "-", str(self))
+
+
+def parse(name: str) -> Arm:
+    """Read an arm's name back."""
+    head, at, dose = name.rpartition("@")
+    try:
+        number = float(dose) if at else 1.0
+    except ValueError:
+        head, at, number = name, "", 1.0
+    kind, _, source = (head if at else name).partition(":")
+    return Arm(kind, source, number)
+
+
+def chosen(text: str, classes: Sequence[str]) -> tuple[Arm, ...]:
+    """The arms of `--arms`; UsageError names what is unknown, for a source class too."""
+    names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
+    found = [Arm(kind, source) for kind, _, source in (name.partition(":") for name in names)]
+    unknown = [arm for arm in found if arm.kind not in CHOSEN]
+    if unknown or not found:
+        raise UsageError(f"--arms {text}: {unknown[0] if unknown else 'nothing'} is unknown; choose among {', '.join(CHOSEN)}.")
+    for arm in found:
+        if arm.source and (arm.kind not in TRANSLATED or arm.source not in classes):
+            raise UsageError(
+                f"--arms {arm}: {' and '.join(TRANSLATED)} can be limited to one source class, "
+                f"such as cyclegan:{next(iter(classes), 'benign')}; the classes are {', '.join(classes)}."
+            )
+    return tuple(found)
+
+
+def doses(text: str) -> tuple[float, ...]:
+    """The shares of `--dose`, in rising order; UsageError for what is no number above 0."""
+    try:
+        found = sorted({float(part) for part in text.split(",")})
+    except ValueError:
+        found = []
+    if not found or not all(0 < share <= 10 for share in found):
+        raise UsageError(f"--dose {text}: expected numbers above 0 and up to 10, such as 0.25,0.5,1,2 (1 is balance).")
+    return tuple(found)
+
+
+def with_doses(arms: Iterable[Arm], shares: Sequence[float]) -> tuple[Arm, ...]:
+    """Each arm that adds scans once for every dose, the others once."""
+    return tuple(
+        replace(arm, dose=share) for arm in arms for share in (shares if arm.kind in ADDING else (arm.dose,))
+    )

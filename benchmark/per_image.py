@@ -1,0 +1,55 @@
+"""A sub-study whose split is per image, as in most published work: only to show what such a split would have claimed."""
+
+import shutil
+from dataclasses import asdict, replace
+
+from sklearn.model_selection import train_test_split
+
+from .. import files
+from ..data.study import COLUMNS, Study
+
+FOLDER = "per-image"
+TEST, VALIDATION, ALL = 159, 127, 780  # the seed project's split of BUSI's 780 scans; the other 494 train
+BANNER = (
+    "This split is per image: scans of one patient or scene stand on both sides, so every number here is too good. It "
+    "exists only to be compared with the study beside it."
+)
+
+
+def per_image(study: Study) -> Study:
+    """Make, or open, the sub-study of the same scans: fold 0 to test, fold 1 to watch, the rest in fold 2, stratified.
+
+    Every scan is a group of its own. Scans that the study locks away stay out of it.
+    """
+    path = study.path / FOLDER
+    if (path / "study.json").exists():
+        found = Study.open(path)
+        if found.settings.data == study.settings.data and found.pixels_sha256(found.used()) == study.pixels_sha256(study.used()):
+            return found
+        shutil.rmtree(path)
+    folds = split([study.scans[row].label for row in study.used()], study.settings.seed)
+    number = dict(zip(study.used(), folds, strict=True))
+    scans = [
+        replace(scan, fold=number.get(row), group=f"image-{row}") if row in number else scan
+        for row, scan in enumerate(study.scans)
+    ]
+    settings = replace(study.settings, k=3, banners=(*study.settings.banners, BANNER))
+    path.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(study.path / "pixels.npy", path / "pixels.npy")
+    files.write_csv(path / "cohort.csv", COLUMNS, [
+        [scan.file, scan.sha256, scan.label, scan.group, "" if scan.fold is None else scan.fold, scan.left_out,
+         scan.width, scan.height, *scan.box]
+        for scan in scans
+    ])  # fmt: skip
+    files.write_json(path / "study.json", asdict(settings))
+    return Study.open(path)
+
+
+def split(labels: list[str], seed: int) -> list[int]:
+    """Fold of every scan, in the seed project's shares, stratified by class."""
+    total = len(labels)
+    test, watch = (max(1, round(total * part / ALL)) for part in (TEST, VALIDATION))
+    rest, tested = train_test_split(range(total), test_size=test, stratify=labels, random_state=seed)
+    _, watched = train_test_split(rest, test_size=watch, stratify=[labels[row] for row in rest], random_state=seed)
+    place = dict.fromkeys(tested, 0) | dict.fromkeys(watched, 1)
+    return [place.get(row, 2) for row in range(total)]

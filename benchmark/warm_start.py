@@ -1,0 +1,74 @@
+"""First weights from simulated scans (`--init phantom`): every classifier is first trained on phantoms, once a seed."""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save as safetensors_bytes
+
+from .. import files
+from ..classify.train import Examples, fit
+from ..compute import Compute
+from ..console import progress
+from ..data import cohort
+from ..data.study import Study
+from ..errors import UsageError
+from .plan import PHANTOM_CLASSES, PHANTOM_INIT, PHANTOM_SEED, PHANTOMS, Cell
+
+FOLDER = "phantom-start"
+
+
+def path(study: Study, cell: Cell) -> Path:
+    """Where the weights lie from which `cell` starts; arms, folds and classes' weights make no difference to them."""
+    recipe = replace(cell.recipe, init="none", weighted=False, validation=False)
+    key = {"recipe": asdict(recipe), "size": study.settings.size, "precision": cell.precision, "device": cell.device, "phantoms": PHANTOM_INIT}
+    return study.path / FOLDER / f"{cell.model}-seed-{cell.seed}-{files.sha256_json(key)[:8]}.safetensors"
+
+
+def make_missing(study: Study, cells: Sequence[Cell], jobs: int) -> None:
+    """Train what is missing of the first weights of `cells`, `jobs` at once; nothing for other first weights."""
+    todo = {path(study, cell): cell for cell in cells if cell.recipe.init == PHANTOM_INIT and not path(study, cell).exists()}
+    if not todo:
+        return
+    if study.classes != list(PHANTOM_CLASSES):
+        raise UsageError(
+            f"--init phantom: phantoms are {', '.join(PHANTOM_CLASSES)}, the study's classes {', '.join(study.classes)}. Use --init none."
+        )
+    _phantoms(study)
+    with (
+        progress(f"{len(todo)} classifiers on {PHANTOMS} phantoms, {jobs} at once", len(todo)) as advance,
+        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
+    ):
+        for _ in pool.map(make, [study.path] * len(todo), todo.values()):
+            advance(1)
+
+
+def make(study_path: Path, cell: Cell) -> None:
+    """Train one classifier on phantoms and keep its averaged weights; with one thread, so that the result is the same."""
+    compute = Compute(cell.device, cell.precision, 1)
+    compute.start()
+    study = Study.open(study_path)
+    recipe = replace(cell.recipe, init="none", weighted=False, validation=False)
+    network = fit(_phantoms(study), len(study.classes), recipe, compute, cell.seed).network
+    state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    files.write_bytes(path(study, cell), safetensors_bytes(state))
+
+
+def _phantoms(study: Study) -> Examples:
+    """The simulated cohort at the study's size, made once; other phantoms than those of a study made from phantoms."""
+    size = study.settings.size
+    place = study.path / FOLDER / f"phantoms-{size}-{PHANTOMS}.npz"
+    if not place.exists():
+        squares = np.zeros((PHANTOMS, size, size), np.uint8)
+        with progress(f"Simulating {PHANTOMS} phantoms", PHANTOMS) as advance:
+            data = cohort.read_phantoms(PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance)
+        labels = np.zeros(PHANTOMS, np.int64)
+        for entry in data.entries:
+            labels[entry.place] = PHANTOM_CLASSES.index(entry.label)
+        with files.writing(place) as temporary, temporary.open("wb") as handle:
+            np.savez(handle, pixels=squares, labels=labels)
+    with np.load(place, allow_pickle=False) as kept:
+        return Examples(kept["pixels"], kept["labels"], list(range(PHANTOMS)))

@@ -1,0 +1,144 @@
+"""Plans from TOML, the seed project's two as shipped, and the split per image that shows what it would have claimed."""
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from bus.benchmark import ablation, pipeline, plan, summary
+from bus.benchmark.arms import Arm
+from bus.benchmark.per_image import per_image, split
+from bus.compute import Compute
+from bus.data.study import Study
+from bus.errors import UsageError
+from bus.gan import synth, train
+
+CPU = Compute("cpu", "float32", 1)
+SEED = {  # model, optimiser, rate, batch, epochs, schedule, accuracy: the tables of the seed project, typed in again
+    "ablation-1": [
+        ("simplecnn", "adam", 1e-3, 16, 10, "multistep", 64.15), ("vgg16", "adam", 1e-3, 16, 10, "multistep", 55.35),
+        ("resnet18", "adam", 1e-3, 16, 10, "multistep", 52.20), ("simplecnn", "adam", 1e-3, 8, 10, "multistep", 63.52),
+        ("simplecnn", "adam", 1e-3, 16, 10, "step", 64.78), ("simplecnn", "adam", 1e-4, 16, 10, "step", 62.26),
+        ("simplecnn", "sgd", 1e-3, 16, 10, "multistep", 55.35),
+    ],
+    "ablation-2": [
+        ("resnet18", "adam", 1e-3, 16, 17, "step", 55.35), ("resnet18", "adam", 1e-3, 16, 10, "plateau", 30.8),
+        ("resnet18", "adam", 1e-3, 32, 23, "step", 55.35), ("resnet18", "adam", 1e-3, 8, 12, "step", 55.35),
+        ("resnet18", "adam", 1e-3, 8, 12, "step", 55.35), ("resnet18", "adam", 1e-3, 64, 50, "step", 49.69),
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def study(tiny_study, tmp_path):
+    shutil.copytree(tiny_study, tmp_path / "study")
+    return Study.open(tmp_path / "study")
+
+
+@pytest.mark.parametrize("name", ablation.SHIPPED)
+def test_the_shipped_plans_are_the_seeds_tables(name, study):
+    found = ablation.read(name)
+    pairs = list(ablation.cells(study, found, [0], 1, CPU))
+    rows = [
+        (cell.model, cell.recipe.optimiser, cell.recipe.learning_rate, cell.recipe.batch,
+         round(cell.recipe.steps / cell.recipe.epoch), cell.recipe.schedule, one.accuracy)
+        for one, cell in pairs
+    ]  # fmt: skip
+    assert rows == SEED[name]
+    assert {cell.recipe.weighted for _, cell in pairs} == {name == "ablation-2"}
+    for _, cell in pairs:
+        own = len(plan.parts(study, 0, cell.recipe)[0])
+        assert cell.recipe.epoch == -(-own // cell.recipe.batch), "an epoch shows every scan of the training part"
+        assert not cell.recipe.augment and cell.recipe.smoothing == cell.recipe.weight_decay == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nlerning_rate=1", "lerning_rate is unknown; did you mean learning_rate"),
+        ("[[run]]\nname='a'", "run is unknown; did you mean runs"),
+        ("[[runs]]\nname='a'\nmodel='resnet'\nepochs=1", "did you mean resnet18"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'", "epochs is missing"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'", "expected a value of the kind int"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=0", "expected 1 or more"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan'", "cyclegan is unknown"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'", "expected cosine or multistep"),
+        ("title='empty'", r"one or more tables \[\[runs\]\]"),
+        ("runs=[1]", r"one or more tables"),
+        ("[[runs]", "could not be read as TOML"),
+        ("[all]\nmodel='resnet18'\nepochs=1\n[[runs]]\nname='a'\n[[runs]]\nname='a'", "the same name"),
+    ],
+)
+def test_a_plan_that_says_something_else_is_refused_by_name(tmp_path, text, words):
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=words):
+        ablation.read(str(path))
+
+
+def test_a_plan_that_is_not_there_names_the_shipped_ones():
+    with pytest.raises(UsageError, match="did you mean ablation-1"):
+        ablation.read("ablation1")
+
+
+def test_a_split_per_image_has_the_seeds_sizes():
+    labels = ["benign"] * 437 + ["malignant"] * 210 + ["normal"] * 133
+    folds = split(labels, 0)
+    assert Counter(folds) == {0: 159, 1: 127, 2: 494}
+    for fold, expected in ((0, (88, 43, 28)), (1, (71, 34, 22)), (2, (278, 133, 83))):
+        counts = Counter(label for label, place in zip(labels, folds, strict=True) if place == fold)
+        assert [counts[name] for name in ("benign", "malignant", "normal")] == pytest.approx(expected, abs=1.01)
+    assert split(labels, 0) == folds != split(labels, 1)
+
+
+def test_the_sub_study_holds_the_same_scans_and_nothing_locked_away(study):
+    out = study.used()[0]
+    study.scans[out] = replace(study.scans[out], fold=None, left_out="locked away")
+    sub = per_image(study)
+    assert sub.used() == study.used() and out not in sub.used()
+    assert sub.pixels_sha256(sub.used()) == study.pixels_sha256(study.used())
+    assert len({sub.groups[row] for row in sub.used()}) == len(sub.used())
+    shared = {study.groups[row] for row in sub.test(0)} & {study.groups[row] for row in sub.train(0)}
+    assert shared, "patients stand on both sides: that is its point"
+    before = (sub.path / "study.json").stat().st_mtime_ns
+    assert per_image(study).path == sub.path and (sub.path / "study.json").stat().st_mtime_ns == before
+    assert any("too good" in banner for banner in sub.settings.banners)
+
+
+def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_path, in_process):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "title = 'Mine | <b>'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nvalidation = true\nbatch = 16\n"
+        "[[runs]]\nname = 'first'\naccuracy = 55.35\n[[runs]]\nname = 'same'\n[[runs]]\nname = 'watched'\nschedule = 'plateau'\narm = 'weighted'\n"
+    )
+    page = pipeline.run_plan(study, str(path), [0], 1, CPU, jobs=1, command="bus benchmark --plan mine.toml")
+    text = page.read_text()
+    assert page.name == "plan-mine.html" and "55.35" in text and "<b>" not in text
+    assert text.count("<tr><th scope=\"row\">") == 3
+    assert "split per image" in text and "folds by group" in text
+    sub = per_image(study)
+    assert len(list((study.path / "fold-0/cells").rglob("DONE"))) == len(list((sub.path / "fold-0/cells").rglob("DONE"))) == 2
+    config = json.loads(next((study.path / "fold-0/cells/weighted").rglob("config.json")).read_text())
+    assert config["recipe"]["schedule"] == "plateau"
+    assert "| first |" in page.with_suffix(".md").read_text()
+
+
+def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch):
+    """A tiny translator is put in its place in both; the claimed numbers are those of the sub-study's own summary."""
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    wish = plan.Wish((0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    for place in (study, per_image(study)):
+        config = train.configure(place, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+        train.train(place, replace(config, channels=4, blocks=1), CPU)
+    monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
+    page = pipeline.benchmark(study, wish, CPU, jobs=1, keep_weights=False, judge=pipeline.Judge(), command="bus benchmark",
+                              extras=pipeline.Extras(inflation=True))  # fmt: skip
+    text = page.read_text()
+    assert "Not a result." in text and "gain per image" in text
+    assert "What a split per image would have claimed" in page.with_name("report.md").read_text()
+    sub = per_image(study)
+    cells = plan.cells(sub, replace(wish, models=("simplecnn", "resnet18")), CPU)
+    claimed = summary.summarise(sub, cells)
+    assert f"{100 * claimed.table[0].metrics['accuracy']:.1f}" in text
+    assert not any(cell["model"] == "resnet18" for cell in map(dict, summary.summarise(study, plan.cells(study, wish, CPU)).cells))

@@ -1,0 +1,115 @@
+"""The external test: which scans count, how answers are scaled, and that every cell gives them."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bus.benchmark import external, extras, pipeline, plan, run
+from bus.benchmark.arms import Arm
+from bus.classify import metrics
+from bus.compute import Compute
+from bus.data import phantom
+from bus.data.study import Study
+from bus.errors import BusError, UsageError
+
+CPU = Compute("cpu", "float32", 1)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """A cohort of another seed, another scanner and another size."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "cohort"
+    phantom.write_cohort(folder, 30, seed=9, size=48, scanner="linear-7")
+    return folder
+
+
+@pytest.fixture
+def study(tiny_study, tmp_path):
+    shutil.copytree(tiny_study, tmp_path / "study")
+    return Study.open(tmp_path / "study")
+
+
+def cells_of(study, *kinds):
+    wish = plan.Wish((0,), tuple(map(Arm, kinds)), ("simplecnn",), preset="demo")
+    return [replace(cell, recipe=replace(cell.recipe, steps=1)) for cell in plan.cells(study, wish, CPU)]
+
+
+def test_scans_without_a_lesion_are_left_out_and_counted(study, elsewhere):
+    found = external.read(str(elsewhere), study)
+    assert {row["label"] for row in found.rows} == {"benign", "malignant"}
+    normal = len(list((elsewhere / "normal").glob("normal (*).png")))
+    assert found.left_out == {"normal": sum("mask" not in path.name for path in (elsewhere / "normal").iterdir())}
+    assert len(found.rows) + found.left_out["normal"] == 30 and normal
+    assert found.pixels.shape == (len(found.rows), 32, 32)
+    assert external.read(str(elsewhere), study).rows == found.rows, "the same again"
+
+
+def test_the_studys_own_scans_are_refused(tmp_path):
+    phantom.write_cohort(tmp_path / "cohort", 60, size=48)
+    from bus.data.study import open_or_create
+
+    study = open_or_create(tmp_path / "study", {"data": str(tmp_path / "cohort"), "size": 32, "k": 3})
+    with pytest.raises(BusError, match="the study's own"):
+        external.read(str(tmp_path / "cohort"), study)
+    with pytest.raises(UsageError, match="no test from elsewhere"):
+        external.read("phantom", study)
+
+
+def test_a_set_without_the_target_is_refused(study, elsewhere, tmp_path):
+    shutil.copytree(elsewhere, tmp_path / "part")
+    shutil.rmtree(tmp_path / "part" / "malignant")
+    (tmp_path / "part" / "labels.csv").unlink()
+    with pytest.raises(BusError, match="malignant and at least one more"):
+        external.read(str(tmp_path / "part"), study)
+
+
+def test_cells_answer_when_trained_and_later_from_kept_weights(study, elsewhere):
+    """Kept weights give the answers that training gave; without weights the cell is trained again, to the same answers."""
+    found = external.read(str(elsewhere), study)
+    (cell,) = cells_of(study, "original")
+    run.run_cell(study.path, cell, 1, keep_weights=True)
+    assert run.missing([cell], False) == [] and run.missing([cell], False, found) == [cell]
+    trained = (cell.path / "predictions.csv").stat().st_mtime_ns
+    run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
+    assert (cell.path / "predictions.csv").stat().st_mtime_ns == trained
+    late = (cell.path / found.file).read_text()
+    shutil.rmtree(cell.path)
+    run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
+    assert (cell.path / found.file).read_text() == late
+    assert run.missing([cell], False, found) == []
+
+
+def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
+    """Sensitivity, specificity and AUC of the table against the answers by hand; gain is the paired difference."""
+    found = external.read(str(elsewhere), study)
+    cells = cells_of(study, "original", "oversampled")
+    cells[1] = replace(cells[1], arm="cyclegan")
+    labels = np.array([row["label"] == "malignant" for row in found.rows]).astype(int)
+    rng = np.random.default_rng(0)
+    for cell in cells:
+        chances = rng.dirichlet([1, 1, 1], len(labels))
+        external.write(found, cell.path, study.classes, chances)
+    table = extras.external_test(found, study, cells)
+    for cell, row in zip(cells, table["rows"], strict=True):
+        two = external.answers(found, study, cell)
+        assert np.allclose(two.sum(axis=1), 1)
+        said = two[:, 1] > two[:, 0]
+        assert row["target_recall"]["value"] == pytest.approx(said[labels == 1].mean())
+        assert row["specificity"]["value"] == pytest.approx(1 - said[labels == 0].mean())
+        assert row["target_auc"]["value"] == pytest.approx(metrics.target_auc(labels, two, 1))
+        assert row["target_auc"]["low"] <= row["target_auc"]["value"] <= row["target_auc"]["high"]
+    assert [row["pair"] for row in table["contrasts"]] == ["cyclegan − original"] * 2
+
+
+def test_a_benchmark_reports_the_external_test(study, elsewhere, in_process, monkeypatch):
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    wish = plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo", recipe=(("batch", 2),))
+    options = {"jobs": 1, "keep_weights": False, "judge": pipeline.Judge(), "command": "bus benchmark"}
+    page = pipeline.benchmark(study, wish, CPU, **options)
+    assert "External test</h2>" not in page.read_text()
+    page = pipeline.benchmark(study, wish, CPU, **options, extras=pipeline.Extras(str(elsewhere)))
+    text = page.read_text()
+    assert "External test</h2>" in text and "Left out" in text
+    assert "## External test" in page.with_name("report.md").read_text()
+    assert "below the yardstick" in text and "yardstick</th>" in text
