@@ -24,6 +24,8 @@ app.add_typer(gan_app, name="gan")
 data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, or simulate one.")
 app.add_typer(data_app, name="data")
 
+STOPPED = "Stopped; what was finished is kept. Run the same command again to go on."
+INTACT = "What was finished before is intact; the same command goes on."
 STUDY, WORK, COMPUTE = "Study (frozen when it is created)", "Work", "Computing"
 StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.", rich_help_panel=STUDY)]
 Data = Annotated[
@@ -411,8 +413,16 @@ def main(arguments: list[str] | None = None) -> None:
     except BusError as error:
         _fail(str(error), 1)
     except (Interrupted, KeyboardInterrupt) as stop:
-        console.print(str(stop) or "Stopped.")
+        console.print(str(stop) or STOPPED)
         sys.exit(130)
+    except SystemExit as end:  # typer turns a Ctrl-C outside of our loops into this
+        if end.code == 130:
+            console.print(STOPPED)
+        raise
+    except OSError as error:
+        _fail(f"{error.filename or 'The work'}: {error.strerror or error}. {INTACT}", 1)
+    except MemoryError:
+        _fail(f"Memory ran out. Use fewer --jobs, or a smaller --size in a new study. {INTACT}", 1)
 
 
 def _fail(text: str, code: int) -> None:

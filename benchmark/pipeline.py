@@ -7,6 +7,7 @@ from .. import files
 from ..classify.models import TITLES
 from ..compute import Compute
 from ..console import console
+from ..data import lock
 from ..data.study import DEFAULTS, Study
 from ..errors import BusError
 from ..gan import synth, train
@@ -35,6 +36,7 @@ def benchmark(
     study: Study, wish: plan.Wish, compute: Compute, *, jobs: int, keep_weights: bool, judge: Judge, command: str
 ) -> Path:
     """Run all cells of a wish and write the report; returns its path. BusError if cells failed, after the others ran."""
+    lock.sweep(study.path)
     prepare(study, wish, compute, judge)
     cells = plan.cells(study, wish, compute)
     checks = [check for fold in wish.folds for check in plan.audit(study, fold, wish.gan_seed, wish.arms)]
@@ -57,16 +59,24 @@ def benchmark(
     finished = [cell for cell in cells if cell.is_done]
     if not finished:
         raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
-    found = summary.summarise(study, finished)
-    page = report.write_report(
-        study, found, cells=finished, checks=checks, commands=[*commands(study, wish), command], gan_seed=wish.gan_seed
-    )
+    with lock.hold(mark.parent, "The report"):
+        mark.unlink(missing_ok=True)  # or a report cut short would count as done
+        found = summary.summarise(study, finished)
+        page = report.write_report(
+            study,
+            found,
+            cells=finished,
+            checks=checks,
+            commands=[*commands(study, wish), command],
+            gan_seed=wish.gan_seed,
+        )
+        if not failures:
+            files.write_json(mark, {"cells": key})
     if failures:
         raise BusError(
             f"{len(failures)} of {len(cells)} cells failed (see above); the report {page} leaves them out. "
             "Run the same command again to train them."
         )
-    files.write_json(mark, {"cells": key})
     for model, sentence in found.verdicts.items():
         console.print(f"{TITLES[model]}: {sentence}")
     console.print(f"Report: {page}")

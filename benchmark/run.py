@@ -1,28 +1,35 @@
 """Running cells: what one cell trains on, and many cells beside each other."""
 
-import shutil
+import os
+import signal
 import time
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 
 from .. import files
 from ..classify import metrics
-from ..classify.models import build
+from ..classify.models import build, weight_bytes
 from ..classify.train import Examples, fit, predict
-from ..compute import Compute
+from ..compute import Compute, is_out_of_memory
 from ..console import Interrupted, console, interruptible, progress
+from ..data import lock
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
 from .plan import Cell
 
 WEIGHTS = "classifier.safetensors"
+REPORT_BYTES = 10 << 20
+RETRY = 2.0  # s between two looks at cells that other processes train
 
 
 def key(digest: str) -> int:
@@ -55,8 +62,15 @@ def examples(study: Study, cell: Cell) -> Examples:
     return Examples(np.concatenate(pixels), np.concatenate(labels), keys)
 
 
-def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> None:
-    """Train one cell and write its folder, whole or not at all; for a process of its own."""
+def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> bool:
+    """Train one cell and write its folder; for a process of its own. False where another process is training it."""
+    with lock.attempt(cell.path) as ours:
+        if ours and missing([cell], keep_weights):
+            _train_cell(study_path, cell, threads, keep_weights)
+    return ours
+
+
+def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> None:
     compute = Compute(cell.device, cell.precision, threads)
     compute.start()
     study = Study.open(study_path)
@@ -65,6 +79,22 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> 
     probabilities = predict(outcome.network, study.pixels[rows], compute)
     target = study.classes.index(study.target)
     found = metrics.scores(study.labels[rows], probabilities, target)
+    losses = [round(float(np.mean(part)), 5) for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))]
+    about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
+    study.require()
+    # DONE comes last and names the predictions, so that no mixture of an old and a new result counts as done
+    files.write_json(cell.path / "config.json", cell.config)
+    _write_predictions(study, cell, rows, probabilities)
+    files.write_json(cell.path / "metrics.json", {**found, **about})
+    (cell.path / WEIGHTS).unlink(missing_ok=True)
+    if keep_weights:
+        state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
+        files.write_bytes(cell.path / WEIGHTS, safetensors_bytes(state))
+    done = {"config": files.sha256_json(cell.config), "predictions": files.sha256_file(cell.path / "predictions.csv")}
+    files.write_json(cell.path / "DONE", done)
+
+
+def _write_predictions(study: Study, cell: Cell, rows: Sequence[int], probabilities: NDArray[np.float64]) -> None:
     answers = metrics.answers(probabilities)
     header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
     table = [
@@ -72,17 +102,7 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> 
          study.classes[answer], *(f"{value:.8f}" for value in shares)]
         for row, answer, shares in zip(rows, answers, probabilities, strict=True)
     ]  # fmt: skip
-    shutil.rmtree(cell.path, ignore_errors=True)
-    files.write_json(cell.path / "config.json", cell.config)
     files.write_csv(cell.path / "predictions.csv", header, table)
-    losses = [round(float(np.mean(part)), 5) for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))]
-    about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
-    files.write_json(cell.path / "metrics.json", {**found, **about})
-    if keep_weights:
-        state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
-        files.write_bytes(cell.path / WEIGHTS, safetensors_bytes(state))
-    done = {"config": files.sha256_json(cell.config), "predictions": files.sha256_file(cell.path / "predictions.csv")}
-    files.write_json(cell.path / "DONE", done)
 
 
 def missing(cells: Sequence[Cell], keep_weights: bool) -> list[Cell]:
@@ -93,26 +113,22 @@ def missing(cells: Sequence[Cell], keep_weights: bool) -> list[Cell]:
 def run(study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_weights: bool) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed, a sentence each.
 
-    A failed cell does not stop the others. Raises Interrupted after Ctrl-C: finished cells stay, running ones are
-    started again next time.
+    A failed cell does not stop the others. A cell that another process trains is waited for in the end. Raises
+    Interrupted after Ctrl-C: finished cells stay, running ones are started again next time.
     """
     todo = sorted(missing(cells, keep_weights), key=lambda cell: cell.recipe.model != "vgg19")  # the longest first
     if not todo:
         return []
+    _require_space(study, todo, keep_weights)
     failures: list[str] = []
     with interruptible() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
         pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_worker)
         try:
-            waiting = {pool.submit(run_cell, study.path, cell, threads, keep_weights): cell for cell in todo}
-            while waiting:
-                ready, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    cell, error = waiting.pop(future), future.exception()
-                    if error is not None:
-                        failures.append(f"{cell.title}: {_sentence(error)}")
-                    advance(1, cell.title)
-                if stop():
-                    raise Interrupted(f"Stopped with {len(waiting)} cells to go; run the same command again to go on.")
+            while todo:
+                work = {pool.submit(run_cell, study.path, cell, threads, keep_weights): cell for cell in todo}
+                todo = _collect(work, failures, advance, stop)
+                if todo:
+                    time.sleep(RETRY)  # other processes train these
         finally:
             for process in (pool._processes or {}).values() if stop() else ():
                 process.kill()
@@ -122,18 +138,56 @@ def run(study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_we
     return failures
 
 
-def _worker() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers."""
-    import signal
+def _collect(
+    work: dict[Future[bool], Cell], failures: list[str], advance: Callable[..., None], stop: Callable[[], bool]
+) -> list[Cell]:
+    """Wait for cells to end, noting failures; returns those that another process is training."""
+    elsewhere = []
+    while work:
+        ready, _ = wait(work, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in ready:
+            cell, error = work.pop(future), future.exception()
+            if error is not None:
+                failures.append(f"{cell.title}: {_sentence(error)}")
+            elif not future.result():
+                elsewhere.append(cell)
+                continue
+            advance(1, cell.title)
+        if stop():
+            left = len(work) + len(elsewhere)
+            raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")
+    return elsewhere
 
+
+def _worker() -> None:
+    """Leave Ctrl-C to the parent, which ends its workers, and end with it should it be killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _require_space(study: Study, cells: Sequence[Cell], keep_weights: bool) -> None:
+    """Room for the answers, the weights where they are kept, and the report."""
+    classes = len(study.classes)
+    needed = sum(len(study.test(cell.fold)) * (250 + 12 * classes) + 16_384 for cell in cells) + REPORT_BYTES
+    if keep_weights:
+        needed += sum(weight_bytes(cell.recipe.model, classes) for cell in cells)
+    files.require_space(study.path, needed, f"Training {len(cells)} cells")
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, BusError):
         return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).casefold():
+    if is_out_of_memory(error):
         return "ran out of memory. Use fewer --jobs, or a smaller --size in a new study."
+    if isinstance(error, BrokenProcessPool):
+        return "a process that trained cells was ended from outside, as systems do when memory runs out. Use fewer --jobs."
     return f"{type(error).__name__}: {error}"
 
 

@@ -66,10 +66,14 @@ class Squares:
             raise BusError(f"Could not write in {folder}: {error.strerror}. Choose another --study.") from error
 
     def put(self, place: int, square: Pixels) -> None:
-        """Keep `square` as number `place`; may be called from many threads."""
-        with self._lock:
-            self._file.seek(place * self.size**2)
-            self._file.write(square.tobytes())
+        """Keep `square` as number `place`; may be called from many threads. BusError on a full disk."""
+        try:
+            with self._lock:
+                self._file.seek(place * self.size**2)
+                self._file.write(square.tobytes())
+                self._file.flush()
+        except OSError as error:
+            raise BusError(f"The scans could not be kept: {error.strerror}. Free some space or choose another --study.") from error
 
     def save(self, path: Path, order: Sequence[int]) -> None:
         """Write the squares numbered `order` as a `.npy` file (N×S×S uint8), whole or not at all; ends this object."""

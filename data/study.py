@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BusError, UsageError
-from ..files import read_csv, read_json, sha256_bytes, write_csv, write_json
-from . import cohort, splits
+from ..files import read_csv, read_json, require_space, sha256_bytes, write_csv, write_json
+from . import cohort, lock, splits
 from .cohort import Scan
 from .store import Box, Pixels, Squares, load_pixels
 
@@ -26,6 +27,7 @@ COLUMNS = (
     "file", "sha256", "label", "group", "fold", "left_out",
     "width", "height", "top", "left", "inner_height", "inner_width",
 )  # fmt: skip
+OWN = {"pixels.npy", "cohort.csv"}  # what lies in a study whose creation was cut short
 LOCKBOX = "test scans of outer fold {} are locked away (--inner)"
 
 
@@ -120,6 +122,11 @@ class Study:
         """Folder of the classifiers trained on one fold."""
         return self.fold_path(fold) / "cells"
 
+    def require(self) -> None:
+        """Raise BusError if the study's folder has vanished: writing would make a part of it anew."""
+        if not (self.path / "study.json").is_file():
+            raise BusError(f"The study {self.path} has vanished or lost its study.json. Nothing more was written there.")
+
     @classmethod
     def open(cls, path: Path) -> "Study":
         """Open an existing study; BusError if its files are missing, damaged or of another format."""
@@ -130,6 +137,8 @@ class Study:
                     f"{path} has study format {found['format']}; this version reads {FORMAT}. Make a new study."
                 )
             data = DataInfo(**found.pop("data"))
+            if not (isinstance(found["k"], int) and isinstance(found["size"], int)):
+                raise TypeError("k and size must be whole numbers")
             found.update(data=data, classes=tuple(found["classes"]), banners=tuple(found["banners"]))
             settings = Settings(**found)
             rows = [_scan(row) for row in read_csv(path / "cohort.csv", COLUMNS)]
@@ -163,10 +172,9 @@ def open_or_create(
     """
     asked = {key: value for key, value in asked.items() if value is not None}
     if not (path / "study.json").exists():
-        if path.exists() and any(path.iterdir()) and not (path / "cohort.csv").exists():
-            raise UsageError(f"{path} is a folder with other things in it and no study.json. Choose another --study.")
-        return create(path, {**DEFAULTS, **asked}, phantoms=phantoms, say=say, reading=reading,
-                      by_default="data" not in asked)  # fmt: skip
+        made = _create_alone(path, asked, phantoms, say, reading)
+        if made:
+            return made
     study = Study.open(path)
     differences = [
         f"--{key} {value} (the study has {getattr(study.settings, key)})"
@@ -183,6 +191,27 @@ def open_or_create(
     return study
 
 
+def _create_alone(
+    path: Path, asked: dict[str, Any], phantoms: int, say: Callable[[str], None],
+    reading: Callable[[int], Callable[[], None]],
+) -> Study | None:  # fmt: skip
+    """Create a study unless another process is doing that; then wait for it and return None."""
+    existed = path.exists()
+    if path.is_file() or (existed and any(entry.name not in OWN and entry.name[0] != "." for entry in path.iterdir())):
+        raise UsageError(f"{path} is a folder with other things in it and no study.json. Choose another --study.")
+    try:
+        with lock.hold(path / "study.json", f"The study {path}"):
+            if (path / "study.json").exists():
+                return None
+            lock.clear(path)
+            return create(path, {**DEFAULTS, **asked}, phantoms=phantoms, say=say, reading=reading,
+                          by_default="data" not in asked)  # fmt: skip
+    finally:
+        if not existed:
+            with suppress(OSError):  # not empty: there is a study
+                path.rmdir()
+
+
 def create(
     path: Path,
     options: dict[str, Any],
@@ -195,8 +224,13 @@ def create(
     """Read the data, find groups, cut folds and freeze all of it in a new study folder."""
     if options["size"] < 32 or options["size"] % 4:
         raise UsageError(f"--size {options['size']}: expected a multiple of 4, at least 32 (pixels a side).")
-    squares = Squares(next(parent for parent in path.absolute().parents if parent.is_dir()), options["size"])
-    data, listing = _read(str(options["data"]), options["frames"], squares, phantoms, reading)
+    squares = Squares(next(parent for parent in (path, *path.absolute().parents) if parent.is_dir()), options["size"])
+
+    def begin(count: int) -> Callable[[], None]:
+        require_space(path, 2 * count * options["size"] ** 2 + 500 * count, f"A study of {count:,} scans")
+        return reading(count)
+
+    data, listing = _read(str(options["data"]), options["frames"], squares, phantoms, begin)
     names, sources = cohort.find_groups(data.entries)
     scans = cohort.build(data.entries, names, options["cohort"])
     classes = sorted({scan.label for scan in scans if not scan.left_out})

@@ -1,6 +1,7 @@
 """Synthetic scans: every source translated, each result with its provenance."""
 
 import io
+import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from .. import __version__, files
 from ..compute import Compute
-from ..console import progress
+from ..console import Interrupted, interruptible, progress
 from ..data.store import Pixels, restore_bars
 from ..data.study import Study
 from ..errors import BusError
@@ -20,6 +21,7 @@ from . import train
 from .networks import CompactGenerator, Generator
 
 BATCH = 32
+SAVE_SECONDS = 10  # between two manifests on the way, so that a killed process loses little
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,25 @@ def synthesise(
     rows = study.rows_of(study.train(fold), config.sources)
     order = [rows[place] for place in ordered_sources([study.scans[row].label for row in rows], gan_seed)]
     missing = range(len(made), count)
-    with progress(f"Synthetic {target} scans, fold {fold}", len(missing)) as advance:
+    files.require_space(folder, len(missing) * (study.settings.size**2 + 8192), f"Making {len(missing):,} synthetic scans")
+
+    def save() -> float:
+        study.require()
+        files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in made))
+        return time.monotonic()
+
+    with interruptible() as stop, progress(f"Synthetic {target} scans, fold {fold}", len(missing)) as advance:
+        saved = time.monotonic()
         for start in range(missing.start, missing.stop, BATCH):
             indices = range(start, min(start + BATCH, missing.stop))
             made += _translate(study, generator, compute, order, indices, folder, (fold, digest, gan_seed))
             advance(len(indices))
-    files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in made))
+            if stop():
+                save()
+                raise Interrupted(f"Stopped after {len(made)} of {count} synthetic scans; run the same command again to go on.")
+            if time.monotonic() - saved > SAVE_SECONDS:
+                saved = save()
+    save()
     return folder, len(missing)
 
 

@@ -1,5 +1,6 @@
 """Training a translator: presets, the loop, checkpoints, sample sheets."""
 
+import io
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from .. import files
-from ..compute import Compute
+from ..compute import Compute, is_out_of_memory
 from ..console import Interrupted, console, interruptible, progress
 from ..data import phantom
 from ..data.store import Pixels
@@ -205,9 +206,10 @@ def train(study: Study, config: GanConfig, compute: Compute) -> Path:
     Raises Interrupted after Ctrl-C (checkpoint written) and BusError if the losses stop being finite.
     """
     folder = study.gan_path(config.fold, config.target, config.seed)
-    files.write_json(folder / "config.json", asdict(config))
     compute.start()
     model, log = CycleGAN(config, compute), Log()
+    _require_space(folder, model)
+    files.write_json(folder / "config.json", asdict(config))
     _resume(folder, model, log)
     scans = _pools(study, config)
     text = f"CycleGAN {' + '.join(config.sources)} → {config.target}, fold {config.fold}, {config.pairs:,} pairs"
@@ -223,6 +225,15 @@ def train(study: Study, config: GanConfig, compute: Compute) -> Path:
                 )
     _finish(folder, model, log)
     return folder
+
+
+def _require_space(folder: Path, model: CycleGAN) -> None:
+    """Room for a checkpoint (weights and Adam's two moments), its successor beside it, the generator and sheets."""
+    config = model.config
+    weights = [parameter for network in model.networks.values() for parameter in network.parameters()]
+    generator = sum(4 * parameter.numel() for parameter in model.averaged.parameters())
+    checkpoint = 12 * sum(parameter.numel() for parameter in weights) + generator + 8 * config.buffer * config.size**2
+    files.require_space(folder, 2 * checkpoint + generator, "Training this translator")
 
 
 def _pools(study: Study, config: GanConfig) -> dict[str, Pixels]:
@@ -245,7 +256,15 @@ def _step(model: CycleGAN, scans: dict[str, Pixels], log: Log, folder: Path) -> 
     begun, config, number = time.perf_counter(), model.config, model.step_number
     rng = np.random.default_rng((config.seed, 1, number))
     batch = {side: _batch(scans, config, number, side, rng).to(config.device) for side in SIDES}
-    losses = model.step(batch["source"], batch["target"], rng)
+    try:
+        losses = model.step(batch["source"], batch["target"], rng)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise BusError(
+            f"Out of memory in a training step of {config.batch} pairs of {config.size} px. Use a smaller batch (--set "
+            f"batch={max(1, config.batch // 2)} with --redo), fewer --set channels, or a smaller --size in a new study."
+        ) from error
     bad = [name for name, value in losses.items() if not np.isfinite(value)]
     if bad:
         raise BusError(
@@ -296,8 +315,11 @@ def _move(square: Pixels, shift: int, rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _checkpoint(folder: Path, model: CycleGAN, log: Log) -> None:
-    with files.writing(folder / "checkpoint.pt") as temporary:
-        torch.save({"model": model.state(), "log": json.dumps(asdict(log))}, temporary)
+    if not (folder / "config.json").exists():
+        raise BusError(f"{folder} has vanished while its translator was trained. Nothing more was written there.")
+    buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
+    torch.save({"model": model.state(), "log": json.dumps(asdict(log))}, buffer)
+    files.write_bytes(folder / "checkpoint.pt", buffer.getbuffer())
     files.write_text(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in log.lines))
 
 

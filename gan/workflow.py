@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import files
 from ..compute import Compute
-from ..console import console
+from ..console import Interrupted, console
+from ..data import lock
 from ..data.pictures import SUFFIXES, decode_rgb
 from ..data.scans import MASK_NAME, to_grey
 from ..data.store import Pixels, letterbox
@@ -90,26 +91,40 @@ def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool =
     Raises UsageError where another translator lies in its place, unless `redo` sets it and its scans aside.
     """
     folder = study.gan_path(config.fold, config.target, config.seed)
-    if redo:
-        aside = set_aside(study, [folder, study.synth_path(config.fold, config.target, config.seed)])
-        if aside:
-            console.print(f"The old translator and its scans are now in {aside}.")
-    train.check_unchanged(folder, config)
-    if train.is_done(folder):
-        console.print(f"Nothing to do: the translator in {folder} is trained.")
-        return False
-    train.train(study, config, compute)
+    lock.sweep(study.path)
+    with lock.hold(folder, f"The translator {folder}"):
+        if redo:
+            _set_translator_aside(study, config)
+        train.check_unchanged(folder, config)
+        if train.is_done(folder):
+            console.print(f"Nothing to do: the translator in {folder} is trained.")
+            return False
+        try:
+            train.train(study, config, compute)
+        except Interrupted as stop:
+            raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
     console.print(f"Trained: {folder}")
     return True
+
+
+def _set_translator_aside(study: Study, config: GanConfig) -> None:
+    made = study.synth_path(config.fold, config.target, config.seed)
+    with lock.hold(made, f"The set of synthetic scans {made}"):
+        aside = set_aside(study, [study.gan_path(config.fold, config.target, config.seed), made])
+    if aside:
+        console.print(f"The old translator and its scans are now in {aside}.")
 
 
 def make_scans(
     study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int, judge: Judge
 ) -> bool:
     """Make sure that at least `count` synthetic scans exist and are scored; returns whether there was anything to do."""
-    folder, new = synth.synthesise(study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count)
-    rows = synth.read_manifest(folder)
-    scored = _score(study, folder, rows, compute, judge)
+    folder = study.synth_path(fold, target, gan_seed)
+    lock.sweep(study.path)
+    with lock.hold(folder, f"The set of synthetic scans {folder}"):
+        folder, new = synth.synthesise(study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count)
+        rows = synth.read_manifest(folder)
+        scored = _score(study, folder, rows, compute, judge)
     if not new and not scored:
         console.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
         return False
