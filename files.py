@@ -94,13 +94,16 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON; BusError names a file that is missing or damaged."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; BusError names a file that is missing or damaged."""
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError(f"a {type(found).__name__} where an object was expected")
+        return found
     except FileNotFoundError as error:
         raise BusError(f"{path} is missing. Run the command that makes it again.") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise BusError(
             f"{path} could not be read as JSON ({error}). Delete it and run the same command again."
         ) from error

@@ -23,11 +23,13 @@ def _translators(folder: Path) -> Iterator[str]:
     for place in sorted(folder.glob("gan/*/seed-*")):
         config = train.read_config(place)
         if train.is_done(place):
-            seconds = files.read_json(place / "DONE")["seconds"]
-            state = f"trained, {config.pairs:,} pairs in {seconds / 60:.1f} min"
+            seconds = files.read_json(place / "DONE").get("seconds")
+            spent = f" in {seconds / 60:.1f} min" if isinstance(seconds, int | float) else ""
+            state = f"trained, {config.pairs:,} pairs{spent}"
         else:
-            text = (place / "metrics.jsonl").read_text() if (place / "metrics.jsonl").exists() else ""
-            state = f"under way, about {len(text.splitlines()) / train.REPORTS:.0%} done; bus gan train goes on"
+            log = place / "metrics.jsonl"
+            told = log.read_bytes().count(b"\n") if log.exists() else 0
+            state = f"under way, about {told / train.REPORTS:.0%} done; bus gan train goes on"
         yield f"{folder.name} translator to {config.target} (seed {config.seed}, {config.preset}): {state}"
 
 

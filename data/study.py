@@ -1,6 +1,7 @@
 """A study: the folder of one data set, cohort and split, and of all that was made from them."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -112,11 +113,11 @@ class Study:
 
     def gan_path(self, fold: int | None, target: str, gan_seed: int) -> Path:
         """Folder of one translator."""
-        return self.fold_path(fold) / "gan" / target / f"seed-{gan_seed}"
+        return self.fold_path(fold) / "gan" / class_folder(target) / f"seed-{gan_seed}"
 
     def synth_path(self, fold: int | None, target: str, gan_seed: int) -> Path:
         """Class folder of one translator's synthetic scans."""
-        return self.fold_path(fold) / "synth" / f"seed-{gan_seed}" / target
+        return self.fold_path(fold) / "synth" / f"seed-{gan_seed}" / class_folder(target)
 
     def cells_path(self, fold: int) -> Path:
         """Folder of the classifiers trained on one fold."""
@@ -137,17 +138,37 @@ class Study:
                     f"{path} has study format {found['format']}; this version reads {FORMAT}. Make a new study."
                 )
             data = DataInfo(**found.pop("data"))
-            if not (isinstance(found["k"], int) and isinstance(found["size"], int)):
-                raise TypeError("k and size must be whole numbers")
             found.update(data=data, classes=tuple(found["classes"]), banners=tuple(found["banners"]))
             settings = Settings(**found)
             rows = [_scan(row) for row in read_csv(path / "cohort.csv", COLUMNS)]
+            _check(settings, rows)
             return cls(path, settings, rows)
         except (KeyError, TypeError, ValueError) as error:
             raise BusError(
                 f"{path} is damaged: study.json or cohort.csv does not hold what this version wrote ({error!r}). "
                 "Restore the file, or make a new study."
             ) from error
+
+
+def _check(settings: Settings, rows: Sequence[Scan]) -> None:
+    """Raise ValueError for values that no study has, before they lead somewhere."""
+    numbers = (settings.k, settings.size, settings.seed)
+    texts = (*settings.classes, *settings.banners, settings.target, settings.data.name, settings.data.path)
+    if not all(isinstance(number, int) for number in numbers) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("a value of another type")
+    if settings.target not in settings.classes or not (2 <= settings.k <= 1000 and 32 <= settings.size <= 8192):
+        raise ValueError("target, k or size")
+    for scan in rows:
+        top, left, height, width = scan.box
+        inside = min(top, left) >= 0 < min(height, width) and max(top + height, left + width) <= settings.size
+        if not inside or (scan.fold is not None and not 0 <= scan.fold < settings.k):
+            raise ValueError(f"the scan {scan.file} has a box or fold that cannot be")
+
+
+def class_folder(label: str) -> str:
+    """A class's name as that of one folder, wherever the label came from."""
+    plain = re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", label).strip(". ") or "_"
+    return plain if plain == label and len(plain.encode()) < 200 else f"{plain[:40]}-{sha256_bytes(label.encode())[:8]}"
 
 
 def _scan(row: dict[str, str]) -> Scan:

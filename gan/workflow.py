@@ -124,7 +124,7 @@ def make_scans(
     with lock.hold(folder, f"The set of synthetic scans {folder}"):
         folder, new = synth.synthesise(study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count)
         rows = synth.read_manifest(folder)
-        scored = _score(study, folder, rows, compute, judge)
+        scored = _score(study, folder, target, rows, compute, judge)
     if not new and not scored:
         console.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
         return False
@@ -133,7 +133,9 @@ def make_scans(
     return True
 
 
-def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge) -> bool:
+def _score(
+    study: Study, folder: Path, target: str, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge
+) -> bool:
     """Score the scans of a folder unless its scores.json already speaks of these; returns whether it was done now."""
     place = folder / "scores.json"
     key = {
@@ -148,7 +150,7 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
     from .features import choose_extractor
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
-    fold, target = rows[0].fold, folder.name
+    fold = rows[0].fold
     used = study.train(fold)
     number = {(study.scans[row].sha256, study.scans[row].label): place for place, row in enumerate(used)}
     compute.start()
