@@ -83,11 +83,14 @@ def read_manifest(folder: Path) -> list[Synthetic]:
     if not path.exists():
         return []
     try:
-        return [
+        rows = [
             Synthetic(**{**row, "fold": int(row["fold"]) if row["fold"] else None, "seed": int(row["seed"]),
                          "index": int(row["index"])})  # type: ignore[arg-type]
             for row in files.read_csv(path, COLUMNS)
         ]  # fmt: skip
+        if strange := [row.file for row in rows if Path(row.file).name != row.file or "\\" in row.file]:
+            raise ValueError(f"{strange[0]} is no file of this folder")
+        return rows
     except (TypeError, ValueError) as error:
         raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
 
