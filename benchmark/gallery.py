@@ -79,7 +79,7 @@ def losses(path: Path) -> list[dict[str, float]]:
         try:
             record = json.loads(line)
             found.append({key: float(value) for key, value in record.items() if isinstance(value, int | float)})
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             if number + 1 < len(lines):
                 raise BusError(f"{path}, line {number + 1} is damaged ({error}). Delete that line.") from error
     return found

@@ -255,6 +255,11 @@ def create(
     names, sources = cohort.find_groups(data.entries)
     scans = cohort.build(data.entries, names, options["cohort"])
     classes = sorted({scan.label for scan in scans if not scan.left_out})
+    if not classes:
+        raise BusError(
+            f"No scan of {options['data']} is left in cohort {options['cohort']}: every group holds contradicting labels. Run "
+            "bus data check to see them, or use --cohort raw."
+        )
     if options["target"] not in classes:
         raise UsageError(
             f"--target {options['target']}: these data hold the classes {', '.join(classes)}. Give one of them as --target."

@@ -84,7 +84,13 @@ def configure(
     switches = _defaults(method, preset, study.settings.size) | parse_changes(changes or {}, METHODS[method])
     sources = tuple(name for name in study.classes if name != target)
     rows = study.train(fold)
-    larger = max(len(study.rows_of(rows, sources)), len(study.rows_of(rows, [target])))
+    count = {side: len(study.rows_of(rows, names)) for side, names in (("source", sources), ("target", [target]))}
+    if not all(count.values()):
+        raise BusError(
+            f"The training part of fold {fold} holds {count['target']} scans of {target} and {count['source']} of other classes; "
+            "a translator needs both. Choose another --fold, or correct the folds of the data."
+        )
+    larger = max(count.values())
     switches["pairs"] = pairs or switches.get("pairs") or switches["epochs"] * larger
     switches.pop("epochs", None)
     return GanConfig(
@@ -148,6 +154,8 @@ def read_config(folder: Path) -> GanConfig:
     """The configuration that a translator was started with; BusError if it is damaged."""
     found = files.read_json(folder / "config.json")
     try:
+        if not isinstance(found["sources"], list):
+            raise TypeError("the value of sources")
         config = GanConfig(**{**found, "sources": tuple(found["sources"])})
         wrong = [name for name, kind in get_type_hints(GanConfig).items() if not _fits(name, getattr(config, name), kind)]
         if wrong:
