@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..data.pictures import synthetic_png
 from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
@@ -162,7 +163,7 @@ def contact_sheet(shown: Sequence[Json]) -> bytes | None:
     if not shown:
         return None
     rows = (np.hstack([item[key] for item in shown]) for key in ("source", "made"))
-    return encode(np.vstack(list(rows)).repeat(2, 0).repeat(2, 1))
+    return synthetic_png(np.vstack(list(rows)).repeat(2, 0).repeat(2, 1))
 
 
 def encode(image: Pixels) -> bytes:

@@ -1,6 +1,5 @@
 """Synthetic scans: every source translated, each result with its provenance."""
 
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
@@ -9,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from PIL import Image, PngImagePlugin
 
-from .. import __version__, files
+from .. import files
 from ..compute import Compute
 from ..console import Interrupted, interruptible, progress
+from ..data.pictures import synthetic_png
 from ..data.store import Pixels, restore_bars
 from ..data.study import Study
 from ..errors import BusError
@@ -162,7 +161,7 @@ def _translate(
         source = study.scans[row]
         pixels = restore_bars(result, source.box)
         name = f"synthetic ({index + 1}).png"
-        write_png(folder / name, pixels)
+        files.write_bytes(folder / name, synthetic_png(pixels))
         made.append(Synthetic(
             name, files.sha256_bytes(pixels.tobytes()), source.file, source.sha256, source.label, source.group,
             fold, variant, digest, seed, index,
@@ -176,18 +175,6 @@ def _noise(generator: Generator | CompactGenerator, seed: int, index: int) -> to
         return None
     draws = np.random.default_rng((seed, 9, index)).standard_normal((1, generator.noise), dtype=np.float32)
     return torch.from_numpy(draws).to(next(generator.parameters()).device)
-
-
-def write_png(path: Path, pixels: Pixels) -> None:
-    """Write a grey PNG whose metadata say that it shows no patient."""
-    about = PngImagePlugin.PngInfo()
-    about.add_text(
-        "Description", "SYNTHETIC breast ultrasound scan made by a CycleGAN; it shows no patient. Research use only."
-    )
-    about.add_text("Software", f"bus-balance {__version__}")
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=about)
-    files.write_bytes(path, buffer.getvalue())
 
 
 def load(folder: Path, rows: Sequence[Synthetic], size: int) -> Pixels:

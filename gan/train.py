@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from .. import files
 from ..compute import Compute, is_out_of_memory
 from ..console import Interrupted, console, interruptible, progress
 from ..data import phantom
+from ..data.pictures import synthetic_png
 from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError, UsageError
@@ -405,8 +405,7 @@ def _sheet(folder: Path, model: CycleGAN, scans: dict[str, Pixels]) -> None:
     difference = np.abs(synthetic.astype(int) - spread["source"]).astype(np.uint8)
     columns = [spread["source"], synthetic, 255 - difference, returned, spread["target"]]
     sheet = np.concatenate([np.concatenate(list(column), axis=0) for column in columns], axis=1)
-    encoded = cv2.imencode(".png", sheet)[1].tobytes()
-    files.write_bytes(folder / "samples" / f"pairs-{_pairs(model):06d}.png", encoded)
+    files.write_bytes(folder / "samples" / f"pairs-{_pairs(model):06d}.png", synthetic_png(sheet))
 
 
 def time_step(study: Study, config: GanConfig, compute: Compute, repeats: int = 3) -> float:
