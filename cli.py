@@ -1,5 +1,6 @@
 """The commands of `bus`. Torch and friends are imported inside them, so that --help answers at once."""
 
+import gc
 import shlex
 import sys
 from pathlib import Path
@@ -414,6 +415,7 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error), 1)
     except (Interrupted, KeyboardInterrupt) as stop:
         console.print(str(stop) or STOPPED)
+        gc.freeze()  # or Python looks through all of torch once more before it ends, for a second and longer
         sys.exit(130)
     except SystemExit as end:  # typer turns a Ctrl-C outside of our loops into this
         if end.code == 130:

@@ -129,6 +129,7 @@ def synthesise(
         saved = time.monotonic()
         for start in range(missing.start, missing.stop, BATCH):
             indices = range(start, min(start + BATCH, missing.stop))
+            study.require()
             made += _translate(study, generator, compute, order, indices, folder, (fold, digest, gan_seed))
             advance(len(indices))
             if stop():
