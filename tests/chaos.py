@@ -50,8 +50,6 @@ TIMES = {  # the only content that may differ, all of it durations in seconds or
     "report.md": "the table under `Cost`",
     "index.html": "the section `cost`",
 }
-run.get_context = lambda method: get_context("fork")  # type: ignore[attr-defined]
-plan.STEPS["demo"] = (8, 4)  # optimiser steps; the point here is not what is learnt
 POLL = 0.002  # s between two looks at a study
 Snapshot = dict[str, Any]
 
@@ -321,6 +319,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for the studies, which is kept")
     given = parser.parse_args()
+    run.get_context = lambda method: get_context("fork")  # type: ignore[attr-defined]
+    plan.STEPS["demo"] = (8, 4)  # optimiser steps; the point here is not what is learnt
     if given.keep:
         given.keep.mkdir(parents=True)
         Chaos(given.keep.resolve(), given.kills, given.seed).run()
