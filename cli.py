@@ -1,5 +1,6 @@
 """The commands of `bus`. Torch and friends are imported inside them, so that --help answers at once."""
 
+import gc
 import json
 import shlex
 import sys
@@ -42,6 +43,8 @@ data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, or simula
                        epilog="Example: bus data check Dataset_BUSI_with_GT")  # fmt: skip
 app.add_typer(data_app, name="data", rich_help_panel=DATA)
 
+STOPPED = "Stopped; what was finished is kept. Run the same command again to go on."
+INTACT = "What was finished before is intact; the same command goes on."
 STUDY, WORK, COMPUTE = "Study (frozen when it is created)", "Work", "Computing"
 StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.", rich_help_panel=STUDY)]
 Data = Annotated[
@@ -556,8 +559,17 @@ def main(arguments: list[str] | None = None) -> None:
     except BusError as error:
         _fail(str(error), 1)
     except (Interrupted, KeyboardInterrupt) as stop:
-        results.print(str(stop) or "Stopped.")
+        results.print(str(stop) or STOPPED)
+        gc.freeze()  # or Python looks through all of torch once more before it ends, for a second and longer
         sys.exit(130)
+    except SystemExit as end:  # typer turns a Ctrl-C outside of our loops into this
+        if end.code == 130:
+            results.print(STOPPED)
+        raise
+    except OSError as error:
+        _fail(f"{error.filename or 'The work'}: {error.strerror or error}. {INTACT}", 1)
+    except MemoryError:
+        _fail(f"Memory ran out. Use fewer --jobs, or a smaller --size in a new study. {INTACT}", 1)
 
 
 def _fail(text: str, code: int) -> None:

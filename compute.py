@@ -56,6 +56,12 @@ def fast_bfloat16(device: str) -> bool:
     return False
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a processor or a graphics card."""
+    text = str(error).casefold()
+    return isinstance(error, MemoryError) or any(said in text for said in ("out of memory", "can't allocate memory"))
+
+
 def cores() -> int:
     """Number of processor cores this process may use (respects taskset and Slurm)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

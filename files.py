@@ -5,12 +5,21 @@ import hashlib
 import io
 import json
 import os
+import platform
+import re
+import shutil
+import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import BusError
+
+HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node())[:40] or "host"
+DAY = 86_400  # s, after which a temporary file of another machine counts as left over
+SPARE = 4 << 20  # bytes that stay free beyond an estimate
 
 
 @contextmanager
@@ -19,7 +28,7 @@ def writing(path: Path) -> Iterator[Path]:
 
     Raises BusError where the folder cannot be written (full disk, read-only, vanished).
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{HOST}-{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -32,10 +41,44 @@ def writing(path: Path) -> Iterator[Path]:
             "written (--study); what was finished before is intact."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def is_left_over(part: Path) -> bool:
+    """Whether the process that was writing this temporary file is gone, so that nobody will finish it."""
+    host, _, process = part.name.removesuffix(".part").rpartition(".")[2].rpartition("-")
+    if host == HOST and process.isdigit() and sys.platform != "win32":  # os.kill ends a process there
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            return False  # another user's, alive
+        return False
+    try:
+        return time.time() - part.stat().st_mtime > DAY
+    except OSError:
+        return False
+
+
+def require_space(folder: Path, needed: int, what: str) -> None:
+    """Raise BusError before the work if the disk below `folder` has fewer than `needed` bytes (and some to spare)."""
+    place = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    free = shutil.disk_usage(place).free
+    if free < needed + SPARE:
+        raise BusError(
+            f"{what} needs about {megabytes(needed + SPARE)} in {folder}, where {megabytes(free)} are free. Free some "
+            "space, or choose a folder on another disk (--study). Nothing was changed."
+        )
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes for a person: MB with one digit below 10."""
+    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write `content` to `path` as a whole or not at all."""
     with writing(path) as temporary:
         temporary.write_bytes(content)
@@ -51,13 +94,16 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON; BusError names a file that is missing or damaged."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; BusError names a file that is missing or damaged."""
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError(f"a {type(found).__name__} where an object was expected")
+        return found
     except FileNotFoundError as error:
         raise BusError(f"{path} is missing. Run the command that makes it again.") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise BusError(
             f"{path} could not be read as JSON ({error}). Delete it and run the same command again."
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..data.pictures import synthetic_png
 from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
@@ -35,40 +36,51 @@ def translators(study: Study, folds: Sequence[int], gan_seed: int) -> list[Json]
     for fold in folds:
         gan = study.gan_path(fold, study.target, gan_seed)
         synth = study.synth_path(fold, study.target, gan_seed)
-        manifest = read_csv(synth / "manifest.csv") if (synth / "manifest.csv").exists() else []
-        scores = _json(synth / "scores.json")
-        if not (gan.exists() or manifest or scores):
-            continue
-        records = losses(gan / "metrics.jsonl")
-        found.append({
-            "fold": fold,
-            "config": list(flat(_json(gan / "config.json")).items()),
-            "seconds": sum(record.get("seconds", 0.0) for record in records),
-            "curves": curves(fold, records),
-            "sheet": sheet(gan / "samples"),
-            "made": len(manifest),
-            "sources": len({row["source_sha256"] for row in manifest}),
-            "generator": manifest[0].get("generator_sha256", "") if manifest else "",
-            "pairs": pairs(study, synth, manifest[:SHOWN]),
-            "scores": scores,
-            "rows": score_rows(scores),
-            "picture": picture(fold, scores),
-            "copies": copies(study, synth, scores),
-        })  # fmt: skip
+        try:
+            found += _translator(study, fold, gan, synth)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise BusError(
+                f"{synth}/scores.json, {synth}/manifest.csv or {gan}/config.json does not hold what this version wrote "
+                f"({error!r}). Delete scores.json and manifest.csv and run bus synth again."
+            ) from error
     return found
+
+
+def _translator(study: Study, fold: int, gan: Path, synth: Path) -> list[Json]:
+    """One record, or none where there is no translator."""
+    manifest = read_csv(synth / "manifest.csv") if (synth / "manifest.csv").exists() else []
+    scores = _json(synth / "scores.json")
+    if not (gan.exists() or manifest or scores):
+        return []
+    records = losses(gan / "metrics.jsonl")
+    return [{
+        "fold": fold,
+        "config": list(flat(_json(gan / "config.json")).items()),
+        "seconds": sum(record.get("seconds", 0.0) for record in records),
+        "curves": curves(fold, records),
+        "sheet": sheet(gan / "samples"),
+        "made": len(manifest),
+        "sources": len({row["source_sha256"] for row in manifest}),
+        "generator": manifest[0].get("generator_sha256", "") if manifest else "",
+        "pairs": pairs(study, synth, manifest[:SHOWN]),
+        "scores": scores,
+        "rows": score_rows(scores),
+        "picture": picture(fold, scores),
+        "copies": copies(study, synth, scores),
+    }]  # fmt: skip
 
 
 def losses(path: Path) -> list[dict[str, float]]:
     """The records of `metrics.jsonl`; a last line cut off by an interruption is passed over."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_bytes().splitlines()
     found = []
     for number, line in enumerate(lines):
         try:
             record = json.loads(line)
             found.append({key: float(value) for key, value in record.items() if isinstance(value, int | float)})
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             if number + 1 < len(lines):
                 raise BusError(f"{path}, line {number + 1} is damaged ({error}). Delete that line.") from error
     return found
@@ -151,7 +163,7 @@ def contact_sheet(shown: Sequence[Json]) -> bytes | None:
     if not shown:
         return None
     rows = (np.hstack([item[key] for item in shown]) for key in ("source", "made"))
-    return encode(np.vstack(list(rows)).repeat(2, 0).repeat(2, 1))
+    return synthetic_png(np.vstack(list(rows)).repeat(2, 0).repeat(2, 1))
 
 
 def encode(image: Pixels) -> bytes:
@@ -173,7 +185,10 @@ def _read(path: Path) -> Pixels | None:
         content = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError:
         return None
-    image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
+    except cv2.error:  # a picture that claims billions of pixels
+        return None
     return None if image is None else np.asarray(image, np.uint8)
 
 

@@ -9,6 +9,7 @@ from .. import files
 from ..classify.models import TITLES
 from ..compute import Compute
 from ..console import console, results
+from ..data import lock
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import datasheet, synth, train
@@ -95,6 +96,7 @@ def benchmark(
 ) -> Path:  # fmt: skip
     """Run all cells of a wish and write the report; returns its path. BusError if cells failed, after the others ran."""
     request = Request(wish, extras or Extras(), compute, command)
+    lock.sweep(study.path)
     prepare(study, wish, compute, judge)
     cells, (checks, external) = plan.cells(study, wish, compute), _check(study, request)
     todo = run.missing(cells, keep_weights, external)
@@ -111,13 +113,12 @@ def benchmark(
         raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
     if request.extras.inflation:
         inflate(study, request, jobs=jobs, judge=judge)
-    page, found = _write(study, request, finished, checks, external)
+    page, found = _write(study, request, finished, checks, external, mark="" if failures else request.key(cells, external))
     if failures:
         raise BusError(
             f"{len(failures)} of {len(cells)} cells failed (see above); the report {page} leaves them out. "
             "Run the same command again to train them."
         )
-    files.write_json(mark, {"cells": request.key(cells, external)})
     _tell(found, page)
     return page
 
@@ -129,12 +130,10 @@ def rewrite(study: Study) -> Path:
     finished = _finished(cells, external)
     if not finished:
         raise BusError(f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to train them.")
-    page, found = _write(study, request, finished, checks, external)
-    if len(finished) < len(cells):
+    whole = len(finished) == len(cells)
+    page, found = _write(study, request, finished, checks, external, mark=request.key(cells, external) if whole else "")
+    if not whole:
         console.print(f"{len(finished)} of {len(cells)} cells are trained; the report leaves the others out.")
-        (page.parent / "DONE").unlink(missing_ok=True)
-    else:
-        files.write_json(page.parent / "DONE", {"cells": request.key(cells, external)})
     _tell(found, page)
     return page
 
@@ -165,20 +164,26 @@ def _expect(study: Study, wish: plan.Wish, cells: int, todo: int) -> None:
 
 
 def _write(
-    study: Study, request: Request, finished: Sequence[plan.Cell], checks: Sequence[Check], external: External | None
-) -> tuple[Path, "Summary"]:
+    study: Study, request: Request, finished: Sequence[plan.Cell], checks: Sequence[Check], external: External | None, *,
+    mark: str,
+) -> tuple[Path, "Summary"]:  # fmt: skip
+    """Write the report; `mark` says for which cells it is whole, "" that some are missing."""
     from . import extras as tables  # late: statistics and figures take a second to import
     from . import report, summary
     from .yardstick import yardsticks
 
-    wish = request.wish
+    wish, place = request.wish, study.path / "report"
     found = summary.summarise(study, finished, yardsticks(study, wish.folds, request.compute))
     claimed = inflated(study, request) if request.extras.inflation else None
-    page = report.write_report(
-        study, found, cells=finished, checks=checks, commands=[*commands(study, wish), request.command],
-        gan_seed=wish.gan_seed, external=tables.external_test(external, study, finished) if external else None,
-        inflation=tables.inflation_table(found, claimed) if claimed else None,
-    )  # fmt: skip
+    with lock.hold(place, "The report"):
+        (place / "DONE").unlink(missing_ok=True)  # or a report cut short would count as done
+        page = report.write_report(
+            study, found, cells=finished, checks=checks, commands=[*commands(study, wish), request.command],
+            gan_seed=wish.gan_seed, external=tables.external_test(external, study, finished) if external else None,
+            inflation=tables.inflation_table(found, claimed) if claimed else None,
+        )  # fmt: skip
+        if mark:
+            files.write_json(place / "DONE", {"cells": mark})
     return page, found
 
 

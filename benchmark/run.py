@@ -1,11 +1,14 @@
 """Running cells: what one cell trains on, and many cells beside each other."""
 
-import shutil
+import os
+import signal
 import time
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import torch
@@ -15,10 +18,11 @@ from torch import nn
 
 from .. import files
 from ..classify import metrics
-from ..classify.models import build
+from ..classify.models import build, weight_bytes
 from ..classify.train import Examples, fit, predict
-from ..compute import Compute
+from ..compute import Compute, is_out_of_memory
 from ..console import Interrupted, interruptible, progress, results
+from ..data import lock
 from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
@@ -30,6 +34,8 @@ from .external import write as write_external
 from .plan import PHANTOM_INIT, Cell, parts, picked
 
 WEIGHTS = "classifier.safetensors"
+REPORT_BYTES = 10 << 20
+RETRY = 2.0  # s between two looks at cells that other processes train
 
 
 def key(digest: str) -> int:
@@ -88,17 +94,25 @@ def write_answers(path: Path, study: Study, fold: int, chances: NDArray[np.float
     files.write_csv(path, header, rows)
 
 
-def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None) -> None:
-    """Train one cell and write its folder, whole or not at all; for a process of its own.
+def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None) -> bool:
+    """Train one cell and write its folder; for a process of its own. False where another process is training it.
 
     `external` is a kept set of scans from elsewhere, which the network answers at once, while it is at hand.
     """
+    others = External.open(external) if external else None
+    with lock.attempt(cell.path) as ours:
+        if ours and missing([cell], keep_weights, others):
+            _train_cell(study_path, cell, threads, keep_weights, others)
+    return ours
+
+
+def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: External | None) -> None:
     compute = Compute(cell.device, cell.precision, threads)
     compute.start()
     study = Study.open(study_path)
     if external and cell.is_done and (cell.path / WEIGHTS).exists():
         network = build(cell.model, len(study.classes), str(cell.path / WEIGHTS), cell.seed).to(compute.device).eval()
-        _answer_external(study, cell, network, External.open(external), compute)
+        _answer_external(study, cell, network, external, compute)
         return
     watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
     outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched,
@@ -107,17 +121,19 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, ext
     probabilities = predict(outcome.network, study.pixels[rows], compute)
     target = study.classes.index(study.target)
     found = metrics.scores(study.labels[rows], probabilities, target)
-    shutil.rmtree(cell.path, ignore_errors=True)
-    files.write_json(cell.path / "config.json", cell.config)
-    write_answers(cell.path / "predictions.csv", study, cell.fold, probabilities)
     losses = [round(float(np.mean(part)), 5) for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))]
     about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
+    study.require()
+    # DONE comes last and names the predictions, so that no mixture of an old and a new result counts as done
+    files.write_json(cell.path / "config.json", cell.config)
+    write_answers(cell.path / "predictions.csv", study, cell.fold, probabilities)
     files.write_json(cell.path / "metrics.json", {**found, **about})
+    (cell.path / WEIGHTS).unlink(missing_ok=True)
     if keep_weights:
         state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
         files.write_bytes(cell.path / WEIGHTS, safetensors_bytes(state))
     if external:
-        _answer_external(study, cell, outcome.network, External.open(external), compute)
+        _answer_external(study, cell, outcome.network, external, compute)
     done = {"config": files.sha256_json(cell.config), "predictions": files.sha256_file(cell.path / "predictions.csv")}
     files.write_json(cell.path / "DONE", done)
 
@@ -142,27 +158,23 @@ def run(
 ) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed, a sentence each.
 
-    A failed cell does not stop the others. Raises Interrupted after Ctrl-C: finished cells stay, running ones are
-    started again next time.
+    A failed cell does not stop the others. A cell that another process trains is waited for in the end. Raises
+    Interrupted after Ctrl-C: finished cells stay, running ones are started again next time.
     """
     todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model != "vgg19")  # the longest first
     if not todo:
         return []
+    _require_space(study, todo, keep_weights)
     failures: list[str] = []
     with interruptible() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
         pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_worker)
         try:
             kept = external.folder if external else None
-            waiting = {pool.submit(run_cell, study.path, cell, threads, keep_weights, kept): cell for cell in todo}
-            while waiting:
-                ready, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    cell, error = waiting.pop(future), future.exception()
-                    if error is not None:
-                        failures.append(f"{cell.title}: {_sentence(error)}")
-                    advance(1, cell.title)
-                if stop():
-                    raise Interrupted(f"Stopped with {len(waiting)} cells to go; run the same command again to go on.")
+            while todo:
+                work = {pool.submit(run_cell, study.path, cell, threads, keep_weights, kept): cell for cell in todo}
+                todo = _collect(work, failures, advance, stop)
+                if todo:
+                    time.sleep(RETRY)  # other processes train these
         finally:
             for process in (pool._processes or {}).values() if stop() else ():
                 process.kill()
@@ -172,18 +184,56 @@ def run(
     return failures
 
 
-def _worker() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers."""
-    import signal
+def _collect(
+    work: dict[Future[bool], Cell], failures: list[str], advance: Callable[..., None], stop: Callable[[], bool]
+) -> list[Cell]:
+    """Wait for cells to end, noting failures; returns those that another process is training."""
+    elsewhere = []
+    while work:
+        ready, _ = wait(work, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in ready:
+            cell, error = work.pop(future), future.exception()
+            if error is not None:
+                failures.append(f"{cell.title}: {_sentence(error)}")
+            elif not future.result():
+                elsewhere.append(cell)
+                continue
+            advance(1, cell.title)
+        if stop():
+            left = len(work) + len(elsewhere)
+            raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")
+    return elsewhere
 
+
+def _worker() -> None:
+    """Leave Ctrl-C to the parent, which ends its workers, and end with it should it be killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _require_space(study: Study, cells: Sequence[Cell], keep_weights: bool) -> None:
+    """Room for the answers, the weights where they are kept, and the report."""
+    classes = len(study.classes)
+    needed = sum(len(study.test(cell.fold)) * (250 + 12 * classes) + 16_384 for cell in cells) + REPORT_BYTES
+    if keep_weights:
+        needed += sum(weight_bytes(cell.recipe.model, classes) for cell in cells)
+    files.require_space(study.path, needed, f"Training {len(cells)} cells")
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, BusError):
         return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).casefold():
+    if is_out_of_memory(error):
         return "ran out of memory. Use fewer --jobs, or a smaller --size in a new study."
+    if isinstance(error, BrokenProcessPool):
+        return "a process that trained cells was ended from outside, as systems do when memory runs out. Use fewer --jobs."
     return f"{type(error).__name__}: {error}"
 
 

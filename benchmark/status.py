@@ -37,7 +37,8 @@ def lines(found: Json) -> Iterator[str]:
     for one in found["translators"]:
         state = f"under way, about {one['done']:.0%} done; bus gan train goes on"
         if one["done"] == 1:
-            state = f"trained, {one['pairs']:,} pairs in {one['seconds'] / 60:.1f} min"
+            spent = "" if one["seconds"] is None else f" in {one['seconds'] / 60:.1f} min"
+            state = f"trained, {one['pairs']:,} pairs{spent}"
         yield f"{_name(one)} translator to {one['target']} (seed {one['gan_seed']}, {one['preset']}): {state}"
     for one in found["synthetic"]:
         scored = "scored" if one["scored"] else "not scored; bus synth does that"
@@ -60,10 +61,12 @@ def _translators(folder: Path) -> Iterator[Json]:
     for place in sorted(folder.glob("gan/*/seed-*")):
         config, done, seconds = read_config(place), 1.0, None
         if train.is_done(place):
-            seconds = files.read_json(place / "DONE")["seconds"]
+            found = files.read_json(place / "DONE").get("seconds")
+            seconds = found if isinstance(found, int | float) else None
         else:
-            text = (place / "metrics.jsonl").read_text() if (place / "metrics.jsonl").exists() else ""
-            done = min(0.99, len(text.splitlines()) / train.REPORTS)
+            log = place / "metrics.jsonl"
+            told = log.read_bytes().count(b"\n") if log.exists() else 0
+            done = min(0.99, told / train.REPORTS)
         about = {"target": config.target, "gan_seed": config.seed, "preset": config.preset, "pairs": config.pairs}
         yield {"fold": _fold(folder), **about, "done": done, "seconds": seconds, "folder": str(place)}
 

@@ -277,8 +277,18 @@ def cell_row(answers: Answers, classes: Sequence[str], target: int) -> dict[str,
         **{f"recall_{name}": value for name, value in zip(classes, recall, strict=True)},
         "collapsed": "" if fallen is None else classes[fallen],
         "test_scans": len(labels),
-        "seconds": read_json(cell.path / "metrics.json").get("seconds"),
+        "seconds": effort(cell)[0],
     }  # fmt: skip
+
+
+def effort(cell: Cell) -> tuple[float | None, int | None]:
+    """Seconds and steps of a cell's training; BusError where its metrics.json holds something else."""
+    path = cell.path / "metrics.json"
+    found = read_json(path)
+    seconds, steps = found.get("seconds"), found.get("steps")
+    if not (isinstance(seconds, int | float | None) and isinstance(steps, int | None)):
+        raise BusError(f"{path} does not hold what a training wrote. Delete the folder and run the same command again.")
+    return seconds, steps
 
 
 def remarks(blocks: Sequence[Block], table: Sequence[Group], always: dict[str, Any], total: int) -> list[str]:
@@ -343,7 +353,7 @@ def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = 
     constant, scores = metrics.constant_answer(labels, len(classes), target)
     always = {"class": classes[constant], **scores}
     yardstick, remark = against_yardstick(study, table, [one for one in yardsticks if one.fold in tested])
-    steps = {cell.model: read_json(cell.path / "metrics.json").get("steps") for cell in cells}
+    steps = {cell.model: effort(cell)[1] for cell in cells}
     return Summary(
         classes=classes,
         target=study.target,

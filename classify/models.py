@@ -85,6 +85,13 @@ def _vgg16(classes: int) -> nn.Module:
     return network
 
 
+def weight_bytes(model: str, classes: int) -> int:
+    """How large a file with the weights of a classifier is."""
+    with torch.device("meta"):
+        network = _construct(model, classes)
+    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+
+
 def check_init(models: tuple[str, ...], init: str) -> None:
     """Raise UsageError before the work if `init` cannot be had for one of the models."""
     if init not in ("none", "imagenet", "phantom") and not Path(init).is_file():

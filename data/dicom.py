@@ -9,6 +9,7 @@ import hmac
 import io
 import logging
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import cv2
 import numpy as np
 import pydicom
 from pydicom.filereader import read_dataset, read_preamble
+from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
@@ -31,9 +33,11 @@ from .pictures import Pixels, check_size
 SUFFIXES = {".dcm", ".dicom", ".ima"}
 MAX_FRAMES = 10_000
 PATIENT_KEY = b"bus: patient group, version 1"
-HEADER_TAGS = [
-    "PatientID", "PatientName", "StudyInstanceUID", "BurnedInAnnotation", "NumberOfFrames", "Rows", "Columns",
+IDENTITY_TAGS = [
+    "PatientID", "PatientName", "PatientBirthDate", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName",
+    "PatientMotherBirthName", "PatientTelephoneNumbers", "AccessionNumber", "ReferringPhysicianName",
 ]  # fmt: skip
+HEADER_TAGS = [*IDENTITY_TAGS, "StudyInstanceUID", "BurnedInAnnotation", "NumberOfFrames", "Rows", "Columns"]
 PALETTE_TAGS = [
     f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")
 ]
@@ -56,7 +60,7 @@ class Header:
     group: str | None  # pseudonym of the patient
     frames: int  # 0: no image (a report, a directory)
     burned_in: bool | None  # BurnedInAnnotation; None where the file doesn't say
-    named: bool  # the file's path holds the patient's id or a part of the name
+    named: bool  # the file's path holds the patient's id, birth date or a part of a name
 
 
 def is_dicom(name: str, head: bytes) -> bool:
@@ -73,14 +77,25 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
         if not 0 <= frames <= MAX_FRAMES:
             raise BusError(f"{where} declares {frames} frames; 1 to {MAX_FRAMES:,} are read. Cut the loop.")
         patient = str(data.get("PatientID") or "").strip()
-        identity = [patient, *re.split(r"[\^= ]", str(data.get("PatientName") or ""))]
+        values = [value for tag in IDENTITY_TAGS for value in _texts(data.get(tag))]
+        identity = {_plain(part) for value in values for part in (value, *re.split(r"[\^= ]", value))}
         burned_in = str(data.get("BurnedInAnnotation") or "").strip().upper()
         return Header(
             group=pseudonym(patient or str(data.get("StudyInstanceUID") or "")),
             frames=frames,
             burned_in={"YES": True, "NO": False}.get(burned_in),
-            named=any(len(part) > 2 and part.casefold() in name.casefold() for part in identity),
+            named=any(len(part) > 2 and part in _plain(name) for part in identity),
         )
+
+
+def _texts(value: Any) -> list[str]:
+    """The values of a tag, one or several, as texts."""
+    several = value if isinstance(value, list | MultiValue) else [value]
+    return [str(one).strip() for one in several if one]
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def pseudonym(identity: str) -> str | None:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from .. import __version__
 from ..errors import BusError
 
 Pixels = NDArray[np.uint8]
@@ -49,6 +50,18 @@ def decode_mask(content: bytes, where: str) -> Mask:
         values = _as_rgb(_open(content, where), where).max(axis=2)
     threshold = 127 if values.max() > 127 else 0
     return np.asarray(values > threshold)
+
+
+def synthetic_png(pixels: Pixels) -> bytes:
+    """A grey picture (H×W, uint8) as PNG whose metadata say that it shows no patient."""
+    about = PngImagePlugin.PngInfo()
+    about.add_text(
+        "Description", "SYNTHETIC breast ultrasound scan made by a CycleGAN; it shows no patient. Research use only."
+    )
+    about.add_text("Software", f"bus-balance {__version__}")
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=about)
+    return buffer.getvalue()
 
 
 def check_size(width: int, height: int, where: str) -> None:

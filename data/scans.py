@@ -76,6 +76,7 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
     rows, grouped_by = _rows(source, layout)
     rows = [replace(row, masks=row.masks or stock.masks.get(row.file, ())) for row in rows]
     ignored = stock.left_over(rows, "not in the table" if layout.table else "not in a class folder")
+    ignored = [(stock.discreet(name), why) for name, why in ignored]
     scans, notes = _with_headers(rows, stock.headers, every=frames == "all")
     if grouped_by is None and any(scan.group for scan in scans):
         grouped_by = "DICOM patient"
@@ -139,6 +140,11 @@ class _Stock:
     orphans: list[str]  # masks without a scan
     headers: dict[str, dicom.Header]  # of DICOM files with an image
     ignored: list[tuple[str, str]]
+
+    def discreet(self, name: str) -> str:
+        """The name, or a hash of it where it may identify a patient: a DICOM file's whose path does, or a file's beside it."""
+        folders = {PurePosixPath(other).parent for other, header in self.headers.items() if header.named}
+        return f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}" if PurePosixPath(name).parent in folders else name
 
     def left_over(self, rows: Sequence[ScanFile], why: str) -> list[tuple[str, str]]:
         """What is neither one of `rows` nor a mask of one, and why not."""

@@ -66,10 +66,14 @@ class Squares:
             raise BusError(f"Could not write in {folder}: {error.strerror}. Choose another --study.") from error
 
     def put(self, place: int, square: Pixels) -> None:
-        """Keep `square` as number `place`; may be called from many threads."""
-        with self._lock:
-            self._file.seek(place * self.size**2)
-            self._file.write(square.tobytes())
+        """Keep `square` as number `place`; may be called from many threads. BusError on a full disk."""
+        try:
+            with self._lock:
+                self._file.seek(place * self.size**2)
+                self._file.write(square.tobytes())
+                self._file.flush()
+        except OSError as error:
+            raise BusError(f"The scans could not be kept: {error.strerror}. Free some space or choose another --study.") from error
 
     def save(self, path: Path, order: Sequence[int]) -> None:
         """Write the squares numbered `order` as a `.npy` file (N×S×S uint8), whole or not at all; ends this object."""
@@ -84,8 +88,8 @@ class Squares:
 def load_pixels(path: Path, count: int, size: int) -> Pixels:
     """Memory-map the squares of a study (N×S×S, uint8, read-only); BusError if they are not what the study says."""
     try:
-        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        pixels = np.lib.format.open_memmap(path, mode="r")  # refuses Python objects, which could run code
+    except Exception as error:  # a damaged header raises nearly anything
         raise BusError(
             f"{path} could not be read ({error}). Delete the study's study.json and give --data again to rebuild it."
         ) from error

@@ -1,7 +1,9 @@
 """A study: the folder of one data set, cohort and split, and of all that was made from them."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BusError, UsageError, did_you_mean
-from ..files import read_csv, read_json, sha256_bytes, write_csv, write_json
-from . import cohort, splits
+from ..files import read_csv, read_json, require_space, sha256_bytes, write_csv, write_json
+from . import cohort, lock, splits
 from .cohort import Scan
 from .store import Box, Pixels, Squares, load_pixels
 
@@ -26,6 +28,7 @@ COLUMNS = (
     "file", "sha256", "label", "group", "fold", "left_out",
     "width", "height", "top", "left", "inner_height", "inner_width",
 )  # fmt: skip
+OWN = {"pixels.npy", "cohort.csv"}  # what lies in a study whose creation was cut short
 LOCKBOX = "test scans of outer fold {} are locked away (--inner)"
 
 
@@ -110,15 +113,20 @@ class Study:
 
     def gan_path(self, fold: int | None, target: str, gan_seed: int) -> Path:
         """Folder of one translator."""
-        return self.fold_path(fold) / "gan" / target / f"seed-{gan_seed}"
+        return self.fold_path(fold) / "gan" / class_folder(target) / f"seed-{gan_seed}"
 
     def synth_path(self, fold: int | None, target: str, gan_seed: int) -> Path:
         """Class folder of one translator's synthetic scans."""
-        return self.fold_path(fold) / "synth" / f"seed-{gan_seed}" / target
+        return self.fold_path(fold) / "synth" / f"seed-{gan_seed}" / class_folder(target)
 
     def cells_path(self, fold: int) -> Path:
         """Folder of the classifiers trained on one fold."""
         return self.fold_path(fold) / "cells"
+
+    def require(self) -> None:
+        """Raise BusError if the study's folder has vanished: writing would make a part of it anew."""
+        if not (self.path / "study.json").is_file():
+            raise BusError(f"The study {self.path} has vanished or lost its study.json. Nothing more was written there.")
 
     @classmethod
     def open(cls, path: Path) -> "Study":
@@ -133,12 +141,34 @@ class Study:
             found.update(data=data, classes=tuple(found["classes"]), banners=tuple(found["banners"]))
             settings = Settings(**found)
             rows = [_scan(row) for row in read_csv(path / "cohort.csv", COLUMNS)]
+            _check(settings, rows)
             return cls(path, settings, rows)
         except (KeyError, TypeError, ValueError) as error:
             raise BusError(
                 f"{path} is damaged: study.json or cohort.csv does not hold what this version wrote ({error!r}). "
                 "Restore the file, or make a new study."
             ) from error
+
+
+def _check(settings: Settings, rows: Sequence[Scan]) -> None:
+    """Raise ValueError for values that no study has, before they lead somewhere."""
+    numbers = (settings.k, settings.size, settings.seed)
+    texts = (*settings.classes, *settings.banners, settings.target, settings.data.name, settings.data.path)
+    if not all(isinstance(number, int) for number in numbers) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("a value of another type")
+    if settings.target not in settings.classes or not (2 <= settings.k <= 1000 and 32 <= settings.size <= 8192):
+        raise ValueError("target, k or size")
+    for scan in rows:
+        top, left, height, width = scan.box
+        inside = min(top, left) >= 0 < min(height, width) and max(top + height, left + width) <= settings.size
+        if not inside or (scan.fold is not None and not 0 <= scan.fold < settings.k):
+            raise ValueError(f"the scan {scan.file} has a box or fold that cannot be")
+
+
+def class_folder(label: str) -> str:
+    """A class's name as that of one folder, wherever the label came from."""
+    plain = re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", label).strip(". ") or "_"
+    return plain if plain == label and len(plain.encode()) < 200 else f"{plain[:40]}-{sha256_bytes(label.encode())[:8]}"
 
 
 def _scan(row: dict[str, str]) -> Scan:
@@ -163,10 +193,9 @@ def open_or_create(
     """
     asked = {key: value for key, value in asked.items() if value is not None}
     if not (path / "study.json").exists():
-        if path.exists() and any(path.iterdir()) and not (path / "cohort.csv").exists():
-            raise UsageError(f"{path} is a folder with other things in it and no study.json. Choose another --study.")
-        return create(path, {**DEFAULTS, **asked}, phantoms=phantoms, say=say, reading=reading,
-                      by_default="data" not in asked)  # fmt: skip
+        made = _create_alone(path, asked, phantoms, say, reading)
+        if made:
+            return made
     study = Study.open(path)
     differences = [
         f"--{key} {value} (the study has {getattr(study.settings, key)})"
@@ -183,6 +212,27 @@ def open_or_create(
     return study
 
 
+def _create_alone(
+    path: Path, asked: dict[str, Any], phantoms: int, say: Callable[[str], None],
+    reading: Callable[[int], Callable[[], None]],
+) -> Study | None:  # fmt: skip
+    """Create a study unless another process is doing that; then wait for it and return None."""
+    existed = path.exists()
+    if path.is_file() or (existed and any(entry.name not in OWN and entry.name[0] != "." for entry in path.iterdir())):
+        raise UsageError(f"{path} is a folder with other things in it and no study.json. Choose another --study.")
+    try:
+        with lock.hold(path / "study.json", f"The study {path}"):
+            if (path / "study.json").exists():
+                return None
+            lock.clear(path)
+            return create(path, {**DEFAULTS, **asked}, phantoms=phantoms, say=say, reading=reading,
+                          by_default="data" not in asked)  # fmt: skip
+    finally:
+        if not existed:
+            with suppress(OSError):  # not empty: there is a study
+                path.rmdir()
+
+
 def create(
     path: Path,
     options: dict[str, Any],
@@ -195,11 +245,21 @@ def create(
     """Read the data, find groups, cut folds and freeze all of it in a new study folder."""
     if options["size"] < 32 or options["size"] % 4:
         raise UsageError(f"--size {options['size']}: expected a multiple of 4, at least 32 (pixels a side).")
-    squares = Squares(next(parent for parent in path.absolute().parents if parent.is_dir()), options["size"])
-    data, listing = _read(str(options["data"]), options["frames"], squares, phantoms, reading)
+    squares = Squares(next(parent for parent in (path, *path.absolute().parents) if parent.is_dir()), options["size"])
+
+    def begin(count: int) -> Callable[[], None]:
+        require_space(path, 2 * count * options["size"] ** 2 + 500 * count, f"A study of {count:,} scans")
+        return reading(count)
+
+    data, listing = _read(str(options["data"]), options["frames"], squares, phantoms, begin)
     names, sources = cohort.find_groups(data.entries)
     scans = cohort.build(data.entries, names, options["cohort"])
     classes = sorted({scan.label for scan in scans if not scan.left_out})
+    if not classes:
+        raise BusError(
+            f"No scan of {options['data']} is left in cohort {options['cohort']}: every group holds contradicting labels. Run "
+            "bus data check to see them, or use --cohort raw."
+        )
     if options["target"] not in classes:
         raise UsageError(
             f"--target {options['target']}: these data hold the classes {', '.join(classes)}. Give one of them as --target."

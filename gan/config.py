@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from .. import files
 from ..compute import Compute
@@ -90,6 +90,7 @@ PRESETS: dict[str, dict[str, Any]] = {  # effort; `epochs` instead of `pairs` co
     "standard": {"pairs": 30_000},
     "paper": {"epochs": 200, "batch": 1, "channels": 64, "upsampling": "transposed", "average": 0.0, "shift": 0},
 }
+POSITIVE = ("batch", "channels", "blocks", "learning_rate", "pairs", "size")
 CHOICES = {
     "generator": ("compact", "published"), "upsampling": ("nearest", "transposed"), "discriminator": DISCRIMINATORS,
     "adversarial": LOSSES,
@@ -115,7 +116,13 @@ def configure(
     switches = _defaults(method, preset, study.settings.size) | parse_changes(changes or {}, METHODS[method])
     sources = check_sources(study, target, sources)
     rows = study.train(fold)
-    larger = max(len(study.rows_of(rows, sources)), len(study.rows_of(rows, [target])))
+    count = {side: len(study.rows_of(rows, names)) for side, names in (("source", sources), ("target", [target]))}
+    if not all(count.values()):
+        raise BusError(
+            f"The training part of fold {fold} holds {count['target']} scans of {target} and {count['source']} of other classes; "
+            "a translator needs both. Choose another --fold, or correct the folds of the data."
+        )
+    larger = max(count.values())
     switches["pairs"] = pairs or switches.get("pairs") or switches["epochs"] * larger
     switches.pop("epochs", None)
     return GanConfig(
@@ -166,17 +173,36 @@ def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[
         except (ValueError, KeyError):
             raise UsageError(f"--set {name}={text}: expected a value like {known[name]}.") from None
         allowed = CHOICES.get(name)
-        if (allowed and value not in allowed) or (not isinstance(value, str) and not 0 <= value < float("inf")):
-            raise UsageError(f"--set {name}={text}: expected {' or '.join(allowed) if allowed else '0 or more'}.")
+        if (allowed and value not in allowed) or (not isinstance(value, str) and not _in_range(name, value)):
+            least = "more than 0" if name in POSITIVE else "0 or more"
+            raise UsageError(f"--set {name}={text}: expected {' or '.join(allowed) if allowed else least}.")
         found[name] = value
     return found
+
+
+def _in_range(name: str, value: float) -> bool:
+    return (value > 0 if name in POSITIVE else value >= 0) and value < float("inf")
+
+
+def _fits(name: str, value: object, kind: Any) -> bool:
+    """Whether a value read from a file can be that of a switch of GanConfig."""
+    if name == "sources":
+        return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+    known = isinstance(value, int | float if kind is float else kind) and isinstance(value, bool) == (kind is bool)
+    return known and (not isinstance(value, int | float) or _in_range(name, value))
 
 
 def read_config(folder: Path) -> GanConfig:
     """The configuration that a translator was started with; BusError if it is damaged."""
     found = files.read_json(folder / "config.json")
     try:
-        return GanConfig(**{**found, "sources": tuple(found["sources"])})
+        if not isinstance(found["sources"], list):
+            raise TypeError("the value of sources")
+        config = GanConfig(**{**found, "sources": tuple(found["sources"])})
+        wrong = [name for name, kind in get_type_hints(GanConfig).items() if not _fits(name, getattr(config, name), kind)]
+        if wrong:
+            raise TypeError(f"the value of {wrong[0]}")
+        return config
     except (TypeError, KeyError) as error:
         raise BusError(
             f"{folder}/config.json is not a translator's configuration ({error}). Use --redo to start anew."

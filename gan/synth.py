@@ -1,6 +1,6 @@
 """Synthetic scans: every source translated, each result with its provenance."""
 
-import io
+import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from PIL import Image, PngImagePlugin
 
-from .. import __version__, files
+from .. import files
 from ..compute import Compute
-from ..console import progress
+from ..console import Interrupted, interruptible, progress
+from ..data.pictures import synthetic_png
 from ..data.store import Pixels, restore_bars
 from ..data.study import Study
 from ..errors import BusError
@@ -22,6 +22,7 @@ from .networks import CompactGenerator, Generator
 from .watch import to_pixels, to_tensor
 
 BATCH = 32
+SAVE_SECONDS = 10  # between two manifests on the way, so that a killed process loses little
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,14 @@ def read_manifest(folder: Path) -> list[Synthetic]:
     if not path.exists():
         return []
     try:
-        return [
+        rows = [
             Synthetic(**{**row, "fold": int(row["fold"]) if row["fold"] else None, "seed": int(row["seed"]),
                          "index": int(row["index"])})  # type: ignore[arg-type]
             for row in files.read_csv(path, COLUMNS)
         ]  # fmt: skip
+        if strange := [row.file for row in rows if Path(row.file).name != row.file or "\\" in row.file]:
+            raise ValueError(f"{strange[0]} is no file of this folder")
+        return rows
     except (TypeError, ValueError) as error:
         raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
 
@@ -116,12 +120,26 @@ def synthesise(
     rows = study.rows_of(study.train(fold), config.sources)
     order = [rows[place] for place in ordered_sources([study.scans[row].label for row in rows], gan_seed)]
     missing = range(len(made), count)
-    with progress(f"Synthetic {target} scans, fold {fold}", len(missing)) as advance:
+    files.require_space(folder, len(missing) * (study.settings.size**2 + 8192), f"Making {len(missing):,} synthetic scans")
+
+    def save() -> float:
+        study.require()
+        files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in made))
+        return time.monotonic()
+
+    with interruptible() as stop, progress(f"Synthetic {target} scans, fold {fold}", len(missing)) as advance:
+        saved = time.monotonic()
         for start in range(missing.start, missing.stop, BATCH):
             indices = range(start, min(start + BATCH, missing.stop))
+            study.require()
             made += _translate(study, generator, compute, order, indices, folder, (fold, digest, gan_seed))
             advance(len(indices))
-    files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in made))
+            if stop():
+                save()
+                raise Interrupted(f"Stopped after {len(made)} of {count} synthetic scans; run the same command again to go on.")
+            if time.monotonic() - saved > SAVE_SECONDS:
+                saved = save()
+    save()
     return folder, len(missing)
 
 
@@ -146,7 +164,7 @@ def _translate(
         source = study.scans[row]
         pixels = restore_bars(result, source.box)
         name = f"synthetic ({index + 1}).png"
-        write_png(folder / name, pixels)
+        files.write_bytes(folder / name, synthetic_png(pixels))
         made.append(Synthetic(
             name, files.sha256_bytes(pixels.tobytes()), source.file, source.sha256, source.label, source.group,
             fold, variant, digest, seed, index,
@@ -160,18 +178,6 @@ def _noise(generator: Generator | CompactGenerator, seed: int, index: int) -> to
         return None
     draws = np.random.default_rng((seed, 9, index)).standard_normal((1, generator.noise), dtype=np.float32)
     return torch.from_numpy(draws).to(next(generator.parameters()).device)
-
-
-def write_png(path: Path, pixels: Pixels) -> None:
-    """Write a grey PNG whose metadata say that it shows no patient."""
-    about = PngImagePlugin.PngInfo()
-    about.add_text(
-        "Description", "SYNTHETIC breast ultrasound scan made by a CycleGAN; it shows no patient. Research use only."
-    )
-    about.add_text("Software", f"bus-balance {__version__}")
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=about)
-    files.write_bytes(path, buffer.getvalue())
 
 
 def load(folder: Path, rows: Sequence[Synthetic], size: int) -> Pixels:

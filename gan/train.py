@@ -1,5 +1,6 @@
 """Training a translator: the loop, its batches, checkpoints that go on bit for bit."""
 
+import io
 import json
 import math
 import time
@@ -15,7 +16,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
 from .. import files
-from ..compute import Compute
+from ..compute import Compute, is_out_of_memory
 from ..console import Interrupted, console, interruptible, progress
 from ..data import phantom
 from ..data.store import Pixels
@@ -58,11 +59,13 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
     Raises Interrupted after Ctrl-C (checkpoint written) and BusError if the losses diverge.
     """
     folder = study.gan_path(config.fold, config.target, config.seed)
-    files.write_json(folder / "config.json", asdict(config))
     compute.start()
     with _memory(config):
+        model = CycleGAN(config, compute)
+        _require_space(folder, model)
+        files.write_json(folder / "config.json", asdict(config))
         distance = None if config.preset == "demo" else Distance(study, config)
-        run = Run(folder, CycleGAN(config, compute), _pools(study, config), Log(), distance, board)
+        run = Run(folder, model, _pools(study, config), Log(), distance, board)
         _resume(run)
         text = f"CycleGAN {' + '.join(config.sources)} → {config.target}, fold {config.fold}, {config.pairs:,} pairs"
         with interruptible() as stop, progress(text, config.steps, run.model.step_number) as advance:
@@ -85,12 +88,21 @@ def _memory(config: GanConfig) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "memory" not in str(error).casefold():
+        if not is_out_of_memory(error):
             raise
         raise BusError(
-            f"Out of memory with {config.batch} pairs of {config.size} px a step. Start again with --redo and "
-            f"--set batch={max(1, config.batch // 2)}, or make a study with a smaller --size."
+            f"Out of memory with steps of {config.batch} pairs of {config.size} px. Use a smaller batch (--set "
+            f"batch={max(1, config.batch // 2)} with --redo), fewer --set channels, or a smaller --size in a new study."
         ) from error
+
+
+def _require_space(folder: Path, model: CycleGAN) -> None:
+    """Room for a checkpoint (weights and Adam's two moments), its successor beside it, the generator and sheets."""
+    config = model.config
+    weights = [parameter for network in model.networks.values() for parameter in network.parameters()]
+    generator = sum(4 * parameter.numel() for parameter in model.averaged.parameters())
+    checkpoint = 12 * sum(parameter.numel() for parameter in weights) + generator + 8 * config.buffer * config.size**2
+    files.require_space(folder, 2 * checkpoint + generator, "Training this translator")
 
 
 def _pools(study: Study, config: GanConfig) -> Pools:
@@ -168,8 +180,11 @@ def _move(square: Pixels, shift: int, rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _checkpoint(run: Run) -> None:
-    with files.writing(run.folder / "checkpoint.pt") as temporary:
-        torch.save({"model": run.model.state(), "log": json.dumps(asdict(run.log))}, temporary)
+    if not (run.folder / "config.json").exists():
+        raise BusError(f"{run.folder} has vanished while its translator was trained. Nothing more was written there.")
+    buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
+    torch.save({"model": run.model.state(), "log": json.dumps(asdict(run.log))}, buffer)
+    files.write_bytes(run.folder / "checkpoint.pt", buffer.getbuffer())
     files.write_text(run.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in run.log.lines))
 
 

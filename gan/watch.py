@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import files
+from ..data.pictures import synthetic_png
 from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
@@ -77,7 +77,7 @@ def write_sheet(path: Path, model: CycleGAN, pools: dict[str, Pixels]) -> None:
     difference = np.abs(synthetic.astype(int) - real["source"]).astype(np.uint8)
     columns = [real["source"], synthetic, 255 - difference, returned, real["target"]]
     sheet = np.concatenate([np.concatenate(list(column), axis=0) for column in columns], axis=1)
-    files.write_bytes(path, cv2.imencode(".png", sheet)[1].tobytes())
+    files.write_bytes(path, synthetic_png(sheet))
 
 
 class Distance:

@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import files
 from ..compute import Compute
-from ..console import console, results
+from ..console import Interrupted, console, results
+from ..data import lock
 from ..data.pictures import SUFFIXES, decode_rgb
 from ..data.scans import MASK_NAME, to_grey
 from ..data.store import Pixels, letterbox
@@ -92,28 +93,43 @@ def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool =
     Raises UsageError where another translator lies in its place, unless `redo` sets it and its scans aside.
     """
     folder = study.gan_path(config.fold, config.target, config.seed)
-    if redo:
-        aside = set_aside(study, [folder, study.synth_path(config.fold, config.target, config.seed)])
-        if aside:
-            console.print(f"The old translator and its scans are now in {aside}.")
-    train.check_unchanged(folder, config)
-    if train.is_done(folder):
-        results.print(f"Nothing to do: the translator in {folder} is trained.")
-        return False
-    train.train(study, config, compute, watch.tensorboard(folder / "tensorboard") if tensorboard else watch.silent)
+    lock.sweep(study.path)
+    with lock.hold(folder, f"The translator {folder}"):
+        if redo:
+            _set_translator_aside(study, config)
+        train.check_unchanged(folder, config)
+        if train.is_done(folder):
+            results.print(f"Nothing to do: the translator in {folder} is trained.")
+            return False
+        board = watch.tensorboard(folder / "tensorboard") if tensorboard else watch.silent
+        try:
+            train.train(study, config, compute, board)
+        except Interrupted as stop:
+            raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
     results.print(f"Trained: {folder}")
     return True
+
+
+def _set_translator_aside(study: Study, config: GanConfig) -> None:
+    made = study.synth_path(config.fold, config.target, config.seed)
+    with lock.hold(made, f"The set of synthetic scans {made}"):
+        aside = set_aside(study, [study.gan_path(config.fold, config.target, config.seed), made])
+    if aside:
+        console.print(f"The old translator and its scans are now in {aside}.")
 
 
 def make_scans(
     study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int, judge: Judge
 ) -> bool:
     """Make sure that at least `count` synthetic scans exist and are scored; returns whether there was anything to do."""
-    folder, new = synth.synthesise(study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count)
-    rows = synth.read_manifest(folder)
-    scored = _score(study, folder, rows, compute, judge)
-    if new or scored or not (folder / datasheet.NAME).exists():
-        datasheet.write(study, folder, rows, sentences(files.read_json(folder / "scores.json")))
+    folder = study.synth_path(fold, target, gan_seed)
+    lock.sweep(study.path)
+    with lock.hold(folder, f"The set of synthetic scans {folder}"):
+        folder, new = synth.synthesise(study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count)
+        rows = synth.read_manifest(folder)
+        scored = _score(study, folder, target, rows, compute, judge)
+        if new or scored or not (folder / datasheet.NAME).exists():
+            datasheet.write(study, folder, rows, sentences(files.read_json(folder / "scores.json")))
     if not new and not scored:
         results.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
         return False
@@ -130,14 +146,17 @@ def score_again(
     rows = synth.read_manifest(folder)
     if not rows:
         raise BusError(f"{folder} holds no synthetic scans. Run bus synth with the same --study and --fold first.")
-    if not _score(study, folder, rows, compute, judge):
-        scores = files.read_json(folder / "scores.json")
-        for line in sentences(scores):
+    with lock.hold(folder, f"The set of synthetic scans {folder}"):
+        scored = _score(study, folder, target, rows, compute, judge)
+    if not scored:
+        for line in sentences(files.read_json(folder / "scores.json")):
             results.print(line)
         results.print(f"Nothing to do: {folder / 'scores.json'} speaks of these {len(rows)} scans.")
 
 
-def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge) -> bool:
+def _score(
+    study: Study, folder: Path, target: str, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge
+) -> bool:
     """Score the scans of a folder unless its scores.json already speaks of these; returns whether it was done now."""
     place = folder / "scores.json"
     key = {
@@ -152,7 +171,7 @@ def _score(study: Study, folder: Path, rows: Sequence[synth.Synthetic], compute:
     from .features import choose_extractor
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
-    fold, target = rows[0].fold, folder.name
+    fold = rows[0].fold
     config, used = read_config(study.gan_path(fold, target, rows[0].seed)), study.train(fold)
     number = {(study.scans[row].sha256, study.scans[row].label): place for place, row in enumerate(used)}
     compute.start()

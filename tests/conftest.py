@@ -1,5 +1,7 @@
 """Shared fixtures: hypothesis without chance, the real scans where they lie beside the checkout."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,52 @@ def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "study"
     open_or_create(path, {"size": 32, "k": 3}, phantoms=60)
     return path
+
+
+@pytest.fixture
+def run_bus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Run a command in this process; returns its exit code and all that it printed, on one line."""
+    from bus.cli import main
+
+    def run(*arguments: object) -> tuple[int, str]:
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out = capsys.readouterr()
+        return code, " ".join((out.out + out.err).split())
+
+    return run
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells of preset demo train for 4 steps, as those of `finished_study` did."""
+    from bus.benchmark import plan
+
+    monkeypatch.setitem(plan.STEPS, "demo", (4, 2))
+
+
+@pytest.fixture(scope="session")
+def finished_study(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny study after the three commands, with weights kept; read only, copy it to change it."""
+    from bus.benchmark import plan
+    from bus.cli import main
+
+    path = tmp_path_factory.mktemp("finished") / "study"
+    shutil.copytree(tiny_study, path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(plan.STEPS, "demo", (4, 2))
+        for command in FINISH:
+            with pytest.raises(SystemExit) as stop:
+                main([*command.split(), "--study", str(path)])
+            assert stop.value.code == 0
+    return path
+
+
+FINISH = (
+    "gan train --preset demo --pairs 40 --method published --set channels=4 --set blocks=1",
+    "synth --n 30 --extractor efficientnet-lite0",
+    "benchmark --preset demo --models simplecnn --arms original,cyclegan --jobs 1 --keep-weights --extractor efficientnet-lite0",
+)

@@ -1,0 +1,40 @@
+"""Lists of requirements: `lock` turns pip's report into hashes, `oldest` turns lower bounds into exact versions.
+
+python .ci/pins.py lock report.json > requirements.lock
+python .ci/pins.py oldest pyproject.toml > oldest.txt
+"""
+
+import json
+import platform
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+
+def lock(report: Path) -> list[str]:
+    """Every package that pip would install, with the SHA-256 of the one file it chose; no address of any server."""
+    chosen = json.loads(report.read_text())["install"]
+    lines = [
+        f"{one['metadata']['name']}=={one['metadata']['version']} "
+        f"--hash=sha256:{one['download_info']['archive_info']['hashes']['sha256']}"
+        for one in chosen
+    ]
+    where = f"{platform.system()} {platform.machine()}, {platform.python_implementation()} 3.{sys.version_info[1]}"
+    about = f"# The tested set with hashes, for {where}; made by make lock. Install it with make install-locked."
+    return [about, *sorted(lines, key=str.casefold)]
+
+
+def oldest(project: Path) -> list[str]:
+    """The lowest version of every requirement that pyproject.toml admits, those of the tests included."""
+    found = tomllib.loads(project.read_text())["project"]
+    wanted = [*found["dependencies"], *found["optional-dependencies"]["dev"], *found["optional-dependencies"]["busi"]]
+    pairs = [re.fullmatch(r"([A-Za-z0-9._-]+)>=([0-9.]+)", text) for text in wanted]
+    if not all(pairs):
+        raise SystemExit("pyproject.toml has a requirement without a plain lower bound")
+    tools = {"ruff", "mypy", "build", "scipy-stubs"}  # they check the source, not the product
+    return [f"{pair[1]}=={pair[2]}" for pair in pairs if pair and pair[1] not in tools]
+
+
+if __name__ == "__main__":
+    print("\n".join({"lock": lock, "oldest": oldest}[sys.argv[1]](Path(sys.argv[2]))))
