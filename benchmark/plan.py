@@ -21,6 +21,9 @@ ARMS = {
     "relabelled": "negative control: the translator's sources, untranslated, under the target's label",
 }
 DEFAULT_ARMS = ("original", "weighted", "oversampled", "cyclegan")
+HEAT = "heat.npy"  # where the classifier looked on each test scan, for its answer: N×g×g uint8, rows of predictions.csv
+WEIGHTS = "classifier.safetensors"
+FILES = {"predictions": "predictions.csv", "heat": HEAT, "weights": WEIGHTS}  # key in DONE, which holds their hashes
 STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
     "demo": (60, 15),
     "quick": (600, 250),
@@ -62,15 +65,16 @@ class Cell:
 
     @property
     def is_done(self) -> bool:
-        """Whether this very configuration was trained and its predictions lie there unchanged."""
+        """Whether this very configuration was trained, its predictions lie there unchanged, and so does its heat if any."""
         done = self.path / "DONE"
         if not done.exists():
             return False
-        found, predictions = files.read_json(done), self.path / "predictions.csv"
+        found, predictions, heat = files.read_json(done), self.path / "predictions.csv", self.path / HEAT
         return (
             found.get("config") == files.sha256_json(self.config)
             and predictions.exists()
             and found.get("predictions") == files.sha256_file(predictions)
+            and (not heat.exists() or found.get("heat") == files.sha256_file(heat))
         )
 
     @property

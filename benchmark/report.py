@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.study import Study
 from ..files import write_bytes, write_csv, write_text
-from . import gallery, sections
+from . import gallery, looks, sections
 from .claim import ITEMS
 from .figures import Figure
 from .page import render_markdown, render_page
@@ -37,6 +37,10 @@ def write_report(
         sheet = gallery.contact_sheet(translator["pairs"])
         if sheet:
             write_bytes(folder / "figures" / f"pairs-{translator['fold']}.png", sheet)
+    for model in content["looks"]["apart"]:
+        sheet = looks.contact_sheet(model["scans"])
+        if sheet:
+            write_bytes(folder / "figures" / f"looks-{model['slug']}.png", sheet)
     header = list(dict.fromkeys(key for row in summary.cells for key in row))
     rows = [["" if row.get(key) is None else row[key] for key in header] for row in summary.cells]
     write_csv(folder / "results.csv", header, rows)
@@ -75,6 +79,7 @@ def context(
         "results": sections.results(summary, flagged),
         "curves": sections.curves(summary, flagged),
         "confusions": sections.confusions(summary, flagged),
+        "looks": looks.looks(study, cells, flagged),
         "translators": translators,
         "cohort": sections.cohort(study),
         "checks": checks,

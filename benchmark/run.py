@@ -1,5 +1,6 @@
 """Running cells: what one cell trains on, and many cells beside each other."""
 
+import io
 import shutil
 import time
 from collections.abc import Sequence
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 
 from .. import files
-from ..classify import metrics
+from ..classify import explain, metrics
 from ..classify.models import build
 from ..classify.train import Examples, fit, predict
 from ..compute import Compute
@@ -20,9 +22,7 @@ from ..console import Interrupted, console, interruptible, progress
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
-from .plan import Cell
-
-WEIGHTS = "classifier.safetensors"
+from .plan import FILES, HEAT, WEIGHTS, Cell
 
 
 def key(digest: str) -> int:
@@ -66,6 +66,7 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> 
     target = study.classes.index(study.target)
     found = metrics.scores(study.labels[rows], probabilities, target)
     answers = metrics.answers(probabilities)
+    heat = explain.coarse_maps(outcome.network, study.pixels[rows], answers, compute.device)
     header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
     table = [
         [study.scans[row].file, study.scans[row].sha256, study.scans[row].label, study.scans[row].group, cell.fold,
@@ -75,14 +76,22 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool) -> 
     shutil.rmtree(cell.path, ignore_errors=True)
     files.write_json(cell.path / "config.json", cell.config)
     files.write_csv(cell.path / "predictions.csv", header, table)
+    files.write_bytes(cell.path / HEAT, _npy(heat))
     losses = [round(float(np.mean(part)), 5) for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))]
     about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
     files.write_json(cell.path / "metrics.json", {**found, **about})
     if keep_weights:
         state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
         files.write_bytes(cell.path / WEIGHTS, safetensors_bytes(state))
-    done = {"config": files.sha256_json(cell.config), "predictions": files.sha256_file(cell.path / "predictions.csv")}
-    files.write_json(cell.path / "DONE", done)
+    made = {name: cell.path / file for name, file in FILES.items()}
+    hashes = {name: files.sha256_file(path) for name, path in made.items() if path.exists()}
+    files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config), **hashes})
+
+
+def _npy(values: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def missing(cells: Sequence[Cell], keep_weights: bool) -> list[Cell]:
