@@ -67,11 +67,20 @@ def looks(study: Study, cells: Sequence[Cell], flagged: Flags) -> Json:
         "missing": len(cells) - len(found),
         "rows": _share_rows(study, found, flagged),
         "masks": study.masks is not None,
-        "apart": [{"model": title(model), "slug": re.sub(r"\W+", "-", model), **part} for model, part in shown if part],
+        "apart": [
+            {"model": title(model), "slug": re.sub(r"\W+", "-", model), "flags": _flags(model, flagged), **part}
+            for model, part in shown
+            if part
+        ],
         "grids": ", ".join(
             dict.fromkeys(f"{title(one.cell.model)} {'×'.join(map(str, one.heat.shape[1:]))}" for one in found)
         ),
     }
+
+
+def _flags(model: str, flagged: Flags) -> list[tuple[str, str]]:
+    """Which of the two arms rest on a collapsed model, and how."""
+    return [(arm, flagged[arm, model]) for arm in ARMS if (arm, model) in flagged]
 
 
 def _share_rows(study: Study, found: Sequence[Looked], flagged: Flags) -> list[Json]:
@@ -166,7 +175,7 @@ def overlay(square: Pixels, heat: Heat, lesion: NDArray[np.bool_] | None = None)
     grey = cv2.cvtColor(square.repeat(scale, 0).repeat(scale, 1), cv2.COLOR_GRAY2BGR).astype(np.float32)
     level = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
     colour = cv2.applyColorMap((255 * level).round().astype(np.uint8), cv2.COLORMAP_INFERNO).astype(np.float32)
-    alpha = OPACITY * np.sqrt(level)[..., None]
+    alpha = OPACITY * level[..., None]
     out = np.ascontiguousarray(((1 - alpha) * grey + alpha * colour).round().astype(np.uint8))
     if lesion is not None and lesion.any():
         region = lesion.astype(np.uint8).repeat(scale, 0).repeat(scale, 1)

@@ -122,3 +122,10 @@ def test_places_have_names(place: tuple[slice, slice], words: str) -> None:
     heat = np.zeros((32, 32), np.float32)
     heat[place] = 0.5
     assert looks.in_words(heat) == words
+
+
+def test_a_collapsed_arm_is_flagged_where_its_answers_are_shown(made: Any) -> None:
+    parts = looks.looks(made.study, made.cells, {("original", "vgg19"): "collapsed in 2 of 2"})["apart"]
+    assert {part["slug"]: part["flags"] for part in parts if part["flags"]} == {"vgg19": [("original", "collapsed in 2 of 2")]}
+    section = page(made).split('<section id="looks">')[1].split("</section>")[0]
+    assert section.count("† original</span>") == 1
