@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
-from .errors import BusError, UsageError
+from .errors import BusError, UsageError, did_you_mean
 from .files import read_json
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ app.add_typer(data_app, name="data", rich_help_panel=DATA)
 
 STOPPED = "Stopped; what was finished is kept. Run the same command again to go on."
 INTACT = "What was finished before is intact; the same command goes on."
+FORMATS = ("table", "json", "html")  # of bus predict
 STUDY, WORK, COMPUTE = "Study (frozen when it is created)", "Work", "Computing"
 StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.", rich_help_panel=STUDY)]
 Data = Annotated[
@@ -407,6 +408,75 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
             seconds += more
             results.print(f"  fold {fold}: a translator first, to {label}, about {_duration(more)}")
     results.print(f"About {_duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
+
+
+@app.command(epilog="Example: bus predict scans/ --format html", rich_help_panel=LOOK)
+def predict(
+    scans: Annotated[list[Path], typer.Argument(metavar="SCAN…", help="Files, folders with all that is in them, zips.")],
+    study: StudyPath = Path("study"),
+    fold: Annotated[int, typer.Option(min=0, help="Fold whose classifier answers.", rich_help_panel=WORK)] = 0,
+    model: Annotated[str, typer.Option(help="simplecnn, vgg19 or resnet18.", rich_help_panel=WORK)] = "resnet18",
+    arm: Annotated[str, typer.Option(help="Arm that it was trained on.", rich_help_panel=WORK)] = "cyclegan",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of its training.", rich_help_panel=WORK)] = 0,
+    form: Annotated[str, typer.Option("--format", help="table, json or html.", rich_help_panel=WORK)] = "table",
+    out: Annotated[Path | None, typer.Option(help="File for json or html; predict.html unless given.", rich_help_panel=WORK)] = None,
+    heat: Annotated[bool | None, typer.Option("--heat/--no-heat", help="Show where it looked; in html unless switched off.", rich_help_panel=WORK)] = None,
+) -> None:  # fmt: skip
+    """Let a trained classifier answer scans, and show where it looked. Research use only."""
+    from .benchmark import plan
+    from .benchmark import predict as answering
+    from .benchmark.arms import CHOSEN
+    from .classify.models import MODELS
+    from .compute import resolve
+    from .data import loose
+    from .data.study import Study
+
+    for option, name, known in (("format", form, FORMATS), ("model", model, MODELS), ("arm", arm, CHOSEN)):
+        if name not in known:
+            raise UsageError(f"--{option} {name} is unknown; choose one of {', '.join(known)}.{did_you_mean(name, known)}")
+    if form == "table" and (heat or out):
+        raise UsageError(f"--{'heat' if heat else 'out'} needs --format html or json; a table has no place for it.")
+    if out and out.suffix.casefold() != f".{form}":
+        raise UsageError(f"--out {out}: expected a name that ends in .{form}, so that no scan is overwritten by mistake.")
+    opened = Study.open(study)
+    plan.fold_numbers(str(fold), opened)
+    found = loose.find(scans)
+    if not found.scans:
+        raise UsageError(f"There is no scan among these; {len(found.passed)} files passed over (masks and others).")
+    trained = answering.find_trained(opened, fold=fold, model=model, arm=arm, seed=seed)
+    compute = resolve()
+    compute.start()
+    answers = answering.answer(trained, found.scans, compute, heat=form == "html" if heat is None else heat)
+    _show_answers(answers, form, out)
+    if found.passed:
+        typer.echo(f"{len(found.passed)} files passed over (masks and others).", err=True)
+    for _, reason in answers.unreadable:
+        typer.echo(f"unreadable: {reason}", err=True)
+    if answers.unreadable:
+        raise typer.Exit(1)
+
+
+def _show_answers(answers: Any, form: str, out: Path | None) -> None:
+    """Write or print what a classifier answered."""
+    from rich.console import Console
+
+    from .benchmark import predict as answering
+    from .benchmark.predict_page import write_page
+    from .console import results
+    from .files import write_json
+
+    if form == "html":
+        results.print(f"Page: {write_page(answers, out or Path('predict.html'))}")
+    elif form == "json" and out:
+        write_json(out, answering.as_json(answers))
+        results.print(f"Written: {out}")
+    elif form == "json":
+        typer.echo(json.dumps(answering.as_json(answers), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        for remark in answers.trained.remarks:
+            results.print(f"Note: {remark}", style="yellow")
+        wide = results if results.is_terminal else Console(width=200)  # so that a file or pipe gets whole names
+        wide.print(answering.table(answers))
 
 
 @app.command(epilog="Example: bus status --study study", rich_help_panel=LOOK)

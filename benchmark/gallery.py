@@ -167,12 +167,12 @@ def contact_sheet(shown: Sequence[Json]) -> bytes | None:
 
 
 def encode(image: Pixels) -> bytes:
-    """A grey picture (H×W, uint8) as PNG."""
+    """A grey (H×W) or colour picture (H×W×3 BGR, uint8) as PNG."""
     return bytes(cv2.imencode(".png", np.ascontiguousarray(image))[1].tobytes())
 
 
 def png_uri(image: Pixels) -> str:
-    """A grey picture (H×W, uint8) as `data:` address."""
+    """A picture as `encode` takes it, as `data:` address."""
     return "data:image/png;base64," + base64.b64encode(encode(image)).decode()
 
 

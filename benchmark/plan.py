@@ -18,6 +18,9 @@ from ..gan import synth
 from . import unverified
 from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
 
+HEAT = "heat.npy"  # where the classifier looked on each test scan, for its answer: N×g×g uint8, rows of predictions.csv
+WEIGHTS = "classifier.safetensors"
+FILES = {"predictions": "predictions.csv", "heat": HEAT, "weights": WEIGHTS}  # key in DONE, which holds their hashes
 PHANTOMS, PHANTOM_SEED = 780, 1_000  # of --init phantom; a study made from phantoms has those of seed 0
 PHANTOM_CLASSES = ("benign", "malignant", "normal")
 PHANTOM_INIT = f"phantom: {PHANTOMS} of seed {PHANTOM_SEED}, for as many steps"
@@ -64,15 +67,16 @@ class Cell:
 
     @property
     def is_done(self) -> bool:
-        """Whether this very configuration was trained and its predictions lie there unchanged."""
+        """Whether this very configuration was trained, its predictions lie there unchanged, and so does its heat if any."""
         done = self.path / "DONE"
         if not done.exists():
             return False
-        found, predictions = files.read_json(done), self.path / "predictions.csv"
+        found, predictions, heat = files.read_json(done), self.path / "predictions.csv", self.path / HEAT
         return (
             found.get("config") == files.sha256_json(self.config)
             and predictions.exists()
             and found.get("predictions") == files.sha256_file(predictions)
+            and (not heat.exists() or found.get("heat") == files.sha256_file(heat))
         )
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.study import Study
 from ..files import write_bytes, write_csv, write_text
-from . import export, gallery, sections
+from . import export, gallery, looks, sections
 from .arms import parse
 from .audit import Check
 from .claim import ITEMS
@@ -45,6 +45,10 @@ def write_report(
         sheet = gallery.contact_sheet(translator["pairs"])
         if sheet:
             write_bytes(folder / "figures" / f"pairs-{translator['fold']}.png", sheet)
+    for model in content["looks"]["apart"]:
+        sheet = looks.contact_sheet(model["scans"])
+        if sheet:
+            write_bytes(folder / "figures" / f"looks-{model['slug']}.png", sheet)
     header = list(dict.fromkeys(key for row in summary.cells for key in row))
     rows = [["" if row.get(key) is None else row[key] for key in header] for row in summary.cells]
     write_csv(folder / "results.csv", header, rows)
@@ -94,6 +98,7 @@ def context(
         "yardstick": MEANING.format(study.settings.size) if summary.yardstick else "",
         "curves": sections.curves(summary, flagged),
         "confusions": sections.confusions(summary, flagged),
+        "looks": looks.looks(study, cells, flagged),
         "translators": translators,
         "cohort": sections.cohort(study),
         "checks": checks,

@@ -1,5 +1,6 @@
 """Running cells: what one cell trains on, and many cells beside each other."""
 
+import io
 import os
 import signal
 import time
@@ -17,7 +18,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
 from .. import files
-from ..classify import metrics
+from ..classify import explain, metrics
 from ..classify.models import build, weight_bytes
 from ..classify.train import Examples, fit, predict
 from ..compute import Compute, is_out_of_memory
@@ -31,9 +32,8 @@ from . import unverified, warm_start
 from .arms import parse
 from .external import External
 from .external import write as write_external
-from .plan import PHANTOM_INIT, Cell, parts, picked
+from .plan import FILES, HEAT, PHANTOM_INIT, WEIGHTS, Cell, parts, picked
 
-WEIGHTS = "classifier.safetensors"
 REPORT_BYTES = 10 << 20
 RETRY = 2.0  # s between two looks at cells that other processes train
 
@@ -121,12 +121,14 @@ def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, 
     probabilities = predict(outcome.network, study.pixels[rows], compute)
     target = study.classes.index(study.target)
     found = metrics.scores(study.labels[rows], probabilities, target)
+    heat = explain.coarse_maps(outcome.network, study.pixels[rows], metrics.answers(probabilities), compute.device)
     losses = [round(float(np.mean(part)), 5) for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))]
     about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
     study.require()
     # DONE comes last and names the predictions, so that no mixture of an old and a new result counts as done
     files.write_json(cell.path / "config.json", cell.config)
     write_answers(cell.path / "predictions.csv", study, cell.fold, probabilities)
+    files.write_bytes(cell.path / HEAT, _npy(heat))
     files.write_json(cell.path / "metrics.json", {**found, **about})
     (cell.path / WEIGHTS).unlink(missing_ok=True)
     if keep_weights:
@@ -134,8 +136,15 @@ def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, 
         files.write_bytes(cell.path / WEIGHTS, safetensors_bytes(state))
     if external:
         _answer_external(study, cell, outcome.network, external, compute)
-    done = {"config": files.sha256_json(cell.config), "predictions": files.sha256_file(cell.path / "predictions.csv")}
-    files.write_json(cell.path / "DONE", done)
+    made = {name: cell.path / file for name, file in FILES.items()}
+    hashes = {name: files.sha256_file(path) for name, path in made.items() if path.exists()}
+    files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config), **hashes})
+
+
+def _npy(values: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _answer_external(study: Study, cell: Cell, network: nn.Module, external: External, compute: Compute) -> None:

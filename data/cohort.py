@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UsageError, did_you_mean
+from ..errors import BusError, UsageError, did_you_mean
 from ..files import sha256_bytes
 from . import groups, kaggle, phantom, scans
 from .scans import Listing
-from .store import Box, Pixels, letterbox
+from .store import Box, Pixels, letterbox, letterbox_mask
 
 COHORTS = {
     "raw": "every scan",
@@ -45,6 +45,10 @@ class Scan:
 
 
 Keep = Callable[[int, Pixels], None]  # takes the place of a scan in the order of reading, and its square
+
+
+def _forget(place: int, square: Pixels) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -90,33 +94,55 @@ def stamp(listing: Listing) -> str:
 
 
 def read_listing(
-    listing: Listing, size: int, *, keep: Keep = lambda place, square: None, advance: Callable[[], None] = lambda: None
-) -> Data:
-    """Decode every listed scan once; its square of `size` px goes to `keep`. Raises BusError for unreadable ones."""
+    listing: Listing, size: int, *, keep: Keep = _forget, keep_mask: Keep | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> Data:  # fmt: skip
+    """Decode every listed scan once; its square of `size` px goes to `keep`, its lesion's to `keep_mask` if it has masks.
+
+    Raises BusError for unreadable scans. Unusable masks are noted and passed over: nothing is trained on them.
+    """
+    refused: list[str] = []
 
     def read(place: int) -> Entry:
         scan = listing.scans[place]
         entry, square = look(scan, scans.read_scan(listing, scan), size, place)
         keep(place, square)
+        try:
+            mask = scans.read_mask(listing, scan, entry.shape) if keep_mask else None
+            if keep_mask and mask is not None:
+                keep_mask(place, letterbox_mask(mask, size))
+        except BusError:
+            refused.append(scan.file)
         advance()
         return entry
 
     with ThreadPoolExecutor() as pool:
         entries = list(pool.map(read, range(len(listing.scans))))
-    return Data(listing.name, by_content(entries), list(listing.ignored), listing.notes)
+    notes = (*listing.notes, *_mask_notes(sorted(refused)))
+    return Data(listing.name, by_content(entries), list(listing.ignored), notes)
+
+
+def _mask_notes(refused: Sequence[str]) -> list[str]:
+    if not refused:
+        return []
+    return [
+        f"The masks of {len(refused)} scans are damaged or of another size than the scan, such as that of {refused[0]}. "
+        "These scans count as scans without a mask."
+    ]
 
 
 def read_phantoms(
-    count: int, size: int, *, seed: int = 0, keep: Keep = lambda place, square: None,
+    count: int, size: int, *, seed: int = 0, keep: Keep = _forget, keep_mask: Keep = _forget,
     advance: Callable[[], None] = lambda: None,
 ) -> Data:  # fmt: skip
-    """Simulate the built-in cohort of `count` phantoms (128 px); their squares of `size` px go to `keep`."""
+    """Simulate the built-in cohort of `count` phantoms (128 px); scans and lesions as squares of `size` px are kept."""
     entries = []
     for place, spec in enumerate(phantom.specs(count, seed=seed)):
         made = phantom.simulate(spec)
         scan = scans.ScanFile(made.file, made.label, group=made.group)
         entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, place)
         keep(place, square)
+        keep_mask(place, letterbox_mask(made.mask > 0, size))
         entries.append(entry)
         advance()
     return Data("phantom", by_content(entries), [])

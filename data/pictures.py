@@ -47,7 +47,8 @@ def decode_mask(content: bytes, where: str) -> Mask:
     The second rule reads masks that hold class numbers (0 and 1). Raises BusError as decode_rgb does.
     """
     with _decoding(where):
-        values = _as_rgb(_open(content, where), where).max(axis=2)
+        red, green, blue = cv2.split(_as_rgb(_open(content, where), where))
+        values = np.maximum(np.maximum(red, green), blue)  # several times as fast as max(axis=2)
     threshold = 127 if values.max() > 127 else 0
     return np.asarray(values > threshold)
 

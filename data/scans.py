@@ -106,14 +106,15 @@ def read_scan(listing: Listing, scan: ScanFile) -> Pixels:
     return pictures.decode_rgb(content, where)
 
 
-def read_mask(listing: Listing, scan: ScanFile) -> Mask | None:
+def read_mask(listing: Listing, scan: ScanFile, shape: tuple[int, int] | None = None) -> Mask | None:
     """The union of a scan's masks (H×W, true inside a lesion), or None if it has none.
 
-    Raises BusError if a mask cannot be read or has another size than the scan.
+    `shape` is the scan's height and width, if known; else the scan is decoded for it. Raises BusError if a mask cannot
+    be read or has another size than the scan.
     """
     if not scan.masks:
         return None
-    shape = read_scan(listing, scan).shape[:2]
+    shape = shape or read_scan(listing, scan).shape[:2]
     union = np.zeros(shape, bool)
     for file in scan.masks:
         mask = pictures.decode_mask(listing.read(file), listing.where(file))

@@ -44,6 +44,11 @@ def letterbox(grey: Pixels, size: int) -> tuple[Pixels, Box]:
     return square, box
 
 
+def letterbox_mask(mask: NDArray[np.bool_], size: int) -> Pixels:
+    """Fit a mask (H×W, true inside) into the square that its scan got: 1 where at least half a pixel is inside, else 0."""
+    return (letterbox(np.where(mask, 255, 0).astype(np.uint8), size)[0] > 127).astype(np.uint8)
+
+
 def restore_bars(square: Pixels, box: Box) -> Pixels:
     """A copy of `square` (S×S, uint8) with everything outside `box` black, as the source's letterbox had it."""
     out = np.zeros_like(square)
@@ -55,11 +60,12 @@ class Squares:
     """Letterboxed scans (S×S uint8) on their way into a study: kept on the disk in any order, then saved in one.
 
     Memory stays flat however many there are. `folder` must have room for them; the file there has no name and vanishes
-    with the process.
+    with the process. Places that were never put hold `blank` in every pixel.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
-        self.size, self._lock = size, Lock()
+    def __init__(self, folder: Path, size: int, blank: int = 0) -> None:
+        self.size, self._blank, self._lock = size, bytes([blank]) * size**2, Lock()
+        self.places: set[int] = set()
         try:
             self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - closed by save, or with the object
         except OSError as error:
@@ -72,6 +78,7 @@ class Squares:
                 self._file.seek(place * self.size**2)
                 self._file.write(square.tobytes())
                 self._file.flush()
+                self.places.add(place)
         except OSError as error:
             raise BusError(f"The scans could not be kept: {error.strerror}. Free some space or choose another --study.") from error
 
@@ -82,7 +89,7 @@ class Squares:
             np.lib.format.write_array_header_1_0(handle, header)
             for place in order:
                 self._file.seek(place * self.size**2)
-                handle.write(self._file.read(self.size**2))
+                handle.write(self._file.read(self.size**2) if place in self.places else self._blank)
 
 
 def load_pixels(path: Path, count: int, size: int) -> Pixels:

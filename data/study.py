@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 PHANTOMS = 780  # as many as BUSI has scans
 CHUNK = 4096  # scans read at once
+UNKNOWN = 255  # fills the mask of a scan that came without one; else 1 is inside a lesion, 0 outside
 COLUMNS = (
     "file", "sha256", "label", "group", "fold", "left_out",
     "width", "height", "top", "left", "inner_height", "inner_width",
@@ -77,6 +78,12 @@ class Study:
     def pixels(self) -> Pixels:
         """The letterboxed scans, memory-mapped."""
         return load_pixels(self.path / "pixels.npy", len(self.scans), self.settings.size)
+
+    @property
+    def masks(self) -> Pixels | None:
+        """The letterboxed lesion masks (N×S×S: 1 inside, 0 outside, UNKNOWN), memory-mapped; None where no scan has one."""
+        path = self.path / "masks.npy"
+        return load_pixels(path, len(self.scans), self.settings.size) if path.exists() else None
 
     @property
     def folds(self) -> list[int]:
@@ -245,13 +252,14 @@ def create(
     """Read the data, find groups, cut folds and freeze all of it in a new study folder."""
     if options["size"] < 32 or options["size"] % 4:
         raise UsageError(f"--size {options['size']}: expected a multiple of 4, at least 32 (pixels a side).")
-    squares = Squares(next(parent for parent in (path, *path.absolute().parents) if parent.is_dir()), options["size"])
+    place = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
+    squares, masks = Squares(place, options["size"]), Squares(place, options["size"], blank=UNKNOWN)
 
     def begin(count: int) -> Callable[[], None]:
-        require_space(path, 2 * count * options["size"] ** 2 + 500 * count, f"A study of {count:,} scans")
+        require_space(path, 4 * count * options["size"] ** 2 + 500 * count, f"A study of {count:,} scans")
         return reading(count)
 
-    data, listing = _read(str(options["data"]), options["frames"], squares, phantoms, begin)
+    data, listing = _read(str(options["data"]), options["frames"], (squares, masks), phantoms, begin)
     names, sources = cohort.find_groups(data.entries)
     scans = cohort.build(data.entries, names, options["cohort"])
     classes = sorted({scan.label for scan in scans if not scan.left_out})
@@ -275,21 +283,28 @@ def create(
         tuple(classes), (*_banners(phantom, by_default, sources), *data.notes), options["frames"],
     )  # fmt: skip
     path.mkdir(parents=True, exist_ok=True)
-    squares.save(path / "pixels.npy", [entry.place for entry in data.entries])
+    order = [entry.place for entry in data.entries]
+    squares.save(path / "pixels.npy", order)
+    (path / "masks.npy").unlink(missing_ok=True)  # of a study that was given up
+    if masks.places:
+        masks.save(path / "masks.npy", order)
     write_csv(path / "cohort.csv", COLUMNS, map(_row, scans))
     write_json(path / "study.json", asdict(settings))
     return Study.open(path)
 
 
 def _read(
-    source: str, frames: str, squares: Squares, phantoms: int, reading: Callable[[int], Callable[[], None]]
-) -> tuple[cohort.Data, str]:
-    """Read the data and a hash by which the same files are recognised without decoding them again."""
+    source: str, frames: str, kept: tuple[Squares, Squares], phantoms: int,
+    reading: Callable[[int], Callable[[], None]],
+) -> tuple[cohort.Data, str]:  # fmt: skip
+    """Read the data into squares of scans and of masks, and a hash by which the same files are known again undecoded."""
+    keep, keep_mask, size = kept[0].put, kept[1].put, kept[0].size
     if source == "phantom":
-        data = cohort.read_phantoms(phantoms, squares.size, keep=squares.put, advance=reading(phantoms))
+        data = cohort.read_phantoms(phantoms, size, keep=keep, keep_mask=keep_mask, advance=reading(phantoms))
         return data, f"phantom {phantoms}"
     listing = cohort.list_source(source, frames)
-    data = cohort.read_listing(listing, squares.size, keep=squares.put, advance=reading(len(listing.scans)))
+    advance = reading(len(listing.scans))
+    data = cohort.read_listing(listing, size, keep=keep, keep_mask=keep_mask, advance=advance)
     return data, cohort.stamp(listing)
 
 

@@ -146,7 +146,7 @@ def test_synth_without_a_study_says_what_to_run_first(tmp_path, capsys):
     assert "Run bus gan train first" in text
 
 
-@pytest.mark.parametrize("arguments", [[], ["gan", "train"], ["synth"], ["benchmark"], ["status"], ["demo"], ["data", "phantom"]], ids=lambda value: " ".join(value) or "bus")
+@pytest.mark.parametrize("arguments", [[], ["gan", "train"], ["synth"], ["benchmark"], ["predict"], ["status"], ["demo"], ["data", "phantom"]], ids=lambda value: " ".join(value) or "bus")
 def test_help_answers_without_torch(arguments):
     code = "import sys; from bus.cli import main\ntry: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
     environment = {**os.environ, "COLUMNS": "120", "TERM": "dumb"}

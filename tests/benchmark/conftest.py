@@ -1,5 +1,6 @@
 """A study on disk with made-up answers, as small as a report allows, and with hostile names on demand."""
 
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,11 +15,11 @@ from bus import files
 from bus.benchmark import run, stats
 from bus.benchmark.arms import DEFAULT_ARMS, parse
 from bus.benchmark.audit import Check
-from bus.benchmark.plan import Cell
+from bus.benchmark.plan import HEAT, Cell
 from bus.benchmark.summary import Summary, summarise
 from bus.classify.train import Recipe
 from bus.data.store import Squares
-from bus.data.study import COLUMNS, FORMAT, DataInfo, Settings, Study
+from bus.data.study import COLUMNS, FORMAT, UNKNOWN, DataInfo, Settings, Study
 
 SIZE = 64
 COUNTS = {"benign": 60, "malignant": 30, "normal": 20}
@@ -38,7 +39,7 @@ class MadeUp:
 
 
 def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None:
-    """Write cohort.csv and pixels.npy: discs on speckle, two scans a group, the last scan left out."""
+    """Write cohort.csv, pixels.npy, masks.npy: discs on speckle, two scans a group, the last scan left out."""
     rows: list[list[object]] = []
     squares = []
     y, x = np.mgrid[:SIZE, :SIZE]
@@ -60,6 +61,11 @@ def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None
     for place, square in enumerate(squares):
         kept.put(place, square)
     kept.save(path / "pixels.npy", range(len(squares)))
+    masks = Squares(path, SIZE, blank=UNKNOWN)
+    for place, row in enumerate(rows):
+        if place % 5:  # every fifth scan came without a mask
+            masks.put(place, np.asarray((np.hypot(y - 30, x - 32) < 12) & (row[2] != "normal"), np.uint8))
+    masks.save(path / "masks.npy", range(len(squares)))
     files.write_csv(path / "cohort.csv", COLUMNS, rows)
 
 
@@ -79,6 +85,17 @@ def _answers(study: Study, cell: Cell, rng: np.random.Generator) -> None:
     files.write_csv(cell.path / "predictions.csv", header, table)
     files.write_json(cell.path / "config.json", cell.config)
     files.write_json(cell.path / "metrics.json", {"seconds": 93.5, "steps": cell.recipe.steps})
+
+
+def _heat(study: Study, cell: Cell, rng: np.random.Generator) -> None:
+    """Write one cell's heat: `cyclegan` looks at the middle, where the discs are, the others anywhere."""
+    heat = rng.integers(0, 256, (len(study.test(cell.fold)), 4, 4)).astype(np.uint8)
+    if cell.arm == "cyclegan":
+        heat = heat // 8
+        heat[:, 1:3, 1:3] = 255
+    buffer = io.BytesIO()
+    np.save(buffer, heat)
+    files.write_bytes(cell.path / HEAT, buffer.getvalue())
 
 
 def _translator(study: Study, fold: int, rng: np.random.Generator) -> None:
@@ -142,7 +159,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
 
     def make(
         *, folds: Sequence[int] = (0, 1), arms: Sequence[str] = DEFAULT_ARMS, translator: bool = True,
-        benign: str = "benign", preset: str = "quick", banners: tuple[str, ...] = (),
+        benign: str = "benign", preset: str = "quick", banners: tuple[str, ...] = (), heat: bool = True,
     ) -> MadeUp:  # fmt: skip
         path, rng = tmp_path_factory.mktemp("made-up") / "study", np.random.default_rng(5)
         _cohort(path, {"benign": benign}, rng)
@@ -158,6 +175,8 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
         ]  # fmt: skip
         for cell in cells:
             _answers(study, cell, rng)
+        for cell in cells if heat else ():
+            _heat(study, cell, rng)
         for fold in folds if translator else ():
             _translator(study, fold, rng)
         checks = [Check("no group is in both the training and the test part", 107, True)]

@@ -245,6 +245,16 @@ def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
     assert quick.is_done
     assert not (quick.path / run.WEIGHTS).exists()
     assert not cell.is_done
+    heat = np.load(quick.path / plan.HEAT)
+    assert heat.shape == (len(study.test(0)), 4, 4)
+    assert heat.reshape(len(heat), -1).max(1).tolist().count(255) > len(heat) / 2
+    first = {path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"}  # holds seconds
+    run.run_cell(study.path, quick, 1, keep_weights=False)
+    assert first == {path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"}
+    np.save(quick.path / plan.HEAT, heat[::-1])
+    assert not quick.is_done, "heat that was changed"
+    (quick.path / plan.HEAT).unlink()
+    assert quick.is_done, "as cells are that were trained before heat was kept"
     (quick.path / "predictions.csv").write_text("edited")
     assert not quick.is_done
     edit_manifest(study, lambda row: row.update(sha256="0" * 64))

@@ -57,7 +57,7 @@ def full(made_up: Callable[..., Any]) -> Any:
 @pytest.fixture(scope="module")
 def bare(made_up: Callable[..., Any]) -> Any:
     """No translator, no contrasts, and a class whose name is meant to break things."""
-    made = made_up(folds=(0,), arms=("original", "weighted"), translator=False, benign=HOSTILE, preset="demo")
+    made = made_up(folds=(0,), arms=("original", "weighted"), translator=False, benign=HOSTILE, preset="demo", heat=False)
     write_report(made.study, made.summary, cells=made.cells, commands=[f"bus benchmark --data '{HOSTILE}'\n```"])
     return made
 
@@ -123,7 +123,7 @@ def test_collapse_is_flagged_wherever_its_numbers_stand(full: Any) -> None:
     assert "VGG19 †" in (folder / "forest-gain.svg").read_text()
     for name, _, line in ((m, a, x) for m, a, x in _md_rows(markdown(full)) if a.startswith("original")):
         assert ("†" in line) == (name == "VGG19")
-    assert html(full).count("† collapsed</span>") == 3  # results, fold 0 alone, confusion matrix
+    assert html(full).count("† collapsed</span>") == 4  # results, fold 0 alone, confusion matrix, heat
 
 
 def _md_rows(text: str) -> list[tuple[str, str, str]]:
@@ -162,7 +162,7 @@ def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None
 
 
 def test_absent_parts_are_said_to_be_absent(bare: Any, full: Any) -> None:
-    sentences = ("No CycleGAN was trained", "No outcome of an audit", "Neither contrast could be made")
+    sentences = ("No heat maps", "No CycleGAN was trained", "No outcome of an audit", "Neither contrast could be made")
     for sentence in sentences:
         assert sentence in html(bare) and sentence in markdown(bare)
         assert sentence not in html(full) and sentence not in markdown(full)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bus.data.store import Box, Squares, letterbox, load_pixels, restore_bars
+from bus.data.store import Box, Squares, letterbox, letterbox_mask, load_pixels, restore_bars
 from bus.errors import BusError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +24,22 @@ def test_bars_are_pasted_back():
     assert out.sum() == 9 * 4 * 8
     assert not out[:2].any()
     assert not out[6:].any()
+
+
+@given(st.integers(2, 150), st.integers(2, 150))
+def test_a_mask_covers_the_box_of_its_scan_and_no_bar(height, width):
+    _, box = letterbox(np.zeros((height, width), np.uint8), 32)
+    whole = letterbox_mask(np.ones((height, width), bool), 32)
+    assert whole[box.inside].all()
+    assert whole.sum() == box.height * box.width
+    assert not letterbox_mask(np.zeros((height, width), bool), 32).any()
+
+
+def test_squares_that_were_never_put_are_blank(tmp_path):
+    squares = Squares(tmp_path, 32, blank=255)
+    squares.put(1, np.ones((32, 32), np.uint8))
+    squares.save(tmp_path / "masks.npy", [0, 1, 2])
+    assert [set(np.unique(square)) for square in load_pixels(tmp_path / "masks.npy", 3, 32)] == [{255}, {1}, {255}]
 
 
 def test_other_pixels_than_the_study_expects_are_refused(tmp_path):

@@ -6,7 +6,9 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from bus.data.study import Study, open_or_create
+from bus.data import phantom
+from bus.data.store import letterbox_mask
+from bus.data.study import UNKNOWN, Study, open_or_create
 from bus.errors import BusError, UsageError
 
 
@@ -116,3 +118,34 @@ def test_contradicting_labels_leave_the_clean_cohort_with_a_reason(datasets, tmp
     assert "benign, malignant" in out["benign/benign (433).png"]
     assert study.settings.data.groups == "list"
     assert study.settings.banners == ()
+
+
+def test_lesion_masks_are_kept_where_there_are_some(tmp_path):
+    scans = write_scans(tmp_path / "scans")
+    assert open_or_create(tmp_path / "without", {"data": str(scans), "size": 32, "k": 2}).masks is None
+    first = np.zeros((60, 80), np.uint8)
+    first[:30, :20] = 255
+    second = np.roll(first, 40, axis=1)
+    for name, mask in (("benign (0)_mask", first), ("benign (0)_mask_1", second), ("benign (1)_mask", first * 0)):
+        cv2.imwrite(str(scans / "benign" / f"{name}.png"), mask)
+    cv2.imwrite(str(scans / "benign" / "benign (2)_mask.png"), first[:50])
+    study = open_or_create(tmp_path / "with", {"data": str(scans), "size": 32, "k": 2})
+    row_of = {scan.file: row for row, scan in enumerate(study.scans)}
+    united = study.masks[row_of["benign/benign (0).png"]]
+    expected = np.zeros((32, 32), np.uint8)
+    expected[4:16, :8] = expected[4:16, 16:24] = 1  # 80×60 px become 32×24, with bars of 4 px above and below
+    assert (united == expected).all()
+    assert not study.masks[row_of["benign/benign (1).png"]].any(), "known to have no lesion"
+    for file in ("benign/benign (2).png", "malignant/malignant (0).png"):
+        assert (study.masks[row_of[file]] == UNKNOWN).all()
+    assert "The masks of 1 scans are damaged or of another size than the scan, such as that of benign/benign (2).png" in study.settings.banners[-1]
+
+
+def test_masks_lie_on_their_phantoms(tiny_study):
+    study = Study.open(tiny_study)
+    assert study.masks.shape == study.pixels.shape
+    for row, scan in enumerate(study.scans):
+        assert study.masks[row].any() == (scan.label != "normal")
+    made = {spec.file: spec for spec in phantom.specs(60)}
+    scan = study.scans[5]
+    assert (study.masks[5] == letterbox_mask(phantom.simulate(made[scan.file]).mask > 0, 32)).all()

@@ -1,0 +1,112 @@
+"""Where a classifier looks: Grad-CAM maps, and how much of them lies in a region.
+
+Selvaraju et al., Grad-CAM, ICCV 2017 (arXiv:1610.02391). Shapes: squares N×S×S uint8, coarse maps N×g×g uint8
+(255 is a scan's hottest cell), heat N×S×S float32 in [0, 1].
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models import VGG, ResNet
+
+from ..data.store import Pixels
+from ..errors import BusError
+from .models import SimpleCNN
+
+Heat = NDArray[np.float32]
+Region = NDArray[np.bool_]
+
+BATCH = 64
+CELLS = 7  # of a map's side, if the network has such a layer; ResNet18's last one has 7 on the 224 px it was made for
+LAYERS: dict[type[nn.Module], dict[int, str]] = {  # stride → the last layer with it, the deepest first
+    SimpleCNN: {8: "features.10"},
+    VGG: {16: "features.51", 8: "features.38"},  # before pooling; with batch normalisation
+    ResNet: {32: "layer4", 16: "layer3", 8: "layer2"},
+}
+
+
+def layer_for(network: nn.Module, size: int) -> nn.Module:
+    """The deepest convolutional layer of a classifier whose map of a square of `size` px has at least 7×7 cells.
+
+    At 64 px ResNet18's last layer has 2×2, too few to point anywhere: where textured patches of 16 px told two classes
+    apart, its heat lay on them no more than by chance (0.07 of it, area 0.06), that of the layer chosen here did (0.41).
+    Where no layer has so many cells, as at 32 px, the shallowest one listed is taken (4×4).
+    """
+    known = next((layers for kind, layers in LAYERS.items() if isinstance(network, kind)), None)
+    if known is None:
+        raise BusError(
+            f"Heat maps are made for {', '.join(kind.__name__ for kind in LAYERS)}, not {type(network).__name__}."
+        )
+    fitting = (name for stride, name in known.items() if size // stride >= CELLS)
+    return network.get_submodule(next(fitting, list(known.values())[-1]))
+
+
+def grad_cam(network: nn.Module, layer: nn.Module, images: Tensor, classes: Tensor, *, average: bool = True) -> Tensor:
+    """Grad-CAM of one class a scan (B×g×g, ≥ 0): images B×1×S×S, classes int B, `layer` gives B×K×g×g.
+
+    Equations 1 and 2 of the paper: channels weighted by the mean gradient of the class's logit, summed, cut at 0. Without
+    `average` every place keeps its own gradient: HiResCAM (Draelos & Carin 2020, arXiv:2011.08891), the same where a
+    head averages over places itself, and exact where it does not. The network must be in evaluation mode, so that scans
+    of a batch don't touch each other.
+    """
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, given: object, output: Tensor) -> Tensor:
+        kept.append(output.detach().requires_grad_())  # the graph begins here: layers below need no gradient
+        return kept[-1]
+
+    handle = layer.register_forward_hook(keep)
+    try:
+        with torch.enable_grad():
+            logits = network(images)
+            (gradient,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), kept[0])
+    finally:
+        handle.remove()
+    weights = gradient.mean((2, 3), keepdim=True) if average else gradient
+    return F.relu((weights * kept[0].detach()).sum(1))
+
+
+def coarse_maps(
+    network: nn.Module, pixels: Pixels, classes: Sequence[int] | NDArray[np.integer], device: str
+) -> Pixels:
+    """Grad-CAM of one class for every square, in float32, each scaled by its largest value; 0 where none is positive.
+
+    SimpleCNN's last layer weighs every place by itself; the mean of its gradients would heat places that were never read.
+    """
+    layer = layer_for(network, pixels.shape[-1])
+    found = []
+    for start in range(0, len(pixels), BATCH):
+        part = slice(start, start + BATCH)
+        images = torch.from_numpy(np.array(pixels[part])).to(device).float().div_(255).unsqueeze(1)
+        chosen = torch.as_tensor(np.array(classes[part])).to(device)
+        maps = grad_cam(network, layer, images, chosen, average=not isinstance(network, SimpleCNN))
+        top = maps.amax((1, 2), keepdim=True)
+        found.append((255 * maps / torch.where(top > 0, top, 1)).round().to(torch.uint8).cpu().numpy())
+    return np.concatenate(found)
+
+
+def enlarge(maps: Pixels, size: int) -> Heat:
+    """Coarse maps as heat on squares of `size` px, bilinear between the cells' centres."""
+    heat = [cv2.resize(one.astype(np.float32) / 255, (size, size), interpolation=cv2.INTER_LINEAR) for one in maps]
+    return np.array(heat, np.float32).reshape(-1, size, size)
+
+
+def explain(
+    network: nn.Module, pixels: Pixels, classes: Sequence[int] | NDArray[np.integer], device: str = "cpu"
+) -> Heat:
+    """Heat of one class for every square: 1 where the network found most for that class, 0 where nothing."""
+    return enlarge(coarse_maps(network, pixels, classes, device), pixels.shape[-1])
+
+
+def share_inside(heat: Heat, region: Region) -> float | None:
+    """The share of a scan's heat (S×S) that lies in a region (S×S); None where there is no heat.
+
+    Heat that is the same everywhere gives the region's share of the area.
+    """
+    total = float(heat.sum(dtype=np.float64))
+    return float(heat[region].sum(dtype=np.float64)) / total if total > 0 else None

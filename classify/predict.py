@@ -1,0 +1,69 @@
+"""Answers of a trained classifier to single scans: probabilities, and on demand where it looked."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load as load_safetensors
+from torch import nn
+
+from ..compute import Compute
+from ..data.store import Pixels
+from ..errors import BusError
+from ..files import sha256_bytes
+from . import explain, metrics
+from .models import build
+from .train import EVALUATION_BATCH, predict
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a classifier says of one square: the number of its class, all probabilities, and a coarse map of heat."""
+
+    number: int
+    probabilities: NDArray[np.float64]
+    heat: Pixels | None  # g×g uint8, Grad-CAM of the answered class
+
+
+def load(path: Path, model: str, classes: int, sha256: str | None) -> nn.Module:
+    """A classifier in evaluation mode from a safetensors file; BusError if it holds anything else than its weights.
+
+    `sha256` is what the file's hash was when it was written, where that is known. Nothing in the file is executed.
+    """
+    remedy = "Delete it and run bus benchmark with --keep-weights again."
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BusError(f"{path} could not be read ({error.strerror}). {remedy}") from error
+    if sha256 is not None and sha256_bytes(content) != sha256:
+        raise BusError(f"{path} is not the file that the training wrote: its hash differs. {remedy}")
+    network = build(model, classes, "none", 0)
+    try:
+        network.load_state_dict(load_safetensors(content))
+    except Exception as error:  # safetensors and torch have no common error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BusError(
+            f"{path} does not hold the weights of {model} for {classes} classes ({reason}). {remedy}"
+        ) from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
+        raise BusError(f"{path} holds weights that are no numbers (infinite or NaN). {remedy}")
+    return network.eval()
+
+
+def answer(network: nn.Module, squares: Sequence[Pixels], compute: Compute, *, heat: bool) -> Iterator[Answer]:
+    """Answer squares (S×S uint8) in their order, some at a time, in the arithmetic of the benchmark's test."""
+    network.to(compute.device)
+    for start in range(0, len(squares), EVALUATION_BATCH):
+        pixels = np.stack(squares[start : start + EVALUATION_BATCH])
+        probabilities = predict(network, pixels, compute)
+        if not np.isfinite(probabilities).all():
+            raise BusError(
+                "The classifier gave no number for a scan, where probabilities were expected. Train it again."
+            )
+        numbers = metrics.answers(probabilities)
+        maps = explain.coarse_maps(network, pixels, numbers, compute.device) if heat else [None] * len(pixels)
+        for number, shares, one in zip(numbers, probabilities, maps, strict=True):
+            yield Answer(int(number), shares, one)
