@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser wheel clean
+.PHONY: demo test lint test-slow test-browser chaos fuzz lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -31,8 +31,34 @@ test-browser: $(STAMP)  ## the report in Chromium; needs chromium, node and npm
 	npm install --no-save --silent axe-core
 	$(BIN)/python -m pytest -q -m browser
 
+chaos: $(STAMP)  ## kill the commands 40 times at random points; every file must be as if nothing had happened
+	OMP_NUM_THREADS=1 $(BIN)/python tests/chaos.py --kills 40
+
+SECONDS ?= 300
+fuzz: $(STAMP)  ## mutate scans, DICOM, zips and tables; installs atheris
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python tests/fuzz.py $(SECONDS)
+
+lock: $(STAMP)  ## requirements.lock anew from requirements.txt
+	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report .venv/report.json -r requirements.txt
+	$(BIN)/python .ci/pins.py lock .venv/report.json > requirements.lock
+
+install-locked:  ## the tested set, every file checked against its hash
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+OLD := .venv-oldest/bin
+test-oldest:  ## the tests with the lowest versions that pyproject.toml admits; downloads an old torch
+	$(PYTHON) -m venv .venv-oldest
+	$(PYTHON) .ci/pins.py oldest pyproject.toml > .venv-oldest/pins.txt
+	$(OLD)/python -m pip install --quiet "setuptools>=77" -r .venv-oldest/pins.txt
+	$(OLD)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	OMP_NUM_THREADS=1 $(OLD)/python -m pytest -q -n 2
+
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-oldest build dist *.egg-info
