@@ -1,7 +1,7 @@
 """Bad inputs, generated: each gives pixels, a refusal that names the file, or a line in a list; never a traceback.
 
 The readers of pictures, DICOM, zips and tables have generated tests of their own in tests/data (bit flips, truncations,
-hostile names, bombs: 1,600 inputs). Here whole commands and a study's own files are tried.
+hostile names, bombs: about 1,400 inputs). Here whole commands and a study's own files are tried.
 """
 
 import io
