@@ -1,7 +1,7 @@
 """Bad inputs, generated: each gives pixels, a refusal that names the file, or a line in a list; never a traceback.
 
 The readers of pictures, DICOM, zips and tables have generated tests of their own in tests/data (bit flips, truncations,
-hostile names, bombs: 1,600 inputs). Here whole commands and a study's own files are tried.
+hostile names, bombs: about 1,400 inputs). Here whole commands and a study's own files are tried.
 """
 
 import io
@@ -22,11 +22,14 @@ import numpy as np
 import pytest
 from bus import files
 from bus.benchmark import gallery, plan, status, summary
+from bus.benchmark.arms import Arm
+from bus.benchmark.audit import audit
 from bus.classify.models import build
 from bus.compute import Compute
 from bus.data.study import Study, class_folder, open_or_create
 from bus.errors import BusError
 from bus.gan import synth, train
+from bus.gan.config import read_config
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -80,17 +83,17 @@ def damaged(content: bytes, kind: str, seed: str) -> bytes:
 
 def read_study(study: Path) -> object:
     opened = Study.open(study)
-    return opened.pixels[opened.used()].sum(), opened.pixels_sha256(opened.train(0)), list(status.lines(opened))
+    return opened.pixels[opened.used()].sum(), opened.pixels_sha256(opened.train(0)), list(status.lines(status.overview(opened)))
 
 
 def read_gan(study: Path) -> object:
     folder = study / GAN
-    return train.is_done(folder), train.read_config(folder), list(status.lines(Study.open(study)))
+    return train.is_done(folder), read_config(folder), list(status.lines(status.overview(Study.open(study))))
 
 
 def go_on(study: Path) -> object:
     (study / GAN / "DONE").unlink()
-    return train.train(Study.open(study), train.read_config(study / GAN), CPU)
+    return train.train(Study.open(study), read_config(study / GAN), CPU)
 
 
 def read_generator(study: Path) -> object:
@@ -101,12 +104,12 @@ def read_generator(study: Path) -> object:
 
 def read_scans(study: Path) -> object:
     opened = Study.open(study)
-    return plan.audit(opened, 0, 0, ("cyclegan",)), gallery.translators(opened, [0], 0)
+    return audit(opened, 0, plan.Wish((0,), (Arm("cyclegan"),))), gallery.translators(opened, [0], 0)
 
 
 def read_cell(study: Path) -> object:
     opened = Study.open(study)
-    wish = plan.Wish((0,), ("original",), ("simplecnn",), preset="demo")
+    wish = plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo")
     cell = plan.cells(opened, wish, CPU)[0]
     assert cell.path.exists()
     return cell.is_done, summary.read_answers(cell, opened.classes), summary.effort(cell)
@@ -135,7 +138,7 @@ def study(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plan.STEPS, "demo", (4, 2))
         opened = Study.open(path)
-        cell = plan.cells(opened, plan.Wish((0,), ("original",), ("simplecnn",), preset="demo"), CPU)[0]
+        cell = plan.cells(opened, plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo"), CPU)[0]
     old = next((path / CELL).iterdir())
     if old != cell.path:  # this processor trains in bfloat16
         old.rename(cell.path)
@@ -394,4 +397,4 @@ def test_switches_that_no_training_has_are_refused(
 def test_a_configuration_with_impossible_values_is_refused(study: Path, tmp_path: Path, value: dict[str, object]) -> None:
     files.write_json(tmp_path / "config.json", {**json.loads((study / GAN / "config.json").read_text()), **value})
     with pytest.raises(BusError, match=r"config\.json is not a translator's configuration.*" + next(iter(value))):
-        train.read_config(tmp_path)
+        read_config(tmp_path)

@@ -233,6 +233,7 @@ def test_a_study_that_vanishes_is_not_made_anew(
     finished_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from bus.benchmark import plan, run
+    from bus.benchmark.arms import Arm
     from bus.compute import Compute
     from bus.data.study import Study
     from bus.errors import BusError
@@ -252,9 +253,9 @@ def test_a_study_that_vanishes_is_not_made_anew(
         code, text = run_bus("synth", "--study", study, "--n", 100)
     assert (code, "has vanished" in text, study.exists()) == (1, True, False), text
     shutil.copytree(finished_study, study)
-    cell = plan.cells(Study.open(study), plan.Wish((0,), ("weighted",), ("simplecnn",), preset="demo"), Compute("cpu", "float32", 1))[0]
+    cell = plan.cells(Study.open(study), plan.Wish((0,), (Arm("weighted"),), ("simplecnn",), preset="demo"), Compute("cpu", "float32", 1))[0]
     with at_step(monkeypatch, run, "fit", 1, vanish), pytest.raises(BusError, match=r"vanished|No such file"):
-        run._train_cell(study, cell, 1, keep_weights=False)
+        run._train_cell(study, cell, 1, keep_weights=False, external=None)
     assert not study.exists()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from bus.benchmark import plan, run
+from bus.benchmark.arms import Arm
 from bus.benchmark.plan import HEAT, Cell, cells
 from bus.benchmark.plan import Wish as Plan
 from bus.cli import main
@@ -48,7 +49,7 @@ def trained(tiny_study, tmp_path_factory) -> Study:
 
 
 def first_cell(study: Study) -> Cell:
-    (cell,) = cells(study, Plan((0,), arms=("original",), models=("simplecnn",), preset="demo"), CPU)
+    (cell,) = cells(study, Plan((0,), arms=(Arm("original"),), models=("simplecnn",), preset="demo"), CPU)
     return replace(cell, recipe=replace(cell.recipe, steps=8))
 
 

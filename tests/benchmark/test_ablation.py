@@ -13,6 +13,7 @@ from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import UsageError
 from bus.gan import synth, train
+from bus.gan.config import configure
 
 CPU = Compute("cpu", "float32", 1)
 SEED = {  # model, optimiser, rate, batch, epochs, schedule, accuracy: the tables of the seed project, typed in again
@@ -129,7 +130,7 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
     wish = plan.Wish((0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),))
     for place in (study, per_image(study)):
-        config = train.configure(place, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+        config = configure(place, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
         train.train(place, replace(config, channels=4, blocks=1), CPU)
     monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
     page = pipeline.benchmark(study, wish, CPU, jobs=1, keep_weights=False, judge=pipeline.Judge(), command="bus benchmark",

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
+from bus import files
 from bus.benchmark import arms, plan, run, unverified, warm_start, yardstick
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
@@ -15,6 +16,7 @@ from bus.classify.models import build
 from bus.classify.recipe import Recipe, rate
 from bus.classify.train import augment, batch_rows, fit, shown
 from bus.compute import Compute
+from bus.data.pictures import synthetic_png
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
 from bus.gan import synth, train
@@ -200,7 +202,7 @@ def test_several_classes_are_raised_by_translators_of_their_own(study):
                      balance=("malignant", "normal"))  # fmt: skip
     wanted = {label: plan.needed(study, 0, label) for label in ("malignant", "normal")}
     assert wish.synthetic(study) == {(0, label): number for label, number in wanted.items()}
-    config = train.configure(study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published")
+    config = configure(study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published")
     train.train(study, replace(config, channels=4, blocks=1), CPU)
     synth.synthesise(study, CPU, fold=0, target="normal", gan_seed=0, count=wanted["normal"])
     assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
@@ -354,7 +356,7 @@ def test_another_generators_scans_are_used_unverified_but_never_test_scans(study
     rng = np.random.default_rng(0)
     made = rng.integers(0, 255, (number, 32, 32), dtype=np.uint8)
     for place, square in enumerate(made):
-        synth.write_png(folder / f"{place:03}.png", square)
+        files.write_bytes(folder / f"{place:03}.png", synthetic_png(square))
     wish = plan.Wish((0,), (Arm("original"), Arm("unverified")), ("simplecnn",), preset="demo", folder=folder)
     checks = audit(study, 0, wish)
     assert "unverified" in checks[-1].name and checks[-1].count == number
@@ -362,7 +364,7 @@ def test_another_generators_scans_are_used_unverified_but_never_test_scans(study
     found = run.examples(study, cell)
     assert (found.pixels[len(study.train(0)) :] == made).all() and "folder" not in cell.config
     assert (found.labels[len(study.train(0)) :] == study.classes.index("malignant")).all()
-    synth.write_png(folder / "000.png", study.pixels[study.test(0)[0]])
+    files.write_bytes(folder / "000.png", synthetic_png(study.pixels[study.test(0)[0]]))
     unverified._squares.cache_clear()
     assert plan.cells(study, wish, CPU)[1].path != cell.path
     with pytest.raises(BusError, match="no test scan is among the scans of others"):
