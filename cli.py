@@ -231,7 +231,7 @@ def gan_train(
             workflow.train_gan(opened, config, here, redo=redo, tensorboard=tensorboard)
 
 
-@gan_app.command("score", epilog="Examples: bus gan score --fold 0 · bus gan score made/malignant real/malignant")
+@gan_app.command("score", epilog="Example: bus gan score made/malignant real/malignant")
 def gan_score(
     synthetic: Annotated[Path | None, typer.Argument(help="Folder of generated scans.", exists=True, file_okay=False)] = None,
     real: Annotated[Path | None, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)] = None,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 
 ARMS = {
     "original": "the training part as it is",
@@ -67,7 +67,8 @@ def chosen(text: str, classes: Sequence[str]) -> tuple[Arm, ...]:
     found = [Arm(kind, source) for kind, _, source in (name.partition(":") for name in names)]
     unknown = [arm for arm in found if arm.kind not in CHOSEN]
     if unknown or not found:
-        raise UsageError(f"--arms {text}: {unknown[0] if unknown else 'nothing'} is unknown; choose among {', '.join(CHOSEN)}.")
+        slip = did_you_mean(unknown[0].kind, CHOSEN) if unknown else ""
+        raise UsageError(f"--arms {text}: {unknown[0] if unknown else 'nothing'} is unknown; choose among {', '.join(CHOSEN)}.{slip}")
     for arm in found:
         if arm.source and (arm.kind not in TRANSLATED or arm.source not in classes):
             raise UsageError(

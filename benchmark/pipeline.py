@@ -101,6 +101,8 @@ def benchmark(
     cells, (checks, external) = plan.cells(study, wish, compute), _check(study, request)
     todo = run.missing(cells, keep_weights, external)
     page, mark = study.path / "report" / "index.html", study.path / "report" / "DONE"
+    if todo:
+        run.require_space(study, todo, keep_weights)
     request.remember(study)
     if not todo and page.exists() and mark.exists() and files.read_json(mark).get("cells") == request.key(cells, external):
         results.print(f"Nothing to do: all {len(cells)} cells are done. Report: {page}")

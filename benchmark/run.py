@@ -173,7 +173,7 @@ def run(
     todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model != "vgg19")  # the longest first
     if not todo:
         return []
-    _require_space(study, todo, keep_weights)
+    require_space(study, todo, keep_weights)
     failures: list[str] = []
     with interruptible() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
         pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_worker)
@@ -227,7 +227,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _require_space(study: Study, cells: Sequence[Cell], keep_weights: bool) -> None:
+def require_space(study: Study, cells: Sequence[Cell], keep_weights: bool) -> None:
     """Room for the answers, the weights where they are kept, and the report."""
     classes = len(study.classes)
     needed = sum(len(study.test(cell.fold)) * (250 + 12 * classes) + 16_384 for cell in cells) + REPORT_BYTES

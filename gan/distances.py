@@ -43,7 +43,7 @@ def frechet(first: Features, second: Features) -> float:
     a, b = _root(first), _root(second)
     shift = first.mean(0, dtype=np.float64) - second.mean(0, dtype=np.float64)
     shared = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-    return float(shift @ shift + (a * a).sum() + (b * b).sum() - 2 * shared)
+    return max(0.0, float(shift @ shift + (a * a).sum() + (b * b).sum() - 2 * shared))  # rounding may go below 0
 
 
 def _root(values: Features) -> NDArray[np.float64]:

@@ -65,10 +65,10 @@ def mount(disk: Path, *options: str) -> None:
 def command(text: str, disk: Path, data: Path) -> dict[str, Any]:
     """Run a command in this process; its exit code, what it said, what it changed and left over."""
     from bus.cli import main
-    from bus.console import console
+    from bus.console import console, results
 
     before, said, code = contents(disk), io.StringIO(), 0
-    console.file = sys.stderr = said
+    console.file = results.file = sys.stderr = said
     try:
         main(text.format(disk=disk, data=data).split())
     except SystemExit as stop:
@@ -76,7 +76,8 @@ def command(text: str, disk: Path, data: Path) -> dict[str, Any]:
     except BaseException as error:
         said.write(f"Traceback: {error!r}")
     finally:
-        console.file, sys.stderr = sys.__stdout__, sys.__stderr__
+        console.file = results.file = sys.__stdout__
+        sys.stderr = sys.__stderr__
     after = contents(disk)
     return {
         "code": code, "text": " ".join(said.getvalue().split()),
@@ -195,7 +196,7 @@ def test_a_read_only_study_can_be_read_and_says_what_it_is(outcomes: dict[str, d
 def test_out_of_memory_names_the_batch(outcomes: dict[str, dict[str, Any]]) -> None:
     found = outcomes["memory"]
     check_refusal(found)
-    assert "Out of memory in a training step of 2000 pairs of 32 px. Use a smaller batch (--set batch=1000" in found["text"]
+    assert "Out of memory with steps of 2000 pairs of 32 px. Use a smaller batch (--set batch=1000" in found["text"]
 
 
 def test_cells_out_of_memory_name_the_jobs() -> None:

@@ -88,7 +88,7 @@ def test_a_study_begun_by_many_is_built_by_one(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert [re.findall(r"^60$", text, re.M) for text in said] == [["60"]] * 3
     assert sum("reads" in text for text in said) == 1
-    assert sorted(entry.name for entry in path.iterdir()) == ["cohort.csv", "pixels.npy", "study.json"]
+    assert sorted(entry.name for entry in path.iterdir()) == ["cohort.csv", "masks.npy", "pixels.npy", "study.json"]
     Study.open(path)
 
 
