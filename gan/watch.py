@@ -1,6 +1,6 @@
 """What is written down of a translator while it trains: losses, distances, sample sheets. Nothing is chosen by them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,8 +138,3 @@ def tensorboard(folder: Path) -> Board:
 
 def silent(line: dict[str, Any]) -> None:
     """The board of a training without TensorBoard."""
-
-
-def sheets(folder: Path) -> Sequence[Path]:
-    """The sample sheets of a translator, earliest first."""
-    return sorted((folder / "samples").glob("pairs-*.png"))
