@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -14,9 +13,8 @@ from .. import files
 from ..classify import metrics
 from ..compute import Compute
 from ..data.study import Study
-from ..errors import BusError
 from ..gan.checks import READER_C
-from ..gan.features import features, lite0
+from ..gan.reader import real_features
 from .run import write_answers
 
 NAME = "yardstick"
@@ -39,7 +37,7 @@ class Place:
 
 def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Place]:
     """Fit the yardstick on every fold's training part and write its answers on the test part; fast once features exist."""
-    seen = _features(study, compute)
+    seen = real_features(study, compute.device)
     found = []
     for fold in folds:
         place = Place("original", NAME, fold, 0, study.fold_path(fold) / NAME)
@@ -51,22 +49,4 @@ def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Pla
         write_answers(place.path / "predictions.csv", study, fold, chances)
         files.write_json(place.path / "metrics.json", metrics.scores(study.labels[test], chances, study.classes.index(study.target)))
         found.append(place)
-    return found
-
-
-def _features(study: Study, compute: Compute) -> NDArray[np.float32]:
-    """Features of all scans of the study (N×1280), computed once and kept in it; those outside the cohort stay 0."""
-    place, used = study.path / NAME / "features.npy", study.used()
-    key = {"pixels": study.pixels_sha256(used)}
-    about = place.with_suffix(".json")
-    found = np.zeros((len(study.scans), 1280), np.float32)
-    if place.exists() and about.exists() and files.read_json(about) == key:
-        try:
-            return np.asarray(np.load(place, allow_pickle=False).reshape(found.shape), np.float32)
-        except (ValueError, OSError) as error:
-            raise BusError(f"{place} is damaged ({error}). Delete it and run the same command again.") from error
-    found[used] = features(study.pixels[used], lite0(compute.device))
-    with files.writing(place) as temporary, temporary.open("wb") as handle:
-        np.save(handle, found)
-    files.write_json(about, key)
     return found

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .distances import TooFewGroups
@@ -24,6 +24,7 @@ READER_C = 0.01  # weight of the data against the ridge; 1,280 features of 600 s
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 Box = tuple[int, int, int, int]  # top, left, height, width of the scan in its letterboxed square, px
 
 
@@ -120,6 +121,47 @@ def _shrunk(scans: Pixels) -> Floats:
     return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9))
 
 
+def reader_parts(is_target: Sequence[bool], groups: Sequence[str]) -> Rows:
+    """Which of the cross-fitted readers reads each real scan: the one that is fitted to all scans but those of its part.
+
+    Parts are cut by group, stratified, the same for the same scans in the same order. Raises TooFewGroups where either
+    side has fewer than two groups.
+    """
+    truth, names = np.asarray(is_target, bool), np.asarray(groups)
+    folds = min(READER_FOLDS, *(len(set(names[truth == side])) for side in (True, False)))
+    if folds < 2:
+        raise TooFewGroups("real scans of at least two groups of the target and of other classes are needed")
+    parts = np.zeros(len(truth), np.int64)
+    for part, (_, rows) in enumerate(StratifiedGroupKFold(folds).split(truth, truth, names)):
+        parts[rows] = part
+    return parts
+
+
+class Readers(NamedTuple):
+    """Independent readers of one set of real scans, each of which saw all groups but those of its own part."""
+
+    parts: Rows  # of each real scan, the reader that saw nothing of its group
+    models: list[Pipeline]
+
+    def probabilities(self, features: Features, parts: Rows) -> Floats:
+        """The probability of "target" for scans (N×D), each said by the reader of its part (int N)."""
+        found, seen = np.zeros(len(features)), features.astype(np.float64)  # in float32 it would depend on the scans beside it
+        for part in np.unique(parts):
+            mine = parts == part
+            found[mine] = self.models[part].predict_proba(seen[mine])[:, 1]
+        return found
+
+
+def fit_readers(real: Features, is_target: Sequence[bool], groups: Sequence[str]) -> Readers:
+    """Fit the readers: logistic regression on standardised features (N×D), balanced classes, fixed strength."""
+    parts, truth = reader_parts(is_target, groups), np.asarray(is_target, bool)
+    models = []
+    for part in range(int(parts.max()) + 1):
+        reader = make_pipeline(StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000))
+        models.append(reader.fit(real[parts != part], truth[parts != part]))
+    return Readers(parts, models)
+
+
 def reader_probabilities(
     real: Features,
     is_target: Sequence[bool],
@@ -129,23 +171,12 @@ def reader_probabilities(
 ) -> tuple[Floats, Floats]:
     """How an independent reader calls scans: its probability of "target" for every real and every synthetic scan.
 
-    Logistic regression (standardised features, balanced classes, fixed strength), cross-fitted by group: each real
-    scan is read by the model that saw nothing of its group, each synthetic scan by the one that saw nothing of its
-    source's group (`source_rows`: row in `real`). Raises TooFewGroups where either class has fewer than two groups.
+    Cross-fitted by group: each real scan is read by the reader that saw nothing of its group, each synthetic scan by the
+    one that saw nothing of its source's group (`source_rows`: row in `real`). Raises TooFewGroups as `reader_parts` does.
     """
-    truth, names = np.asarray(is_target, bool), np.asarray(groups)
-    folds = min(READER_FOLDS, *(len(set(names[truth == side])) for side in (True, False)))
-    if folds < 2:
-        raise TooFewGroups("real scans of at least two groups of the target and of other classes are needed")
-    of_real, of_synthetic = np.zeros(len(real)), np.zeros(len(synthetic))
-    for train, test in StratifiedGroupKFold(folds).split(real, truth, names):
-        reader = make_pipeline(StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000))
-        reader.fit(real[train], truth[train])
-        of_real[test] = reader.predict_proba(real[test])[:, 1]
-        mine = np.isin(source_rows, test)
-        if mine.any():
-            of_synthetic[mine] = reader.predict_proba(synthetic[mine])[:, 1]
-    return of_real, of_synthetic
+    readers = fit_readers(real, is_target, groups)
+    of_sources = readers.parts[np.asarray(source_rows, np.int64)]
+    return readers.probabilities(real, readers.parts), readers.probabilities(synthetic, of_sources)
 
 
 def vendi(values: Features, centre: Features) -> float:

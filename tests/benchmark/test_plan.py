@@ -19,7 +19,7 @@ from bus.compute import Compute
 from bus.data.pictures import synthetic_png
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
-from bus.gan import synth, train
+from bus.gan import features, synth, train
 from bus.gan.config import configure
 
 CPU = Compute("cpu", "float32", 1)
@@ -300,7 +300,7 @@ def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkey
     """Features of all scans are kept; other labels on the test part change no answer."""
     places = yardstick.yardsticks(study, [0, 1], CPU)
     first = [(place.path / "predictions.csv").read_text() for place in places]
-    monkeypatch.setattr(yardstick, "features", None)  # would fail if it were called again
+    monkeypatch.setattr(features, "features", None)  # would fail if it were called again
     kept = study.labels.copy()
     study.labels[study.test(0)] = (kept[study.test(0)] + 1) % 3
     yardstick.yardsticks(study, [0], CPU)

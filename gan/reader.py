@@ -1,0 +1,149 @@
+"""The independent reader's word on scans that a classifier weights or a filter drops, kept with who said it and what they saw."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import files
+from ..data.store import Pixels
+from ..data.study import Study, class_folder
+from ..errors import BusError
+
+if TYPE_CHECKING:
+    from .synth import Synthetic
+
+NAME = "reader.json"  # beside manifest.csv
+EYES = "logistic regression on frozen EfficientNet-Lite0 features (ImageNet), cross-fitted by group"
+DIGITS = 6  # of a probability; more would differ between machines
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader said of one scan; for a synthetic scan `group` is its source's."""
+
+    file: str
+    sha256: str  # of the scan's pixels, as in manifest.csv or cohort.csv
+    group: str
+    reader: int  # which reader, by its place in `trained_on`; it saw nothing of `group`
+    probability: float  # of the raised class
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Readings of one class as kept in a file, with what each reader was fitted to."""
+
+    fold: int | None
+    target: str
+    training_pixels: str  # hash of the fold's training part, which is all that any reader saw
+    trained_on: list[list[str]]  # reader → the groups that it was fitted to
+    readings: list[Reading]
+    eyes: str = EYES
+
+    def save(self, path: Path) -> None:
+        """Write the readings with a hash of them all, so that a changed number does not go unnoticed."""
+        content = asdict(self)
+        files.write_json(path, {**content, "sha256": files.sha256_json(content)})
+
+    @classmethod
+    def open(cls, path: Path) -> "Readings":
+        """Read what `save` wrote; BusError where it was changed since or holds something else."""
+        found = files.read_json(path)
+        digest = found.pop("sha256", None)
+        try:
+            if digest != files.sha256_json(found):
+                raise ValueError("its content does not have the hash it names")
+            return cls(**{**found, "readings": [Reading(**row) for row in found["readings"]]})
+        except (KeyError, TypeError, ValueError) as error:
+            raise BusError(f"{path} is not what the reader wrote ({error}). Delete it and run the same command again.") from error
+
+
+class CrossFitted:
+    """The readers of one fold's training part for one class: each scan is read by the one that saw nothing of its group."""
+
+    def __init__(self, study: Study, fold: int | None, target: str, device: str = "cpu") -> None:
+        """Fit the readers; BusError where the training part has too few groups."""
+        from .checks import fit_readers  # late: torch-fidelity takes a while to import
+        from .distances import TooFewGroups
+
+        self.study, self.fold, self.target, self.device = study, fold, target, device
+        self.rows = study.train(fold)
+        self.real = real_features(study, device)[self.rows]
+        try:
+            self._readers = fit_readers(self.real, *_truth(study, self.rows, target))
+        except TooFewGroups as error:
+            raise BusError(f"No independent reader of {target} scans in fold {fold}: {error}.") from error
+
+    def synthetic(self, rows: Sequence["Synthetic"], squares: Pixels) -> list[Reading]:
+        """Read synthetic scans (N×S×S) by those who saw nothing of their sources' groups; BusError for a foreign source.
+
+        What is said of a scan depends on the scan, its source and the training part alone.
+        """
+        from .features import features, lite0
+
+        place = {(self.study.scans[row].sha256, self.study.scans[row].label): at for at, row in enumerate(self.rows)}
+        if foreign := [row.file for row in rows if (row.source_sha256, row.source_label) not in place]:
+            raise BusError(f"The source of {foreign[0]} is no training scan of fold {self.fold}, so nobody may read it. Make it again with bus synth.")
+        seen = features(squares, lite0(self.device), batch=1) if len(rows) else np.zeros((0, self.real.shape[1]), np.float32)
+        parts = self._readers.parts[[place[row.source_sha256, row.source_label] for row in rows]]
+        return self._readings([(row.file, row.sha256, row.source_group) for row in rows], seen, parts)
+
+    def originals(self) -> list[Reading]:
+        """Read the training part itself, in its order."""
+        scans = [self.study.scans[row] for row in self.rows]
+        return self._readings([(scan.file, scan.sha256, scan.group) for scan in scans], self.real, self._readers.parts)
+
+    def _readings(self, about: Sequence[tuple[str, str, str]], seen: NDArray[np.float32], parts: NDArray[np.int64]) -> list[Reading]:
+        said = self._readers.probabilities(seen, parts)
+        return [Reading(*one, int(part), round(float(chance), DIGITS)) for one, part, chance in zip(about, parts, said, strict=True)]
+
+    def save(self, path: Path, readings: list[Reading]) -> Readings:
+        """Keep readings of these readers in a file."""
+        sure = self.study.pixels_sha256(self.rows)
+        kept = Readings(self.fold, self.target, sure, trained_on(self.study, self.fold, self.target), readings)
+        kept.save(path)
+        return kept
+
+
+def _truth(study: Study, rows: Sequence[int], target: str) -> tuple[list[bool], list[str]]:
+    return [study.scans[row].label == target for row in rows], [study.groups[row] for row in rows]
+
+
+def trained_on(study: Study, fold: int | None, target: str) -> list[list[str]]:
+    """The groups that each reader of a fold's training part is fitted to; they follow from the study alone."""
+    from .checks import reader_parts
+
+    rows = study.train(fold)
+    parts = reader_parts(*_truth(study, rows, target))
+    return [
+        sorted({study.groups[row] for row, mine in zip(rows, parts, strict=True) if mine != part})
+        for part in range(int(parts.max()) + 1)
+    ]
+
+
+def originals_path(study: Study, fold: int | None, target: str) -> Path:
+    """Where readings of a fold's own training part lie."""
+    return study.fold_path(fold) / "reader" / f"{class_folder(target)}.json"
+
+
+def real_features(study: Study, device: str) -> NDArray[np.float32]:
+    """EfficientNet-Lite0 features of all scans of the study (N×1280), computed once and kept; outside the cohort 0."""
+    from .features import features, lite0
+
+    place, used = study.path / "yardstick" / "features.npy", study.used()
+    key: dict[str, Any] = {"pixels": study.pixels_sha256(used)}
+    about = place.with_suffix(".json")
+    found = np.zeros((len(study.scans), 1280), np.float32)
+    if place.exists() and about.exists() and files.read_json(about) == key:
+        try:
+            return np.asarray(np.load(place, allow_pickle=False).reshape(found.shape), np.float32)
+        except (ValueError, OSError) as error:
+            raise BusError(f"{place} is damaged ({error}). Delete it and run the same command again.") from error
+    found[used] = features(study.pixels[used], lite0(device))
+    with files.writing(place) as temporary, temporary.open("wb") as handle:
+        np.save(handle, found)
+    files.write_json(about, key)
+    return found

@@ -1,0 +1,93 @@
+"""The kept word of the independent reader: who read a scan, what that reader had seen, and that nobody changed it since."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bus import files
+from bus.data.study import Study
+from bus.errors import BusError
+from bus.gan import reader
+from bus.gan.checks import reader_probabilities
+from bus.gan.features import features, lite0
+from bus.gan.synth import Synthetic
+
+
+@pytest.fixture(scope="module")
+def study(tiny_study, tmp_path_factory):
+    path = tmp_path_factory.mktemp("reader") / "study"
+    shutil.copytree(tiny_study, path)
+    return Study.open(path)
+
+
+@pytest.fixture(scope="module")
+def fitted(study):
+    return reader.CrossFitted(study, 0, "malignant")
+
+
+@pytest.fixture(scope="module")
+def made(study):
+    """Mirrored benign and normal scans of fold 0, as a translator's results."""
+    sources = study.rows_of(study.train(0), ["benign", "normal"])[:12]
+    squares = study.pixels[sources][:, :, ::-1].copy()
+    rows = [
+        Synthetic(f"synthetic ({place + 1}).png", files.sha256_bytes(square.tobytes()), scan.file, scan.sha256, scan.label,
+                  scan.group, 0, "plain", "", 0, place)
+        for place, (square, scan) in enumerate(zip(squares, (study.scans[row] for row in sources), strict=True))
+    ]  # fmt: skip
+    return rows, squares
+
+
+def test_readings_are_those_of_the_scores_and_of_readers_that_did_not_see_the_source(study, fitted, made):
+    rows, squares = made
+    found = fitted.synthetic(rows, squares)
+    train = study.train(0)
+    place = {study.scans[row].sha256: at for at, row in enumerate(train)}
+    sources = [place[row.source_sha256] for row in rows]
+    truth, groups = [study.scans[row].label == "malignant" for row in train], [study.groups[row] for row in train]
+    eyes = features(study.pixels[train], lite0())
+    of_real, of_synthetic = reader_probabilities(eyes, truth, groups, features(squares, lite0()), sources)
+    assert [one.probability for one in found] == pytest.approx(of_synthetic, abs=1e-4)
+    assert [one.probability for one in fitted.originals()] == pytest.approx(of_real, abs=1e-4)
+    seen = reader.trained_on(study, 0, "malignant")
+    everybody = set(groups)
+    for row, one in zip(rows, found, strict=True):
+        assert row.source_group not in seen[one.reader] and set(seen[one.reader]) < everybody
+    assert set.union(*map(set, seen)) == everybody and len(seen) > 1
+
+
+def test_a_scan_is_read_alike_whoever_is_beside_it(fitted, made):
+    rows, squares = made
+    alone = [fitted.synthetic([row], square[None])[0] for row, square in zip(rows, squares, strict=True)]
+    assert alone == fitted.synthetic(rows, squares)
+    assert fitted.synthetic([], squares[:0]) == []
+
+
+def test_kept_readings_come_back_and_a_changed_number_is_noticed(study, fitted, made, tmp_path):
+    path = tmp_path / reader.NAME
+    kept = fitted.save(path, fitted.synthetic(*made))
+    assert reader.Readings.open(path) == kept
+    assert kept.training_pixels == study.pixels_sha256(study.train(0))
+    content = json.loads(path.read_text())
+    content["readings"][0]["probability"] = 0.99
+    for text in (json.dumps(content), "{}", "[]"):
+        path.write_text(text)
+        with pytest.raises(BusError, match=r"reader\.json"):
+            reader.Readings.open(path)
+
+
+def test_a_scan_whose_source_is_no_training_scan_is_read_by_nobody(study, fitted, made):
+    tested = study.scans[study.test(0)[0]]
+    row = replace(made[0][0], source_sha256=tested.sha256, source_label=tested.label)
+    with pytest.raises(BusError, match=r"synthetic \(1\)\.png is no training scan of fold 0"):
+        fitted.synthetic([row], made[1][:1])
+    with pytest.raises(BusError, match="No independent reader of cyst scans in fold 0"):
+        reader.CrossFitted(study, 0, "cyst")
+
+
+def test_features_are_computed_once(study, fitted, monkeypatch):
+    monkeypatch.setattr("bus.gan.features.features", None)
+    assert np.array_equal(reader.real_features(study, "cpu")[study.train(0)], fitted.real)
+    assert not reader.real_features(study, "cpu")[[row for row, scan in enumerate(study.scans) if scan.fold is None]].any()
