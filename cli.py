@@ -270,6 +270,8 @@ def synth(
     study: StudyPath = Path("study"),
     n: Annotated[int, typer.Option("--n", min=1, help="At least so many synthetic scans.", rich_help_panel=WORK)] = 500,
     fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
+    confidence: Annotated[float | None, typer.Option(min=0, max=1, help="Keep only scans to which the cross-fitted reader gives at least this probability of the class; all unless given.", rich_help_panel=WORK)] = None,
+    redo: Annotated[bool, typer.Option("--redo", help="Set the old scans aside and make others.", rich_help_panel=WORK)] = False,
     extractor: Extractor = "auto", fid_weights: FidWeights = None,
     device: Device = "auto", precision: Precision = "auto", as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -283,7 +285,7 @@ def synth(
     for number in numbers:
         workflow.make_scans(
             opened, compute, fold=number, target=to, gan_seed=gan_seed, count=n,
-            judge=workflow.Judge(extractor, fid_weights),
+            judge=workflow.Judge(extractor, fid_weights), confidence=confidence, redo=redo,
         )  # fmt: skip
     if as_json:
         _print_json({"study": str(study), "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers]})

@@ -8,6 +8,7 @@ from pathlib import Path
 from .. import __version__
 from ..data.study import DEFAULTS, Study
 from ..files import write_text
+from . import rejection
 from .config import options, read_config
 from .synth import Synthetic
 
@@ -94,7 +95,9 @@ def commands(
     changed = [f"--{name} {shlex.quote(str(given[name]))}" for name in DEFAULTS if given[name] != DEFAULTS[name]]
     effort = options(read_config(study.gan_path(fold, target, gan_seed)))
     place = f"--fold {'none' if fold is None else fold} --gan-seed {gan_seed}{to}"
+    confidence = rejection.filtered(study.synth_path(fold, target, gan_seed))
+    chosen = f" --confidence {confidence:g}" if confidence else ""
     return [
         " ".join(["bus gan train", f"--study {shlex.quote(where)}", *changed, place, effort]),
-        f"bus synth --study {shlex.quote(where)} --n {count} {place}",
+        f"bus synth --study {shlex.quote(where)} --n {count} {place}{chosen}",
     ]

@@ -43,7 +43,7 @@ def score_synthetic(
     *, synthetic: Pixels, source_rows: Sequence[int], real: Pixels, labels: Sequence[str], groups: Sequence[str],
     boxes: Sequence[Box], target: str, sources: Sequence[str], extractor: Extractor,
     synthetic_files: Sequence[str], real_files: Sequence[str], variants: Sequence[str] | None = None,
-    trained_with: str | None = None, reference: str = "target scans of the training part",
+    trained_with: str | None = None, confidence: float = 0, accepted: float = 1, reference: str = "target scans of the training part",
     seed: int = 0, splits: int = SPLITS,
 ) -> Scores:  # fmt: skip
     """Everything that scores.json says about one translator's synthetic scans (docs/scores.md explains each number).
@@ -51,7 +51,8 @@ def score_synthetic(
     `synthetic` uint8 N×S×S, made from the rows `source_rows` of `real` (uint8 M×S×S), whose class, group, file and
     box (top, left, height, width) stand in the four lists of length M. `variants`: only the "plain" ones are compared
     with their sources (without it, the first scan of each source). `trained_with`: extractor that trained the
-    translator, if any. Parts that cannot be computed are None, with a sentence in "notes".
+    translator, if any. `confidence`, `accepted`: what the reader had to give a scan for it to be kept (0: no filter), and
+    the share that was. Parts that cannot be computed are None, with a sentence in "notes".
     """
     rows = [int(row) for row in source_rows]
     _check(synthetic, rows, real, [labels, groups, boxes, real_files], synthetic_files)
@@ -74,6 +75,7 @@ def score_synthetic(
             "synthetic": len(made), "sources": len(of_sources), "target": len(of_target),
             "half": found.half, "splits": splits,
         },
+        "filter": {"confidence": confidence, "accepted": accepted} if confidence else None,
         "reference": reference,
         **found.scores,
         "identity": _identity(synthetic, rows, real, boxes, variants),
@@ -197,5 +199,10 @@ def warnings(scores: Scores, target: str) -> list[dict[str, str]]:
         found["judged by its teacher"] = (
             f"{scores['trained_with']} trained the translator and also {judges[scores['trained_with']]}, which flatters "
             "it: train with another network, or choose another --extractor."
+        )
+    if scores["filter"]:
+        found["judged by its filter"] = (
+            f"The reader chose these scans ({scores['filter']['accepted']:.0%} passed), so what it calls them says nothing; distances "
+            f"by {LITE0}, whose features it reads, are flattered too."
         )
     return [{"name": name, "text": text} for name, text in found.items()]

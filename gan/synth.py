@@ -16,7 +16,7 @@ from ..data.pictures import synthetic_png
 from ..data.store import Pixels, restore_bars
 from ..data.study import Study
 from ..errors import BusError
-from . import train
+from . import rejection, train
 from .config import read_config
 from .networks import CompactGenerator, Generator
 from .watch import to_pixels, to_tensor
@@ -44,6 +44,7 @@ class Synthetic:
 
 
 COLUMNS = tuple(item.name for item in fields(Synthetic))
+Candidates = list[tuple[Synthetic, Pixels]]  # with pixels S×S uint8
 
 
 def ordered_sources(labels: Sequence[str], seed: int) -> list[int]:
@@ -97,11 +98,13 @@ def read_manifest(folder: Path) -> list[Synthetic]:
 
 
 def synthesise(
-    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int
+    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int, confidence: float = 0
 ) -> tuple[Path, int]:
     """Make at least `count` synthetic scans of one finished translator; returns their folder and how many are new.
 
-    Scan i depends on the generator, its seed and i only, so 500 scans begin with the same 100.
+    Scan i depends on the generator, its seed and i only, so 500 scans begin with the same 100. With a `confidence`
+    only scans are kept to which the reader that never saw their source's group gives at least this probability of
+    the target class; the others are passed over, so that the indices of the kept ones have gaps.
     """
     gan, folder = study.gan_path(fold, target, gan_seed), study.synth_path(fold, target, gan_seed)
     if not train.is_done(gan):
@@ -119,35 +122,43 @@ def synthesise(
     generator = train.load_generator(gan, compute.device)
     rows = study.rows_of(study.train(fold), config.sources)
     order = [rows[place] for place in ordered_sources([study.scans[row].label for row in rows], gan_seed)]
-    missing = range(len(made), count)
-    files.require_space(folder, len(missing) * (study.settings.size**2 + 8192), f"Making {len(missing):,} synthetic scans")
+    missing = count - len(made)
+    files.require_space(folder, missing * (study.settings.size**2 + 8192), f"Making {missing:,} synthetic scans")
+    choose = rejection.Filter(study, fold, target, confidence, folder, made, compute.device) if confidence else None
 
     def save() -> float:
         study.require()
+        if choose:
+            choose.save()
         files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in made))
         return time.monotonic()
 
-    with interruptible() as stop, progress(f"Synthetic {target} scans, fold {fold}", len(missing)) as advance:
-        saved = time.monotonic()
-        for start in range(missing.start, missing.stop, BATCH):
-            indices = range(start, min(start + BATCH, missing.stop))
+    with interruptible() as stop, progress(f"Synthetic {target} scans, fold {fold}", missing) as advance:
+        saved, tried = time.monotonic(), made[-1].index + 1 if made else 0
+        while len(made) < count:
+            indices = range(tried, tried + min(BATCH, count - len(made)))
             study.require()
-            made += _translate(study, generator, compute, order, indices, folder, (fold, digest, gan_seed))
-            advance(len(indices))
+            candidates = _translate(study, generator, compute, order, indices, (fold, digest, gan_seed))
+            kept, tried = choose(candidates, indices.stop) if choose else candidates, indices.stop
+            for row, pixels in kept:
+                files.write_bytes(folder / row.file, synthetic_png(pixels))
+                made.append(row)
+            advance(len(kept))
             if stop():
                 save()
                 raise Interrupted(f"Stopped after {len(made)} of {count} synthetic scans; run the same command again to go on.")
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = save()
     save()
-    return folder, len(missing)
+    return folder, missing
 
 
 @torch.inference_mode()
 def _translate(
-    study: Study, generator: Generator | CompactGenerator, compute: Compute, order: Sequence[int], indices: range, folder: Path,
+    study: Study, generator: Generator | CompactGenerator, compute: Compute, order: Sequence[int], indices: range,
     origin: tuple[int | None, str, int],
-) -> list[Synthetic]:  # fmt: skip
+) -> Candidates:  # fmt: skip
+    """Translations number `indices` with their provenance; they depend on nothing else."""
     fold, digest, seed = origin
     sources = [order[index % len(order)] for index in indices]
     versions = [
@@ -163,12 +174,10 @@ def _translate(
     for index, row, (variant, _), result in zip(indices, sources, versions, results, strict=True):
         source = study.scans[row]
         pixels = restore_bars(result, source.box)
-        name = f"synthetic ({index + 1}).png"
-        files.write_bytes(folder / name, synthetic_png(pixels))
-        made.append(Synthetic(
-            name, files.sha256_bytes(pixels.tobytes()), source.file, source.sha256, source.label, source.group,
-            fold, variant, digest, seed, index,
-        ))  # fmt: skip
+        made.append((Synthetic(
+            f"synthetic ({index + 1}).png", files.sha256_bytes(pixels.tobytes()), source.file, source.sha256, source.label,
+            source.group, fold, variant, digest, seed, index,
+        ), pixels))  # fmt: skip
     return made
 
 

@@ -16,8 +16,8 @@ from ..data.pictures import SUFFIXES, decode_rgb
 from ..data.scans import MASK_NAME, to_grey
 from ..data.store import Pixels, letterbox
 from ..data.study import Study
-from ..errors import BusError
-from . import datasheet, synth, train, watch
+from ..errors import BusError, UsageError
+from . import datasheet, rejection, synth, train, watch
 from .config import GanConfig, configure, read_config
 
 
@@ -119,13 +119,23 @@ def _set_translator_aside(study: Study, config: GanConfig) -> None:
 
 
 def make_scans(
-    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int, judge: Judge
-) -> bool:
-    """Make sure that at least `count` synthetic scans exist and are scored; returns whether there was anything to do."""
+    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int, judge: Judge,
+    confidence: float | None = None, redo: bool = False,
+) -> bool:  # fmt: skip
+    """Make sure that at least `count` synthetic scans exist and are scored; returns whether there was anything to do.
+
+    `confidence`: what the reader must give a scan for it to be kept; None for as begun, or no filter. Raises
+    UsageError where the scans that are there had to reach another, unless `redo` sets them aside.
+    """
     folder = study.synth_path(fold, target, gan_seed)
     lock.sweep(study.path)
     with lock.hold(folder, f"The set of synthetic scans {folder}"):
-        folder, new = synth.synthesise(study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count)
+        if redo and (aside := set_aside(study, [folder])):
+            console.print(f"The old scans are now in {aside}.")
+        wanted = _filter(folder, confidence)
+        folder, new = synth.synthesise(
+            study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count, confidence=wanted
+        )
         rows = synth.read_manifest(folder)
         scored = _score(study, folder, target, rows, compute, judge)
         if new or scored or not (folder / datasheet.NAME).exists():
@@ -136,6 +146,20 @@ def make_scans(
     distinct = len({row.source_sha256 for row in rows})
     results.print(f"{folder} holds {len(rows)} synthetic scans of {distinct} distinct sources, {new} of them new.")
     return True
+
+
+def _filter(folder: Path, asked: float | None) -> float:
+    """The confidence that scans of a set must reach, frozen with its first scan."""
+    begun = rejection.filtered(folder)
+    if asked is None or asked == begun:
+        return begun
+    if synth.read_manifest(folder):
+        raise UsageError(
+            f"{folder} holds scans that were made with --confidence {begun:g}, not {asked:g}. Leave the option out to add to "
+            "them, or give --redo to set them aside and make others."
+        )
+    files.write_json(folder / rejection.NAME, {"confidence": asked})
+    return asked
 
 
 def score_again(
@@ -164,6 +188,7 @@ def _score(
         "asked": judge.extractor,
         "weights": files.sha256_file(judge.weights) if judge.weights else None,
         "splits": judge.splits,
+        **({"confidence": rejection.filtered(folder)} if rejection.filtered(folder) else {}),
     }
     if place.exists() and files.read_json(place).get("key") == key:
         return False
@@ -190,6 +215,8 @@ def _score(
         sources=config.sources,
         extractor=extractor,
         trained_with=config.trained_with,
+        confidence=rejection.filtered(folder),
+        accepted=rejection.acceptance(rows),
         splits=judge.splits,
     )
     files.write_json(place, {"key": key, **scores})
@@ -252,4 +279,6 @@ def sentences(scores: dict[str, Any]) -> Iterator[str]:
         )
     if scores["frechet"]:
         yield f"{scores['extractor']['label']}: {scores['frechet']['score']['mean']:.1f}."
+    if chosen := scores.get("filter"):
+        yield f"Filter: the reader gave {chosen['accepted']:.0%} of the translator's scans {chosen['confidence']:g} or more; only these were kept."
     yield from (f"Warning, {warning['name']}: {warning['text']}" for warning in scores["warnings"])

@@ -94,7 +94,7 @@ def test_a_good_translator_trips_no_warning(good: dict[str, Any]) -> None:
 
 def test_the_scores_have_the_agreed_form(good: dict[str, Any]) -> None:
     assert list(good) == [
-        "extractor", "trained_with", "n", "reference", "kid", "frechet", "precision", "recall", "density", "coverage",
+        "extractor", "trained_with", "n", "filter", "reference", "kid", "frechet", "precision", "recall", "density", "coverage",
         "identity", "copies", "reader", "distinct", "warnings", "notes",
     ]  # fmt: skip
     assert good["n"] == {"synthetic": 36, "sources": 36, "target": 28, "half": 14, "splits": 10}
@@ -187,3 +187,9 @@ def test_any_two_sets_can_be_compared() -> None:
     assert found["kid"]["mean"] < worse["kid"]["mean"] and found["frechet"] < worse["frechet"]
     tiny = compare(GOOD[:2], REAL[:1], lite0())
     assert tiny["kid"] is None and len(tiny["notes"]) == 6
+
+
+def test_scans_that_the_reader_chose_are_said_to_be() -> None:
+    found = score(GOOD, confidence=0.5, accepted=0.8)
+    assert found["filter"] == {"confidence": 0.5, "accepted": 0.8}
+    assert names(found) == {"judged by its filter"}
