@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ..data.study import Study
 from ..errors import BusError
 from ..gan import datasheet, synth, train
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
-from . import ablation, plan, run, warm_start
+from . import ablation, confidence, plan, run, warm_start
 from .arms import Arm
 from .audit import Check, audit
 from .external import External
@@ -88,6 +89,10 @@ def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> No
         made = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
         count = max(needed, len(made))
         make_scans(study, compute, fold=fold, target=label, gan_seed=wish.gan_seed, count=count, judge=judge)
+    if dict(wish.recipe).get("synthetic") == confidence.NAME:
+        kinds = {arm.kind for arm in wish.arms}
+        for fold, label in product(wish.folds, wish.raised(study)):
+            confidence.make_missing(study, fold, label, wish.gan_seed, kinds, compute.device)
 
 
 def benchmark(

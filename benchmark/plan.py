@@ -15,7 +15,7 @@ from ..compute import Compute
 from ..data.study import Study
 from ..errors import BusError, UsageError, did_you_mean
 from ..gan import synth
-from . import unverified
+from . import confidence, unverified
 from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
 
 HEAT = "heat.npy"  # where the classifier looked on each test scan, for its answer: N×g×g uint8, rows of predictions.csv
@@ -199,6 +199,8 @@ def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Ce
         raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
     if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):
         raise UsageError("validation = true goes with the arms original and weighted: translators see the whole training part.")
+    if changes.get("synthetic") == confidence.NAME and wish.folder:
+        raise UsageError("synthetic = confidence needs readers that did not see a scan's source; of --synthetic FOLDER nobody knows the sources.")
     training = study.pixels_sha256(parts(study, fold, Recipe("", 0, **changes))[0])
     test = study.pixels_sha256(study.test(fold))
     added = {arm: _added(study, wish, arm, fold) for arm in wish.arms}
@@ -240,17 +242,17 @@ def parts(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], list[int]
 
 
 def _synthetic(study: Study, wish: Wish, arm: Arm, fold: int, added: dict[str, int]) -> str:
-    """Hash of the synthetic scans that an arm uses, with their sources; "" where it uses none."""
+    """Hash of the synthetic scans that an arm uses, with their sources and what readers said; "" where it uses none."""
     if arm.kind == "unverified" and wish.folder:
         return unverified.sha256(study, wish.folder, sum(added.values()))
-    if arm.kind not in TRANSLATED:
-        return ""
-    lines = [
-        f"{row.sha256} {row.source_sha256}"
-        for label, number in added.items()
-        for row in _there(study, fold, label, wish.gan_seed, arm.source, number)
-    ]
-    return files.sha256_bytes("\n".join(lines).encode())
+    lines = []
+    for label, number in added.items():
+        rows = _there(study, fold, label, wish.gan_seed, arm.source, number) if arm.kind in TRANSLATED else []
+        lines += [f"{row.sha256} {row.source_sha256}" for row in rows]
+        if dict(wish.recipe).get("synthetic") == confidence.NAME:
+            names = [row.file for row in rows] if arm.kind == "cyclegan" else []
+            lines.append(confidence.digest(confidence.path(study, arm, fold, label, wish.gan_seed), names))
+    return files.sha256_bytes("\n".join(lines).encode()) if arm.kind in TRANSLATED or lines else ""
 
 
 def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[synth.Synthetic]:

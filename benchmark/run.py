@@ -28,7 +28,7 @@ from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
-from . import unverified, warm_start
+from . import confidence, unverified, warm_start
 from .arms import parse
 from .external import External
 from .external import write as write_external
@@ -46,14 +46,17 @@ def key(digest: str) -> int:
 def examples(study: Study, cell: Cell) -> Examples:
     """The training part of one cell: the fold's real scans first, then what the arm adds under the raised classes' labels."""
     own, arm = _own(study, parts(study, cell.fold, cell.recipe)[0]), parse(cell.arm)
-    pixels, labels, keys = [own.pixels], [own.labels], list(own.keys)
+    pixels, labels, keys, counts = [own.pixels], [own.labels], list(own.keys), [np.ones(len(own.labels), np.float32)]
     for label, number in cell.added.items():
         more = _repeated if arm.kind == "oversampled" else _synthetic
-        squares, names = more(study, cell, label, number)
+        squares, names, scans = more(study, cell, label, number)
         pixels.append(squares)
         labels.append(np.full(len(squares), study.classes.index(label)))
         keys += names
-    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels))
+        if cell.recipe.synthetic == confidence.NAME:
+            counts.append(confidence.weights(confidence.path(study, arm, cell.fold, label, cell.gan_seed), scans))
+    weighted = np.concatenate(counts) if len(counts) > 1 else None
+    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels), weighted)
 
 
 def _own(study: Study, rows: list[int]) -> Examples:
@@ -61,26 +64,29 @@ def _own(study: Study, rows: list[int]) -> Examples:
     return Examples(study.pixels[rows], study.labels[rows], [key(study.scans[row].sha256) for row in rows])
 
 
-def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int], list[str]]:
     """Real scans of class `label` again, each as often as the others or once more, with keys of their own."""
     own = study.rows_of(study.train(cell.fold), [label])
     order = np.random.default_rng((cell.seed, 12, study.classes.index(label))).permutation(len(own))
     extra = [own[order[place % len(own)]] for place in range(number)]
-    return study.pixels[extra], [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
+    keys = [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
+    return study.pixels[extra], keys, [study.scans[row].file for row in extra]
 
 
-def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int], list[str]]:
     """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
     arm = parse(cell.arm)
     if cell.folder:
         squares = unverified.load(study, cell.folder, number)
-        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares]
+        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares], []
     made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
     keys = [key(row.sha256) for row in made]
     if arm.kind == "cyclegan":
-        return synth.load(study.synth_path(cell.fold, label, cell.gan_seed), made, study.settings.size), keys
+        squares = synth.load(study.synth_path(cell.fold, label, cell.gan_seed), made, study.settings.size)
+        return squares, keys, [row.file for row in made]
     place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    return study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]], keys
+    sources = [place_of[row.source_sha256, row.source_label] for row in made]
+    return study.pixels[sources], keys, [study.scans[row].file for row in sources]
 
 
 def write_answers(path: Path, study: Study, fold: int, chances: NDArray[np.float64]) -> None:

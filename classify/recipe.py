@@ -14,7 +14,7 @@ from ..errors import UsageError
 CHOICES = {
     "optimiser": ("adamw", "adam", "sgd"),
     "schedule": ("cosine", "multistep", "step", "plateau"),
-    "synthetic": ("mixed", "first", "weighted"),
+    "synthetic": ("mixed", "first", "weighted", "confidence"),
 }
 MILESTONES = (5, 10)  # epochs after which `multistep` lowers the rate
 STEP_EPOCHS = 5  # `step` lowers it after every so many epochs
@@ -43,7 +43,7 @@ class Recipe:
     epoch: int = 0  # steps of an epoch, the unit of all schedules but cosine
     augment: bool = True  # flip, affine, gain, contrast
     speckle: float = 0.0  # deviation of the multiplicative noise on augmented scans, a share of the grey level
-    synthetic: str = "mixed"  # added scans: mixed throughout | first: in the first steps only | weighted in the loss
+    synthetic: str = "mixed"  # added scans: mixed throughout | first: in the first steps only | weighted in the loss | confidence: by a reader's
     synthetic_share: float = 0.5  # of the steps, for `first`
     synthetic_weight: float = 0.5  # of an added scan in the loss, for `weighted`
     validation: bool = False  # keep the next fold out of the training part, to watch (`plateau`) or as the seed did

@@ -26,23 +26,9 @@ CPU = Compute("cpu", "float32", 1)
 ORIGINAL, CYCLEGAN = (plan.Wish((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
 
 
-@pytest.fixture(scope="module")
-def prepared(tiny_study, tmp_path_factory):
-    """A study with a tiny translator for folds 0 and 1 and enough synthetic scans."""
-    path = tmp_path_factory.mktemp("plan") / "study"
-    shutil.copytree(tiny_study, path)
-    study = Study.open(path)
-    for fold in (0, 1):
-        config = configure(study, CPU, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published")
-        train.train(study, replace(config, channels=4, blocks=1), CPU)
-        count = plan.needed(study, fold, "malignant")
-        synth.synthesise(study, CPU, fold=fold, target="malignant", gan_seed=0, count=count)
-    return path
-
-
 @pytest.fixture
-def study(prepared, tmp_path):
-    shutil.copytree(prepared, tmp_path / "study")
+def study(translated, tmp_path):
+    shutil.copytree(translated, tmp_path / "study")
     return Study.open(tmp_path / "study")
 
 
