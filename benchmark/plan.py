@@ -31,6 +31,8 @@ STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
     "paper": (1_500, 600),
 }
 
+PRESET_RECIPES: dict[str, dict[str, Any]] = {"demo": {"batch": 16, "recalibration": 4}}  # fields of Recipe; minutes, not quality
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -194,7 +196,9 @@ def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
 
 
 def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Cell]:
-    changes = dict(wish.recipe)
+    changes = {**PRESET_RECIPES.get(wish.preset, {}), **dict(wish.recipe)}
+    if wish.balance and not any(arm.kind in ADDING for arm in wish.arms):
+        raise UsageError(f"--balance does nothing here: none of {', '.join(map(str, wish.arms))} adds scans. Leave it out, or add an arm that does.")
     if wish.folder and wish.raised(study) != (study.target,):
         raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
     if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):

@@ -54,6 +54,11 @@ SWITCHES: dict[str, Any] = {  # what --set and plans may change, with the defaul
 }
 
 
+ONLY_WITH = {  # field → (another field, its value) without which it does nothing
+    "synthetic_share": ("synthetic", "first"), "synthetic_weight": ("synthetic", "weighted"), "speckle": ("augment", True),
+}  # fmt: skip
+
+
 def unknown(name: str, known: Iterable[str]) -> str:
     """A sentence on an unknown name, with the known one that was probably meant."""
     listed = list(known)
@@ -71,6 +76,9 @@ def check_changes(changes: Mapping[str, Any], where: str) -> dict[str, Any]:
         if name not in SWITCHES:
             raise UsageError(f"{where}: {unknown(name, SWITCHES)}")
         found[name] = _value(name, value, where)
+    for name, (other, value) in ONLY_WITH.items():
+        if name in found and found.get(other, SWITCHES[other]) != value:
+            raise UsageError(f"{where}: {name} does nothing unless {other} = {value} too.")
     return found
 
 

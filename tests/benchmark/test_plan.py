@@ -336,6 +336,23 @@ def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, mon
     assert all(cell.is_done for cell in cells) and not bad.is_done
 
 
+def test_an_estimate_counts_every_part_of_a_cell(study):
+    pace = run.Pace(build=10.0, step=1.0, recalibration=0.5, predict=0.01, heat=0.02)
+    tested, watched = len(study.test(0)), len(study.test(1))
+    wish = plan.Wish((0,), (Arm("original"),), ("simplecnn", "resnet18"), preset="demo")
+    cells = plan.cells(study, wish, CPU)
+    one = 10 + 60 + 4 * 0.5 + tested * 0.03
+    paces = {(model, 16): pace for model in wish.models}
+    assert run.outlook(study, cells, paces) == pytest.approx([one, one])
+    watching = replace(cells[0], recipe=replace(cells[0].recipe, schedule="plateau", validation=True, epoch=20))
+    assert pace.seconds(study, watching) == pytest.approx(one + 3 * watched * 0.01)
+    assert run.wall_seconds([one, one], 2) == pytest.approx(one + run.START) == run.wall_seconds([one], 4)
+    assert run.wall_seconds([], 2) == 0
+    assert run.wall_seconds([1, 1, 8], 2) == pytest.approx(8 + run.START)
+    measured = run.measure(study, cells[0])
+    assert all(seconds >= 0 for seconds in vars(measured).values()) and measured.step > 0 < measured.predict
+
+
 def test_another_generators_scans_are_used_unverified_but_never_test_scans(study, tmp_path):
     folder = tmp_path / "others"
     number = plan.needed(study, 0, "malignant")
