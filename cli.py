@@ -46,6 +46,10 @@ app.add_typer(data_app, name="data", rich_help_panel=DATA)
 STOPPED = "Stopped; what was finished is kept. Run the same command again to go on."
 INTACT = "What was finished before is intact; the same command goes on."
 FORMATS = ("table", "json", "html")  # of bus predict
+PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the plan says itself
+    "study", "data", "cohort", "size", "k", "seed", "target", "inner", "frames", "fold", "seeds", "ablation", "dry_run", "jobs",
+    "device", "precision",
+}  # fmt: skip
 STUDY, WORK, COMPUTE = "Study (frozen when it is created)", "Work", "Computing"
 StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.", rich_help_panel=STUDY)]
 Data = Annotated[
@@ -173,6 +177,23 @@ def _switches(texts: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
+def _given(ctx: typer.Context) -> dict[str, str]:
+    """The options that were typed: name of the parameter → how the option is written."""
+    sources = {option: ctx.get_parameter_source(str(option.name)) for option in ctx.command.params}
+    return {str(option.name): option.opts[0] for option, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+def _check_together(given: dict[str, str]) -> None:
+    """UsageError for options of bus benchmark of which one would silently do nothing."""
+    if "ablation" in given and (idle := [text for name, text in given.items() if name not in PLAN_TAKES]):
+        raise UsageError(
+            f"{', '.join(idle)} does not go with --plan: a plan says itself which models, arms and recipes are trained. "
+            "Write it into a plan of your own (docs/benchmark.md), or leave --plan out."
+        )
+    if {"dry_run", "as_json"} <= set(given):
+        raise UsageError("--json does not go with --dry-run, which has no answer to print. Leave one of them out.")
+
+
 def _duration(seconds: float) -> str:
     return (
         f"{seconds:.0f} s"
@@ -203,16 +224,7 @@ def gan_train(
     from .gan import train, workflow
 
     compute = resolve(device, precision)
-    asked = {
-        "data": data,
-        "cohort": cohort,
-        "size": size,
-        "k": k,
-        "seed": seed,
-        "target": target,
-        "inner": inner,
-        "frames": frames,
-    }
+    asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner, "frames": frames}
     opened = _study(study, asked, preset=preset)
     names = tuple(name.strip() for name in sources.split(",")) if sources else None
     ask, to = workflow.Ask(preset, pairs, names, method, _switches(switches or [])), to or opened.target
@@ -293,7 +305,7 @@ def synth(
 
 @app.command(epilog="Example: bus benchmark --fold all --seeds 3 --jobs 4", rich_help_panel=MAIN)
 def benchmark(
-    study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
+    ctx: typer.Context, study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
     seed: SplitSeed = None, target: Target = None, inner: Inner = None,
     frames: Frames = None, fold: FoldText = "0",
     arms: Annotated[str, typer.Option(help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled; cyclegan:normal adds only scans made from normal ones.", rich_help_panel=WORK)]
@@ -324,22 +336,14 @@ def benchmark(
     from .compute import cores, resolve
     from .gan.workflow import Judge
 
+    _check_together(_given(ctx))
     compute = resolve(device, precision)
     chosen = plan.names(models, KNOWN, "--models")
     check_init(chosen, init)
     shares = doses(dose)
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
-    asked = {
-        "data": data,
-        "cohort": cohort,
-        "size": size,
-        "k": k,
-        "seed": seed,
-        "target": target,
-        "inner": inner,
-        "frames": frames,
-    }
+    asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner, "frames": frames}
     opened = _study(study, asked, preset=preset)
     wish = plan.Wish(
         tuple(plan.fold_numbers(fold, opened)), with_doses((*choose_arms(arms, opened.classes), *[Arm("unverified")] * bool(synthetic)), shares),
@@ -367,42 +371,41 @@ def benchmark(
 
 
 def _print_ablation(study: "Study", source: str, wish: Any, compute: "Compute", jobs: int) -> None:
-    """Show the runs of a plan and how long they would take on the asked folds and on the split per image."""
-    from .benchmark import ablation, run
+    """Show the runs of a plan, what is missing of them on the asked folds and on the split per image, and for how long."""
+    from .benchmark import ablation, pipeline, run
+    from .benchmark.per_image import preview
     from .console import results
 
-    chosen = ablation.read(source)
-    pairs = list(ablation.cells(study, chosen, wish.folds, wish.seeds, compute))
-    kinds = {(cell.model, cell.recipe.batch): cell for _, cell in pairs}
-    step = {kind: run.time_step(cell, study.settings.size, len(study.classes), 1) for kind, cell in kinds.items()}
-    seconds = [step[cell.model, cell.recipe.batch] * cell.recipe.steps for _, cell in pairs]
-    for (one, cell), spent in list(zip(pairs, seconds, strict=True))[: len(chosen.runs)]:
-        results.print(f"  {one.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}, {_duration(spent)}")
-    total = sum(seconds) * (1 + 1 / len(wish.folds)) / jobs
-    results.print(f"{chosen.title}: {len(pairs)} trainings on folds by group and as many a fold on a split per image, about {_duration(total)}.")
+    paces: dict[tuple[str, int], run.Pace] = {}
+    chosen, total = ablation.read(source), 0.0
+    sets = pipeline.plan_sets(study, preview(study), chosen, wish.folds, wish.seeds, compute)
+    for name, (place, pairs) in sets.items():
+        cells = pipeline.distinct(pairs)
+        todo = run.missing(cells, keep_weights=False)
+        seconds = run.wall_seconds(run.outlook(place, todo, paces), jobs)
+        total += seconds
+        results.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, about {_duration(seconds)}.")
+        for one, cell in pairs[: len(chosen.runs)] if todo else []:
+            results.print(f"  {one.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}")
+    results.print(f"About {_duration(total)} with {jobs} job(s).")
 
 
 def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> None:
     """Show the cells of a benchmark, what each model's step takes here, and the time and disk of the whole."""
-    from .benchmark import plan, run
+    from .benchmark import plan, run, warm_start
     from .console import results
     from .gan import train
     from .gan.config import configure
 
+    paces: dict[tuple[str, int], run.Pace] = {}
     cells = plan.cells(study, wish, compute)
     todo = run.missing(cells, keep_weights=False)
-    step = {
-        model: run.time_step(
-            next(cell for cell in cells if cell.model == model), study.settings.size, len(study.classes)
-        )
-        for model in wish.models
-    }
-    seconds = sum(step[cell.model] * cell.recipe.steps for cell in todo) / min(jobs, max(1, len(todo)))
+    seconds = run.wall_seconds(run.outlook(study, todo + warm_start.untrained(study, todo), paces), jobs)
     results.print(
         f"{len(cells)} cells ({', '.join(map(str, wish.arms))} × {', '.join(wish.models)} × {wish.seeds} seed(s)), {len(todo)} to train."
     )
-    for model in wish.models:
-        results.print(f"  {model}: {step[model]:.2f} s a step")
+    for (model, _), pace in paces.items():
+        results.print(f"  {model}: {pace.step:.2f} s a step, {1000 * (pace.predict + pace.heat):.0f} ms to answer a scan")
     for fold, label in wish.synthetic(study):
         if not train.is_done(study.gan_path(fold, label, wish.gan_seed)):
             config = configure(study, compute, fold=fold, target=label, seed=wish.gan_seed, preset=wish.preset)

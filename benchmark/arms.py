@@ -90,7 +90,8 @@ def doses(text: str) -> tuple[float, ...]:
 
 
 def with_doses(arms: Iterable[Arm], shares: Sequence[float]) -> tuple[Arm, ...]:
-    """Each arm that adds scans once for every dose, the others once."""
-    return tuple(
-        replace(arm, dose=share) for arm in arms for share in (shares if arm.kind in ADDING else (arm.dose,))
-    )
+    """Each arm that adds scans once for every dose, the others once; UsageError for doses that no arm takes."""
+    chosen = list(arms)
+    if tuple(shares) != (1.0,) and not any(arm.kind in ADDING for arm in chosen):
+        raise UsageError(f"--dose does nothing here: none of {', '.join(map(str, chosen))} adds scans. Add one of {', '.join(ADDING[:3])} to --arms.")
+    return tuple(replace(arm, dose=share) for arm in chosen for share in (shares if arm.kind in ADDING else (arm.dose,)))

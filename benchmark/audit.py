@@ -1,11 +1,12 @@
 """The leak audit: everything that must hold of a fold before a classifier may train on it (DESIGN 5)."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from .. import files
 from ..data.study import Study
 from ..errors import BusError
-from ..gan import synth
+from ..gan import reader, synth
 from . import unverified
 from .plan import Wish, needed
 
@@ -18,6 +19,7 @@ class Check:
     count: int
     ok: bool
     detail: str = ""
+    mend: str = "Make the synthetic scans of this fold again with bus gan train --redo and bus synth."
 
 
 def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
@@ -26,12 +28,15 @@ def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
     for (place, label), number in wish.synthetic(study).items():
         if place == fold:
             checks += _synthetic(study, fold, label, wish.gan_seed, number)
+            checks += _read(study, fold, label, study.synth_path(fold, label, wish.gan_seed) / reader.NAME)
+    for label in wish.raised(study):
+        checks += _read(study, fold, label, reader.originals_path(study, fold, label))
     checks += _unverified(study, fold, wish)
     for check in checks:
         if not check.ok:
             raise BusError(
                 f"Leak in fold {fold}: it does not hold that {check.name} ({check.detail}). "
-                "Nothing was trained. Make the synthetic scans of this fold again with bus gan train --redo and bus synth."
+                f"Nothing was trained. {check.mend}"
             )
     return checks
 
@@ -82,3 +87,26 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, number: int) 
         Check(f"the generator of {label} scans saw the training part of this fold and nothing else", len(train),
               (config["fold"], config["target"], config["training_pixels"]) == (fold, label, study.pixels_sha256(train)), str(gan)),
     ]  # fmt: skip
+
+
+def _read(study: Study, fold: int, label: str, path: Path) -> list[Check]:
+    """The checks of readings that weight or filter scans, where there are any: synthetic ones, or the fold's own."""
+    if not path.exists():
+        return []
+    kept, mend, what = reader.Readings.open(path), f"Delete {path} and run the same command again.", f"training scans as {label}"
+    scans = {scan.file: (scan.sha256, scan.group) for scan in (study.scans[row] for row in study.train(fold))}
+    if path.name == reader.NAME:
+        scans = {row.file: (row.sha256, row.source_group) for row in synth.read_manifest(path.parent)}
+        what = f"synthetic {label} scans"
+    seen, train = [set(groups) for groups in kept.trained_on], study.train(fold)
+    rows = [(one, *scans.get(one.file, ("", ""))) for one in kept.readings]
+    strange = [one.file for one, sha256, _ in rows if one.sha256 != sha256]
+    biased = [one.file for one, _, group in rows if not 0 <= one.reader < len(seen) or group in seen[one.reader]]
+    alone = (kept.fold, kept.target, kept.training_pixels, kept.trained_on) == (
+        fold, label, study.pixels_sha256(train), reader.trained_on(study, fold, label),
+    )  # fmt: skip
+    return [
+        Check(f"no reader of {what} saw the group of the scan, or of its source, that it read", len(rows), not biased, ", ".join(biased[:3]), mend),
+        Check(f"every reading of {what} is of the very pixels", len(rows), not strange, ", ".join(strange[:3]), mend),
+        Check(f"the readers of {what} saw the training part of this fold and nothing else", len(train), alone, str(path), mend),
+    ]

@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 from sklearn.model_selection import train_test_split
 
 from .. import files
-from ..data.study import COLUMNS, Study
+from ..data.cohort import Scan
+from ..data.study import COLUMNS, Settings, Study
 
 FOLDER = "per-image"
 TEST, VALIDATION, ALL = 159, 127, 780  # the seed project's split of BUSI's 780 scans; the other 494 train
@@ -27,13 +28,7 @@ def per_image(study: Study) -> Study:
         if found.settings.data == study.settings.data and found.pixels_sha256(found.used()) == study.pixels_sha256(study.used()):
             return found
         shutil.rmtree(path)
-    folds = split([study.scans[row].label for row in study.used()], study.settings.seed)
-    number = dict(zip(study.used(), folds, strict=True))
-    scans = [
-        replace(scan, fold=number.get(row), group=f"image-{row}") if row in number else scan
-        for row, scan in enumerate(study.scans)
-    ]
-    settings = replace(study.settings, k=3, banners=(*study.settings.banners, BANNER))
+    settings, scans = recut(study)
     path.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(study.path / "pixels.npy", path / "pixels.npy")
     files.write_csv(path / "cohort.csv", COLUMNS, [
@@ -43,6 +38,23 @@ def per_image(study: Study) -> Study:
     ])  # fmt: skip
     files.write_json(path / "study.json", asdict(settings))
     return Study.open(path)
+
+
+def preview(study: Study) -> Study:
+    """The sub-study, or one that exists in memory only, for a dry run."""
+    path = study.path / FOLDER
+    return Study.open(path) if (path / "study.json").exists() else Study(study.path, *recut(study))
+
+
+def recut(study: Study) -> tuple[Settings, list[Scan]]:
+    """Settings and scans of the same cohort, split per image."""
+    folds = split([study.scans[row].label for row in study.used()], study.settings.seed)
+    number = dict(zip(study.used(), folds, strict=True))
+    scans = [
+        replace(scan, fold=number.get(row), group=f"image-{row}") if row in number else scan
+        for row, scan in enumerate(study.scans)
+    ]
+    return replace(study.settings, k=3, banners=(*study.settings.banners, BANNER)), scans
 
 
 def split(labels: list[str], seed: int) -> list[int]:

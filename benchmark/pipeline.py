@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ..data.study import Study
 from ..errors import BusError
 from ..gan import datasheet, synth, train
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
-from . import ablation, plan, run, warm_start
+from . import ablation, confidence, plan, run, warm_start
 from .arms import Arm
 from .audit import Check, audit
 from .external import External
@@ -24,6 +25,7 @@ from .per_image import per_image
 if TYPE_CHECKING:
     from .summary import Summary
 
+Sets = dict[str, tuple[Study, list[tuple[ablation.Run, plan.Cell]]]]  # kind of split → study, runs with their cells
 LAST = "benchmark.json"  # in the study: what the last bus benchmark asked for
 
 
@@ -88,6 +90,10 @@ def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> No
         made = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
         count = max(needed, len(made))
         make_scans(study, compute, fold=fold, target=label, gan_seed=wish.gan_seed, count=count, judge=judge)
+    if dict(wish.recipe).get("synthetic") == confidence.NAME:
+        kinds = {arm.kind for arm in wish.arms}
+        for fold, label in product(wish.folds, wish.raised(study)):
+            confidence.make_missing(study, fold, label, wish.gan_seed, kinds, compute.device)
 
 
 def benchmark(
@@ -114,11 +120,11 @@ def benchmark(
     if not finished:
         raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
     if request.extras.inflation:
-        inflate(study, request, jobs=jobs, judge=judge)
+        failures += inflate(study, request, jobs=jobs, judge=judge)
     page, found = _write(study, request, finished, checks, external, mark="" if failures else request.key(cells, external))
     if failures:
         raise BusError(
-            f"{len(failures)} of {len(cells)} cells failed (see above); the report {page} leaves them out. "
+            f"{len(failures)} cells failed (see above); the report {page} leaves them out. "
             "Run the same command again to train them."
         )
     _tell(found, page)
@@ -201,12 +207,15 @@ def _per_image_wish(wish: plan.Wish) -> plan.Wish:
     return plan.Wish((0,), arms, ("simplecnn", "resnet18"), 1, wish.preset, "none", wish.gan_seed, recipe=wish.recipe)
 
 
-def inflate(study: Study, request: Request, *, jobs: int, judge: Judge) -> None:
-    """Train what a split per image needs, with a translator that saw siblings of test scans, as such studies do."""
+def inflate(study: Study, request: Request, *, jobs: int, judge: Judge) -> list[str]:
+    """Train what a split per image needs, with a translator that saw siblings of test scans, as such studies do.
+
+    Returns what failed, a sentence each.
+    """
     sub, wish = per_image(study), _per_image_wish(request.wish)
     console.print(f"A split per image, to show what it would have claimed ({sub.path}):")
     prepare(sub, wish, request.compute, judge)
-    run.run(sub, plan.cells(sub, wish, request.compute), jobs=jobs, threads=1, keep_weights=False)
+    return run.run(sub, plan.cells(sub, wish, request.compute), jobs=jobs, threads=1, keep_weights=False)
 
 
 def inflated(study: Study, request: Request) -> "Summary | None":
@@ -218,17 +227,26 @@ def inflated(study: Study, request: Request) -> "Summary | None":
     return summarise(sub, finished) if finished else None
 
 
+def plan_sets(study: Study, sub: Study, chosen: ablation.Plan, folds: Sequence[int], seeds: int, compute: Compute) -> Sets:
+    """The runs of a plan with their cells, on the split per image (`sub`) and on folds by group."""
+    places = (("split per image", sub, [0]), ("folds by group", study, folds))
+    return {name: (place, list(ablation.cells(place, chosen, used, seeds, compute))) for name, place, used in places}
+
+
+def distinct(pairs: Sequence[tuple[ablation.Run, plan.Cell]]) -> list[plan.Cell]:
+    """The cells of a plan, each once: runs that differ in name alone share one."""
+    return list({cell.path: cell for _, cell in pairs}.values())
+
+
 def run_plan(study: Study, source: str, folds: Sequence[int], seeds: int, compute: Compute, *, jobs: int, command: str) -> Path:
     """Train every run of a plan on folds by group and on a split per image; write `report/plan-NAME.html` and `.md`."""
     chosen = ablation.read(source)
-    sets = {}
-    failures = []
-    for name, place, used in (("split per image", per_image(study), [0]), ("folds by group", study, folds)):
-        pairs = list(ablation.cells(place, chosen, used, seeds, compute))
-        unique = list({cell.path: cell for _, cell in pairs}.values())
-        console.print(f"{chosen.title}, {name}: {len(unique)} cells, {len(run.missing(unique, False))} to train.")
-        failures += run.run(place, unique, jobs=jobs, threads=1, keep_weights=False)
-        sets[name] = (place, pairs)
+    lock.sweep(study.path)
+    sets, failures = plan_sets(study, per_image(study), chosen, folds, seeds, compute), []
+    for name, (place, pairs) in sets.items():
+        cells = distinct(pairs)
+        console.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(run.missing(cells, False))} to train.")
+        failures += run.run(place, cells, jobs=jobs, threads=1, keep_weights=False)
     from . import extras as tables
     from .report import write_plan
 

@@ -15,7 +15,7 @@ from ..compute import Compute
 from ..data.study import Study
 from ..errors import BusError, UsageError, did_you_mean
 from ..gan import synth
-from . import unverified
+from . import confidence, unverified
 from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
 
 HEAT = "heat.npy"  # where the classifier looked on each test scan, for its answer: N×g×g uint8, rows of predictions.csv
@@ -30,6 +30,8 @@ STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
     "standard": (1_500, 600),
     "paper": (1_500, 600),
 }
+
+PRESET_RECIPES: dict[str, dict[str, Any]] = {"demo": {"batch": 16, "recalibration": 4}}  # fields of Recipe; minutes, not quality
 
 
 @dataclass(frozen=True)
@@ -194,11 +196,15 @@ def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
 
 
 def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Cell]:
-    changes = dict(wish.recipe)
+    changes = {**PRESET_RECIPES.get(wish.preset, {}), **dict(wish.recipe)}
+    if wish.balance and not any(arm.kind in ADDING for arm in wish.arms):
+        raise UsageError(f"--balance does nothing here: none of {', '.join(map(str, wish.arms))} adds scans. Leave it out, or add an arm that does.")
     if wish.folder and wish.raised(study) != (study.target,):
         raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
     if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):
         raise UsageError("validation = true goes with the arms original and weighted: translators see the whole training part.")
+    if changes.get("synthetic") == confidence.NAME and wish.folder:
+        raise UsageError("synthetic = confidence needs readers that did not see a scan's source; of --synthetic FOLDER nobody knows the sources.")
     training = study.pixels_sha256(parts(study, fold, Recipe("", 0, **changes))[0])
     test = study.pixels_sha256(study.test(fold))
     added = {arm: _added(study, wish, arm, fold) for arm in wish.arms}
@@ -240,17 +246,17 @@ def parts(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], list[int]
 
 
 def _synthetic(study: Study, wish: Wish, arm: Arm, fold: int, added: dict[str, int]) -> str:
-    """Hash of the synthetic scans that an arm uses, with their sources; "" where it uses none."""
+    """Hash of the synthetic scans that an arm uses, with their sources and what readers said; "" where it uses none."""
     if arm.kind == "unverified" and wish.folder:
         return unverified.sha256(study, wish.folder, sum(added.values()))
-    if arm.kind not in TRANSLATED:
-        return ""
-    lines = [
-        f"{row.sha256} {row.source_sha256}"
-        for label, number in added.items()
-        for row in _there(study, fold, label, wish.gan_seed, arm.source, number)
-    ]
-    return files.sha256_bytes("\n".join(lines).encode())
+    lines = []
+    for label, number in added.items():
+        rows = _there(study, fold, label, wish.gan_seed, arm.source, number) if arm.kind in TRANSLATED else []
+        lines += [f"{row.sha256} {row.source_sha256}" for row in rows]
+        if dict(wish.recipe).get("synthetic") == confidence.NAME:
+            names = [row.file for row in rows] if arm.kind == "cyclegan" else []
+            lines.append(confidence.digest(confidence.path(study, arm, fold, label, wish.gan_seed), names))
+    return files.sha256_bytes("\n".join(lines).encode()) if arm.kind in TRANSLATED or lines else ""
 
 
 def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[synth.Synthetic]:

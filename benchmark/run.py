@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
@@ -20,7 +20,7 @@ from torch import nn
 from .. import files
 from ..classify import explain, metrics
 from ..classify.models import build, weight_bytes
-from ..classify.train import Examples, fit, predict
+from ..classify.train import Examples, fit, predict, recalibrate
 from ..compute import Compute, is_out_of_memory
 from ..console import Interrupted, interruptible, progress, results
 from ..data import lock
@@ -28,13 +28,15 @@ from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
-from . import unverified, warm_start
+from . import confidence, unverified, warm_start
 from .arms import parse
 from .external import External
 from .external import write as write_external
 from .plan import FILES, HEAT, PHANTOM_INIT, WEIGHTS, Cell, parts, picked
 
 REPORT_BYTES = 10 << 20
+START = 5.0  # s until a process has imported torch and opened the study (4–6 s of one core of an EPYC)
+TIMED = 16  # test scans whose answers are timed for an estimate
 RETRY = 2.0  # s between two looks at cells that other processes train
 
 
@@ -46,14 +48,17 @@ def key(digest: str) -> int:
 def examples(study: Study, cell: Cell) -> Examples:
     """The training part of one cell: the fold's real scans first, then what the arm adds under the raised classes' labels."""
     own, arm = _own(study, parts(study, cell.fold, cell.recipe)[0]), parse(cell.arm)
-    pixels, labels, keys = [own.pixels], [own.labels], list(own.keys)
+    pixels, labels, keys, counts = [own.pixels], [own.labels], list(own.keys), [np.ones(len(own.labels), np.float32)]
     for label, number in cell.added.items():
         more = _repeated if arm.kind == "oversampled" else _synthetic
-        squares, names = more(study, cell, label, number)
+        squares, names, scans = more(study, cell, label, number)
         pixels.append(squares)
         labels.append(np.full(len(squares), study.classes.index(label)))
         keys += names
-    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels))
+        if cell.recipe.synthetic == confidence.NAME:
+            counts.append(confidence.weights(confidence.path(study, arm, cell.fold, label, cell.gan_seed), scans))
+    weighted = np.concatenate(counts) if len(counts) > 1 else None
+    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels), weighted)
 
 
 def _own(study: Study, rows: list[int]) -> Examples:
@@ -61,26 +66,29 @@ def _own(study: Study, rows: list[int]) -> Examples:
     return Examples(study.pixels[rows], study.labels[rows], [key(study.scans[row].sha256) for row in rows])
 
 
-def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int], list[str]]:
     """Real scans of class `label` again, each as often as the others or once more, with keys of their own."""
     own = study.rows_of(study.train(cell.fold), [label])
     order = np.random.default_rng((cell.seed, 12, study.classes.index(label))).permutation(len(own))
     extra = [own[order[place % len(own)]] for place in range(number)]
-    return study.pixels[extra], [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
+    keys = [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
+    return study.pixels[extra], keys, [study.scans[row].file for row in extra]
 
 
-def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int], list[str]]:
     """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
     arm = parse(cell.arm)
     if cell.folder:
         squares = unverified.load(study, cell.folder, number)
-        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares]
+        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares], []
     made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
     keys = [key(row.sha256) for row in made]
     if arm.kind == "cyclegan":
-        return synth.load(study.synth_path(cell.fold, label, cell.gan_seed), made, study.settings.size), keys
+        squares = synth.load(study.synth_path(cell.fold, label, cell.gan_seed), made, study.settings.size)
+        return squares, keys, [row.file for row in made]
     place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    return study.pixels[[place_of[row.source_sha256, row.source_label] for row in made]], keys
+    sources = [place_of[row.source_sha256, row.source_label] for row in made]
+    return study.pixels[sources], keys, [study.scans[row].file for row in sources]
 
 
 def write_answers(path: Path, study: Study, fold: int, chances: NDArray[np.float64]) -> None:
@@ -246,17 +254,55 @@ def _sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def time_step(cell: Cell, size: int, classes: int, repeats: int = 2) -> float:
-    """Seconds of one training step of a cell's model on this machine with one thread, measured."""
-    torch.set_num_threads(1)
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that the parts of a cell take on this machine with one thread."""
+
+    build: float  # of the networks, with the first step's surplus
+    step: float
+    recalibration: float  # a batch
+    predict: float  # a scan
+    heat: float  # a scan
+
+    def seconds(self, study: Study, cell: Cell) -> float:
+        """What a whole cell takes: training, batch statistics, answers and heat of the test scans, watched scans."""
+        recipe, tested = cell.recipe, len(study.test(cell.fold))
+        watched = len(parts(study, cell.fold, recipe)[1]) if recipe.schedule == "plateau" else 0
+        looks = recipe.steps // recipe.epoch if watched and recipe.epoch else 0
+        training = recipe.steps * self.step + recipe.recalibration * self.recalibration
+        return self.build + training + (tested + looks * watched) * self.predict + tested * self.heat
+
+
+def measure(study: Study, cell: Cell) -> Pace:
+    """Time the parts of a cell: one step, three steps, a batch of recalibration, some answers and their heat."""
     compute = Compute(cell.device, cell.precision, 1)
-    network = build(cell.recipe.model, classes, "none", 0).to(compute.device).train()
-    images = torch.rand(cell.recipe.batch, 1, size, size, device=compute.device)
-    times = []
-    for _ in range(repeats + 1):
-        begun = time.perf_counter()
-        with compute.autocast():
-            loss = network(images).float().logsumexp(1).mean()
-        loss.backward()
-        times.append(time.perf_counter() - begun)
-    return float(np.median(times[1:]))
+    compute.start()
+    own, classes = _own(study, parts(study, cell.fold, cell.recipe)[0]), len(study.classes)
+    short = replace(cell.recipe, init="none", schedule="cosine", recalibration=0)
+    first = fit(own, classes, replace(short, steps=1), compute, 0).seconds
+    outcome = fit(own, classes, replace(short, steps=3), compute, 0)
+    step = max(0.0, outcome.seconds - first) / 2
+    squares = study.pixels[study.test(cell.fold)[:TIMED]]
+    times = [time.perf_counter()]
+    recalibrate(outcome.network, own, replace(short, recalibration=1), compute, 0)
+    times.append(time.perf_counter())
+    answers = metrics.answers(predict(outcome.network.eval(), squares, compute))
+    times.append(time.perf_counter())
+    explain.coarse_maps(outcome.network, squares, answers, compute.device)
+    times.append(time.perf_counter())
+    batch, predicted, heat = np.diff(times)
+    return Pace(max(0.0, first - step), step, float(batch), float(predicted) / len(squares), float(heat) / len(squares))
+
+
+def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pace]) -> list[float]:
+    """The seconds that each cell will take; measures what is not yet in `paces` (by model and batch)."""
+    for cell in cells:
+        kind = (cell.model, cell.recipe.batch)
+        if kind not in paces:
+            paces[kind] = measure(study, cell)
+    return [paces[cell.model, cell.recipe.batch].seconds(study, cell) for cell in cells]
+
+
+def wall_seconds(spent: Sequence[float], jobs: int) -> float:
+    """How long cells that take `spent` seconds each last when `jobs` run at once, with the start of the processes."""
+    return max(sum(spent) / jobs, max(spent)) + START if spent else 0.0

@@ -28,9 +28,15 @@ def path(study: Study, cell: Cell) -> Path:
     return study.path / FOLDER / f"{cell.model}-seed-{cell.seed}-{files.sha256_json(key)[:8]}.safetensors"
 
 
+def untrained(study: Study, cells: Sequence[Cell]) -> list[Cell]:
+    """One cell for each of the first weights that `cells` start from and that are not there yet."""
+    wanted = {path(study, cell): cell for cell in cells if cell.recipe.init == PHANTOM_INIT}
+    return [cell for place, cell in wanted.items() if not place.exists()]
+
+
 def make_missing(study: Study, cells: Sequence[Cell], jobs: int) -> None:
     """Train what is missing of the first weights of `cells`, `jobs` at once; nothing for other first weights."""
-    todo = {path(study, cell): cell for cell in cells if cell.recipe.init == PHANTOM_INIT and not path(study, cell).exists()}
+    todo = untrained(study, cells)
     if not todo:
         return
     if study.classes != list(PHANTOM_CLASSES):
@@ -42,7 +48,7 @@ def make_missing(study: Study, cells: Sequence[Cell], jobs: int) -> None:
         progress(f"{len(todo)} classifiers on {PHANTOMS} phantoms, {jobs} at once", len(todo)) as advance,
         ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
     ):
-        for _ in pool.map(make, [study.path] * len(todo), todo.values()):
+        for _ in pool.map(make, [study.path] * len(todo), todo):
             advance(1)
 
 

@@ -14,7 +14,7 @@ from ..errors import UsageError
 CHOICES = {
     "optimiser": ("adamw", "adam", "sgd"),
     "schedule": ("cosine", "multistep", "step", "plateau"),
-    "synthetic": ("mixed", "first", "weighted"),
+    "synthetic": ("mixed", "first", "weighted", "confidence"),
 }
 MILESTONES = (5, 10)  # epochs after which `multistep` lowers the rate
 STEP_EPOCHS = 5  # `step` lowers it after every so many epochs
@@ -43,7 +43,7 @@ class Recipe:
     epoch: int = 0  # steps of an epoch, the unit of all schedules but cosine
     augment: bool = True  # flip, affine, gain, contrast
     speckle: float = 0.0  # deviation of the multiplicative noise on augmented scans, a share of the grey level
-    synthetic: str = "mixed"  # added scans: mixed throughout | first: in the first steps only | weighted in the loss
+    synthetic: str = "mixed"  # added scans: mixed throughout | first: in the first steps only | weighted in the loss | confidence: by a reader's
     synthetic_share: float = 0.5  # of the steps, for `first`
     synthetic_weight: float = 0.5  # of an added scan in the loss, for `weighted`
     validation: bool = False  # keep the next fold out of the training part, to watch (`plateau`) or as the seed did
@@ -52,6 +52,11 @@ class Recipe:
 SWITCHES: dict[str, Any] = {  # what --set and plans may change, with the defaults
     field.name: field.default for field in fields(Recipe) if field.name not in ("model", "steps", "init", "weighted", "epoch")
 }
+
+
+ONLY_WITH = {  # field → (another field, its value) without which it does nothing
+    "synthetic_share": ("synthetic", "first"), "synthetic_weight": ("synthetic", "weighted"), "speckle": ("augment", True),
+}  # fmt: skip
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
@@ -71,6 +76,9 @@ def check_changes(changes: Mapping[str, Any], where: str) -> dict[str, Any]:
         if name not in SWITCHES:
             raise UsageError(f"{where}: {unknown(name, SWITCHES)}")
         found[name] = _value(name, value, where)
+    for name, (other, value) in ONLY_WITH.items():
+        if name in found and found.get(other, SWITCHES[other]) != value:
+            raise UsageError(f"{where}: {name} does nothing unless {other} = {value} too.")
     return found
 
 

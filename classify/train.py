@@ -34,6 +34,7 @@ class Examples:
     labels: NDArray[np.int64]
     keys: Sequence[int]
     real: int | None = None  # so many at the beginning are the fold's own scans, the rest was added; None: all are
+    confidence: NDArray[np.float32] | None = None  # what each scan counts in the loss (N, 0–1) with `confidence`; None: 1
 
     @property
     def own(self) -> int:
@@ -101,9 +102,16 @@ def step_loss(
     labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
     with compute.autocast():
         logits = network(images)
-    added = torch.from_numpy(rows >= examples.own).to(compute.device)
-    importance = 1 - added.float() * (1 - recipe.synthetic_weight) * (recipe.synthetic == "weighted")
-    return weighted_loss(logits.float(), labels, weights, importance, recipe.smoothing)
+    counts = importance(examples, rows, recipe).to(compute.device)
+    return weighted_loss(logits.float(), labels, weights, counts, recipe.smoothing)
+
+
+def importance(examples: Examples, rows: NDArray[np.int64], recipe: Recipe) -> Tensor:
+    """What each scan of a batch counts in the loss (B, 0–1): the fold's own scans 1, added ones what the recipe says."""
+    if recipe.synthetic == "confidence" and examples.confidence is not None:
+        return torch.from_numpy(examples.confidence[rows])
+    added = torch.from_numpy(rows >= examples.own).float()
+    return 1 - added * (1 - recipe.synthetic_weight) * (recipe.synthetic == "weighted")
 
 
 def shown(examples: Examples, recipe: Recipe, step: int) -> int:

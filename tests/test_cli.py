@@ -12,17 +12,6 @@ import pytest
 from bus.cli import main
 
 
-def run(capsys, *arguments):
-    """Run a command in this process; returns exit code and everything it printed."""
-    code = 0
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    out = capsys.readouterr()
-    return code, " ".join((out.out + out.err).split())
-
-
 @pytest.fixture(scope="module")
 def finished(tiny_study, tmp_path_factory):
     """A study after the three commands; folder with a space and Korean letters in its name."""
@@ -66,15 +55,15 @@ def test_the_three_commands_end_with_a_report(finished):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_the_same_again_does_nothing_and_says_so(finished, tree, capsys, command):
+def test_the_same_again_does_nothing_and_says_so(finished, tree, run_bus, command):
     before = tree()
-    code, text = run(capsys, *command, "--study", finished)
+    code, text = run_bus(*command, "--study", finished)
     assert (code, tree()) == (0, before)
     assert "Nothing to do" in text
 
 
-def test_status_says_what_is_there(finished, capsys):
-    code, text = run(capsys, "status", "--study", finished)
+def test_status_says_what_is_there(finished, run_bus):
+    code, text = run_bus("status", "--study", finished)
     assert code == 0
     assert "translator to malignant (seed 0, demo): trained, 8 pairs" in text
     assert "30, scored" in text
@@ -92,13 +81,13 @@ def test_predictions_are_those_of_the_test_part(finished):
         assert all(sum(float(row[f"p_{name}"]) for name in study.classes) == pytest.approx(1, abs=1e-6) for row in rows)
 
 
-def test_a_dry_run_trains_nothing(finished, tree, capsys):
+def test_a_dry_run_trains_nothing(finished, tree, run_bus):
     before = tree()
-    code, text = run(capsys, "benchmark", "--study", finished, "--fold", "1", "--dry-run", "--preset", "demo", "--models", "simplecnn")
+    code, text = run_bus("benchmark", "--study", finished, "--fold", "1", "--dry-run", "--preset", "demo", "--models", "simplecnn")
     assert (code, tree()) == (0, before)
     assert "4 to train" in text
     assert "a translator first" in text
-    code, text = run(capsys, "gan", "train", "--study", finished, "--fold", "2", "--preset", "demo", "--dry-run")
+    code, text = run_bus("gan", "train", "--study", finished, "--fold", "2", "--preset", "demo", "--dry-run")
     assert (code, tree()) == (0, before)
     assert "400 pairs in 100 steps" in text
 
@@ -123,6 +112,14 @@ def test_a_dry_run_trains_nothing(finished, tree, capsys):
         (["benchmark", "--set", "lerning_rate=1"], 2, "did you mean learning_rate"),
         (["benchmark", "--plan", "ablation-3"], 2, "did you mean ablation-"),
         (["benchmark", "--arms", "cyclegan:cyst"], 2, "the classes are benign, malignant, normal"),
+        (["benchmark", "--plan", "ablation-1", "--models", "resnet18", "--dose", "1"], 2, "--models, --dose does not go with --plan"),
+        (["benchmark", "--plan", "ablation-1", "--preset", "demo"], 2, "--preset does not go with --plan"),
+        (["benchmark", "--plan", "ablation-1", "--set", "batch=4", "--json"], 2, "--set, --json does not go with --plan"),
+        (["benchmark", "--plan", "ablation-1", "--keep-weights", "--inflation"], 2, "--keep-weights, --inflation does not go"),
+        (["benchmark", "--dry-run", "--json"], 2, "--json does not go with --dry-run"),
+        (["benchmark", "--arms", "original", "--dose", "0.5"], 2, "--dose does nothing here"),
+        (["benchmark", "--arms", "original,weighted", "--balance", "normal"], 2, "--balance does nothing here"),
+        (["benchmark", "--set", "synthetic_weight=0.2"], 2, "does nothing unless synthetic = weighted"),
         (["synth", "--n", "none"], 2, "--n"),
         (["synth", "--fold", "1"], 1, "Run bus gan train"),
         (["synth", "--n", "31", "--fid-weights", "nowhere.pth", "--extractor", "inception"], 2, "nowhere.pth"),
@@ -130,18 +127,18 @@ def test_a_dry_run_trains_nothing(finished, tree, capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_options_get_a_sentence(finished, tree, capsys, arguments, code, words):
+def test_wrong_options_get_a_sentence(finished, tree, run_bus, arguments, code, words):
     before = tree()
     study = [] if arguments == ["fly"] else ["--study", finished]
-    found, text = run(capsys, *arguments, *study)
+    found, text = run_bus(*arguments, *study)
     assert found == code
     assert words in text
     assert "Traceback" not in text
     assert tree() == before
 
 
-def test_synth_without_a_study_says_what_to_run_first(tmp_path, capsys):
-    code, text = run(capsys, "synth", "--study", tmp_path / "none")
+def test_synth_without_a_study_says_what_to_run_first(tmp_path, run_bus):
+    code, text = run_bus("synth", "--study", tmp_path / "none")
     assert code == 1
     assert "Run bus gan train first" in text
 
@@ -160,31 +157,31 @@ def test_python_m_bus_is_the_command():
     assert done.stdout.startswith("bus-balance ")
 
 
-def test_a_data_set_is_checked_before_a_study(tmp_path, capsys):
-    code, text = run(capsys, "data", "phantom", tmp_path / "cohort", "--n", 60, "--size", 64)
+def test_a_data_set_is_checked_before_a_study(tmp_path, run_bus):
+    code, text = run_bus("data", "phantom", tmp_path / "cohort", "--n", 60, "--size", 64)
     assert code == 0
     assert "60 phantoms" in text
     page = tmp_path / "page.html"
-    code, text = run(capsys, "data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
+    code, text = run_bus("data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
     assert code == 0, text
     assert "60 scans" in text
     assert "Content-Security-Policy" in page.read_text()
     (tmp_path / "cohort" / "benign" / "benign (1).png").write_bytes(b"no picture")
-    code, text = run(capsys, "data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
+    code, text = run_bus("data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
     assert code == 1
     assert "benign (1).png" in text
 
 
-def test_two_folders_are_compared(finished, capsys):
+def test_two_folders_are_compared(finished, run_bus):
     folder = finished / "fold-0/synth/seed-0/malignant"
-    code, text = run(capsys, "gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0")
+    code, text = run_bus("gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0")
     assert code == 0
     assert "30 against 30 scans, judged by efficientnet-lite0" in text
     assert "FD (EfficientNet-Lite0): 0.00" in text
     assert "precision: 1.000" in text
     empty = finished.parent / "empty"
     empty.mkdir()
-    code, text = run(capsys, "gan", "score", empty, folder, "--extractor", "efficientnet-lite0")
+    code, text = run_bus("gan", "score", empty, folder, "--extractor", "efficientnet-lite0")
     assert code == 1
     assert "holds no pictures" in text
 
@@ -230,10 +227,10 @@ def test_scripts_get_json_on_stdout_and_nothing_else(finished, tree, capsys):
     assert tree() == before
 
 
-def test_the_doctor_answers_scripts(capsys):
+def test_the_doctor_answers_scripts(capsys, run_bus):
     code, found, _ = answer(capsys, "doctor")
     assert (code, set(found)) == (0, JSON_KEYS["doctor"])
-    code, text = run(capsys, "doctor")
+    code, text = run_bus("doctor")
     assert code == 0
     assert all(name in text for name in ("Processor", "Precision", "Memory", "Disk", "Weights", "Versions"))
 
@@ -244,12 +241,12 @@ def test_a_failure_leaves_stdout_empty(tmp_path, capsys):
     assert "없음" in said
 
 
-def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys):
+def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys, run_bus):
     folder = finished / "fold-0/synth/seed-0/malignant"
     code, found, _ = answer(capsys, "gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0")
     assert code == 0
     assert set(found) == {"extractor", "n", "kid", "frechet", "precision", "recall", "density", "coverage", "notes"}
-    run(capsys, "data", "phantom", tmp_path / "my 자료", "--n", 60, "--size", 64)
+    run_bus("data", "phantom", tmp_path / "my 자료", "--n", 60, "--size", 64)
     code, found, said = answer(capsys, "data", "check", tmp_path / "my 자료", "--k", 3, "--page", tmp_path / "쪽.html")
     assert (code, found["scans"], found["unsound"]) == (0, 60, [])
     assert found["page"] == str(tmp_path / "쪽.html")
@@ -257,13 +254,13 @@ def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys):
     assert "Page:" in said
 
 
-def test_quiet_says_results_and_errors_only(finished, capsys):
-    code, text = run(capsys, "--quiet", *COMMANDS[0], "--study", finished)
+def test_quiet_says_results_and_errors_only(finished, run_bus):
+    code, text = run_bus("--quiet", *COMMANDS[0], "--study", finished)
     assert code == 0
     assert text.startswith("Nothing to do: the translator in") and "Note:" not in text
-    code, text = run(capsys, "-q", "benchmark", "--arms", "smote", "--study", finished)
+    code, text = run_bus("-q", "benchmark", "--arms", "smote", "--study", finished)
     assert (code, "smote is unknown" in text) == (2, True)
-    assert "Note:" in run(capsys, *COMMANDS[0], "--study", finished)[1]  # the next command speaks again
+    assert "Note:" in run_bus(*COMMANDS[0], "--study", finished)[1]  # the next command speaks again
 
 
 @pytest.mark.parametrize(
@@ -281,22 +278,22 @@ def test_quiet_says_results_and_errors_only(finished, capsys):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_slips_are_met_with_what_was_meant(finished, tree, capsys, arguments, words):
+def test_slips_are_met_with_what_was_meant(finished, tree, run_bus, arguments, words):
     before = tree()
     study = ["--study", finished] if len(arguments) > 2 else []
-    code, text = run(capsys, *arguments, *study)
+    code, text = run_bus(*arguments, *study)
     assert (code, tree()) == (2, before)
     assert words in text
 
 
-def test_a_class_that_does_not_exist_is_met_with_the_nearest(tmp_path, capsys):
-    run(capsys, "data", "phantom", tmp_path / "cohort", "--n", 30, "--size", 32)
-    code, text = run(capsys, "gan", "train", "--study", tmp_path / "s", "--data", tmp_path / "cohort", "--target", "malignent")
+def test_a_class_that_does_not_exist_is_met_with_the_nearest(tmp_path, run_bus):
+    run_bus("data", "phantom", tmp_path / "cohort", "--n", 30, "--size", 32)
+    code, text = run_bus("gan", "train", "--study", tmp_path / "s", "--data", tmp_path / "cohort", "--target", "malignent")
     assert code == 2
     assert "Did you mean malignant?" in text
 
 
-def test_the_report_is_written_again_without_training(finished, tmp_path, capsys, monkeypatch):
+def test_the_report_is_written_again_without_training(finished, tmp_path, run_bus, monkeypatch):
     path = tmp_path / "moved 연구"
     shutil.copytree(finished, path)
     report = path / "report"
@@ -304,28 +301,28 @@ def test_the_report_is_written_again_without_training(finished, tmp_path, capsys
     shutil.rmtree(report)
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)) or True)
-    code, text = run(capsys, "report", "--open", "--study", path)
+    code, text = run_bus("report", "--open", "--study", path)
     assert code == 0, text
     assert "SimpleCNN: " in text
     assert opened == [(report / "index.html").resolve().as_uri()]
     assert {file.name: file.read_bytes() for file in report.iterdir() if file.suffix == ".csv"} == before
-    assert "Nothing to do" in run(capsys, *COMMANDS[2], "--study", path)[1]
+    assert "Nothing to do" in run_bus(*COMMANDS[2], "--study", path)[1]
     for done in path.glob("fold-0/cells/cyclegan/*/*/DONE"):
         done.unlink()
-    code, text = run(capsys, "report", "--study", path)
+    code, text = run_bus("report", "--study", path)
     assert code == 0
     assert "2 of 3 cells are trained" in text
     monkeypatch.setattr("webbrowser.open", lambda url: False)
-    assert run(capsys, "report", "--open", "--study", path)[0] == 1
+    assert run_bus("report", "--open", "--study", path)[0] == 1
     for done in path.glob("fold-0/cells/*/*/*/DONE"):
         done.unlink()
-    code, text = run(capsys, "report", "--study", path)
+    code, text = run_bus("report", "--study", path)
     assert code == 1
     assert "None of the 3 cells" in text
 
 
-def test_a_study_without_a_benchmark_has_no_report(tiny_study, capsys):
-    code, text = run(capsys, "report", "--study", tiny_study)
+def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):
+    code, text = run_bus("report", "--study", tiny_study)
     assert code == 1
     assert "Run bus benchmark first" in text
 
@@ -347,7 +344,7 @@ def test_synthetic_scans_come_with_a_datasheet(finished):
     assert "bus gan train --study study --size 32 --k 3 --fold 0 --gan-seed 0 --preset demo --pairs 8\n" in text
 
 
-def test_help_is_grouped_and_every_command_shows_an_example(capsys):
+def test_help_is_grouped_and_every_command_shows_an_example(run_bus):
     from bus.cli import app
     from typer.main import get_command
 
@@ -356,7 +353,7 @@ def test_help_is_grouped_and_every_command_shows_an_example(capsys):
     for name, command in commands.items():
         for leaf in getattr(command, "commands", {name: command}).values():
             assert leaf.epilog and leaf.epilog.startswith("Example: bus "), leaf.name
-    text = run(capsys, "--help")[1]
+    text = run_bus("--help")[1]
     assert text.index("The main job") < text.index(" Data ") < text.index(" Look ")
     assert text.index(" gan ") < text.index(" synth ") < text.index(" benchmark ")
     assert "0 done" in text and "130 stopped" in text

@@ -2,8 +2,9 @@
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ import cv2
 import numpy as np
 import pytest
 from bus import files
-from bus.benchmark import run, stats
+from bus.benchmark import plan, run, stats
 from bus.benchmark.arms import DEFAULT_ARMS, parse
 from bus.benchmark.audit import Check
 from bus.benchmark.plan import HEAT, Cell
 from bus.benchmark.summary import Summary, summarise
 from bus.classify.train import Recipe
+from bus.compute import Compute
 from bus.data.store import Squares
 from bus.data.study import COLUMNS, FORMAT, UNKNOWN, DataInfo, Settings, Study
+from bus.gan import synth, train
+from bus.gan.config import configure
 
 SIZE = 64
 COUNTS = {"benign": 60, "malignant": 30, "normal": 20}
@@ -197,3 +201,17 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     monkeypatch.setattr(run, "run", serial)
+
+
+@pytest.fixture(scope="session")
+def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with a tiny translator for folds 0 and 1 and enough synthetic scans; read only, copy it to change it."""
+    path, cpu = tmp_path_factory.mktemp("translated") / "study", Compute("cpu", "float32", 1)
+    shutil.copytree(tiny_study, path)
+    study = Study.open(path)
+    for fold in (0, 1):
+        config = configure(study, cpu, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+        train.train(study, replace(config, channels=4, blocks=1), cpu)
+        count = plan.needed(study, fold, "malignant")
+        synth.synthesise(study, cpu, fold=fold, target="malignant", gan_seed=0, count=count)
+    return path

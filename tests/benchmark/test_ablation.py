@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from bus.benchmark import ablation, pipeline, plan, summary
+from bus.benchmark import ablation, pipeline, plan, run, summary
 from bus.benchmark.arms import Arm
-from bus.benchmark.per_image import per_image, split
+from bus.benchmark.per_image import per_image, preview, split
 from bus.compute import Compute
-from bus.data.study import Study
-from bus.errors import UsageError
+from bus.console import Interrupted
+from bus.data.study import Study, open_or_create
+from bus.errors import BusError, UsageError
 from bus.gan import synth, train
 from bus.gan.config import configure
 
@@ -125,6 +126,45 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
     assert "| first |" in page.with_suffix(".md").read_text()
 
 
+def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_process, monkeypatch):
+    path = tmp_path / "mine.toml"
+    path.write_text("[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n")
+    options = {"jobs": 2, "command": "bus benchmark --plan mine.toml"}
+    sound, asked = run.run, []
+
+    def first_only(place, cells, **how):
+        asked.append((how["jobs"], len(run.missing(cells, False))))
+        sound(place, cells[:1], **how)
+        raise Interrupted("Stopped")
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(run, "run", first_only)
+        with pytest.raises(Interrupted):
+            pipeline.run_plan(study, str(path), [0], 1, CPU, **options)
+    (done,) = study.path.rglob("DONE")
+    trained = done.stat().st_mtime_ns
+    monkeypatch.setattr(run, "run", lambda place, cells, **how: asked.append((how["jobs"], len(run.missing(cells, False)))) or sound(place, cells, **how))
+    pipeline.run_plan(study, str(path), [0], 1, CPU, **options)
+    pipeline.run_plan(study, str(path), [0], 1, CPU, **options)
+    assert asked == [(2, 2), (2, 1), (2, 2), (2, 0), (2, 0)]
+    assert done.stat().st_mtime_ns == trained
+
+
+def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
+    inner = open_or_create(tmp_path / "study", {"size": 32, "k": 3, "inner": 0}, phantoms=60)
+    locked = {row for row, scan in enumerate(inner.scans) if scan.left_out.startswith("test scans of outer fold 0")}
+    sub = preview(inner)
+    assert locked and not (inner.path / "per-image").exists(), "a dry run writes nothing"
+    for place, fold in ((inner, 0), (inner, 2), (sub, 0)):
+        pairs = list(ablation.cells(place, ablation.read("ablation-1"), [fold], 1, CPU))
+        train, watched = plan.parts(place, fold, pairs[0][1].recipe)
+        assert not locked & {*train, *watched, *place.test(fold)} and train and watched
+        assert {cell.fold for _, cell in pairs} == {fold}
+        assert {cell.test_pixels for _, cell in pairs} == {place.pixels_sha256(place.test(fold))}
+    made = per_image(inner)
+    assert preview(inner).path == made.path and made.pixels_sha256(made.test(0)) == sub.pixels_sha256(sub.test(0))
+
+
 def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch):
     """A tiny translator is put in its place in both; the claimed numbers are those of the sub-study's own summary."""
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
@@ -133,8 +173,15 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
         config = configure(place, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
         train.train(place, replace(config, channels=4, blocks=1), CPU)
     monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
-    page = pipeline.benchmark(study, wish, CPU, jobs=1, keep_weights=False, judge=pipeline.Judge(), command="bus benchmark",
-                              extras=pipeline.Extras(inflation=True))  # fmt: skip
+    options = {"jobs": 1, "keep_weights": False, "judge": pipeline.Judge(), "command": "bus benchmark", "extras": pipeline.Extras(inflation=True)}
+    sound, mark = run.run, study.path / "report" / "DONE"
+    with monkeypatch.context() as broken:
+        broken.setattr(run, "run", lambda place, cells, **how: ["a cell broke"] if place.path.name == "per-image" else sound(place, cells, **how))
+        with pytest.raises(BusError, match="1 cells failed"):
+            pipeline.benchmark(study, wish, CPU, **options)
+    assert mark.with_name("index.html").exists() and not mark.exists(), "a failed cell of the split per image is not passed over"
+    page = pipeline.benchmark(study, wish, CPU, **options)
+    assert mark.exists()
     text = page.read_text()
     assert "Not a result." in text and "gain per image" in text
     assert "What a split per image would have claimed" in page.with_name("report.md").read_text()

@@ -26,23 +26,9 @@ CPU = Compute("cpu", "float32", 1)
 ORIGINAL, CYCLEGAN = (plan.Wish((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
 
 
-@pytest.fixture(scope="module")
-def prepared(tiny_study, tmp_path_factory):
-    """A study with a tiny translator for folds 0 and 1 and enough synthetic scans."""
-    path = tmp_path_factory.mktemp("plan") / "study"
-    shutil.copytree(tiny_study, path)
-    study = Study.open(path)
-    for fold in (0, 1):
-        config = configure(study, CPU, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published")
-        train.train(study, replace(config, channels=4, blocks=1), CPU)
-        count = plan.needed(study, fold, "malignant")
-        synth.synthesise(study, CPU, fold=fold, target="malignant", gan_seed=0, count=count)
-    return path
-
-
 @pytest.fixture
-def study(prepared, tmp_path):
-    shutil.copytree(prepared, tmp_path / "study")
+def study(translated, tmp_path):
+    shutil.copytree(translated, tmp_path / "study")
     return Study.open(tmp_path / "study")
 
 
@@ -348,6 +334,23 @@ def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, mon
     assert len(failures) == 1 and failures[0].startswith("fold 0 · original · simplecnn · seed 0: --init")
     assert [(cell.path / "predictions.csv").read_bytes() for cell in cells] == expected
     assert all(cell.is_done for cell in cells) and not bad.is_done
+
+
+def test_an_estimate_counts_every_part_of_a_cell(study):
+    pace = run.Pace(build=10.0, step=1.0, recalibration=0.5, predict=0.01, heat=0.02)
+    tested, watched = len(study.test(0)), len(study.test(1))
+    wish = plan.Wish((0,), (Arm("original"),), ("simplecnn", "resnet18"), preset="demo")
+    cells = plan.cells(study, wish, CPU)
+    one = 10 + 60 + 4 * 0.5 + tested * 0.03
+    paces = {(model, 16): pace for model in wish.models}
+    assert run.outlook(study, cells, paces) == pytest.approx([one, one])
+    watching = replace(cells[0], recipe=replace(cells[0].recipe, schedule="plateau", validation=True, epoch=20))
+    assert pace.seconds(study, watching) == pytest.approx(one + 3 * watched * 0.01)
+    assert run.wall_seconds([one, one], 2) == pytest.approx(one + run.START) == run.wall_seconds([one], 4)
+    assert run.wall_seconds([], 2) == 0
+    assert run.wall_seconds([1, 1, 8], 2) == pytest.approx(8 + run.START)
+    measured = run.measure(study, cells[0])
+    assert all(seconds >= 0 for seconds in vars(measured).values()) and measured.step > 0 < measured.predict
 
 
 def test_another_generators_scans_are_used_unverified_but_never_test_scans(study, tmp_path):

@@ -1,0 +1,75 @@
+"""`bus benchmark` with all that may stand beside its cells, as a user runs it, on a tiny study."""
+
+import json
+import shutil
+
+import pytest
+from bus.benchmark import plan
+from bus.benchmark.per_image import per_image
+from bus.data import phantom
+from bus.data.pictures import synthetic_png
+from bus.data.study import Study
+
+TINY = ["--preset", "demo", "--method", "published", "--set", "channels=4", "--set", "blocks=1", "--pairs", "4"]
+LITE0 = ["--extractor", "efficientnet-lite0"]
+
+
+@pytest.fixture
+def study(finished_study, tmp_path):
+    shutil.copytree(finished_study, tmp_path / "study")
+    return Study.open(tmp_path / "study")
+
+
+@pytest.mark.usefixtures("few_steps", "in_process")
+def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_report(study, tmp_path, run_bus):
+    phantom.write_cohort(tmp_path / "elsewhere", 24, seed=9, size=48, scanner="linear-7")
+    (tmp_path / "theirs").mkdir()
+    for place, row in enumerate(study.rows_of(study.train(0), ["benign"])[: plan.needed(study, 0, "malignant")]):
+        (tmp_path / "theirs" / f"{place:03}.png").write_bytes(synthetic_png(study.pixels[row][:, ::-1]))
+    assert run_bus("gan", "train", "--study", per_image(study).path, *TINY)[0] == 0
+    command = [
+        "benchmark", "--study", study.path, "--preset", "demo", "--models", "simplecnn", "--jobs", 1, *LITE0,
+        "--arms", "original,oversampled,cyclegan,cyclegan:normal", "--dose", "0.5,1", "--synthetic", tmp_path / "theirs",
+        "--external", tmp_path / "elsewhere", "--inflation",
+    ]  # fmt: skip
+    code, text = run_bus(*command, "--dry-run")
+    assert code == 0 and "9 cells" in text and "7 to train" in text, "original and cyclegan are there already"
+    code, text = run_bus(*command)
+    assert code == 0, text
+    report = study.path / "report"
+    for page in ((report / "index.html").read_text(), (report / "report.md").read_text()):
+        for words in ("cyclegan:normal@0.5", "oversampled@0.5", "unverified", "External test", "What a split per image would have claimed"):
+            assert words in page, words
+    summary = json.loads((report / "summary.json").read_text())
+    assert len(summary["arms"]) == 9
+    code, text = run_bus(*command)
+    assert code == 0 and "Nothing to do: all 9 cells are done" in text
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_plan_of_ones_own_is_shown_run_and_done(study, tmp_path, run_bus):
+    path = tmp_path / "mine.toml"
+    path.write_text("title = 'Mine'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\naccuracy = 60\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n")
+    command = ["benchmark", "--study", study.path, "--plan", path, "--fold", "0,1", "--jobs", 1]
+    before = sorted(study.path.rglob("*"))
+    code, text = run_bus(*command, "--dry-run")
+    assert code == 0 and sorted(study.path.rglob("*")) == before
+    assert "Mine, split per image: 2 cells, 2 to train" in text and "Mine, folds by group: 4 cells, 4 to train" in text
+    code, text = run_bus(*command)
+    assert code == 0 and "plan-mine.html" in text
+    page = (study.path / "report" / "plan-mine.html").read_text()
+    assert "split per image" in page and "folds by group" in page and "60.0" in page
+    code, text = run_bus(*command, "--dry-run")
+    assert code == 0 and "2 cells, 0 to train" in text and "4 cells, 0 to train" in text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_steps")
+def test_first_weights_from_phantoms_and_the_readers_word_in_processes_of_their_own(study, run_bus):
+    command = ["benchmark", "--study", study.path, "--preset", "demo", "--models", "simplecnn", "--jobs", 2, *LITE0,
+               "--arms", "original,cyclegan", "--init", "phantom", "--set", "synthetic=confidence"]  # fmt: skip
+    code, text = run_bus(*command)
+    assert code == 0, text
+    assert len(list((study.path / "phantom-start").glob("*.safetensors"))) == 1
+    assert "no reader of synthetic malignant scans" in (study.path / "report" / "index.html").read_text()
+    assert "Nothing to do" in run_bus(*command)[1]
