@@ -16,15 +16,18 @@ DEEP = ("vgg19", "vgg16")  # a step takes six times as long as the others'
 
 
 class SimpleCNN(nn.Module):
-    """The seed project's network: four 3×3 convolutions, 10×10 average pooling, one linear layer."""
+    """The seed project's network: four 3×3 convolutions, 10×10 average pooling, one linear layer.
+
+    The greatest of four is taken before the ReLU, not after: the same values and gradients from a quarter of the work.
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(10),
+            nn.Conv2d(1, 64, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
+            nn.Conv2d(64, 128, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
+            nn.Conv2d(128, 256, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
+            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(10),
         )  # fmt: skip
         self.classifier = nn.Linear(256 * 10 * 10, classes)
 
