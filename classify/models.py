@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import ResNet18_Weights, VGG19_BN_Weights, resnet18, vgg16, vgg19_bn
 
 from ..errors import BusError, UsageError, did_you_mean
 
@@ -60,6 +59,8 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
 def _construct(model: str, classes: int) -> nn.Module:
     if model == "simplecnn":
         return SimpleCNN(classes)
+    from torchvision.models import resnet18, vgg19_bn  # late: it takes as long to import as torch
+
     if model == "resnet18":
         network = resnet18(num_classes=classes)
         network.conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
@@ -77,6 +78,8 @@ def _construct(model: str, classes: int) -> nn.Module:
 
 
 def _vgg16(classes: int) -> nn.Module:
+    from torchvision.models import vgg16
+
     network = vgg16(num_classes=classes)
     network.features[0] = nn.Conv2d(1, 64, 3, padding=1)
     network.avgpool = nn.AdaptiveAvgPool2d(2)
@@ -109,6 +112,8 @@ def check_init(models: tuple[str, ...], init: str) -> None:
 
 def _load_imagenet(network: nn.Module, model: str) -> None:
     """Take torchvision's ImageNet weights; the first layer's RGB kernels are summed, which is exact for grey scans."""
+    from torchvision.models import ResNet18_Weights, VGG19_BN_Weights
+
     weights = {"vgg19": VGG19_BN_Weights.IMAGENET1K_V1, "resnet18": ResNet18_Weights.IMAGENET1K_V1}[model]
     first = {"vgg19": "features.0.weight", "resnet18": "conv1.weight"}[model]
     try:

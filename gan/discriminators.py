@@ -46,7 +46,7 @@ class FrozenDepths(nn.Module):
         super().__init__()
         network = FrozenLite(LITE1)
         self.normalise, self.stem, self.blocks = Normalise(), network.stem, network.blocks
-        widths = [block.width for block in network.blocks]
+        widths = network.widths
         self.exits = {len(widths) - 1 - widths[::-1].index(width): place for place, width in enumerate(DEPTHS)}
         projections = [nn.Conv2d(width, PROJECTED, 1, bias=False) for width in DEPTHS]
         for projection in projections:

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from efficientnet_lite_pytorch import EfficientNet
@@ -52,7 +53,7 @@ class Folded(nn.Module):
 class FoldedBlock(nn.Module):
     """An inverted residual block of EfficientNet-Lite: widen, filter each channel, narrow, add the input."""
 
-    def __init__(self, block: nn.Module) -> None:
+    def __init__(self, block: Any) -> None:
         super().__init__()
         layers = [Folded(block._expand_conv, block._bn0, True)] if hasattr(block, "_expand_conv") else []
         layers += [Folded(block._depthwise_conv, block._bn1, True), Folded(block._project_conv, block._bn2, False)]
@@ -77,7 +78,8 @@ class FrozenLite(nn.Module):
         super().__init__()
         network = efficientnet(name)
         self.stem = Folded(network._conv_stem, network._bn0, True)
-        self.blocks = nn.ModuleList(FoldedBlock(block) for block in network._blocks)
+        blocks = [FoldedBlock(block) for block in network._blocks]
+        self.blocks, self.widths = nn.ModuleList(blocks), [block.width for block in blocks]
         self.last = Folded(network._conv_head, network._bn1, True)
         self.to(memory_format=torch.channels_last)
 

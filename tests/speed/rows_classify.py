@@ -31,7 +31,7 @@ def step(model: str, bench: Bench) -> Row:
     size, repeats = bench.size(64, 32), bench.size(REPEATS[model], 1)
     recipe = Recipe(model, 1000, batch=bench.size(32, 4))
     order = memory_format(model, compute.device)
-    network = build(model, CLASSES, "none", 0).to(compute.device, memory_format=order).train()
+    network = build(model, CLASSES, "none", 0).to(compute.device).to(memory_format=order).train()
     averaged, other = copy.deepcopy(network), build(model, CLASSES, "none", 0).train()
     descent, plain_descent = optimiser(network, recipe, fused=compute.fused), optimiser(other, recipe)
     rng, number = np.random.default_rng(0), iter(range(1000))
