@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser chaos fuzz lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality growth lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -38,6 +38,16 @@ SECONDS ?= 300
 fuzz: $(STAMP)  ## mutate scans, DICOM, zips and tables; installs atheris
 	$(BIN)/python -m pip install --quiet atheris
 	$(BIN)/python tests/fuzz.py $(SECONDS)
+
+ROWS ?= all
+speed: $(STAMP)  ## our work against what a user would run instead; on a quiet machine; ROWS=gan,classify for some
+	$(BIN)/python tests/speed/run.py --rows $(ROWS)
+
+speed-quality: $(STAMP)  ## normalised KID after 20 core-minutes, default against 2017; DATA=path to BUSI
+	$(BIN)/python tests/speed/quality.py --data "$(DATA)"
+
+growth: $(STAMP)  ## time and peak memory over the number of scans, their side, and cells
+	$(BIN)/python tests/speed/growth.py
 
 lock: $(STAMP)  ## requirements.lock anew from requirements.txt
 	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report .venv/report.json -r requirements.txt

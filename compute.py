@@ -23,6 +23,11 @@ class Compute:
         """Context in which matrix products and convolutions run in the chosen precision; losses belong outside."""
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
 
+    @property
+    def fused(self) -> bool:
+        """Whether optimisers update weights in one pass over memory; never run on other devices."""
+        return self.device in ("cpu", "cuda")
+
     def start(self) -> None:
         """Set torch's thread count of this process; call once before the work."""
         torch.set_num_threads(self.threads)
@@ -47,13 +52,26 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
 
 
 def fast_bfloat16(device: str) -> bool:
-    """Whether bfloat16 pays on `device`: hardware instructions for it exist (emulated ones are slower than float32)."""
+    """Whether bfloat16 pays on `device`: hardware instructions for it exist (emulated ones are slower than float32).
+
+    The processor is asked, not timed: the answer decides results, so it must not depend on what else runs.
+    """
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device == "cpu":
-        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+        return not {"avx512_bf16", "amx_bf16"}.isdisjoint(instructions())
     return False
+
+
+def instructions() -> set[str]:
+    """Names of the instruction sets that torch finds in this processor, such as avx2 and avx512_bf16."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        return {name for name, has in torch.cpu.get_capabilities().items() if has is True}
+    asked = {  # torch before 2.8
+        "avx2": "_is_avx2_supported", "avx512_f": "_is_avx512_supported", "avx512_bf16": "_is_avx512_bf16_supported",
+        "amx_bf16": "_is_amx_tile_supported",
+    }  # fmt: skip
+    return {name for name, question in asked.items() if getattr(torch.cpu, question, lambda: False)()}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

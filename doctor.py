@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from . import __version__
-from .compute import Compute, resolve
+from .compute import Compute, instructions, resolve
 
 SIDE = 512  # of the matrices in the probe: threads and vector units are busy, emulated bfloat16 takes no second
 REPEATS = 5
@@ -103,8 +103,7 @@ def _versions(names: tuple[str, ...]) -> dict[str, str | None]:
 
 
 def _processor(compute: Compute) -> Json:
-    flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    info = Path("/proc/cpuinfo")
+    info, found = Path("/proc/cpuinfo"), instructions()
     names = re.findall(r"model name\s*: (.+)", info.read_text()) if info.exists() else []
     gpu = torch.cuda.get_device_name() if compute.device == "cuda" else None
     why = "since the device has instructions for bfloat16, which is about twice as fast"
@@ -115,7 +114,7 @@ def _processor(compute: Compute) -> Json:
     return {
         "name": names[0] if names else platform.processor() or platform.machine(),
         "cores": compute.threads,
-        "instructions": [name for name in INSTRUCTIONS if flags.get(name)],
+        "instructions": [name for name in INSTRUCTIONS if name in found],
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "gpu": gpu,
         "why": why,

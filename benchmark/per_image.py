@@ -3,8 +3,6 @@
 import shutil
 from dataclasses import asdict, replace
 
-from sklearn.model_selection import train_test_split
-
 from .. import files
 from ..data.cohort import Scan
 from ..data.study import COLUMNS, Settings, Study
@@ -61,6 +59,8 @@ def split(labels: list[str], seed: int) -> list[int]:
     """Fold of every scan, in the seed project's shares, stratified by class."""
     total = len(labels)
     test, watch = (max(1, round(total * part / ALL)) for part in (TEST, VALIDATION))
+    from sklearn.model_selection import train_test_split  # late: it takes a second to import
+
     rest, tested = train_test_split(range(total), test_size=test, stratify=labels, random_state=seed)
     _, watched = train_test_split(rest, test_size=watch, stratify=[labels[row] for row in rest], random_state=seed)
     place = dict.fromkeys(tested, 0) | dict.fromkeys(watched, 1)

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import VGG, ResNet
 
 from ..data.store import Pixels
 from ..errors import BusError
@@ -23,10 +22,10 @@ Region = NDArray[np.bool_]
 
 BATCH = 64
 CELLS = 7  # of a map's side, if the network has such a layer; ResNet18's last one has 7 on the 224 px it was made for
-LAYERS: dict[type[nn.Module], dict[int, str]] = {  # stride → the last layer with it, the deepest first
-    SimpleCNN: {8: "features.10"},
-    VGG: {16: "features.51", 8: "features.38"},  # before pooling; with batch normalisation
-    ResNet: {32: "layer4", 16: "layer3", 8: "layer2"},
+LAYERS: dict[str, dict[int, str]] = {  # class of network → stride → the last layer with it, the deepest first
+    "SimpleCNN": {8: "features.10"},
+    "VGG": {16: "features.51", 8: "features.38"},  # before pooling; with batch normalisation
+    "ResNet": {32: "layer4", 16: "layer3", 8: "layer2"},
 }
 
 
@@ -37,10 +36,10 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
     apart, its heat lay on them no more than by chance (0.07 of it, area 0.06), that of the layer chosen here did (0.41).
     Where no layer has so many cells, as at 32 px, the shallowest one listed is taken (4×4).
     """
-    known = next((layers for kind, layers in LAYERS.items() if isinstance(network, kind)), None)
+    known = next((LAYERS[kind.__name__] for kind in type(network).__mro__ if kind.__name__ in LAYERS), None)
     if known is None:
         raise BusError(
-            f"Heat maps are made for {', '.join(kind.__name__ for kind in LAYERS)}, not {type(network).__name__}."
+            f"Heat maps are made for {', '.join(LAYERS)}, not {type(network).__name__}."
         )
     fitting = (name for stride, name in known.items() if size // stride >= CELLS)
     return network.get_submodule(next(fitting, list(known.values())[-1]))

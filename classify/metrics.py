@@ -7,10 +7,10 @@ average the same classes.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sklearn_metrics
 
 from ..errors import BusError
 
@@ -19,6 +19,13 @@ Floats = NDArray[np.floating]
 
 SPECIFICITY = 0.9
 COLLAPSED = 0.9  # share of the answers on one class from which a model counts as collapsed (DESIGN 5.7)
+
+
+def _sklearn() -> Any:
+    """scikit-learn's metrics, imported when they are used: a finished study answers without them, a second earlier."""
+    from sklearn import metrics
+
+    return metrics
 
 
 def answers(probabilities: Floats) -> NDArray[np.intp]:
@@ -57,7 +64,7 @@ def macro_f1(labels: Labels, probabilities: Floats, target: int) -> float | None
     if not len(labels):
         return None
     given, present = answers(probabilities), np.unique(labels)
-    return float(sklearn_metrics.f1_score(labels, given, labels=present, average="macro", zero_division=0.0))
+    return float(_sklearn().f1_score(labels, given, labels=present, average="macro", zero_division=0.0))
 
 
 def balanced_accuracy(labels: Labels, probabilities: Floats, target: int) -> float | None:
@@ -76,7 +83,7 @@ def target_auc(labels: Labels, probabilities: Floats, target: int) -> float | No
     positive = labels == target
     if positive.all() or not positive.any():
         return None
-    return float(sklearn_metrics.roc_auc_score(positive, probabilities[:, target]))
+    return float(_sklearn().roc_auc_score(positive, probabilities[:, target]))
 
 
 def sensitivity_at_specificity(labels: Labels, probabilities: Floats, target: int) -> float | None:
@@ -87,7 +94,7 @@ def sensitivity_at_specificity(labels: Labels, probabilities: Floats, target: in
     positive = labels == target
     if positive.all() or not positive.any():
         return None
-    false, true, _ = sklearn_metrics.roc_curve(positive, probabilities[:, target], drop_intermediate=False)
+    false, true, _ = _sklearn().roc_curve(positive, probabilities[:, target], drop_intermediate=False)
     return float(true[false <= 1 - SPECIFICITY + 1e-9].max())
 
 
@@ -117,7 +124,7 @@ def roc_curve(parts: Sequence[tuple[Labels, Floats]], target: int, points: int =
     for labels, probabilities in parts:
         positive = labels == target
         if positive.any() and not positive.all():
-            false, true, _ = sklearn_metrics.roc_curve(positive, probabilities[:, target])
+            false, true, _ = _sklearn().roc_curve(positive, probabilities[:, target])
             curves.append(np.interp(grid, false, true))
     return list(zip(grid.tolist(), np.mean(curves, axis=0).tolist(), strict=True)) if curves else []
 

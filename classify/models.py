@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import ResNet18_Weights, VGG19_BN_Weights, resnet18, vgg16, vgg19_bn
 
 from ..errors import BusError, UsageError, did_you_mean
 
@@ -16,15 +15,18 @@ DEEP = ("vgg19", "vgg16")  # a step takes six times as long as the others'
 
 
 class SimpleCNN(nn.Module):
-    """The seed project's network: four 3×3 convolutions, 10×10 average pooling, one linear layer."""
+    """The seed project's network: four 3×3 convolutions, 10×10 average pooling, one linear layer.
+
+    The greatest of four is taken before the ReLU, not after: the same values and gradients from a quarter of the work.
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(10),
+            nn.Conv2d(1, 64, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
+            nn.Conv2d(64, 128, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
+            nn.Conv2d(128, 256, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
+            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(10),
         )  # fmt: skip
         self.classifier = nn.Linear(256 * 10 * 10, classes)
 
@@ -57,6 +59,8 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
 def _construct(model: str, classes: int) -> nn.Module:
     if model == "simplecnn":
         return SimpleCNN(classes)
+    from torchvision.models import resnet18, vgg19_bn  # late: it takes as long to import as torch
+
     if model == "resnet18":
         network = resnet18(num_classes=classes)
         network.conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
@@ -74,6 +78,8 @@ def _construct(model: str, classes: int) -> nn.Module:
 
 
 def _vgg16(classes: int) -> nn.Module:
+    from torchvision.models import vgg16
+
     network = vgg16(num_classes=classes)
     network.features[0] = nn.Conv2d(1, 64, 3, padding=1)
     network.avgpool = nn.AdaptiveAvgPool2d(2)
@@ -106,6 +112,8 @@ def check_init(models: tuple[str, ...], init: str) -> None:
 
 def _load_imagenet(network: nn.Module, model: str) -> None:
     """Take torchvision's ImageNet weights; the first layer's RGB kernels are summed, which is exact for grey scans."""
+    from torchvision.models import ResNet18_Weights, VGG19_BN_Weights
+
     weights = {"vgg19": VGG19_BN_Weights.IMAGENET1K_V1, "resnet18": ResNet18_Weights.IMAGENET1K_V1}[model]
     first = {"vgg19": "features.0.weight", "resnet18": "conv1.weight"}[model]
     try:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from .recipe import Recipe as Recipe
 from .recipe import optimiser as make_optimiser
 
 EVALUATION_BATCH = 64
+ROOM = 0.25  # of a graphics card's free memory that the scans may take
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Examples:
     keys: Sequence[int]
     real: int | None = None  # so many at the beginning are the fold's own scans, the rest was added; None: all are
     confidence: NDArray[np.float32] | None = None  # what each scan counts in the loss (N, 0–1) with `confidence`; None: 1
+    kept: Tensor | None = None  # `pixels` on a graphics card; None: they are sent a batch at a time
 
     @property
     def own(self) -> int:
@@ -61,10 +63,12 @@ def fit(
     the schedule `plateau`, no others look at them; `first` is a file with the first weights, instead of `recipe.init`.
     """
     begun = time.monotonic()
-    network = build(recipe.model, classes, first or recipe.init, seed).to(compute.device)
-    averaged = build(recipe.model, classes, "none", seed).to(compute.device)
+    examples = on_device(examples, compute)
+    order = memory_format(recipe.model, compute.device)
+    network = build(recipe.model, classes, first or recipe.init, seed).to(compute.device).to(memory_format=order)
+    averaged = build(recipe.model, classes, "none", seed).to(compute.device).to(memory_format=order)
     averaged.load_state_dict(network.state_dict())
-    optimiser = make_optimiser(network, recipe)
+    optimiser = make_optimiser(network, recipe, fused=compute.fused)
     plateau = ReduceLROnPlateau(optimiser, factor=GAMMA, patience=PATIENCE)
     weights = class_weights(examples.labels, classes) if recipe.weighted else torch.ones(classes)
     weights = weights.to(compute.device)
@@ -86,6 +90,21 @@ def fit(
     return Outcome(averaged.eval(), losses, time.monotonic() - begun)
 
 
+def on_device(examples: Examples, compute: Compute) -> Examples:
+    """The same examples, their pixels moved to the graphics card once, if there is one with room for them."""
+    if compute.device != "cuda" or examples.pixels.nbytes > ROOM * torch.cuda.mem_get_info()[0]:
+        return examples
+    return replace(examples, kept=torch.from_numpy(examples.pixels).to(compute.device))
+
+
+def memory_format(model: str, device: str) -> torch.memory_format:
+    """How feature maps lie in memory: channels last on graphics cards, and for SimpleCNN's large maps on processors too.
+
+    Processors compute the deeper networks' maps faster that way as well, but the gradients of their weights slower.
+    """
+    return torch.channels_last if device == "cuda" or model == "simplecnn" else torch.contiguous_format
+
+
 def set_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
     """Give all weights the learning rate `value`."""
     for group in optimiser.param_groups:
@@ -98,7 +117,7 @@ def step_loss(
     """The loss of one training step on the batch that (step, seed) decide; `weights` are the classes'."""
     step, seed = place
     rows, turns = batch_rows(shown(examples, recipe, step), recipe.batch, step, seed)
-    images = augment(examples, rows, turns, seed, recipe).to(compute.device)
+    images = augment(examples, rows, turns, seed, recipe, compute.device)
     labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
     with compute.autocast():
         logits = network(images)
@@ -155,20 +174,21 @@ def batch_rows(count: int, batch: int, step: int, seed: int) -> tuple[NDArray[np
 
 
 def augment(
-    examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int, recipe: Recipe
+    examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int, recipe: Recipe, device: str = "cpu"
 ) -> Tensor:
     """Augmented scans B×1×S×S in [0, 1]: flip left to right, small affine, gain, contrast, speckle; never upside down.
 
     What happens to a scan depends on (seed, its key, how often it was shown), not on the arm or the batch.
     """
-    images = torch.from_numpy(examples.pixels[rows]).float().div_(255).unsqueeze(1)
+    grey = torch.from_numpy(examples.pixels[rows]) if examples.kept is None else examples.kept[torch.from_numpy(rows)]
+    images = grey.to(device).float().div_(255).unsqueeze(1)
     if not recipe.augment:
         return images
     draws = np.stack([
         np.random.default_rng((seed, 11, examples.keys[row], turn)).uniform(-1, 1, 8)
         for row, turn in zip(rows, turns, strict=True)
     ]).astype(np.float32)  # fmt: skip
-    flip, turn, scale, right, down, gain, contrast, _ = torch.from_numpy(draws).unbind(1)
+    flip, turn, scale, right, down, gain, contrast, _ = torch.from_numpy(draws).to(device).unbind(1)
     angle, zoom, mirror = turn * math.radians(10), 1 + 0.1 * scale, torch.where(flip < 0, -1.0, 1.0)
     theta = torch.stack([
         torch.stack([mirror * angle.cos() / zoom, -angle.sin() / zoom, 0.08 * right], 1),
@@ -180,7 +200,7 @@ def augment(
     contrast, gain = (1 + 0.2 * contrast)[:, None, None, None], (1 + 0.15 * gain)[:, None, None, None]
     gained = ((moved - mean) * contrast + mean).mul(gain)
     if recipe.speckle:
-        gained = gained * (1 + recipe.speckle * _speckle(examples, rows, turns, seed))
+        gained = gained * (1 + recipe.speckle * _speckle(examples, rows, turns, seed).to(device))
     return gained.clamp(0, 1)
 
 
@@ -214,7 +234,7 @@ def recalibrate(averaged: nn.Module, examples: Examples, recipe: Recipe, compute
     batches = (batch_rows(examples.own, recipe.batch, step, seed) for step in range(recipe.recalibration))
     if recipe.recalibration:
         with compute.autocast():
-            update_bn((augment(examples, rows, turns, seed, recipe) for rows, turns in batches), averaged, torch.device(compute.device))
+            update_bn((augment(examples, rows, turns, seed, recipe, compute.device) for rows, turns in batches), averaged)
 
 
 @torch.inference_mode()

@@ -61,7 +61,7 @@ class Entry:
     shape: tuple[int, int]  # native height and width, px
     box: Box
     place: int  # in the order of reading, under which its square is kept
-    descriptor: np.ndarray  # for the near-duplicate detector
+    descriptor: np.ndarray  # for the near-duplicate detector; empty where the group is known and nobody asks
     group: str | None  # as the user or the simulation gave it
     fold: int | None
 
@@ -105,7 +105,7 @@ def read_listing(
 
     def read(place: int) -> Entry:
         scan = listing.scans[place]
-        entry, square = look(scan, scans.read_scan(listing, scan), size, place)
+        entry, square = look(scan, scans.read_scan(listing, scan), size, place, describe=scan.group is None)
         keep(place, square)
         try:
             mask = scans.read_mask(listing, scan, entry.shape) if keep_mask else None
@@ -140,7 +140,7 @@ def read_phantoms(
     for place, spec in enumerate(phantom.specs(count, seed=seed)):
         made = phantom.simulate(spec)
         scan = scans.ScanFile(made.file, made.label, group=made.group)
-        entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, place)
+        entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, place, describe=False)
         keep(place, square)
         keep_mask(place, letterbox_mask(made.mask > 0, size))
         entries.append(entry)
@@ -148,13 +148,16 @@ def read_phantoms(
     return Data("phantom", by_content(entries), [])
 
 
-def look(scan: scans.ScanFile, rgb: Pixels, size: int, place: int = 0) -> tuple[Entry, Pixels]:
+def look(
+    scan: scans.ScanFile, rgb: Pixels, size: int, place: int = 0, *, describe: bool = True
+) -> tuple[Entry, Pixels]:
     """What a study keeps of one decoded scan (H×W×3 uint8), and its letterboxed square of `size` px."""
     grey = scans.to_grey(rgb)
     square, box = letterbox(grey, size)
     digest = sha256_bytes(np.ascontiguousarray(rgb).data)
     shape = (grey.shape[0], grey.shape[1])
-    return Entry(scan.file, scan.label, digest, shape, box, place, groups.describe(grey), scan.group, scan.fold), square
+    descriptor = groups.describe(grey) if describe else np.zeros(0, np.int8)
+    return Entry(scan.file, scan.label, digest, shape, box, place, descriptor, scan.group, scan.fold), square
 
 
 def by_content(entries: Iterable[Entry]) -> list[Entry]:

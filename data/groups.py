@@ -71,11 +71,11 @@ def near_duplicates(descriptors: Descriptors, *, block: int = 512) -> list[int]:
     unique, place = np.unique(descriptors, axis=0, return_inverse=True)  # sorted: the same work whatever the order
     place = place.ravel()
     pairs = _likely_pairs(_coarse(unique), block)
-    thumbnails = unique.reshape(-1, SIDE, SIDE).astype(np.float32)
+    thumbnails = unique.reshape(-1, SIDE, SIDE)
     joined = [
         (first, second)
         for first, second, compared in pairs
-        if _correlation(thumbnails[first], thumbnails[second], *compared) >= THRESHOLD
+        if _correlation(thumbnails[first].astype(np.float32), thumbnails[second].astype(np.float32), *compared) >= THRESHOLD
     ]
     rows, columns = np.array(joined, int).reshape(-1, 2).T
     graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(unique),) * 2)

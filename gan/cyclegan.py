@@ -43,7 +43,7 @@ class CycleGAN:
         self.optimisers = {
             kind: torch.optim.Adam(
                 [parameter for name in names[kind] for parameter in self.networks[name].parameters()],
-                lr=config.learning_rate, betas=betas[kind],
+                lr=config.learning_rate, betas=betas[kind], fused=compute.fused,
             )
             for kind in names
         }  # fmt: skip

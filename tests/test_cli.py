@@ -344,6 +344,16 @@ def test_synthetic_scans_come_with_a_datasheet(finished):
     assert "bus gan train --study study --size 32 --k 3 --fold 0 --gan-seed 0 --preset demo --pairs 8\n" in text
 
 
+def test_what_a_finished_study_does_not_need_is_not_imported():
+    """Torchvision takes as long to import as torch, scikit-learn half as long."""
+    code = (
+        "import sys, bus.benchmark.pipeline, bus.gan.workflow\n"
+        "print({'torchvision', 'sklearn', 'matplotlib', 'torch_fidelity'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_help_is_grouped_and_every_command_shows_an_example(run_bus):
     from bus.cli import app
     from typer.main import get_command

@@ -58,3 +58,22 @@ def test_weights_that_cannot_be_had_are_explained(monkeypatch, tmp_path):
         models.build("resnet18", 3, str(tmp_path / "other.safetensors"), 0)
     with pytest.raises(UsageError, match="simplecnn, vgg19, resnet18"):
         models.build("alexnet", 3, "none", 0)
+
+
+def test_simplecnn_is_the_seed_projects_network_value_for_value_and_gradient_for_gradient():
+    network = models.build("simplecnn", 3, "none", 0)
+    convolutions = [layer for layer in network.features if isinstance(layer, torch.nn.Conv2d)]
+    scans, found = torch.rand(2, 1, 32, 32), []
+    for forward in (network, lambda x: seeds_order(convolutions, network.classifier, x)):
+        network.zero_grad()
+        answer = forward(scans)
+        answer.square().sum().backward()
+        found.append([answer, *(parameter.grad.clone() for parameter in network.parameters())])
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
+
+
+def seeds_order(convolutions, classifier, x):
+    """The ReLU before the pooling, as in the seed project."""
+    for convolution in convolutions[:3]:
+        x = torch.nn.functional.max_pool2d(convolution(x).relu(), 2)
+    return classifier(torch.nn.functional.adaptive_avg_pool2d(convolutions[3](x).relu(), 10).flatten(1))

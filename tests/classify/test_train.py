@@ -228,6 +228,30 @@ def test_a_recipe_gets_the_optimiser_it_names(name):
     assert found.param_groups[0]["lr"] == PLAIN.learning_rate
 
 
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_one_pass_over_memory_updates_weights_as_several_do(name):
+    weights = []
+    for fused in (True, False):
+        torch.manual_seed(0)
+        network = torch.nn.Linear(50, 3)
+        descent = optimiser(network, replace(PLAIN, optimiser=name), fused=fused)
+        for step in range(20):
+            descent.zero_grad()
+            network(torch.full((4, 50), 0.1 * step)).square().sum().backward()
+            descent.step()
+        weights.append(network.weight.detach())
+    torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("speckle", [0.0, 0.3])
+def test_scans_kept_on_a_device_are_augmented_like_those_sent_there(speckle):
+    sent, recipe = spots(8), replace(PLAIN, speckle=speckle)
+    kept = replace(sent, kept=torch.from_numpy(sent.pixels))
+    place = (np.array([5, 0, 5]), [0, 1, 2], 0, recipe)
+    assert torch.equal(augment(sent, *place), augment(kept, *place))
+    assert train.on_device(sent, CPU) is sent
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({"lerning_rate": 1}, "did you mean learning_rate"), ({"synthetic": "last"}, "expected mixed or first or weighted"),

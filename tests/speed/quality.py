@@ -1,0 +1,70 @@
+"""`make speed-quality DATA=path`: the default translator against CycleGAN of 2017 after the same processor time.
+
+    python tests/speed/quality.py --data PATH [--minutes 20] [--methods projected,published] [--out DIR]
+
+Each method gets a study of the development data (--inner 0) and as many pairs as it manages in so many core-minutes, its
+whole schedule included: a step is measured first, and the pairs follow from it. One thread each, so that core-minutes are
+processor minutes; what was really spent stands beside the score. The result of a method is written as soon as it is there.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from bus import files
+from bus.compute import Compute, resolve
+from bus.data.study import Study, open_or_create
+from bus.gan import train
+from bus.gan.config import METHODS
+from bus.gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
+from measure import machine
+
+STEPS = 10  # that are measured
+
+
+def main() -> None:
+    """Train and score each method, then print what both reached."""
+    parser = argparse.ArgumentParser(prog="tests/speed/quality.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", required=True, help="what bus takes as --data; BUSI, or phantom to try it")
+    parser.add_argument("--minutes", type=float, default=20.0, help="core-minutes for each method")
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--gan-seed", type=int, default=0)
+    parser.add_argument("--n", type=int, default=300, help="synthetic scans that are scored")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--out", type=Path, default=Path("build/speed"))
+    asked = parser.parse_args()
+    compute = Compute("cpu", resolve("cpu").precision, 1)
+    place = asked.out / "quality.json"
+    for method in asked.methods.split(","):
+        study = open_or_create(asked.out / f"quality-{method}", {"data": asked.data, "inner": 0, "size": asked.size})
+        found = reach(study, method, compute, asked)
+        known = files.read_json(place) if place.exists() else {}
+        files.write_json(place, known | {f"{method} seed {asked.gan_seed}": found | {"machine": machine(compute)}})
+    for name, found in files.read_json(place).items():
+        kid = found["kid"] and "{mean:.2f} ± {spread:.2f}".format(**found["kid"])
+        print(f"{name}: normalised KID {kid} after {found['pairs']:,} pairs, {found['core_minutes']:.1f} core-minutes")
+    print(f"Written: {place}")
+
+
+def reach(study: Study, method: str, compute: Compute, asked: argparse.Namespace) -> dict[str, Any]:
+    """Train one method for its core-minutes and score what it makes."""
+    wish = {"fold": 0, "target": study.target, "seed": asked.gan_seed, "preset": "quick"}
+    config, _ = plan_gan(study, compute, ask=Ask(method=method), insist=True, **wish)
+    step = train.time_step(study, config, compute, STEPS)
+    pairs = max(config.batch, round(60 * asked.minutes / step) * config.batch)
+    config, _ = plan_gan(study, compute, ask=Ask(method=method, pairs=pairs), insist=True, redo=True, **wish)
+    begun = time.process_time()
+    train_gan(study, config, compute, redo=True)
+    spent = time.process_time() - begun
+    make_scans(study, compute, fold=0, target=study.target, gan_seed=asked.gan_seed, count=asked.n,
+               judge=Judge("efficientnet-lite0"))  # fmt: skip
+    scores = files.read_json(study.synth_path(0, study.target, asked.gan_seed) / "scores.json")
+    return {
+        "step": step, "pairs": pairs, "core_minutes": spent / 60, "kid": (scores["kid"] or {}).get("normalised"),
+        "reader": scores["reader"], "warnings": [warning["name"] for warning in scores["warnings"]],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

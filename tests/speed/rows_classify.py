@@ -1,0 +1,98 @@
+"""Rows of the classifiers: a training step as a cell does it, and as a notebook does it; many small cells at once."""
+
+import copy
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import plain
+import torch
+from bus.benchmark import plan, run
+from bus.benchmark.arms import parse
+from bus.classify.models import TITLES, build
+from bus.classify.recipe import Recipe, optimiser
+from bus.classify.train import Examples, memory_format, move_average, step_loss
+from bus.compute import Compute
+from bus.data import phantom
+from bus.data.study import Study, open_or_create
+from measure import Bench, Row, threads
+
+CLASSES = 3
+FILES, NATIVE = 96, 500  # scans that are opened one by one, px: about the side of a scan of BUSI
+REPEATS = {"simplecnn": 7, "resnet18": 7, "vgg19": 3}
+
+
+def step(model: str, bench: Bench) -> Row:
+    """One training step with one thread, as in a cell, against decoding every scan in every epoch, in float32."""
+    compute = Compute(bench.compute.device, bench.compute.precision, 1)
+    size, repeats = bench.size(64, 32), bench.size(REPEATS[model], 1)
+    recipe = Recipe(model, 1000, batch=bench.size(32, 4))
+    order = memory_format(model, compute.device)
+    network = build(model, CLASSES, "none", 0).to(compute.device).to(memory_format=order).train()
+    averaged, other = copy.deepcopy(network), build(model, CLASSES, "none", 0).train()
+    descent, plain_descent = optimiser(network, recipe, fused=compute.fused), optimiser(other, recipe)
+    rng, number = np.random.default_rng(0), iter(range(1000))
+    examples = Examples(rng.integers(0, 256, (500, size, size), np.uint8), rng.integers(0, CLASSES, 500), list(range(500)))
+    batches = plain.labelled_batches(class_folders(bench, bench.size(FILES, 12)), size, recipe.batch)
+
+    def ours() -> None:
+        loss = step_loss(network, examples, recipe, compute, (next(number), 0), torch.ones(CLASSES, device=compute.device))
+        descent.zero_grad(set_to_none=True)
+        loss.backward()
+        descent.step()
+        move_average(averaged, network, 0.99)
+
+    with threads(1):
+        found = bench.interleave(repeats, ours, lambda: plain.classifier_step(other, plain_descent, *next(batches)))
+        row = Row(
+            f"classify-{model}", f"training step of {TITLES[model]} ({size} px, batch {recipe.batch})", *found,
+            "ImageFolder, PIL in every epoch, float32", repeats, 1, compute.precision,
+        )  # fmt: skip
+        return bench.share(row, ours)
+
+
+def class_folders(bench: Bench, count: int) -> Path:
+    """Phantoms as class folders of PNG files of BUSI's size, without masks and tables; made once a run."""
+    folder = bench.folder / f"classes-{count}"
+    if not folder.exists():
+        phantom.write_cohort(folder, count, size=bench.size(NATIVE, 128), jobs=bench.compute.threads)
+        for path in [*folder.rglob("*_mask*.png"), *folder.glob("*.csv")]:
+            path.unlink()
+    return folder
+
+
+def cells(bench: Bench) -> Row:
+    """Twelve small cells: one after another, as many at once as there are cores, and one at a time with all threads."""
+    jobs, seconds = bench.compute.threads, {}
+    begun = bench.folder / "cells"
+    shutil.rmtree(begun, ignore_errors=True)
+    count, size = bench.size(240, 60), bench.size(64, 32)
+    open_or_create(begun / "study", {"size": size, "k": 3}, phantoms=count)
+    steps = dict(plan.STEPS)
+    plan.STEPS["demo"] = (bench.size(20, 2), 2)
+    try:
+        for name, (at_once, each) in {"one": (1, 1), "many": (jobs, 1), "wide": (1, jobs)}.items():
+            place = begun / name
+            shutil.copytree(begun / "study", place)
+            study = Study.open(place)
+            arms = tuple(map(parse, ("original", "weighted", "oversampled")))
+            wish = plan.Wish((0,), arms, ("simplecnn",), bench.size(4, 1), "demo")
+            asked = plan.cells(study, wish, Compute("cpu", bench.compute.precision, 1))
+            seconds[name] = _wall(partial(run.run, study, asked, jobs=at_once, threads=each, keep_weights=False))
+    finally:
+        plan.STEPS.update(steps)
+    return Row(
+        "cells", f"{len(asked)} cells of SimpleCNN, {bench.size(20, 2)} steps each, {size} px", seconds["many"], seconds["one"],
+        "one job", 1, jobs, bench.compute.precision, parts={f"one job with {jobs} threads": seconds["wide"]},
+        note=f"ours: {jobs} jobs of one thread; processes start in this time; wall clock",
+    )  # fmt: skip
+
+
+def _wall(work: Callable[[], object]) -> float:
+    """Seconds of one call, whatever the clock of the other rows: the work is done in other processes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun

@@ -1,0 +1,133 @@
+"""Rows of the translator: the published step against its plain form, the default's step and who takes its time."""
+
+import copy
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import plain
+import torch
+from bus.compute import Compute
+from bus.data import phantom
+from bus.gan import train
+from bus.gan.config import METHODS, PRESETS, GanConfig
+from bus.gan.cyclegan import SIDES, CycleGAN
+from measure import Bench, Row, threads
+from torch import Tensor
+
+FILES = 64  # scans that are opened one by one
+NATIVE = 500  # px, about the side of a scan of BUSI
+
+
+def config(method: str, compute: Compute, **changes: Any) -> GanConfig:
+    """A translator's configuration without a study."""
+    base = GanConfig(
+        target="malignant", sources=("benign",), fold=0, seed=0, size=64, preset="quick", method=method, pairs=6_000,
+        **METHODS[method], precision=compute.precision, threads=compute.threads, device=compute.device, training_pixels="",
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def paper(bench: Bench) -> Row:
+    """The published architecture and batch: ours against separate passes in float32 with a file opened for each scan."""
+    switches = {name: value for name, value in PRESETS["paper"].items() if name != "epochs"}
+    changes = switches | ({"channels": 8, "blocks": 1} if bench.tiny else {}) | {"preset": "paper"}
+    chosen = config("published", bench.compute, **changes)
+    files, pools = _scans(bench)
+    ours = train.Run(bench.folder, CycleGAN(chosen, bench.compute), pools)
+    networks = copy.deepcopy(ours.model.networks)
+    judges = [_Patch(networks[f"discriminator_{side}"]) for side in SIDES]
+    theirs = plain.PublishedStep(networks["to_target"], networks["to_source"], *judges)
+    batches = [plain.scans_one_by_one(files[side], chosen.size, chosen.batch) for side in ("source", "target")]
+    with threads(bench.compute.threads):
+        found = bench.interleave(bench.size(9, 2), lambda: train._step(ours), lambda: theirs(*map(next, batches)))
+        row = Row(
+            "gan", f"CycleGAN step, published architecture ({chosen.channels} channels, {chosen.blocks} blocks, {chosen.size} px), batch 1",
+            *found, "float32, separate passes, PIL for each scan", bench.size(9, 2), bench.compute.threads, chosen.precision,
+        )  # fmt: skip
+        return bench.share(row, lambda: train._step(ours))
+
+
+class _Patch(torch.nn.Module):
+    """The published discriminator inside ours: pixels in, one field of scores out."""
+
+    def __init__(self, discriminator: torch.nn.Module) -> None:
+        super().__init__()
+        self.inside = discriminator
+
+    def forward(self, scans: Tensor) -> Tensor:
+        return self.inside([scans])[0]
+
+
+def _scans(bench: Bench) -> tuple[dict[str, list[Path]], dict[str, Any]]:
+    """Phantoms as PNG files of BUSI's size, and as squares in memory, by side."""
+    folder = bench.folder / "native"
+    folder.mkdir(exist_ok=True)
+    files: dict[str, list[Path]] = {side: [] for side in SIDES}
+    pools: dict[str, list[Any]] = {side: [] for side in SIDES}
+    for number, spec in enumerate(phantom.specs(bench.size(FILES, 8), size=bench.size(NATIVE, 128), paired=True)):
+        made, side = phantom.simulate(spec), SIDES[number % 2]
+        files[side].append(folder / f"{number}.png")
+        cv2.imwrite(str(files[side][-1]), made.pixels)
+        pools[side].append(cv2.resize(made.pixels, (64, 64), interpolation=cv2.INTER_AREA))
+    return files, {side: np.stack(found) for side, found in pools.items()}
+
+
+def default(bench: Bench) -> Row:
+    """The default translator's step, and what each network of it takes by itself."""
+    chosen = config("projected", bench.compute, **({"channels": 8, "blocks": 1} if bench.tiny else {}), phantoms=0.0)
+    pools = {side: np.random.default_rng(0).integers(0, 256, (32, 64, 64), np.uint8) for side in SIDES}
+    run = train.Run(bench.folder, CycleGAN(chosen, bench.compute), pools)
+    works = parts(run.model)
+    with threads(bench.compute.threads):
+        whole, *each = bench.interleave(bench.size(7, 2), lambda: train._step(run), *works.values())
+        row = Row(
+            "gan-default", f"step of the default translator ({chosen.size} px, batch {chosen.batch})", whole,
+            repeats=bench.size(7, 2), threads=bench.compute.threads, precision=chosen.precision,
+            parts=dict(zip(works, each, strict=True)), note="parts: each by itself, forwards and backwards",
+        )  # fmt: skip
+        return bench.share(row, lambda: train._step(run))
+
+
+def parts(model: CycleGAN) -> dict[str, Callable[[], object]]:
+    """What a step of the default does, cut by network; the shapes are those of a step."""
+    rng, size, batch = np.random.default_rng(0), model.config.size, model.config.batch
+    scans = {side: torch.rand(batch, 1, size, size, device=model.compute.device) * 2 - 1 for side in SIDES}
+    both = {side: torch.cat([scans[side], scans[side]]) for side in SIDES}
+    with torch.no_grad():
+        maps = model._look(scans, rng)
+
+    def generators() -> None:
+        with model.compute.autocast():
+            for side in SIDES:
+                network = model.networks[f"to_{side}"]
+                made = network(both[side]).float().square().mean() + network(scans[side].requires_grad_()).float().square().mean()
+                made.backward()
+
+    def eyes() -> None:
+        with model.compute.autocast():
+            seen = model._look({side: scans[side].requires_grad_() for side in SIDES}, rng)
+            sum(place.float().square().mean() for place in itertools.chain(*seen.values())).backward()
+            with torch.no_grad():
+                model._look(scans, rng)
+
+    def heads() -> None:
+        with model.compute.autocast():
+            for side in SIDES:
+                network = model.networks[f"discriminator_{side}"].requires_grad_(False)
+                fields = network([place.detach().requires_grad_() for place in maps[side]])
+                sum(field.float().square().mean() for field in fields).backward()
+                network.requires_grad_(True)
+                fields = network([torch.cat([place, place]).detach() for place in maps[side]])
+                sum(field.float().square().mean() for field in fields).backward()
+
+    def updates() -> None:
+        for optimiser in model.optimisers.values():
+            optimiser.step()
+        model._average()
+
+    return {"generators": generators, "frozen network": eyes, "discriminators": heads, "updates": updates}
