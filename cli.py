@@ -89,7 +89,7 @@ PresetName = Annotated[
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done, for how long, and stop.", rich_help_panel=WORK)
+    bool, typer.Option("--dry-run", metavar="", help="Say what would be done, for how long, and stop.", rich_help_panel=WORK)
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=COMPUTE)]
 Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.", rich_help_panel=COMPUTE)]
@@ -105,7 +105,7 @@ FoldText = Annotated[str, typer.Option("--fold", help="0, or 0,2, or all.", rich
 FoldOrNone = Annotated[
     str,
     typer.Option(
-        "--fold", help="0, or 0,2, or all; none trains on every scan (no benchmark then).", rich_help_panel=WORK
+        "--fold", help="0, or 0,2, or all; none: all scans, without a test part (no benchmark then).", rich_help_panel=WORK
     ),
 ]
 
@@ -121,8 +121,22 @@ def _machine(asked: bool) -> bool:
 
 Json = Annotated[
     bool,
-    typer.Option("--json", callback=_machine, help="Print the answer as JSON, everything else on stderr.", rich_help_panel=WORK),
+    typer.Option("--json", metavar="", callback=_machine, help="Print the answer as JSON, everything else on stderr.", rich_help_panel=WORK),
 ]  # fmt: skip
+
+
+def _hush(asked: bool) -> bool:
+    """Callback of --quiet: from here on only results and errors are said."""
+    if asked:
+        from .console import results, speak
+
+        speak(quiet=True, machine=results.stderr)
+    return asked
+
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", metavar="", callback=_hush, help="Say nothing but results and errors.")
+]
 
 
 def _print_json(content: Any) -> None:
@@ -133,7 +147,10 @@ def _study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "
     """Open or create the study and show what every reader must know about its data."""
     from .console import Bars, console
     from .data import study as studies
+    from .gan.config import check_preset
 
+    if preset:
+        check_preset(preset)
     new = not (path / "study.json").exists()
     phantoms = 240 if preset == "demo" else studies.PHANTOMS
     with Bars("Reading scans") as bars:
@@ -214,9 +231,9 @@ def gan_train(
     pairs: Annotated[int | None, typer.Option(help="Pairs of scans to show, instead of the preset's.", min=1, rich_help_panel=WORK)] = None,
     method: Annotated[str | None, typer.Option(help="projected, or published (CycleGAN of 2017); projected unless --preset paper.", rich_help_panel=WORK)] = None,
     switches: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one switch of the method (docs/translator.md); may be repeated.", rich_help_panel=WORK)] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the curves for TensorBoard too (an extra).", rich_help_panel=WORK)] = False,
-    redo: Annotated[bool, typer.Option("--redo", help="Set the old translator and its scans aside and start anew.", rich_help_panel=WORK)] = False,
-    dry_run: DryRun = False, device: Device = "auto", precision: Precision = "auto",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", metavar="", help="Write the curves for TensorBoard too (an extra).", rich_help_panel=WORK)] = False,
+    redo: Annotated[bool, typer.Option("--redo", metavar="", help="Set the old translator and its scans aside and start anew.", rich_help_panel=WORK)] = False,
+    dry_run: DryRun = False, device: Device = "auto", precision: Precision = "auto", quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Train a CycleGAN on the training part of a fold. The same command goes on where it stopped."""
     from .compute import resolve
@@ -249,7 +266,7 @@ def gan_score(
     real: Annotated[Path | None, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)] = None,
     study: StudyPath = Path("study"), fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
     size: Annotated[int, typer.Option(help="Side to which the scans of two folders are letterboxed, in pixels.", min=32)] = 64,
-    extractor: Extractor = "auto", fid_weights: FidWeights = None, as_json: Json = False,
+    extractor: Extractor = "auto", fid_weights: FidWeights = None, as_json: Json = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Score a study's synthetic scans, or compare any two folders: FID or FD, KID, precision, recall, density, coverage."""
     from .compute import resolve
@@ -285,20 +302,19 @@ def synth(
     confidence: Annotated[float | None, typer.Option(min=0, max=1, help="Keep only scans to which the cross-fitted reader gives at least this probability of the class; all unless given.", rich_help_panel=WORK)] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Set the old scans aside and make others.", rich_help_panel=WORK)] = False,
     extractor: Extractor = "auto", fid_weights: FidWeights = None,
-    device: Device = "auto", precision: Precision = "auto", as_json: Json = False,
+    device: Device = "auto", precision: Precision = "auto", as_json: Json = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Make synthetic scans of the target class, each with its provenance, and score them."""
     from .compute import resolve
     from .gan import workflow
 
-    compute = resolve(device, precision)
+    compute, judge = resolve(device, precision), workflow.Judge(extractor, fid_weights)
     opened = _open(study)
     numbers, to = _folds(fold, opened), to or opened.target
     for number in numbers:
         workflow.make_scans(
-            opened, compute, fold=number, target=to, gan_seed=gan_seed, count=n,
-            judge=workflow.Judge(extractor, fid_weights), confidence=confidence, redo=redo,
-        )  # fmt: skip
+            opened, compute, fold=number, target=to, gan_seed=gan_seed, count=n, judge=judge, confidence=confidence, redo=redo
+        )
     if as_json:
         _print_json({"study": str(study), "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers]})
 
@@ -308,7 +324,7 @@ def benchmark(
     ctx: typer.Context, study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
     seed: SplitSeed = None, target: Target = None, inner: Inner = None,
     frames: Frames = None, fold: FoldText = "0",
-    arms: Annotated[str, typer.Option(help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled; cyclegan:normal adds only scans made from normal ones.", rich_help_panel=WORK)]
+    arms: Annotated[str, typer.Option(help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled; cyclegan:normal adds only scans made from normal ones.", show_default="all but relabelled", rich_help_panel=WORK)]
     = "original,weighted,oversampled,cyclegan",
     dose: Annotated[str, typer.Option(help="Comma-separated shares of what balance needs, such as 0.25,0.5,1,2.", rich_help_panel=WORK)] = "1",
     balance: Annotated[str | None, typer.Option(help="Comma-separated classes to raise; the study's target unless given.", rich_help_panel=WORK)] = None,
@@ -318,14 +334,14 @@ def benchmark(
     gan_seed: GanSeed = 0, preset: PresetName = None,
     init: Annotated[str, typer.Option(help="First weights: none, phantom (first trained on simulated scans), imagenet, or a safetensors file.", rich_help_panel=WORK)] = "none",
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one field of the training recipe (docs/benchmark.md); may be repeated.", rich_help_panel=WORK)] = None,
-    keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the classifiers' weights.", rich_help_panel=WORK)] = False,
+    keep_weights: Annotated[bool, typer.Option("--keep-weights", metavar="", help="Keep the classifiers' weights.", rich_help_panel=WORK)] = False,
     ablation: Annotated[str | None, typer.Option("--plan", metavar="PLAN", help="Run a plan instead: a TOML file, ablation-1 or ablation-2.", rich_help_panel=WORK)] = None,
     synthetic: Annotated[Path | None, typer.Option("--synthetic", metavar="FOLDER", exists=True, file_okay=False, help="Another generator's scans of the target class, as the arm unverified.", rich_help_panel=WORK)] = None,
-    inflation: Annotated[bool, typer.Option("--inflation", help="Show also what a split per image would have claimed.", rich_help_panel=WORK)] = False,
+    inflation: Annotated[bool, typer.Option("--inflation", metavar="", help="Show also what a split per image would have claimed.", rich_help_panel=WORK)] = False,
     external: Annotated[str | None, typer.Option(metavar="PATH", help="Class folders, zip or labels.csv of scans from elsewhere, on which every cell is tested too.", rich_help_panel=WORK)] = None,
     extractor: Extractor = "auto", fid_weights: FidWeights = None, dry_run: DryRun = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once, one thread each; the cores unless given.", rich_help_panel=COMPUTE)] = None,
-    device: Device = "auto", precision: Precision = "auto", as_json: Json = False,
+    device: Device = "auto", precision: Precision = "auto", as_json: Json = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Retrain the classifiers on every arm of a fold and write the report; makes translator and scans where missing."""
     from .benchmark import pipeline, plan
@@ -337,7 +353,8 @@ def benchmark(
     from .gan.workflow import Judge
 
     _check_together(_given(ctx))
-    compute = resolve(device, precision)
+    compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
+    choose_arms(arms)  # their source classes are checked when the study is open
     chosen = plan.names(models, KNOWN, "--models")
     check_init(chosen, init)
     shares = doses(dose)
@@ -363,7 +380,7 @@ def benchmark(
         _print_plan(opened, wish, compute, jobs)
         return
     page = pipeline.benchmark(
-        opened, wish, compute, jobs=jobs, keep_weights=keep_weights, judge=Judge(extractor, fid_weights),
+        opened, wish, compute, jobs=jobs, keep_weights=keep_weights, judge=judge,
         command=command, extras=pipeline.Extras(external or "", inflation),
     )  # fmt: skip
     if as_json:
@@ -425,7 +442,8 @@ def predict(
     seed: Annotated[int, typer.Option(min=0, help="Seed of its training.", rich_help_panel=WORK)] = 0,
     form: Annotated[str, typer.Option("--format", help="table, json or html.", rich_help_panel=WORK)] = "table",
     out: Annotated[Path | None, typer.Option(help="File for json or html; predict.html unless given.", rich_help_panel=WORK)] = None,
-    heat: Annotated[bool | None, typer.Option("--heat/--no-heat", help="Show where it looked; in html unless switched off.", rich_help_panel=WORK)] = None,
+    heat: Annotated[bool | None, typer.Option("--heat/--no-heat", metavar="", help="Show where it looked; in html unless switched off.", rich_help_panel=WORK)] = None,
+    quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Let a trained classifier answer scans, and show where it looked. Research use only."""
     from .benchmark import plan
@@ -485,7 +503,7 @@ def _show_answers(answers: Any, form: str, out: Path | None) -> None:
 
 
 @app.command(epilog="Example: bus status --study study", rich_help_panel=LOOK)
-def status(study: StudyPath = Path("study"), as_json: Json = False) -> None:
+def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what a study holds and what is missing or under way."""
     from .benchmark import status as state
     from .console import results
@@ -506,7 +524,8 @@ def status(study: StudyPath = Path("study"), as_json: Json = False) -> None:
 @app.command(epilog="Example: bus report --open", rich_help_panel=LOOK)
 def report(
     study: StudyPath = Path("study"),
-    show: Annotated[bool, typer.Option("--open", help="Show the page in the browser.", rich_help_panel=WORK)] = False,
+    show: Annotated[bool, typer.Option("--open", metavar="", help="Show the page in the browser.", rich_help_panel=WORK)] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the report of the last benchmark again from the cells that are finished; trains nothing."""
     import webbrowser
@@ -520,7 +539,7 @@ def report(
 
 
 @app.command(epilog="Example: bus doctor", rich_help_panel=LOOK)
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what this machine has, what bus would choose on it and why, and what would be slow."""
     from .console import results
     from .doctor import examine, lines
@@ -536,7 +555,8 @@ def doctor(as_json: Json = False) -> None:
 @app.command(epilog="Example: bus demo", rich_help_panel=MAIN)
 def demo(
     study: StudyPath = Path("demo-study"),
-    jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cells at once; the cores unless given.", rich_help_panel=COMPUTE)] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run the whole way once on simulated phantoms, in minutes. Its numbers mean nothing; its report shows the form."""
     from .benchmark import pipeline, plan
@@ -565,6 +585,7 @@ def data_check(
     k: Annotated[int, typer.Option("--k", min=2, help="Folds that a study would have.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Audit a data set before a study: groups, contradictions, burned-in marks, shortcuts, leaks. Exit code 1: unsound."""
     from .benchmark.check_page import write_page
@@ -590,7 +611,8 @@ def data_phantom(
     size: Annotated[int, typer.Option(help="Side in pixels.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of the cohort.")] = 0,
     scanner: Annotated[str, typer.Option(help="linear-7, linear-10 or linear-14.")] = "linear-10",
-    paired: Annotated[bool, typer.Option("--paired", help="The same anatomy benign and malignant.")] = False,
+    paired: Annotated[bool, typer.Option("--paired", metavar="", help="The same anatomy benign and malignant.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate a cohort and write it in BUSI's layout, with masks, groups and lesion parameters."""
     from .compute import cores
@@ -614,13 +636,13 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     from .console import speak
 
-    speak(quiet=quiet)
+    speak(quiet=quiet)  # also loud again, for a caller that runs several commands
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -92,7 +92,7 @@ def _plain(text: str, total: int, done: int) -> Callable[..., None]:
             if done < total and now - said < PLAIN_SECONDS:
                 return
             said = now
-            left = (now - begun) / (done - first) * (total - done)
-            console.print(f"  {done:,} of {total:,}, {now - begun:.0f} s, about {left:.0f} s left. {note}")
+            left = f", about {(now - begun) / (done - first) * (total - done):.0f} s left" if done < total else ""
+            console.print(f"  {done:,} of {total:,}, {now - begun:.0f} s{left}. {note}".rstrip())
 
     return advance

@@ -61,8 +61,8 @@ def parse(name: str) -> Arm:
     return Arm(kind, source, number)
 
 
-def chosen(text: str, classes: Sequence[str]) -> tuple[Arm, ...]:
-    """The arms of `--arms`; UsageError names what is unknown, for a source class too."""
+def chosen(text: str, classes: Sequence[str] | None = None) -> tuple[Arm, ...]:
+    """The arms of `--arms`; UsageError names what is unknown, for a source class too once the `classes` are known."""
     names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
     found = [Arm(kind, source) for kind, _, source in (name.partition(":") for name in names)]
     unknown = [arm for arm in found if arm.kind not in CHOSEN]
@@ -70,10 +70,10 @@ def chosen(text: str, classes: Sequence[str]) -> tuple[Arm, ...]:
         slip = did_you_mean(unknown[0].kind, CHOSEN) if unknown else ""
         raise UsageError(f"--arms {text}: {unknown[0] if unknown else 'nothing'} is unknown; choose among {', '.join(CHOSEN)}.{slip}")
     for arm in found:
-        if arm.source and (arm.kind not in TRANSLATED or arm.source not in classes):
+        if arm.source and classes is not None and (arm.kind not in TRANSLATED or arm.source not in classes):
             raise UsageError(
                 f"--arms {arm}: {' and '.join(TRANSLATED)} can be limited to one source class, "
-                f"such as cyclegan:{next(iter(classes), 'benign')}; the classes are {', '.join(classes)}."
+                f"such as cyclegan:{next(iter(classes), 'benign')}; the classes are {', '.join(classes)}.{did_you_mean(arm.source, classes)}"
             )
     return tuple(found)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from ..data.check import TELLING, Findings
 from ..data.cohort import GROUP_SOURCES
 from ..data.marks import MEASURED
+from ..data.shortcuts import tint
 from ..files import write_text
 from .gallery import png_uri
 from .page import render_page
@@ -23,7 +24,7 @@ def write_page(findings: Findings, path: Path) -> Path:
         "measured": MEASURED,
         "sources": GROUP_SOURCES,
         "uris": {file: png_uri(findings.pictures[file]) for file in files},
-        "tint": lambda area: min(10, max(0, round((area - 0.5) * 25))),  # 0.9 and above is the strongest
+        "tint": tint,
     }
     write_text(path, render_page("check.html.j2", content))
     return path

@@ -16,6 +16,7 @@ class Item(NamedTuple):
     remark: str
 
 
+EXTERNAL = Item(33, "testing on external data", "external", "one set, the target against the other classes it holds")
 ITEMS = (
     Item(
         7,
@@ -25,6 +26,7 @@ ITEMS = (
     ),
     Item(8, "who was included and excluded", "cohort", "every scan left out, with the reason"),
     Item(9, "preprocessing", "repeat", "letterboxed to grey squares; settings in the configurations"),
+    Item(10, "selection of data subsets", "cohort", "the cohort, by its rule"),
     Item(19, "how data were assigned to partitions", "cohort", "stratified folds, fixed by seed and content"),
     Item(
         20,
@@ -72,3 +74,8 @@ ITEMS = (
         "version of the software; the rest is yours to add",
     ),
 )
+
+
+def items(external: bool) -> tuple[Item, ...]:
+    """The items of a report, with or without an external test."""
+    return tuple(EXTERNAL if external and item.number == EXTERNAL.number else item for item in ITEMS)

@@ -27,6 +27,7 @@ SVG = "http://www.w3.org/2000/svg"
 XLINK = "{http://www.w3.org/1999/xlink}href"
 WIDTH = 340  # CSS px; text of 9 pt is then 12 px high
 POINTS = 400  # most vertices drawn of one curve
+FEWEST = 5  # answers in a bin of the calibration, below which its share is noise
 
 Roc = Sequence[tuple[float, float]]  # false and true positive rate
 Bins = Sequence[tuple[float, float, int]]  # mean predicted, observed share, scans
@@ -121,11 +122,11 @@ def roc(name: str, curves: Mapping[str, Roc], notes: Mapping[str, str], *, alt: 
 
 
 def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
-    """Draw predicted against observed frequency per arm; a dot's area grows with the scans in its bin."""
+    """Draw predicted against observed frequency per arm, of bins with FEWEST answers or more; a dot's area grows with them."""
     with _canvas(WIDTH) as canvas:
         axes = _square(canvas, "predicted probability of the target, %", "observed share, %")
         for arm, (colour, dash, width) in _styles(curves):
-            bins = np.array([b for b in curves[arm] if b[2]], float).reshape(-1, 3)
+            bins = np.array([b for b in curves[arm] if b[2] >= FEWEST], float).reshape(-1, 3)
             x, y, n = bins.T
             axes.plot(100 * x, 100 * y, color=colour, ls=dash, lw=width, label=arm)
             axes.scatter(100 * x, 100 * y, s=10 + 90 * n / max(1.0, n.sum()), color=colour, lw=0)

@@ -156,11 +156,12 @@ def table(answers: Answers) -> Table:
     found.add_column("answer")
     for name in answers.trained.study.classes:
         found.add_column(Text(name), justify="right")
-    found.add_column("")
+    if noted := any(scan.part for scan in answers.scans):
+        found.add_column("in the study")
     for scan in answers.scans:
         shares = [f"{share:.3f}" for share in scan.probabilities.values()]
         note = Text(PARTS[scan.part], style="yellow" if scan.seen else "") if scan.part else ""
-        found.add_row(Text(scan.file), Text(scan.answer, style="bold"), *shares, note)
+        found.add_row(Text(scan.file), Text(scan.answer, style="bold"), *shares, *[note] * noted)
     return found
 
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..data import shortcuts
 from ..data.study import Study
 from ..files import write_bytes, write_csv, write_text
 from . import export, gallery, looks, sections
 from .arms import parse
 from .audit import Check
-from .claim import ITEMS
+from .claim import items
 from .figures import Figure
 from .page import render_markdown, render_page
 from .plan import Cell
@@ -38,7 +39,9 @@ def write_report(
     """
     folder = study.path / "report"
     content = context(study, summary, cells=cells, commands=commands, checks=checks, gan_seed=gan_seed) | EXTRAS | extras
-    content["limits"] = sections.limits(study, summary, sorted({cell.preset for cell in cells}), content["external"] is not None)
+    external, presets = content["external"] is not None, sorted({cell.preset for cell in cells})
+    content["limits"] = sections.limits(study, summary, presets, external, content["probes"])
+    content["claim"] = items(external)
     for figure in all_figures(content):
         write_text(folder / "figures" / f"{figure.name}.svg", figure.svg + "\n")
     for translator in content["translators"]:
@@ -107,7 +110,10 @@ def context(
         "versions": sections.versions(),
         "machine": sections.machine(),
         "configurations": sections.configurations(cells),
-        "claim": ITEMS,
+        "meanings": sections.MEANINGS,
+        "columns": sections.COLUMNS,
+        "probes": shortcuts.of_study(study),
+        "tint": shortcuts.tint,
     }
 
 

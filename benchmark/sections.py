@@ -11,6 +11,7 @@ from typing import Any
 from .. import __version__
 from ..classify.models import TITLES
 from ..data.cohort import COHORTS, GROUP_SOURCES
+from ..data.shortcuts import Probe
 from ..data.study import Study
 from . import figures
 from .arms import parse
@@ -26,6 +27,25 @@ METRICS = {  # key → heading, in the order of the tables
     "target_auc": "target AUC",
     "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
     "brier": "Brier score",
+}
+MEANINGS = {  # heading → what it is
+    "accuracy": "share of the scans that were answered rightly",
+    "macro-F1": "per class the harmonic mean of recall and precision, then the mean over the classes, so that rare classes count as "
+    "much as frequent ones; the primary metric, named before the work",
+    "balanced accuracy": "mean of the recalls of all classes",
+    "target recall": "share of the target scans that were called so: the sensitivity",
+    "target AUC": "how often a target scan gets a higher probability of the target than another scan; 50 is chance",
+    "sensitivity at 90 % specificity": "target recall, were the threshold set where one other scan in ten is called target",
+    "Brier score": "squared error of the probabilities, summed over the classes; 0 is best, 2 is worst",
+    "recall …": "share of that class’s scans that were answered rightly",
+}
+COLUMNS = {  # of the table of effects → what it is
+    "difference, points (95 % interval)": "one arm minus another, times 100; other test scans of the same kind would mostly give a "
+    "value within the interval",
+    "smallest detectable": "a true difference of this size is found by four such studies in five; smaller ones mostly go unseen",
+    "p": "how often chance alone gives such a difference, were there none",
+    "p (Holm)": "the same, corrected because several models were tried; the verdicts use this one",
+    "p (Nadeau–Bengio)": "a second opinion from the means of the folds; a dash with one fold",
 }
 CONTRASTS = {
     "gain": ("Gain", "cyclegan − original: what adding synthetic scans did"),
@@ -168,7 +188,8 @@ def curves(summary: Summary, flagged: Flags) -> list[list[Figure]]:
             brier = {g.arm: decimal(g.metrics.get("brier")) for g in groups}
             alt = f"Calibration of {name} for the target. Brier score: {_list(brier)}."
             figure = figures.calibration(f"calibration-{slug}", bins, alt=alt)
-            drawn.append(figure.entitled(f"{name}: calibration", "on the diagonal, probabilities mean what they say"))
+            caption = f"on the diagonal, probabilities mean what they say; bins of fewer than {figures.FEWEST} answers are left out"
+            drawn.append(figure.entitled(f"{name}: calibration", caption))
         found.append(drawn)
     return [drawn for drawn in found if drawn]
 
@@ -198,7 +219,10 @@ def cohort(study: Study) -> Json:
     counts = Counter((scan.label, scan.fold) for scan in used)
     reasons = Counter(re.split(r" in group |:", scan.left_out)[0] for scan in out)
     source = study.settings.data.groups
+    sizes, copies = (Counter(getattr(scan, key) for scan in used) for key in ("group", "sha256"))
     return {
+        "siblings": sum(sizes[scan.group] > 1 for scan in used),
+        "same_pixels": sum(copies[scan.sha256] > 1 for scan in used),
         "folds": study.folds,
         "rows": [
             (
@@ -219,7 +243,9 @@ def cohort(study: Study) -> Json:
     }
 
 
-def limits(study: Study, summary: Summary, presets: Sequence[str], external: bool = False) -> list[str]:
+def limits(
+    study: Study, summary: Summary, presets: Sequence[str], external: bool = False, probes: Sequence[Probe] = ()
+) -> list[str]:  # fmt: skip
     """What this study cannot say, as far as the tool can know."""
     k, tested, seeds = study.settings.k, len(summary.folds), summary.seeds
     gains = [c.interval for c in primary(summary, "gain")]
@@ -243,13 +269,22 @@ def limits(study: Study, summary: Summary, presets: Sequence[str], external: boo
         "Schedules are fixed and the last weights are used; nothing was chosen on test scans. Other choices may "
         "do better.",
         f"Scans are {study.settings.size} px a side; finer detail is lost to translator and classifier alike.",
-        "The black bars of letterboxing tell a scan’s aspect ratio, and marks burned into a scan may go with "
-        "its class. A classifier can use both; this report does not measure how much it did.",
+        _shortcuts(probes),
         ("One data set, and one external set that tests the target against other lesions only" if external else "One data set, no external test")
         + ": other scanners, hospitals and patients may give other results.",
         "AUC and ROC are averages over cells, since scores of separately trained models don’t compare. Training "
         "on a balanced set raises the predicted probability of the target, which shows in the calibration.",
     ]
+
+
+def _shortcuts(probes: Sequence[Probe]) -> str:
+    """What could have told the classes apart without a lesion."""
+    told = ", ".join(f"{probe.name} {probe.worst:.2f}" for probe in probes)
+    measured = f"They alone reach these AUC for one class (0.5 is chance): {told}." if told else "How much they tell was not measured here."
+    return (
+        "A classifier can tell classes apart by a scan’s size, by the black bars of letterboxing, by its border or its grey levels. "
+        f"{measured} Whether a classifier used them this report does not say; marks burned into the scans are counted by bus data check."
+    )
 
 
 def cost(summary: Summary, translators: Sequence[Json]) -> list[tuple[str, int, float]]:
@@ -259,7 +294,8 @@ def cost(summary: Summary, translators: Sequence[Json]) -> list[tuple[str, int, 
     for model in summary.models:
         spent = [row.get("seconds") or 0.0 for row in summary.cells if row["model"] == model]
         rows.append((f"{title(model)}, all arms", len(spent), sum(spent)))
-    return [row for row in rows if row[2]]
+    rows = [row for row in rows if row[2]]
+    return [*rows, ("all", sum(row[1] for row in rows), sum(row[2] for row in rows))] if len(rows) > 1 else rows
 
 
 def configurations(cells: Sequence[Cell]) -> list[tuple[str, list[tuple[str, str]]]]:

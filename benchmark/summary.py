@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..classify import metrics
+from ..classify.models import TITLES
 from ..data.study import Study
 from ..errors import BusError
 from ..files import read_csv, read_json
@@ -295,13 +296,13 @@ def remarks(blocks: Sequence[Block], table: Sequence[Group], always: dict[str, A
     """Sentences that a reader must see with the numbers."""
     used = sum(len(cells) for block in blocks for cells in block.cells.values())
     fallen = [
-        f"{row.model} on {row.arm} ({row.collapsed} of {row.cells} cells, “{row.collapsed_class}”)"
+        f"{TITLES.get(row.model, row.model)} on {row.arm} ({row.collapsed} of {row.cells} cells, “{row.collapsed_class}”)"
         for row in table
         if row.collapsed
     ]
     found = [
-        f"Answering “{always['class']}” to every scan scores an accuracy of {always['accuracy']:.4f} and a "
-        f"macro-F1 of {always['macro_f1']:.4f} here: numbers near these show no skill.",
+        f"Answering “{always['class']}” to every scan scores an accuracy of {100 * always['accuracy']:.1f} % and a "
+        f"macro-F1 of {100 * always['macro_f1']:.1f} % here: numbers near these show no skill.",
         CONDITIONAL,
     ]
     if fallen:

@@ -20,7 +20,6 @@ from .store import Pixels
 SIZE = 64  # px of the squares that the probes see
 TELLING = 0.6  # AUC from which a shortcut is worth a sentence
 FOLDS = 5  # of the probes
-FEWEST = 10  # groups of a class below which its AUC would be noise
 NAMED = 6  # files that one line of the console names
 
 
@@ -162,10 +161,9 @@ def _see(scan: ScanFile, rgb: Pixels) -> Seen:
 
 def _probe(seen: Sequence[Seen], names: Sequence[str], seed: int) -> tuple[list[Probe], Inflation | None]:
     """Probe the classes with FEWEST groups or more; nothing where fewer than two classes have so many."""
-    counts = Counter(label for label, _ in {(scan.entry.label, name) for scan, name in zip(seen, names, strict=True)})
-    usable = {label for label, count in counts.items() if count >= FEWEST}
+    usable = shortcuts.measurable((scan.entry.label, name) for scan, name in zip(seen, names, strict=True))
     rows = [row for row, scan in enumerate(seen) if scan.entry.label in usable]
-    if len(usable) < 2:
+    if not rows:
         return [], None
     seen, names = [seen[row] for row in rows], [names[row] for row in rows]
     entries = [scan.entry for scan in seen]
@@ -328,6 +326,8 @@ def lines(findings: Findings) -> Iterator[str]:
     yield from _named("Ignored", [f"{file} ({why})" for file, why in findings.ignored])
     yield from (f"Note        {note}" for note in findings.notes)
     yield from (f"Unsound     {reason}" for reason in findings.unsound)
+    if not findings.unsound:
+        yield "Sound       Nothing stands against a study on these scans."
 
 
 def _named(what: str, names: Sequence[str]) -> Iterator[str]:

@@ -226,13 +226,18 @@ def contradictions(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, 
     return {name: sorted(found) for name, found in labels.items() if len(found) > 1}
 
 
+def check_kind(kind: str) -> None:
+    """UsageError unless there is a cohort called so."""
+    if kind not in COHORTS:
+        raise UsageError(f"--cohort {kind} is unknown; choose one of {', '.join(COHORTS)}.{did_you_mean(kind, COHORTS)}")
+
+
 def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Scan]:
     """Turn entries into the scans of a cohort, each left out with a reason or still without a fold.
 
     Raises UsageError for an unknown cohort, or `strict` and `curated` on scans that are not BUSI's.
     """
-    if kind not in COHORTS:
-        raise UsageError(f"--cohort {kind} is unknown; choose one of {', '.join(COHORTS)}.{did_you_mean(kind, COHORTS)}")
+    check_kind(kind)
     known = busi_list()
     listed = [known.get((entry.sha256, entry.label)) for entry in entries]
     if kind in ("strict", "curated") and not any(listed):

@@ -1,7 +1,8 @@
 """What a classifier could learn without a lesion, and what a split per image would leak: measured, cross-fitted by group."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -9,10 +10,15 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
+from .. import files
+from ..errors import BusError
 from .cohort import Entry
 from .marks import Marks
 from .splits import assign_folds
 from .store import Pixels
+
+if TYPE_CHECKING:
+    from .study import Study
 
 Values = NDArray[np.float64]
 
@@ -23,6 +29,8 @@ SMALL = 32  # px a side of the squares that the nearest neighbour compares
 DRAWS = 20  # random splits that are averaged
 TEST_SHARE = 0.2
 TREES = 100
+FEWEST = 10  # groups of a class below which its AUC would be noise
+OF_STUDY = ("size", "bars", "border", "histogram")  # what a study still knows of its scans
 DRAWN = 2000  # scans that each tree draws, at most; bounds the time for large data sets
 
 
@@ -87,8 +95,10 @@ PROBES: dict[str, tuple[str, Callable[[Seen], Values]]] = {
 }
 
 
-def probe(seen: Sequence[Seen], folds: Sequence[int], *, seed: int = 0) -> list[Probe]:
-    """Train a random forest on each shortcut alone; folds must not split groups.
+def probe(
+    seen: Sequence[Seen], folds: Sequence[int], *, seed: int = 0, names: Sequence[str] = tuple(PROBES)
+) -> list[Probe]:  # fmt: skip
+    """Train a random forest on each shortcut of `names` alone; folds must not split groups.
 
     The AUC of each class against the rest is taken fold by fold and averaged, since scores of different models don't
     compare.
@@ -97,7 +107,44 @@ def probe(seen: Sequence[Seen], folds: Sequence[int], *, seed: int = 0) -> list[
     return [
         Probe(name, sees, _cross_fit(np.stack([feature(scan) for scan in seen]), labels, np.array(folds), seed))
         for name, (sees, feature) in PROBES.items()
+        if name in names
     ]
+
+
+def measurable(pairs: Iterable[tuple[str, str]]) -> set[str]:
+    """The classes with FEWEST groups or more, of (class, group) a scan; none where fewer than two have so many."""
+    labels = [label for label, _ in set(pairs)]
+    found = {label for label in labels if labels.count(label) >= FEWEST}
+    return found if len(found) > 1 else set()
+
+
+def of_study(study: "Study") -> list[Probe]:
+    """What size, bars, border and grey levels alone tell of a study's classes, in its own folds; kept in `shortcuts.json`."""
+    place, key = study.path / "shortcuts.json", files.sha256_file(study.path / "cohort.csv")
+    known = files.read_json(place) if place.exists() else {}
+    if known.get("cohort") != key:
+        usable = measurable((study.scans[row].label, study.groups[row]) for row in study.used())
+        rows = study.rows_of(study.used(), sorted(usable))
+        found = probe([_seen(study, row) for row in rows], [study.scans[row].fold or 0 for row in rows], names=OF_STUDY) if rows else []
+        known = {"cohort": key, "probes": [asdict(one) for one in found]}
+        files.write_json(place, known)
+    try:
+        return [Probe(**one) for one in known["probes"]]
+    except (KeyError, TypeError) as error:
+        raise BusError(f"{place} does not hold what this version wrote ({error!r}). Delete it and run the same command again.") from error
+
+
+def _seen(study: "Study", row: int) -> Seen:
+    """One scan of a study as the probes see it; marks and native pixels are no longer known."""
+    scan, square = study.scans[row], study.pixels[row]
+    entry = Entry(scan.file, scan.label, scan.sha256, (scan.height, scan.width), scan.box, row, np.empty(0), scan.group, scan.fold)
+    inside = square[scan.box.inside]
+    return Seen(entry, square, Marks(0, 0, 0), np.bincount(inside.ravel() // (256 // LEVELS), minlength=LEVELS) / inside.size)
+
+
+def tint(area: float) -> int:
+    """Shade 0–10 of an AUC in a table; 0.9 and above is the strongest."""
+    return min(10, max(0, round((area - 0.5) * 25)))
 
 
 def _cross_fit(features: Values, labels: NDArray[np.str_], folds: NDArray[np.int_], seed: int) -> dict[str, float]:

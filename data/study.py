@@ -250,6 +250,7 @@ def create(
     by_default: bool,
 ) -> Study:
     """Read the data, find groups, cut folds and freeze all of it in a new study folder."""
+    cohort.check_kind(options["cohort"])  # before the scans are read, which may take minutes
     if options["size"] < 32 or options["size"] % 4:
         raise UsageError(f"--size {options['size']}: expected a multiple of 4, at least 32 (pixels a side).")
     place = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())

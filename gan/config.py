@@ -97,6 +97,12 @@ CHOICES = {
 }  # fmt: skip
 
 
+def check_preset(preset: str) -> None:
+    """UsageError unless there is an effort called so."""
+    if preset not in PRESETS:
+        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}")
+
+
 def configure(
     study: Study, compute: Compute, *, fold: int | None, target: str, seed: int, preset: str, pairs: int | None = None,
     sources: Sequence[str] | None = None, method: str | None = None, changes: Mapping[str, str] | None = None,
@@ -106,8 +112,7 @@ def configure(
     `sources`: the classes to translate from, all others unless given. UsageError for a preset, method, class, switch or
     value that does not exist.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}")
+    check_preset(preset)
     method = method or ("published" if preset == "paper" else METHOD)
     if method not in METHODS:
         raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
@@ -135,10 +140,11 @@ def configure(
 def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> tuple[str, ...]:
     """The classes to translate from, in the study's order; UsageError unless they and `target` are classes of it."""
     if target not in study.classes:
-        raise UsageError(f"--to {target}: the study's classes are {', '.join(study.classes)}.")
+        raise UsageError(f"--to {target}: the study's classes are {', '.join(study.classes)}.{did_you_mean(target, study.classes)}")
     others = [name for name in study.classes if name != target]
     if sources is not None and (not sources or set(sources) - set(others)):
-        raise UsageError(f"--from {','.join(sources)}: expected some of {', '.join(others)}.")
+        slip = "".join(did_you_mean(name, others) for name in sources if name not in others)
+        raise UsageError(f"--from {','.join(sources)}: expected some of {', '.join(others)}.{slip}")
     return tuple(name for name in others if sources is None or name in sources)
 
 

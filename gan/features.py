@@ -21,11 +21,10 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from ..console import console
-from ..errors import BusError, UsageError, did_you_mean
+from ..errors import BusError, UsageError
 from ..files import writing
-from .imagenet import LITE0, FrozenLite, Normalise
+from .imagenet import LITE0, FrozenLite, Normalise, check_extractor
 
-EXTRACTORS = ("auto", "inception", LITE0)
 LITE0_SIZE = 224  # px, the input it was trained with on ImageNet
 WEIGHTS_MB = 96  # the Inception file, in millions of bytes
 CPU_BATCH, GPU_BATCH = 4, 64  # larger ones fall out of a processor's cache: 33 ms a scan with 32, 14 with 4
@@ -45,6 +44,14 @@ class Extractor:
     registered: str  # its name in torch-fidelity
     network: FeatureExtractorBase
     device: str
+
+
+class Unreachable(BusError):
+    """The server that has the weights did not give them; `reason` says in its words why."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
@@ -110,8 +117,7 @@ def choose_extractor(
     `weights` is the file of `--fid-weights`. UsageError for an unknown kind or a contradiction; BusError where
     Inception was asked for by name or by file and cannot be had. `announce` is told of a download before it starts.
     """
-    if kind not in EXTRACTORS:
-        raise UsageError(f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}.{did_you_mean(kind, EXTRACTORS)}")
+    check_extractor(kind)
     if kind == LITE0:
         if weights is not None:
             raise UsageError(f"--fid-weights belongs to Inception, but --extractor is {LITE0}. Leave one of them out.")
@@ -121,7 +127,8 @@ def choose_extractor(
     except BusError as error:
         if kind == "inception" or weights is not None:
             raise
-        announce(f"{error} EfficientNet-Lite0 judges instead; its distance is not comparable with a published FID.")
+        why = f"They cannot be reached from here ({error.reason})." if isinstance(error, Unreachable) else str(error)
+        announce(f"{why} So the distances are FD (EfficientNet-Lite0), which needs no download but is no FID; for FID, give the file with --fid-weights.")
         return lite0(device, "The Inception weights of FID could not be had here, so this is no FID; --fid-weights takes them from a file.")
 
 
@@ -184,16 +191,16 @@ def check_weights(path: Path, url: str, mend: str) -> None:
 def download_weights(url: str, path: Path, announce: Announce, *, timeout: float = CONNECT_SECONDS) -> None:
     """Fetch `url` to `path`, whole and with the right hash or not at all; `timeout` s to connect and between bytes.
 
-    BusError says why it failed and what to do without a network.
+    Unreachable where there is no network, another BusError for what came: each says what to do.
     """
-    announce(f"Fetching the Inception weights of FID, {WEIGHTS_MB} MB, from {url} to {path.parent} (no answer within "
-             f"{timeout:g} s: going on without) …")  # fmt: skip
+    announce(f"FID needs the Inception weights, {WEIGHTS_MB} MB from {url}, kept in {path.parent}; waiting up to {timeout:g} s for an answer …")
     mend = "Give the file with --fid-weights, or use --extractor efficientnet-lite0."
     with writing(path) as temporary:
         try:
             with urllib.request.urlopen(url, timeout=timeout) as answer:
                 content = answer.read()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise BusError(f"{url} could not be fetched ({getattr(error, 'reason', None) or error}). {mend}") from error
+            reason = str(getattr(error, "reason", None) or error)
+            raise Unreachable(f"{url} could not be fetched ({reason}). {mend}", reason) from error
         temporary.write_bytes(content)
         check_weights(temporary, url, mend)

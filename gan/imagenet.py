@@ -9,8 +9,17 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..errors import UsageError, did_you_mean
+
 LITE0, LITE1 = "efficientnet-lite0", "efficientnet-lite1"
+EXTRACTORS = ("auto", "inception", LITE0)  # of --extractor
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's RGB in [0, 1]
+
+
+def check_extractor(kind: str) -> None:
+    """UsageError unless there is a judge called so."""
+    if kind not in EXTRACTORS:
+        raise UsageError(f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}.{did_you_mean(kind, EXTRACTORS)}")
 
 
 def efficientnet(name: str) -> EfficientNet:

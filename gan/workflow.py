@@ -19,6 +19,7 @@ from ..data.study import Study
 from ..errors import BusError, UsageError
 from . import datasheet, rejection, synth, train, watch
 from .config import GanConfig, configure, read_config
+from .imagenet import check_extractor
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Judge:
     extractor: str = "auto"
     weights: Path | None = None
     splits: int = 50
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown network before any scan is read or made."""
+        check_extractor(self.extractor)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def test_a_terminal_gets_a_bar_with_time_left(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("term", [None, "dumb"])
 def test_logs_and_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch, term: str | None) -> None:
     lines = shown(monkeypatch, term).splitlines()
-    assert lines[0] == "Cells [a] …" and lines[-1].startswith("  3 of 3, ") and "left. cell 2" in lines[-1]
+    assert lines[0] == "Cells [a] …" and lines[-1].startswith("  3 of 3, ") and lines[-1].endswith(" s. cell 2")
     assert not any("\x1b" in line for line in lines) and len(lines) == 2
 
 

@@ -268,7 +268,7 @@ def test_an_unwritable_cache_costs_fid_alone(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file" / "cache"))
     told: list[str] = []
     assert choose_extractor("auto", announce=told.append).name == "efficientnet-lite0"
-    assert any("Could not write" in text and "EfficientNet-Lite0 judges instead" in text for text in told)
+    assert any("Could not write" in text and "the distances are FD (EfficientNet-Lite0)" in text for text in told)
     with pytest.raises(BusError, match=r"Could not write .*cache"):
         choose_extractor("inception", announce=told.append)
 

@@ -152,7 +152,7 @@ def test_auto_falls_back_to_lite0_and_says_why() -> None:
     chosen = choose_extractor(announce=said.append)
     assert (chosen.name, chosen.label) == ("efficientnet-lite0", "FD (EfficientNet-Lite0)")
     assert module.URL_INCEPTION_V3 in said[0] and "96 MB" in said[0]
-    assert "Connection refused" in said[1] and "EfficientNet-Lite0 judges instead" in said[1]
+    assert "Connection refused" in said[1] and "the distances are FD (EfficientNet-Lite0)" in said[1]
     assert "no FID" in chosen.reason and "--fid-weights" in chosen.reason
 
 
