@@ -95,7 +95,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_p
 Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.", rich_help_panel=COMPUTE)]
 Extractor = Annotated[
     str,
-    typer.Option(help="Network that judges: auto, inception (FID) or efficientnet-lite0 (FD).", rich_help_panel=WORK),
+    typer.Option(help="Network that judges: auto, inception (FID), efficientnet-lite0 (FD) or efficientnet-lite2 (FD; an extra).", rich_help_panel=WORK),
 ]
 FidWeights = Annotated[
     Path | None,

@@ -6,7 +6,7 @@ from pathlib import Path
 from .. import files
 from ..data.study import Study
 from ..errors import BusError
-from ..gan import reader, synth
+from ..gan import reader, rejection, synth
 from . import unverified
 from .plan import Wish, needed
 
@@ -72,6 +72,8 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, number: int) 
     tests = {study.groups[row] for row in test}
     pixels = synth.load(folder, rows, study.settings.size)  # every file against the hash in its manifest
     shown = {study.pixels[row].tobytes() for row in test}
+    passed, readings = rejection.filtered(folder), folder / reader.NAME
+    read = {one.file for one in reader.Readings.open(readings).readings if one.probability >= passed} if readings.exists() else set()
 
     def check(name: str, bad: list[synth.Synthetic]) -> Check:
         return Check(name.replace("every synthetic", f"every synthetic {label}"), len(rows), not bad, bad[0].file if bad else "")
@@ -82,6 +84,8 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, number: int) 
         check("every source is a training scan of this fold, with its class and group",
               [row for row in rows if (row.source_sha256, row.source_label, row.source_group) not in training]),
         check("no source belongs to a group of the test part", [row for row in rows if row.source_group in tests]),
+        check("every synthetic scan that a filter let pass has a reading that says so",
+              [row for row in rows if passed and row.file not in read]),
         check("no test scan is a synthetic scan",
               [row for row, square in zip(rows, pixels, strict=True) if square.tobytes() in shown]),
         Check(f"the generator of {label} scans saw the training part of this fold and nothing else", len(train),

