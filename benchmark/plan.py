@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
@@ -114,26 +114,6 @@ def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, num
         raise UsageError(f"Fold {fold} has no {source} scans to make {label} scans from.")
     order = [labels[place] for place in synth.ordered_sources(labels, gan_seed)]
     return next(islice((place + 1 for place, name in enumerate(cycle(order)) if name == source), number - 1, None), 0)
-
-
-def names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
-    """Split a comma-separated option and check each name; UsageError names the unknown one and the known ones."""
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [name for name in found if name not in known]
-    if unknown or not found:
-        raise UsageError(
-            f"{option} {text}: {', '.join(unknown) or 'nothing'} is unknown; choose among {', '.join(known)}."
-            + "".join(did_you_mean(name, known) for name in unknown[:1])
-        )
-    return found
-
-
-def fold_numbers(text: str, study: Study) -> list[int]:
-    """Turn `0`, `0,2` or `all` into fold numbers of the study; UsageError for others."""
-    if text == "all":
-        return study.folds
-    known = [str(fold) for fold in study.folds]
-    return sorted(int(name) for name in names(text, known, "--fold"))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from bus import files
+from bus import files, options
 from bus.benchmark import arms, plan, run, unverified, warm_start, yardstick
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
@@ -380,8 +380,8 @@ def test_another_generators_scans_are_used_unverified_but_never_test_scans(study
 
 def test_unknown_names_are_refused_with_the_known_ones(study):
     with pytest.raises(UsageError, match="vgg is unknown; choose among simplecnn"):
-        plan.names("vgg,resnet18", ("simplecnn", "vgg19", "resnet18"), "--models")
+        options.names("vgg,resnet18", ("simplecnn", "vgg19", "resnet18"), "--models")
     with pytest.raises(UsageError, match="0, 1, 2"):
-        plan.fold_numbers("7", study)
-    assert plan.fold_numbers("all", study) == [0, 1, 2]
-    assert plan.fold_numbers("2,0", study) == [0, 2]
+        options.fold_numbers("7", study)
+    assert options.fold_numbers("all", study) == [0, 1, 2]
+    assert options.fold_numbers("2,0", study) == [0, 2]
