@@ -59,7 +59,7 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
 def _construct(model: str, classes: int) -> nn.Module:
     if model == "simplecnn":
         return SimpleCNN(classes)
-    from torchvision.models import resnet18, vgg19_bn  # late: it takes as long to import as torch
+    from torchvision.models import resnet18, vgg19_bn  # late: a finished study does not need its second of import
 
     if model == "resnet18":
         network = resnet18(num_classes=classes)

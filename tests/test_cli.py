@@ -345,7 +345,7 @@ def test_synthetic_scans_come_with_a_datasheet(finished):
 
 
 def test_what_a_finished_study_does_not_need_is_not_imported():
-    """Torchvision takes as long to import as torch, scikit-learn half as long."""
+    """Torchvision and scikit-learn together take longer to import than torch."""
     code = (
         "import sys, bus.benchmark.pipeline, bus.gan.workflow\n"
         "print({'torchvision', 'sklearn', 'matplotlib', 'torch_fidelity'} & set(sys.modules))"
