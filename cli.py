@@ -179,6 +179,12 @@ def _folds(text: str, study: "Study") -> list[int | None]:
     return [None] if text == "none" else list(fold_numbers(text, study))
 
 
+def _target(name: str | None, study: "Study") -> str:
+    from .gan.config import check_target
+
+    return check_target(study, name or study.target)
+
+
 def _preset(name: str | None, compute: "Compute") -> str:
     return name or ("quick" if compute.device == "cpu" else "standard")
 
@@ -232,7 +238,7 @@ def gan_train(
     }
     opened = _study(study, asked, preset=preset)
     names = tuple(name.strip() for name in sources.split(",")) if sources else None
-    ask, to = workflow.Ask(preset, pairs, names, method, _switches(switches or [])), to or opened.target
+    ask, to = workflow.Ask(preset, pairs, names, method, _switches(switches or [])), _target(to, opened)
     for number in _folds(fold, opened):
         place = opened.gan_path(number, to, gan_seed)
         config, here = workflow.plan_gan(
@@ -270,7 +276,7 @@ def gan_score(
         lines = workflow.comparison(found)
     else:
         opened = _open(study)
-        numbers, to = _folds(fold, opened), to or opened.target
+        numbers, to = _folds(fold, opened), _target(to, opened)
         for number in numbers:
             workflow.score_again(opened, compute, fold=number, target=to, gan_seed=gan_seed, judge=judge)
         found = {"study": str(study), "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers]}
@@ -296,7 +302,7 @@ def synth(
 
     compute, judge = resolve(device, precision), workflow.Judge(extractor, fid_weights)
     opened = _open(study)
-    numbers, to = _folds(fold, opened), to or opened.target
+    numbers, to = _folds(fold, opened), _target(to, opened)
     for number in numbers:
         workflow.make_scans(
             opened, compute, fold=number, target=to, gan_seed=gan_seed, count=n, judge=judge
