@@ -165,6 +165,13 @@ def folds_of(text: str, study: "Study") -> list[int | None]:
     return [None] if text == "none" else list(fold_numbers(text, study))
 
 
+def target_of(name: str | None, study: "Study") -> str:
+    """The class to make: the study's target unless another is named; UsageError for an unknown one."""
+    from .gan.config import check_target
+
+    return check_target(study, name or study.target)
+
+
 def default_preset(name: str | None, compute: "Compute") -> str:
     return name or ("quick" if compute.device == "cpu" else "standard")
 

@@ -36,7 +36,7 @@ def _about(findings: Findings) -> list[tuple[str, str]]:
         ("Data", f"{findings.name} ({findings.layout})"),
         (
             "Scans",
-            f"{findings.scans} readable, {len(findings.unreadable)} unreadable, {len(findings.ignored)} other files ignored",
+            f"{findings.scans} readable, {len(findings.unreadable)} unreadable, {len(findings.ignored)} other file{'s' * (len(findings.ignored) != 1)} ignored",
         ),
         ("Groups", sources),
     ]

@@ -1,5 +1,6 @@
 """The page of `bus predict`: every scan beside the heat of its answer, in the report's look."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ PICTURED = 200  # scans shown as pictures; the table holds all
 def write_page(answers: Answers, path: Path) -> Path:
     """Write the answers as one self-contained page without scripts and requests."""
     trained = answers.trained
+    folder = _folder([scan.file for scan in answers.scans])
     content = {
         "trained": trained,
         "classes": trained.study.classes,
-        "about": _about(answers),
+        "about": [*_about(answers), *([("In", folder)] if folder else [])],
+        "short": lambda file: file.removeprefix(folder),
         "scans": answers.scans,
         "parts": PARTS,
         "pictures": [_picture(scan) for scan in answers.scans[:PICTURED]],
@@ -30,6 +33,12 @@ def write_page(answers: Answers, path: Path) -> Path:
     }
     write_text(path, render_page("predict.html.j2", content))
     return path
+
+
+def _folder(names: list[str]) -> str:
+    """The folders that all names have in front, with the last slash; said once, so that a phone has room for the rest."""
+    common = os.path.commonprefix(names)  # noqa: RUF071 - cut at a slash below
+    return common[: common.rfind("/") + 1]
 
 
 def _about(answers: Answers) -> list[tuple[str, str]]:

@@ -327,9 +327,9 @@ def against_yardstick(study: Study, table: Sequence[Group], places: Sequence[Cel
         return None, []
     target = study.classes.index(study.target)
     group = table_row(pool("yardstick", [read_answers(place, study.classes) for place in places], target), "original", study.classes)
-    short = [f"{model} on {arm}" for arm, model in below(table, group)]
+    short = [f"{TITLES.get(model, model)} on {arm}" for arm, model in below(table, group)]
     found = "; ".join(short) if short else "none"
-    return group, [f"Retrained networks below the yardstick in macro-F1 ({group.metrics[PRIMARY]:.3f}): {found}."]
+    return group, [f"Retrained networks below the yardstick in macro-F1 ({100 * (group.metrics[PRIMARY] or 0):.1f} %): {found}."]
 
 
 def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = ()) -> Summary:

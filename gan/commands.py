@@ -34,6 +34,7 @@ from ..options import (
     open_study,
     print_json,
     switches_of,
+    target_of,
     use_study,
 )  # fmt: skip
 
@@ -64,7 +65,7 @@ def gan_train(
     asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner, "frames": frames}
     opened = use_study(study, asked, preset=preset)
     names = tuple(name.strip() for name in sources.split(",")) if sources else None
-    ask, to = workflow.Ask(preset, pairs, names, method, switches_of(switches or [])), to or opened.target
+    ask, to = workflow.Ask(preset, pairs, names, method, switches_of(switches or [])), target_of(to, opened)
     for number in folds_of(fold, opened):
         place = opened.gan_path(number, to, gan_seed)
         config, here = workflow.plan_gan(
@@ -102,7 +103,7 @@ def gan_score(
         lines = workflow.comparison(found)
     else:
         opened = open_study(study)
-        numbers, to = folds_of(fold, opened), to or opened.target
+        numbers, to = folds_of(fold, opened), target_of(to, opened)
         for number in numbers:
             workflow.score_again(opened, compute, fold=number, target=to, gan_seed=gan_seed, judge=judge)
         found = {"study": str(study), "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers]}
@@ -129,7 +130,7 @@ def synth(
 
     compute, judge = resolve(device, precision), workflow.Judge(extractor, fid_weights)
     opened = open_study(study)
-    numbers, to = folds_of(fold, opened), to or opened.target
+    numbers, to = folds_of(fold, opened), target_of(to, opened)
     for number in numbers:
         workflow.make_scans(
             opened, compute, fold=number, target=to, gan_seed=gan_seed, count=n, judge=judge, confidence=confidence, redo=redo

@@ -137,10 +137,16 @@ def configure(
     )  # fmt: skip
 
 
-def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> tuple[str, ...]:
-    """The classes to translate from, in the study's order; UsageError unless they and `target` are classes of it."""
+def check_target(study: Study, target: str) -> str:
+    """The class to make; UsageError unless it is one of the study's."""
     if target not in study.classes:
         raise UsageError(f"--to {target}: the study's classes are {', '.join(study.classes)}.{did_you_mean(target, study.classes)}")
+    return target
+
+
+def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> tuple[str, ...]:
+    """The classes to translate from, in the study's order; UsageError unless they and `target` are classes of it."""
+    check_target(study, target)
     others = [name for name in study.classes if name != target]
     if sources is not None and (not sources or set(sources) - set(others)):
         slip = "".join(did_you_mean(name, others) for name in sources if name not in others)

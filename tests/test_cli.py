@@ -254,10 +254,34 @@ def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys, r
     assert "Page:" in said
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["benchmark", "--arms", "cycelgan"],
+        ["benchmark", "--models", "vgg"],
+        ["benchmark", "--cohort", "cleen"],
+        ["benchmark", "--preset", "quik"],
+        ["benchmark", "--extractor", "lite0"],
+        ["gan", "train", "--preset", "quik"],
+        ["gan", "train", "--cohort", "cleen"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_name_is_refused_before_scans_are_read(arguments, tmp_path, run_bus, monkeypatch):
+    monkeypatch.setattr("bus.data.cohort.read_phantoms", lambda *given, **named: pytest.fail("scans were read"))
+    code, text = run_bus(*arguments, "--study", tmp_path / "new")
+    assert (code, "choose" in text) == (2, True)
+    assert not (tmp_path / "new").exists()
+
+
 def test_quiet_says_results_and_errors_only(finished, run_bus):
     code, text = run_bus("--quiet", *COMMANDS[0], "--study", finished)
     assert code == 0
     assert text.startswith("Nothing to do: the translator in") and "Note:" not in text
+    after = run_bus(*COMMANDS[0], "--quiet", "--study", finished)
+    assert after == (code, text)  # before or after the command
+    said = json.loads(run_bus("status", "-q", "--json", "--study", finished)[1])
+    assert said == json.loads(run_bus("status", "--json", "--quiet", "--study", finished)[1])
     code, text = run_bus("-q", "benchmark", "--arms", "smote", "--study", finished)
     assert (code, "smote is unknown" in text) == (2, True)
     assert "Note:" in run_bus(*COMMANDS[0], "--study", finished)[1]  # the next command speaks again
@@ -275,6 +299,12 @@ def test_quiet_says_results_and_errors_only(finished, run_bus):
         (["benchmrk"], "Did you mean 'benchmark'?"),
         (["gan", "trian"], "Did you mean 'train'?"),
         (["benchmark", "--sedes", "3"], "--seeds"),
+        (["synth", "--fidweights", "x"], "--fid-weights"),
+        (["synth", "--extractor", "incepton"], "Did you mean inception?"),
+        (["synth", "--to", "malignent"], "Did you mean malignant?"),
+        (["gan", "train", "--to", "malignent"], "Did you mean malignant?"),
+        (["gan", "train", "--from", "normal,begnin"], "Did you mean benign?"),
+        (["benchmark", "--arms", "cyclegan:nromal"], "Did you mean normal?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -363,6 +393,7 @@ def test_help_is_grouped_and_every_command_shows_an_example(run_bus):
     for name, command in commands.items():
         for leaf in getattr(command, "commands", {name: command}).values():
             assert leaf.epilog and leaf.epilog.startswith("Example: bus "), leaf.name
+            assert any("--quiet" in option.opts for option in leaf.params), leaf.name
     text = run_bus("--help")[1]
     assert text.index("The main job") < text.index(" Data ") < text.index(" Look ")
     assert text.index(" gan ") < text.index(" synth ") < text.index(" benchmark ")

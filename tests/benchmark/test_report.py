@@ -12,7 +12,10 @@ import cv2
 import numpy as np
 import pytest
 from bus.benchmark import figures, gallery, page, sections
+from bus.benchmark.claim import items
+from bus.benchmark.extras import SHOWN
 from bus.benchmark.report import write_report
+from bus.data import shortcuts
 from bus.data.study import Study
 from bus.errors import BusError
 from bus.files import read_csv
@@ -249,3 +252,26 @@ def test_doses_and_source_classes_stand_in_results_and_effects(made_up: Callable
         assert f"| {name} |" in markdown(made).replace("\\", "")
     drawn = [figure.svg for figures in sections.curves(made.summary, {}) for figure in figures]
     assert drawn and not any("cyclegan@" in svg for svg in drawn)
+
+
+def test_every_column_is_explained_on_the_page_and_in_the_docs(full: Any) -> None:
+    text = Page((full.study.path / "report" / "index.html").read_text()).text
+    docs = " ".join((Path(__file__).parents[2] / "docs" / "report.md").read_text().replace("`", "").split())
+    assert set(sections.METRICS.values()) <= set(sections.MEANINGS)
+    for name, meaning in (*sections.MEANINGS.items(), *sections.COLUMNS.items()):
+        assert " ".join(meaning.split()) in " ".join(text.split()), name
+    for name in (*sections.METRICS.values(), *sections.COLUMNS, *SHOWN.values(), *gallery.SCORES, *shortcuts.OF_STUDY):
+        assert name.replace("frechet", "FID").casefold() in docs.casefold(), name
+
+
+def test_claim_names_an_external_test_only_where_there_is_one() -> None:
+    with_it, without = ({item.number: item.section for item in items(external)} for external in (True, False))
+    assert (with_it[33], without[33]) == ("external", "limits")
+    assert list(with_it) == list(without) == sorted(without)
+
+
+def test_sparse_bins_of_a_calibration_are_not_drawn() -> None:
+    def drawn(*bins: tuple[float, float, int]) -> str:
+        return figures.calibration("c", {"original": [*bins, (0.6, 0.5, 40)]}, alt="a").svg
+
+    assert drawn((0.2, 0.5, figures.FEWEST - 1)) == drawn() != drawn((0.2, 0.5, figures.FEWEST))

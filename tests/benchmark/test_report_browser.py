@@ -1,4 +1,4 @@
-"""The report in a real browser: no error, no request, no overflow, no serious accessibility finding, A4 in print.
+"""The pages in a real browser: no error, no request, no overflow, no serious accessibility finding, A4 in print.
 
 Needs Chromium (on the path, or its file in BUS_CHROMIUM), the PyPI package playwright, and axe-core (below
 `node_modules` at the repository's root, as `npm install --no-save axe-core` puts it, or its file in BUS_AXE).
@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from bus.benchmark import check_page, predict, predict_page
 from bus.benchmark.report import write_report
+from bus.data import check, phantom
 
 pytestmark = pytest.mark.browser
 
@@ -51,8 +54,32 @@ def axe() -> Path:
     return found
 
 
-@pytest.fixture(scope="module", params=["full", "bare"])
-def report(request: pytest.FixtureRequest, made_up: Callable[..., Any]) -> str:
+def check_of(folder: Path) -> str:
+    phantom.write_cohort(folder / "내 scans", 40, size=64)
+    return check_page.write_page(check.check(folder / "내 scans", k=3), folder / "쪽.html").absolute().as_uri()
+
+
+def answers_of(made: Any, folder: Path) -> str:
+    """The page of `bus predict` for ten scans of a made-up study, half of them seen in training."""
+    study, cell = made.study, made.cells[0]
+    trained = predict.Trained(study, cell.path, cell.config, {}, {"macro_f1": 0.5}, None, 0)
+    heat = np.arange(64).astype(np.uint8).reshape(8, 8)
+    scans = [
+        predict.Scan(f"a folder/of names/{scan.file}", scan.sha256, "training" if row % 2 else None, study.pixels[row], scan.box,
+                     scan.label, dict.fromkeys(study.classes, 1 / 3), heat)
+        for row, scan in enumerate(study.scans[:10])
+    ]  # fmt: skip
+    unreadable = [("x.png", "x.png is no picture.")]
+    return predict_page.write_page(predict.Answers(trained, scans, unreadable), folder / "answers.html").absolute().as_uri()
+
+
+@pytest.fixture(scope="module", params=["full", "bare", "check", "predict"])
+def report(request: pytest.FixtureRequest, made_up: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a page: a report with everything, one with nothing, a data check, answers."""
+    if request.param == "check":
+        return check_of(tmp_path_factory.mktemp("check"))
+    if request.param == "predict":
+        return answers_of(made_up(folds=(0,), translator=False, benign=HOSTILE), tmp_path_factory.mktemp("predict"))
     if request.param == "full":
         made = made_up(folds=(0, 1), banners=("Numbers of made-up answers mean nothing.",))
     else:
@@ -96,7 +123,7 @@ def test_reads_without_scripts_and_prints_to_a4(browser: Any, report: str) -> No
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report)
-    assert page.get_by_role("heading", name="Verdict").is_visible()
+    assert page.get_by_role("heading", name=re.compile("^(Verdict|Answers)$")).is_visible()
     assert page.get_by_role("table").first.is_visible()
     width, height = map(
         float, re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", page.pdf(prefer_css_page_size=True))[0]

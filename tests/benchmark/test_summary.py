@@ -185,7 +185,7 @@ def test_an_always_benign_model_is_named(tmp_path: Path) -> None:
     assert (row.collapsed, row.cells, row.collapsed_class) == (1, 1, "benign")
     assert found.cells[0]["collapsed"] == "benign" and found.cells[1]["collapsed"] == ""
     assert found.always["class"] == "benign" and found.always["accuracy"] == row.metrics["accuracy"]
-    assert "vgg19 on original (1 of 1 cells, “benign”)" in found.notes[0]
+    assert "VGG19 on original (1 of 1 cells, “benign”)" in found.notes[0]
     assert "accuracy of 0.5605" in found.notes[1]
     assert found.verdicts["vgg19"].endswith("1 of the 2 cells behind this gave 90 % of the answers to one class.")
 
@@ -313,5 +313,5 @@ def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> Non
     found = summary.summarise(STUDY, cells, marks)
     assert found.yardstick is not None and found.yardstick.cells == 2, "on the folds that were tested alone"
     assert summary.below(found.table, found.yardstick) == [("original", "resnet18")]
-    assert any("below the yardstick" in note and "resnet18 on original" in note for note in found.notes)
+    assert any("below the yardstick" in note and "ResNet18 on original" in note for note in found.notes)
     assert summary.summarise(STUDY, cells).yardstick is None

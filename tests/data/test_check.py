@@ -1,7 +1,9 @@
 """The data check: every planted flaw is named with what mends it, and sound data pass."""
 
+import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from bus.data.cohort import Entry
 from bus.data.marks import Marks
 from bus.data.splits import assign_folds
 from bus.data.store import Box
+from bus.data.study import Study
 from bus.errors import BusError
+from bus.files import sha256_file
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -203,3 +207,27 @@ def test_the_known_figures_of_busi(datasets: Path) -> None:
     assert found.siblings / found.scans == pytest.approx(0.46, abs=0.005)
     assert found.leak == pytest.approx(0.40, abs=0.02)
     assert found.unsound == []
+
+
+def test_a_study_knows_its_shortcuts_and_keeps_them(tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = shutil.copytree(tiny_study, tmp_path / "study")
+    study = Study.open(path)
+    pixels = np.array(study.pixels)
+    pixels[study.rows_of(study.used(), ["normal"])] //= 4  # a class that grey levels alone give away
+    np.save(path / "pixels.npy", pixels)
+    counts = Counter(label for label, _ in {(study.scans[row].label, study.groups[row]) for row in study.used()})
+    monkeypatch.setattr(shortcuts, "FEWEST", min(counts.values()))
+    found = {probe.name: probe.auc for probe in shortcuts.of_study(study)}
+    assert set(found) == set(shortcuts.OF_STUDY) and all(set(auc) == set(study.classes) for auc in found.values())
+    assert found["histogram"]["normal"] > 0.95
+    assert found["size"] == found["bars"] == dict.fromkeys(study.classes, 0.5)  # phantoms are all alike in these
+    monkeypatch.setattr(shortcuts, "probe", lambda *given, **named: pytest.fail("measured twice"))
+    assert {probe.name: probe.auc for probe in shortcuts.of_study(study)} == found
+    (path / "shortcuts.json").write_text(json.dumps({"cohort": sha256_file(path / "cohort.csv")}))
+    with pytest.raises(BusError, match="Delete it"):
+        shortcuts.of_study(study)
+
+
+def test_too_few_groups_are_not_probed(tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortcuts, "FEWEST", 10_000)
+    assert shortcuts.of_study(Study.open(shutil.copytree(tiny_study, tmp_path / "study"))) == []
