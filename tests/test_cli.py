@@ -112,7 +112,7 @@ def test_a_dry_run_trains_nothing(finished, tree, run_bus):
         (["benchmark", "--set", "lerning_rate=1"], 2, "did you mean learning_rate"),
         (["benchmark", "--plan", "ablation-3"], 2, "did you mean ablation-"),
         (["benchmark", "--arms", "cyclegan:cyst"], 2, "the classes are benign, malignant, normal"),
-        (["benchmark", "--plan", "ablation-1", "--models", "resnet18", "--dose", "1"], 2, "--models, --dose does not go with --plan"),
+        (["benchmark", "--plan", "ablation-1", "--models", "resnet18", "--dose", "1"], 2, "--dose, --models does not go with --plan"),
         (["benchmark", "--plan", "ablation-1", "--preset", "demo"], 2, "--preset does not go with --plan"),
         (["benchmark", "--plan", "ablation-1", "--set", "batch=4", "--json"], 2, "--set, --json does not go with --plan"),
         (["benchmark", "--plan", "ablation-1", "--keep-weights", "--inflation"], 2, "--keep-weights, --inflation does not go"),
