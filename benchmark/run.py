@@ -207,7 +207,7 @@ def _collect(
     """Wait for cells to end, noting failures; returns those that another process is training."""
     elsewhere = []
     while work:
-        ready, _ = wait(work, timeout=0.5, return_when=FIRST_COMPLETED)
+        ready, _ = wait(work, timeout=0.1, return_when=FIRST_COMPLETED)
         for future in ready:
             cell, error = work.pop(future), future.exception()
             if error is not None:
