@@ -334,6 +334,6 @@ def test_ctrl_c_ends_cells_and_their_processes(tiny_study: Path, tmp_path: Path)
     process = start(study, "benchmark --preset standard --models simplecnn --arms original,weighted --jobs 2")
     said, seconds = interrupt(process, "2 cells, 2 at once")
     assert process.returncode == 130, said
-    assert seconds < 2.5, said  # half a second between two looks
+    assert seconds < 10, said  # under 2 s on a quiet machine; cells of preset standard would take minutes
     assert "Stopped with 2 cells to go; run the same command again to go on." in said
     assert not list(study.rglob("DONE"))
