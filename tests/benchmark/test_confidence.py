@@ -14,7 +14,7 @@ from bus.classify.train import batch_rows, importance, shown
 from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
-from bus.gan import reader, synth
+from bus.gan import reader, rejection, synth
 
 CPU = Compute("cpu", "float32", 1)
 WISH = plan.Wish((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "confidence"),))
@@ -160,3 +160,17 @@ def test_a_benchmark_reads_before_it_trains_and_says_so(study, monkeypatch, in_p
     page = pipeline.benchmark(study, wish, CPU, jobs=1, keep_weights=False, judge=pipeline.Judge(), command="bus benchmark")
     assert (study.synth_path(1, "malignant", 0) / reader.NAME).exists()
     assert "no reader of synthetic malignant scans saw the group" in page.read_text()
+
+
+def test_a_scan_that_a_filter_let_pass_without_a_reading_that_says_so_is_refused(study):
+    folder = study.synth_path(0, "malignant", 0)
+    used, chances = synth.read_manifest(folder)[: WISH.synthetic(study)[0, "malignant"]], said(folder / reader.NAME)
+    lowest = min(chances[row.file] for row in used)
+    files.write_json(folder / rejection.NAME, {"confidence": lowest})
+    assert all(check.ok for check in audit(study, 0, WISH))
+    files.write_json(folder / rejection.NAME, {"confidence": lowest + 0.001})
+    with pytest.raises(BusError, match="that a filter let pass has a reading that says so"):
+        audit(study, 0, WISH)
+    (folder / reader.NAME).unlink()
+    with pytest.raises(BusError, match="that a filter let pass has a reading that says so"):
+        audit(study, 0, WISH)
