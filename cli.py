@@ -542,15 +542,14 @@ def report(
 @app.command(epilog="Example: bus doctor", rich_help_panel=LOOK)
 def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what this machine has, what bus would choose on it and why, and what would be slow."""
-    from .console import results
+    from .console import findings
     from .doctor import examine, lines
 
     found = examine(Path.cwd())
     if as_json:
         _print_json(found)
         return
-    for line in lines(found):
-        results.print(line)
+    findings(lines(found))
 
 
 @app.command(epilog="Example: bus demo", rich_help_panel=MAIN)
@@ -591,6 +590,7 @@ def data_check(
     """Audit a data set before a study: groups, contradictions, burned-in marks, shortcuts, leaks. Exit code 1: unsound."""
     from .benchmark.check_page import write_page
     from .console import Bars, results
+    from .console import findings as show
     from .data import check
 
     with Bars("Reading scans") as bars:
@@ -598,8 +598,7 @@ def data_check(
     written = write_page(findings, page)
     if as_json:
         _print_json({**check.as_dict(findings), "page": str(written)})
-    for line in [] if as_json else check.lines(findings):
-        results.print(line)
+    show([] if as_json else check.lines(findings))
     results.print(f"Page: {written}")
     if findings.unsound:
         raise typer.Exit(1)
