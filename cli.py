@@ -52,15 +52,14 @@ for command, panel, example in (
 @app.command(epilog="Example: bus doctor", rich_help_panel=LOOK)
 def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what this machine has, what bus would choose on it and why, and what would be slow."""
-    from .console import results
+    from .console import findings
     from .doctor import examine, lines
 
     found = examine(Path.cwd())
     if as_json:
         print_json(found)
         return
-    for line in lines(found):
-        results.print(line)
+    findings(lines(found))
 
 
 @data_app.command("check", epilog="Example: bus data check Dataset_BUSI_with_GT")
@@ -75,6 +74,7 @@ def data_check(
     """Audit a data set before a study: groups, contradictions, burned-in marks, shortcuts, leaks. Exit code 1: unsound."""
     from .benchmark.check_page import write_page
     from .console import Bars, results
+    from .console import findings as show
     from .data import check
 
     with Bars("Reading scans") as bars:
@@ -82,8 +82,7 @@ def data_check(
     written = write_page(findings, page)
     if as_json:
         print_json({**check.as_dict(findings), "page": str(written)})
-    for line in [] if as_json else check.lines(findings):
-        results.print(line)
+    show([] if as_json else check.lines(findings))
     results.print(f"Page: {written}")
     if findings.unsound:
         raise typer.Exit(1)

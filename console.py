@@ -1,9 +1,10 @@
 """What a person sees while the work goes on, and how they stop it."""
 
 import signal
+import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
@@ -15,12 +16,21 @@ results = Console(highlight=False, soft_wrap=True, markup=False)  # what was ask
 
 
 PLAIN_SECONDS = 30  # between lines of a log
+COLUMN = 12  # characters that the headings of findings take
 
 
 def speak(*, quiet: bool = False, machine: bool = False) -> None:
     """Say everything, only results (`quiet`), or everything on stderr, since stdout holds JSON (`machine`)."""
     console.quiet = quiet
     console.stderr = results.stderr = machine
+
+
+def findings(lines: Iterable[str]) -> None:
+    """Print lines of a heading and what belongs to it; on a terminal what is long goes on below its own beginning."""
+    for line in lines:
+        wide = results.width if results.is_terminal else len(line) + 1
+        kept = textwrap.wrap(line, wide, subsequent_indent=" " * COLUMN, break_long_words=False, break_on_hyphens=False)
+        results.print("\n".join(kept))
 
 
 class Interrupted(Exception):

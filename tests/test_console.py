@@ -50,3 +50,17 @@ def test_quiet_leaves_results_and_machine_leaves_stdout_alone(capsys: pytest.Cap
     console.print("told")
     results.print("asked for")
     assert capsys.readouterr() == ("", "told\nasked for\n")
+
+
+def test_findings_keep_their_column_on_a_narrow_terminal_and_their_line_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"Advice      {'word ' * 30}/a/path/without/any/space".rstrip()
+    for terminal in (True, False):
+        out = io.StringIO()
+        monkeypatch.setattr(module, "results", Console(file=out, force_terminal=terminal, width=60, soft_wrap=True, highlight=False))
+        module.findings([line, f"{'':12}class       scans"])
+        said = out.getvalue().splitlines()
+        assert said[-1] == f"{'':12}class       scans"
+        assert (len(said) > 2) == terminal
+        assert all(len(one) <= 60 for one in said) or not terminal
+        assert " ".join(" ".join(said[:-1]).split()) == " ".join(line.split())
+        assert said[0].startswith("Advice      word") and all(one.startswith(" " * 12) for one in said[1:])
