@@ -264,5 +264,5 @@ def test_a_recipe_field_that_does_not_fit_is_refused(changes, words):
 
 
 def test_recipe_fields_are_read_from_text():
-    found = check_changes({"batch": "16", "augment": "False", "speckle": "0.1", "optimiser": "sgd"}, "--set")
-    assert found == {"batch": 16, "augment": False, "speckle": 0.1, "optimiser": "sgd"}
+    found = check_changes({"batch": "16", "augment": "False", "smoothing": "0.1", "optimiser": "sgd"}, "--set")
+    assert found == {"batch": 16, "augment": False, "smoothing": 0.1, "optimiser": "sgd"}
