@@ -19,7 +19,7 @@ from torch import nn
 
 from .. import files
 from ..classify import explain, metrics
-from ..classify.models import build, weight_bytes
+from ..classify.models import build, place, weight_bytes
 from ..classify.train import Examples, fit, predict, recalibrate
 from ..compute import Compute, is_out_of_memory
 from ..console import Interrupted, interruptible, progress, results
@@ -119,7 +119,8 @@ def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, 
     compute.start()
     study = Study.open(study_path)
     if external and cell.is_done and (cell.path / WEIGHTS).exists():
-        network = build(cell.model, len(study.classes), str(cell.path / WEIGHTS), cell.seed).to(compute.device).eval()
+        network = build(cell.model, len(study.classes), str(cell.path / WEIGHTS), cell.seed)
+        network = place(network, cell.model, compute.device).eval()
         _answer_external(study, cell, network, external, compute)
         return
     watched = _own(study, parts(study, cell.fold, cell.recipe)[1])

@@ -135,3 +135,13 @@ def _load_file(network: nn.Module, model: str, path: Path) -> None:
         raise BusError(
             f"--init {path} does not hold weights of {model}: {error}. Use a file written with --keep-weights."
         ) from error
+
+
+def place(network: nn.Module, model: str, device: str) -> nn.Module:
+    """Move a network to `device`, its feature maps in the order that is fastest there; predictions depend on it in the last digits.
+
+    Channels last on graphics cards, and for SimpleCNN's large maps on processors too. Processors compute the deeper
+    networks' maps faster that way as well, but the gradients of their weights slower.
+    """
+    last = device == "cuda" or model == "simplecnn"
+    return network.to(device).to(memory_format=torch.channels_last if last else torch.contiguous_format)  # type: ignore[call-overload]

@@ -15,7 +15,7 @@ from ..data.store import Pixels
 from ..errors import BusError
 from ..files import sha256_bytes
 from . import explain, metrics
-from .models import build
+from .models import build, place
 from .train import EVALUATION_BATCH, predict
 
 
@@ -50,7 +50,7 @@ def load(path: Path, model: str, classes: int, sha256: str | None) -> nn.Module:
         ) from error
     if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
         raise BusError(f"{path} holds weights that are no numbers (infinite or NaN). {remedy}")
-    return network.eval()
+    return place(network, model, "cpu").eval()
 
 
 def answer(network: nn.Module, squares: Sequence[Pixels], compute: Compute, *, heat: bool) -> Iterator[Answer]:

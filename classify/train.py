@@ -15,7 +15,7 @@ from torch.optim.swa_utils import update_bn
 
 from ..compute import Compute
 from ..data.store import Pixels
-from .models import build
+from .models import build, place
 from .recipe import GAMMA, PATIENCE, rate
 from .recipe import Recipe as Recipe
 from .recipe import optimiser as make_optimiser
@@ -64,9 +64,8 @@ def fit(
     """
     begun = time.monotonic()
     examples = on_device(examples, compute)
-    order = memory_format(recipe.model, compute.device)
-    network = build(recipe.model, classes, first or recipe.init, seed).to(compute.device).to(memory_format=order)
-    averaged = build(recipe.model, classes, "none", seed).to(compute.device).to(memory_format=order)
+    network = place(build(recipe.model, classes, first or recipe.init, seed), recipe.model, compute.device)
+    averaged = place(build(recipe.model, classes, "none", seed), recipe.model, compute.device)
     averaged.load_state_dict(network.state_dict())
     optimiser = make_optimiser(network, recipe, fused=compute.fused)
     plateau = ReduceLROnPlateau(optimiser, factor=GAMMA, patience=PATIENCE)
@@ -95,14 +94,6 @@ def on_device(examples: Examples, compute: Compute) -> Examples:
     if compute.device != "cuda" or examples.pixels.nbytes > ROOM * torch.cuda.mem_get_info()[0]:
         return examples
     return replace(examples, kept=torch.from_numpy(examples.pixels).to(compute.device))
-
-
-def memory_format(model: str, device: str) -> torch.memory_format:
-    """How feature maps lie in memory: channels last on graphics cards, and for SimpleCNN's large maps on processors too.
-
-    Processors compute the deeper networks' maps faster that way as well, but the gradients of their weights slower.
-    """
-    return torch.channels_last if device == "cuda" or model == "simplecnn" else torch.contiguous_format
 
 
 def set_rate(optimiser: torch.optim.Optimizer, value: float) -> None:

@@ -12,9 +12,9 @@ import plain
 import torch
 from bus.benchmark import plan, run
 from bus.benchmark.arms import parse
-from bus.classify.models import TITLES, build
+from bus.classify.models import TITLES, build, place
 from bus.classify.recipe import Recipe, optimiser
-from bus.classify.train import Examples, memory_format, move_average, step_loss
+from bus.classify.train import Examples, move_average, step_loss
 from bus.compute import Compute
 from bus.data import phantom
 from bus.data.study import Study, open_or_create
@@ -30,8 +30,7 @@ def step(model: str, bench: Bench) -> Row:
     compute = Compute(bench.compute.device, bench.compute.precision, 1)
     size, repeats = bench.size(64, 32), bench.size(REPEATS[model], 1)
     recipe = Recipe(model, 1000, batch=bench.size(32, 4))
-    order = memory_format(model, compute.device)
-    network = build(model, CLASSES, "none", 0).to(compute.device).to(memory_format=order).train()
+    network = place(build(model, CLASSES, "none", 0), model, compute.device).train()
     averaged, other = copy.deepcopy(network), build(model, CLASSES, "none", 0).train()
     descent, plain_descent = optimiser(network, recipe, fused=compute.fused), optimiser(other, recipe)
     rng, number = np.random.default_rng(0), iter(range(1000))
