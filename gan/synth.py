@@ -137,9 +137,9 @@ def synthesise(
         saved, tried = time.monotonic(), made[-1].index + 1 if made else 0
         while len(made) < count:
             indices = range(tried, tried + min(BATCH, count - len(made)))
-            study.require()
             candidates = _translate(study, generator, compute, order, indices, (fold, digest, gan_seed))
             kept, tried = choose(candidates, indices.stop) if choose else candidates, indices.stop
+            study.require()
             for row, pixels in kept:
                 files.write_bytes(folder / row.file, synthetic_png(pixels))
                 made.append(row)
