@@ -202,7 +202,8 @@ def download_weights(url: str, path: Path, announce: Announce, *, timeout: float
             with urllib.request.urlopen(url, timeout=timeout) as answer:
                 content = answer.read()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = str(getattr(error, "reason", None) or error)
+            found = getattr(error, "reason", None) or error
+            reason = str(getattr(found, "strerror", None) or found)
             raise Unreachable(f"{url} could not be fetched ({reason}). {mend}", reason) from error
         temporary.write_bytes(content)
         check_weights(temporary, url, mend)

@@ -186,7 +186,7 @@ def test_an_always_benign_model_is_named(tmp_path: Path) -> None:
     assert found.cells[0]["collapsed"] == "benign" and found.cells[1]["collapsed"] == ""
     assert found.always["class"] == "benign" and found.always["accuracy"] == row.metrics["accuracy"]
     assert "VGG19 on original (1 of 1 cells, “benign”)" in found.notes[0]
-    assert "accuracy of 0.5605" in found.notes[1]
+    assert "accuracy of 56.1 %" in found.notes[1]
     assert found.verdicts["vgg19"].endswith("1 of the 2 cells behind this gave 90 % of the answers to one class.")
 
 
