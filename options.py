@@ -104,6 +104,7 @@ Quiet = Annotated[
 
 
 def print_json(content: Any) -> None:
+    """Print plain values as the one JSON object that `--json` promises."""
     typer.echo(json.dumps(content, indent=2, allow_nan=False))  # escaped to ASCII: any locale's pipe can carry it
 
 
@@ -127,6 +128,7 @@ def use_study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -
 
 
 def open_study(path: Path) -> "Study":
+    """Open a study that must be there; BusError says how to make one."""
     from .data.study import Study
 
     if not (path / "study.json").exists():
@@ -135,6 +137,7 @@ def open_study(path: Path) -> "Study":
 
 
 def describe(study: "Study") -> str:
+    """The data, scans, groups and folds of a study in a sentence."""
     used = study.used()
     counts = ", ".join(f"{len(study.rows_of(used, [name]))} {name}" for name in study.classes)
     groups = len({study.groups[row] for row in used})
@@ -162,6 +165,7 @@ def fold_numbers(text: str, study: "Study") -> list[int]:
 
 
 def folds_of(text: str, study: "Study") -> list[int | None]:
+    """Fold numbers as `fold_numbers` reads them, or `none`: all scans."""
     return [None] if text == "none" else list(fold_numbers(text, study))
 
 
@@ -173,6 +177,7 @@ def target_of(name: str | None, study: "Study") -> str:
 
 
 def default_preset(name: str | None, compute: "Compute") -> str:
+    """The effort asked for, or the one that fits the device."""
     return name or ("quick" if compute.device == "cpu" else "standard")
 
 
@@ -190,6 +195,7 @@ def given(ctx: typer.Context) -> dict[str, str]:
 
 
 def duration(seconds: float) -> str:
+    """Seconds, minutes or hours for a person."""
     return (
         f"{seconds:.0f} s"
         if seconds < 90

@@ -78,13 +78,13 @@ def benchmark(
     device: Device = "auto", precision: Precision = "auto", as_json: Json = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Retrain the classifiers on every arm of a fold and write the report; makes translator and scans where missing."""
-    from ..benchmark import pipeline, plan
-    from ..benchmark.arms import Arm, doses, with_doses
-    from ..benchmark.arms import chosen as choose_arms
     from ..classify.models import KNOWN, check_init
     from ..classify.recipe import check_changes
     from ..compute import cores, resolve
     from ..gan.workflow import Judge
+    from . import pipeline, plan
+    from .arms import Arm, doses, with_doses
+    from .arms import chosen as choose_arms
 
     _check_together(given(ctx))
     compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
@@ -123,9 +123,9 @@ def benchmark(
 
 def _print_ablation(study: "Study", source: str, wish: Any, compute: "Compute", jobs: int) -> None:
     """Show the runs of a plan, what is missing of them on the asked folds and on the split per image, and for how long."""
-    from ..benchmark import ablation, pipeline, run
-    from ..benchmark.per_image import preview
     from ..console import results
+    from . import ablation, pipeline, run
+    from .per_image import preview
 
     paces: dict[tuple[str, int], run.Pace] = {}
     chosen, total = ablation.read(source), 0.0
@@ -143,10 +143,10 @@ def _print_ablation(study: "Study", source: str, wish: Any, compute: "Compute", 
 
 def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> None:
     """Show the cells of a benchmark, what each model's step takes here, and the time and disk of the whole."""
-    from ..benchmark import plan, run, warm_start
     from ..console import results
     from ..gan import train
     from ..gan.config import configure
+    from . import plan, run, warm_start
 
     paces: dict[tuple[str, int], run.Pace] = {}
     cells = plan.cells(study, wish, compute)
@@ -166,14 +166,14 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
     results.print(f"About {duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
 
 
-def _check_together(given: dict[str, str]) -> None:
+def _check_together(typed: dict[str, str]) -> None:
     """UsageError for options of bus benchmark of which one would silently do nothing."""
-    if "ablation" in given and (idle := [text for name, text in given.items() if name not in PLAN_TAKES]):
+    if "ablation" in typed and (idle := [text for name, text in typed.items() if name not in PLAN_TAKES]):
         raise UsageError(
             f"{', '.join(idle)} does not go with --plan: a plan says itself which models, arms and recipes are trained. "
             "Write it into a plan of your own (docs/benchmark.md), or leave --plan out."
         )
-    if {"dry_run", "as_json"} <= set(given):
+    if {"dry_run", "as_json"} <= set(typed):
         raise UsageError("--json does not go with --dry-run, which has no answer to print. Leave one of them out.")
 
 
@@ -183,9 +183,9 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Run the whole way once on simulated phantoms, in minutes. Its numbers mean nothing; its report shows the form."""
-    from ..benchmark import pipeline, plan
     from ..compute import cores, resolve
     from ..gan import workflow
+    from . import pipeline, plan
 
     compute = resolve()
     opened = use_study(study, {"data": "phantom"}, preset="demo")
@@ -204,9 +204,9 @@ def demo(
 
 def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what a study holds and what is missing or under way."""
-    from ..benchmark import status as state
     from ..console import results
     from ..data.study import Study
+    from . import status as state
 
     opened = Study.open(study)
     found = state.overview(opened)
@@ -228,8 +228,8 @@ def report(
     """Write the report of the last benchmark again from the cells that are finished; trains nothing."""
     import webbrowser
 
-    from ..benchmark import pipeline
     from ..data.study import Study
+    from . import pipeline
 
     page = pipeline.rewrite(Study.open(study))
     if show and not webbrowser.open(page.resolve().as_uri()):
@@ -249,12 +249,12 @@ def predict(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Let a trained classifier answer scans, and show where it looked. Research use only."""
-    from ..benchmark import predict as answering
-    from ..benchmark.arms import CHOSEN
     from ..classify.models import MODELS
     from ..compute import resolve
     from ..data import loose
     from ..data.study import Study
+    from . import predict as answering
+    from .arms import CHOSEN
 
     for option, name, known in (("format", form, FORMATS), ("model", model, MODELS), ("arm", arm, CHOSEN)):
         if name not in known:
@@ -285,10 +285,10 @@ def _show_answers(answers: Any, form: str, out: Path | None) -> None:
     """Write or print what a classifier answered."""
     from rich.console import Console
 
-    from ..benchmark import predict as answering
-    from ..benchmark.predict_page import write_page
     from ..console import results
     from ..files import write_json
+    from . import predict as answering
+    from .predict_page import write_page
 
     if form == "html":
         results.print(f"Page: {write_page(answers, out or Path('predict.html'))}")

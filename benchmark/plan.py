@@ -30,7 +30,6 @@ STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
     "standard": (1_500, 600),
     "paper": (1_500, 600),
 }
-
 PRESET_RECIPES: dict[str, dict[str, Any]] = {"demo": {"batch": 16, "recalibration": 4}}  # fields of Recipe; minutes, not quality
 
 

@@ -59,7 +59,7 @@ def gan_train(
     """Train a CycleGAN on the training part of a fold. The same command goes on where it stopped."""
     from ..compute import resolve
     from ..console import results
-    from ..gan import train, workflow
+    from . import train, workflow
 
     compute = resolve(device, precision)
     asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner, "frames": frames}
@@ -92,7 +92,7 @@ def gan_score(
     """Score a study's synthetic scans, or compare any two folders: FID or FD, KID, precision, recall, density, coverage."""
     from ..compute import resolve
     from ..console import results
-    from ..gan import workflow
+    from . import workflow
 
     compute, judge = resolve(), workflow.Judge(extractor, fid_weights)
     compute.start()
@@ -126,7 +126,7 @@ def synth(
 ) -> None:  # fmt: skip
     """Make synthetic scans of the target class, each with its provenance, and score them."""
     from ..compute import resolve
-    from ..gan import workflow
+    from . import workflow
 
     compute, judge = resolve(device, precision), workflow.Judge(extractor, fid_weights)
     opened = open_study(study)

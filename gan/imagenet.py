@@ -83,7 +83,7 @@ class FoldedBlock(nn.Module):
 
 
 class FrozenLite(nn.Module):
-    """EfficientNet-Lite0 or -Lite1 for looking only: B×3×H×W, normalised, → B×1280×h×w, a third faster than the package's.
+    """An EfficientNet-Lite for looking only: B×3×H×W, normalised, → B×1280×h×w, the same function faster (docs/speed.md).
 
     `stem`, `blocks` and `last` may be called one by one for the maps in between. Channels lie last in memory, which
     halves the time of its depthwise convolutions on a CPU.

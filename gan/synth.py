@@ -113,15 +113,9 @@ def synthesise(
     made = [row for row in read_manifest(folder) if row.generator_sha256 == digest]
     if len(made) >= count:
         return folder, 0
-    config = read_config(gan)
-    if config.training_pixels != study.pixels_sha256(study.train(fold)):
-        raise BusError(
-            f"The translator in {gan} was trained on other pixels than this study's. Use --redo to train it again."
-        )
+    order = _order(study, fold, gan, gan_seed)
     compute.start()
     generator = train.load_generator(gan, compute.device)
-    rows = study.rows_of(study.train(fold), config.sources)
-    order = [rows[place] for place in ordered_sources([study.scans[row].label for row in rows], gan_seed)]
     missing = count - len(made)
     files.require_space(folder, missing * (study.settings.size**2 + 8192), f"Making {missing:,} synthetic scans")
     choose = rejection.Filter(study, fold, target, confidence, folder, made, compute.device) if confidence else None
@@ -151,6 +145,17 @@ def synthesise(
                 saved = save()
     save()
     return folder, missing
+
+
+def _order(study: Study, fold: int | None, gan: Path, seed: int) -> list[int]:
+    """The rows of a translator's sources, in the order of their translation; BusError if it saw other pixels than these."""
+    config, training = read_config(gan), study.train(fold)
+    if config.training_pixels != study.pixels_sha256(training):
+        raise BusError(
+            f"The translator in {gan} was trained on other pixels than this study's. Use --redo to train it again."
+        )
+    rows = study.rows_of(training, config.sources)
+    return [rows[place] for place in ordered_sources([study.scans[row].label for row in rows], seed)]
 
 
 @torch.inference_mode()

@@ -187,13 +187,13 @@ def _score(
     study: Study, folder: Path, target: str, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge
 ) -> bool:
     """Score the scans of a folder unless its scores.json already speaks of these; returns whether it was done now."""
-    place = folder / "scores.json"
+    place, confidence = folder / "scores.json", rejection.filtered(folder)
     key = {
         "manifest": files.sha256_file(folder / "manifest.csv"),
         "asked": judge.extractor,
         "weights": files.sha256_file(judge.weights) if judge.weights else None,
         "splits": judge.splits,
-        **({"confidence": rejection.filtered(folder)} if rejection.filtered(folder) else {}),
+        **({"confidence": confidence} if confidence else {}),
     }
     if place.exists() and files.read_json(place).get("key") == key:
         return False
@@ -220,7 +220,7 @@ def _score(
         sources=config.sources,
         extractor=extractor,
         trained_with=config.trained_with,
-        confidence=rejection.filtered(folder),
+        confidence=confidence,
         accepted=rejection.acceptance(rows),
         splits=judge.splits,
     )

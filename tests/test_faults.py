@@ -278,16 +278,15 @@ def start(study: Path, arguments: str) -> "subprocess.Popen[str]":
                             stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
 
 
-def interrupt(process: "subprocess.Popen[str]", line: str) -> tuple[str, float]:
-    """Press Ctrl-C one second after a line was printed; all that was said, and the seconds until the end."""
+def interrupt(process: "subprocess.Popen[str]", line: str) -> str:
+    """Press Ctrl-C one second after a line was printed; all that was said. `make speed` measures how soon it ends."""
     assert process.stdout is not None
     said = ""
     while line not in said:
         said += process.stdout.readline() or pytest.fail(said)
     time.sleep(1)
-    begun = time.monotonic()
     process.send_signal(signal.SIGINT)
-    return " ".join((said + process.communicate()[0]).split()), time.monotonic() - begun
+    return " ".join((said + process.communicate(timeout=120)[0]).split())  # left alone, they would go on for far longer
 
 
 def test_ctrl_c_saves_the_translator_and_says_how_to_go_on(tiny_study: Path, tmp_path: Path) -> None:
@@ -296,9 +295,8 @@ def test_ctrl_c_saves_the_translator_and_says_how_to_go_on(tiny_study: Path, tmp
     train = "gan train --preset demo --method published --set channels=4 --set blocks=1 --pairs 1000000"
     for line in ("CycleGAN benign", "Going on from"):
         process = start(study, train)
-        said, seconds = interrupt(process, line)
+        said = interrupt(process, line)
         assert process.returncode == 130, said
-        assert seconds < 2, said
         assert "run the same command again to go on from there" in said
     assert (study / "fold-0/gan/malignant/seed-0/checkpoint.pt").exists()
     assert not list(study.rglob(".*"))
@@ -332,8 +330,7 @@ def test_ctrl_c_ends_cells_and_their_processes(tiny_study: Path, tmp_path: Path)
     study = tmp_path / "study"
     shutil.copytree(tiny_study, study)
     process = start(study, "benchmark --preset standard --models simplecnn --arms original,weighted --jobs 2")
-    said, seconds = interrupt(process, "2 cells, 2 at once")
+    said = interrupt(process, "2 cells, 2 at once")
     assert process.returncode == 130, said
-    assert seconds < 10, said  # under 2 s on a quiet machine; cells of preset standard would take minutes
     assert "Stopped with 2 cells to go; run the same command again to go on." in said
     assert not list(study.rglob("DONE"))

@@ -58,11 +58,11 @@ def test_failures_say_what_to_download_by_hand(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("said", ["", "print('Downloading', flush=True); "])
 def test_silence_is_bounded(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in(tmp_path, monkeypatch, f"{said}time.sleep(60)")
+    stand_in(tmp_path, monkeypatch, f"{said}time.sleep(300)")
     start = time.monotonic()
     with pytest.raises(BusError, match=r"did not answer within 0\.3 seconds\. By hand"):
         kaggle.fetch_busi(connect=0.3, stall=0.3)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 150  # it would be silent for 300 s
 
 
 def test_a_slow_download_is_not_cut(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

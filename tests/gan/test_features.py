@@ -3,7 +3,6 @@
 import hashlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -211,10 +210,8 @@ def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path) -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()  # the connection is made, no byte ever comes
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/weights-{GOOD}.pth"
-        start = time.monotonic()
         with pytest.raises(BusError, match="timed out"):
             download_weights(url, tmp_path / "weights.pth", lambda _: None, timeout=0.3)
-        assert time.monotonic() - start < 5
     assert not list(tmp_path.iterdir())
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 from collections import Counter
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,23 +9,12 @@ import pytest
 from bus.compute import Compute
 from bus.data.study import Study
 from bus.errors import BusError
-from bus.gan import synth, train
-from bus.gan.config import configure
+from bus.gan import synth
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 CPU = Compute("cpu", "float32", 1)
-
-
-@pytest.fixture(scope="module")
-def study(tiny_study, tmp_path_factory):
-    path = tmp_path_factory.mktemp("synth") / "study"
-    shutil.copytree(tiny_study, path)
-    study = Study.open(path)
-    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=8, method="published")
-    train.train(study, replace(config, channels=4, blocks=1), CPU)
-    return study
 
 
 def make(study, count):

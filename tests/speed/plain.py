@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bus.gan.features import EfficientNetLite
 from bus.gan.imagenet import LITE0, Normalise, efficientnet
 from PIL import Image
 from torch import Tensor, nn
@@ -110,32 +111,16 @@ def first_batch(folder: Path, size: int, batch: int) -> Tensor:
     return scans[torch.randperm(len(scans))[:batch]]
 
 
-class PlainLite0(FeatureExtractorBase):  # type: ignore[misc]
+class PlainLite0(EfficientNetLite):
     """EfficientNet-Lite0 as its package has it, for torch-fidelity's own interface."""
 
     def __init__(self, name: str, features_list: list[str], **_: object) -> None:
-        super().__init__(name, features_list)
+        FeatureExtractorBase.__init__(self, name, features_list)  # without our network
         self.network, self.normalise = efficientnet(LITE0), Normalise()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         sized = functional.interpolate(pixels.float(), (224, 224), mode="bilinear", antialias=True)
         return (self.network.extract_features(self.normalise(sized / 255)).mean((2, 3)),)
-
-    @staticmethod
-    def get_provided_features_list() -> tuple[str, ...]:
-        return ("1280",)
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        return "1280"
-
-    @staticmethod
-    def can_be_compiled() -> bool:
-        return False
-
-    @staticmethod
-    def get_dummy_input_for_compile() -> Tensor:
-        return torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
 
 
 class Rgb(torch.utils.data.Dataset[Tensor]):

@@ -1,6 +1,7 @@
-"""Rows of the commands: how soon --help answers, and a finished study."""
+"""Rows of the commands: how soon --help answers, a finished study, and Ctrl-C ends what runs."""
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,10 @@ FINISH = {
     "gan train": "--preset demo --pairs 40 --method published --set channels=4 --set blocks=1",
     "synth": "--n 30 --extractor efficientnet-lite0",
     "benchmark": "--preset demo --models simplecnn --arms original,cyclegan --extractor efficientnet-lite0",
+}
+LONG = {  # commands that run for minutes, and the line after which they are in the midst of it
+    "CycleGAN benign": "gan train --preset demo --gan-seed 1 --pairs 1000000 --method published --set channels=4 --set blocks=1",
+    "2 cells, 2 at once": "benchmark --preset standard --models simplecnn --arms original,weighted --jobs 2",
 }
 
 
@@ -44,6 +49,40 @@ def nothing(bench: Bench) -> Row:
         "nothing", "slowest \"nothing to do\" of a finished study", max(seconds.values()), repeats=repeats, parts=seconds,
         note="to reach: 2 s",
     )  # fmt: skip
+
+
+def interrupt(bench: Bench) -> Row:
+    """Ctrl-C in the midst of training: seconds until the command has written its checkpoint and ended."""
+    study, repeats = bench.folder / "stopped", bench.size(3, 1)
+    _bus(["gan", "train", "--data", "phantom", "--size", "32", "--study", str(study), *FINISH["gan train"].split()], 1, bench)
+    seconds = {}
+    for line, command in LONG.items():
+        times = [_interrupted([*command.split(), "--study", str(study)], line) for _ in range(repeats)]
+        seconds[f"bus {command.split(' --')[0]}"] = statistics.median(times)
+    return Row(
+        "interrupt", "slowest end after Ctrl-C", max(seconds.values()), repeats=repeats, parts=seconds,
+        note="to reach: 2 s; on the wall",
+    )  # fmt: skip
+
+
+def _interrupted(arguments: Sequence[str], line: str) -> float:
+    """Seconds from Ctrl-C, pressed some time after a line was printed, to the end of the process and of those it began."""
+    command = [sys.executable, "-u", "-m", "bus", *arguments]
+    process = subprocess.Popen(command, cwd=Path.home(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    said = ""
+    while line not in said:
+        if not (more := process.stdout.readline()):
+            raise RuntimeError(f"bus {' '.join(arguments)}: {said}")
+        said += more
+    time.sleep(5)  # until the cells' own processes train
+    process.send_signal(signal.SIGINT)
+    begun = time.perf_counter()
+    process.communicate()
+    seconds = time.perf_counter() - begun
+    if process.returncode != 130:
+        raise RuntimeError(f"bus {' '.join(arguments)} ended with {process.returncode} after Ctrl-C, expected 130")
+    return seconds
 
 
 def _bus(arguments: Sequence[str], repeats: int, bench: Bench) -> float:

@@ -35,6 +35,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "cells": rows_classify.cells,
     "help": rows_start.helps,
     "nothing": rows_start.nothing,
+    "interrupt": rows_start.interrupt,
 }
 Json = dict[str, Any]
 
