@@ -77,3 +77,12 @@ def seeds_order(convolutions, classifier, x):
     for convolution in convolutions[:3]:
         x = torch.nn.functional.max_pool2d(convolution(x).relu(), 2)
     return classifier(torch.nn.functional.adaptive_avg_pool2d(convolutions[3](x).relu(), 10).flatten(1))
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (1, 3), (10, 20), (28, 7)])
+def test_averages_are_torchs_at_every_size(shape):
+    maps = torch.rand(2, 3, *shape, requires_grad=True)
+    ours, theirs = models.AveragePool(10)(maps), torch.nn.functional.adaptive_avg_pool2d(maps, 10)
+    torch.testing.assert_close(ours, theirs)
+    grown = torch.rand_like(ours)
+    torch.testing.assert_close(*(torch.autograd.grad(pooled, maps, grown)[0] for pooled in (ours, theirs)))
