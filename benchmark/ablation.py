@@ -37,6 +37,7 @@ class Plan:
     """A titled list of runs."""
 
     title: str
+    note: str  # a sentence below the table
     runs: tuple[Run, ...]
 
 
@@ -52,14 +53,14 @@ def read(source: str) -> Plan:
         raise UsageError(f"--plan {source}: {unknown(source, SHIPPED)} A TOML file will do too, but there is none of this name.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"--plan {source} could not be read as TOML: {error}.") from error
-    _known(content, ("title", "all", "runs"), f"--plan {source}")
+    _known(content, ("title", "note", "all", "runs"), f"--plan {source}")
     common, runs = content.get("all", {}), content.get("runs", [])
     if not isinstance(common, dict) or not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
         raise UsageError(f"--plan {source}: expected one or more tables [[runs]], and at most one table [all].")
     found = tuple(_run({**common, **run}, f"--plan {source}, run {place}") for place, run in enumerate(runs, 1))
     if len({run.name for run in found}) < len(found):
         raise UsageError(f"--plan {source}: two runs have the same name.")
-    return Plan(str(content.get("title", source)), found)
+    return Plan(str(content.get("title", source)), str(content.get("note", "")), found)
 
 
 def _known(table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
@@ -84,6 +85,8 @@ def _run(table: Mapping[str, Any], where: str) -> Run:
         raise UsageError(f"{where}: arm: {unknown(own['arm'], ARMS)}")
     if own["epochs"] < 1:
         raise UsageError(f"{where}: epochs = {own['epochs']}: expected 1 or more.")
+    if idle := [name for name in table if name.startswith("synthetic")]:
+        raise UsageError(f"{where}: {', '.join(idle)}: the arms of a plan, {' and '.join(ARMS)}, add no scans. Leave it out.")
     changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
     return Run(own["name"], own["model"], own.get("arm", "original"), own["epochs"], own.get("accuracy"), changes)
 

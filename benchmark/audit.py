@@ -1,5 +1,6 @@
 """The leak audit: everything that must hold of a fold before a classifier may train on it (DESIGN 5)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +8,11 @@ from .. import files
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import reader, rejection, synth
+from ..gan.config import read_config
 from . import unverified
-from .plan import Wish, needed
+from .plan import WEIGHTS, Wish, needed, used
+
+ARITHMETIC = ("fold", "training_pixels", "precision", "threads", "device")  # in which the translators of two folds may differ
 
 
 @dataclass(frozen=True)
@@ -24,22 +28,75 @@ class Check:
 
 def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
     """Check a fold and the synthetic scans its arms use for leaks; raises BusError naming the first one found."""
-    checks = _real(study, fold)
-    for (place, label), number in wish.synthetic(study).items():
+    checks = audit_split(study, fold) + _first_weights(study, fold, wish)
+    for place, label in wish.synthetic(study):
         if place == fold:
-            checks += _synthetic(study, fold, label, wish.gan_seed, number)
-            checks += _filtered(study.synth_path(fold, label, wish.gan_seed), label, number)
+            rows = used(study, wish, fold, label)
+            checks += _synthetic(study, fold, label, wish.gan_seed, rows)
+            checks += _filtered(study.synth_path(fold, label, wish.gan_seed), label, rows)
             checks += _read(study, fold, label, study.synth_path(fold, label, wish.gan_seed) / reader.NAME)
     for label in wish.raised(study):
         checks += _read(study, fold, label, reader.originals_path(study, fold, label))
-    checks += _unverified(study, fold, wish)
+    return _refuse(fold, checks + _unverified(study, fold, wish))
+
+
+def audit_split(study: Study, fold: int) -> list[Check]:
+    """The checks that need no synthetic scans, so that they come before any translator is trained; BusError as `audit`."""
+    train, test = study.train(fold), study.test(fold)
+    shared = {study.groups[row] for row in train} & {study.groups[row] for row in test}
+    same = {study.scans[row].sha256 for row in train} & {study.scans[row].sha256 for row in test}
+    mend = "Make a new study: this one's cohort.csv was changed."
+    return _refuse(fold, [
+        Check("no group is in both the training and the test part", len(train) + len(test), not shared, ", ".join(sorted(shared)[:3]), mend),
+        Check("no test scan has the pixels of a training scan", len(test), not same, ", ".join(sorted(same)[:3]), mend),
+    ])  # fmt: skip
+
+
+def audit_translators(study: Study, wish: Wish) -> list[Check]:
+    """Check that an arm is one treatment: its translators were made with the same options on all folds; BusError if not."""
+    found = []
+    for label in wish.raised(study):
+        folds = [fold for fold, one in wish.synthetic(study) if one == label]
+        if len(folds) < 2:
+            continue
+        options = [_options(study, fold, label, wish.gan_seed) for fold in folds]
+        differences = {name for other in options for name in other if other[name] != options[0][name]}
+        detail = "; ".join(f"{name}: {', '.join(f'{one[name]} in fold {fold}' for fold, one in zip(folds, options, strict=True))}"
+                           for name in sorted(differences))  # fmt: skip
+        mend = "Give all folds the same options with bus gan train --redo and bus synth --redo, or compare them in two studies."
+        found += _refuse(None, [Check(f"the translators to {label} have the same options on all folds", len(folds), not differences, detail, mend)])
+    return found
+
+
+def _options(study: Study, fold: int, label: str, gan_seed: int) -> dict[str, object]:
+    """What a user chose of a fold's translator and of its filter; the preset paper counts its pairs from the fold's scans."""
+    config = read_config(study.gan_path(fold, label, gan_seed))
+    idle = (*ARITHMETIC, "pairs") if config.preset == "paper" else ARITHMETIC
+    chosen = {name: value for name, value in vars(config).items() if name not in idle}
+    return {**chosen, "confidence": rejection.filtered(study.synth_path(fold, label, gan_seed))}
+
+
+def _refuse(fold: int | None, checks: Sequence[Check]) -> list[Check]:
+    """The checks, if all hold; BusError naming the first that does not."""
     for check in checks:
         if not check.ok:
-            raise BusError(
-                f"Leak in fold {fold}: it does not hold that {check.name} ({check.detail}). "
-                f"Nothing was trained. {check.mend}"
-            )
-    return checks
+            where = "" if fold is None else f"Leak in fold {fold}: "
+            raise BusError(f"{where}It does not hold that {check.name} ({check.detail}). No classifier was trained. {check.mend}")
+    return list(checks)
+
+
+def _first_weights(study: Study, fold: int, wish: Wish) -> list[Check]:
+    """Of weights that a user gives, the one thing that can be checked: no cell of this study made them on other scans."""
+    if wish.first is None:
+        return []
+    digest, test = files.sha256_file(wish.first), study.pixels_sha256(study.test(fold))
+    kept = [weights.parent for weights in study.path.glob(f"**/cells/**/{WEIGHTS}")]
+    strangers = [
+        cell for cell in kept
+        if files.sha256_file(cell / WEIGHTS) == digest and files.read_json(cell / "config.json").get("test_pixels") != test
+    ]  # fmt: skip
+    name = f"the first weights of {wish.first.name} are of no cell with other test scans (unverified: what else they saw is unknown)"
+    return [Check(name, len(kept), not strangers, str(strangers[0]) if strangers else "", "Leave --init out for the folds on whose scans these weights were trained.")]
 
 
 def _unverified(study: Study, fold: int, wish: Wish) -> list[Check]:
@@ -52,21 +109,10 @@ def _unverified(study: Study, fold: int, wish: Wish) -> list[Check]:
     return [Check(name, number, not same, ", ".join(same[:3]))]
 
 
-def _real(study: Study, fold: int) -> list[Check]:
-    train, test = study.train(fold), study.test(fold)
-    shared = {study.groups[row] for row in train} & {study.groups[row] for row in test}
-    same = {study.scans[row].sha256 for row in train} & {study.scans[row].sha256 for row in test}
-    both = len(train) + len(test)
-    return [
-        Check("no group is in both the training and the test part", both, not shared, ", ".join(sorted(shared)[:3])),
-        Check("no test scan has the pixels of a training scan", len(test), not same, ", ".join(sorted(same)[:3])),
-    ]
-
-
-def _synthetic(study: Study, fold: int, label: str, gan_seed: int, number: int) -> list[Check]:
-    """The checks of one translator and of the first `number` scans it made."""
+def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequence[synth.Synthetic]) -> list[Check]:
+    """The checks of one translator and of those of its scans that are used."""
     folder, gan = study.synth_path(fold, label, gan_seed), study.gan_path(fold, label, gan_seed)
-    rows, train, test = synth.read_manifest(folder)[:number], study.train(fold), study.test(fold)
+    train, test = study.train(fold), study.test(fold)
     generator = files.sha256_file(gan / "generator.safetensors")
     config = files.read_json(gan / "config.json")
     training = {(study.scans[row].sha256, study.scans[row].label, study.scans[row].group) for row in train}
@@ -90,16 +136,16 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, number: int) 
     ]  # fmt: skip
 
 
-def _filtered(folder: Path, label: str, number: int) -> list[Check]:
-    """The check of the first `number` scans of a set that a filter chose; none of another set."""
+def _filtered(folder: Path, label: str, rows: Sequence[synth.Synthetic]) -> list[Check]:
+    """The check of scans that a filter chose; none of another set."""
     confidence, place = rejection.filtered(folder), folder / reader.NAME
     if not confidence:
         return []
     readings = reader.Readings.open(place).readings if place.exists() else []
     passed = {one.file for one in readings if one.probability >= confidence}
-    unread = [row.file for row in synth.read_manifest(folder)[:number] if row.file not in passed]
+    unread = [row.file for row in rows if row.file not in passed]
     name = f"every synthetic {label} scan that a filter let pass has a reading that says so"
-    return [Check(name, number, not unread, ", ".join(unread[:3]))]
+    return [Check(name, len(rows), not unread, ", ".join(unread[:3]))]
 
 
 def _read(study: Study, fold: int, label: str, path: Path) -> list[Check]:

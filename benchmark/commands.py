@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "html")  # of bus predict
 PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the plan says itself
     "study", "data", "cohort", "size", "k", "seed", "target", "inner", "frames", "fold", "seeds", "ablation", "dry_run", "jobs",
-    "device", "precision",
+    "device", "precision", "quiet",
 }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def benchmark(
     device: Device = "auto", precision: Precision = "auto", as_json: Json = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Retrain the classifiers on every arm of a fold and write the report; makes translator and scans where missing."""
-    from ..classify.models import KNOWN, check_init
+    from ..classify.models import INITS, KNOWN, check_init
     from ..classify.recipe import check_changes
     from ..compute import cores, resolve
     from ..gan.workflow import Judge
@@ -92,6 +92,8 @@ def benchmark(
     chosen = names(models, KNOWN, "--models")
     check_init(chosen, init)
     shares = doses(dose)
+    if inflation and 1 not in shares:
+        raise UsageError(f"--inflation compares the full dose, which --dose {dose} leaves out. Add 1 to it, or leave --inflation out.")
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
     asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner, "frames": frames}
@@ -99,7 +101,7 @@ def benchmark(
     wish = plan.Wish(
         tuple(fold_numbers(fold, opened)), with_doses((*choose_arms(arms, opened.classes), *[Arm("unverified")] * bool(synthetic)), shares),
         chosen, seeds,
-        default_preset(preset, compute), init, gan_seed, names(balance, opened.classes, "--balance") if balance else (),
+        default_preset(preset, compute), init if init in INITS else str(Path(init).resolve()), gan_seed, names(balance, opened.classes, "--balance") if balance else (),
         tuple(check_changes(switches_of(changes or []), "--set").items()), synthetic.resolve() if synthetic else None,
     )  # fmt: skip
     jobs = jobs or (cores() if compute.device == "cpu" else 1)
@@ -146,7 +148,7 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
     from ..console import results
     from ..gan import train
     from ..gan.config import configure
-    from . import plan, run, warm_start
+    from . import pipeline, plan, run, warm_start
 
     paces: dict[tuple[str, int], run.Pace] = {}
     cells = plan.cells(study, wish, compute)
@@ -164,6 +166,7 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
             seconds += more
             results.print(f"  fold {fold}: a translator first, to {label}, about {duration(more)}")
     results.print(f"About {duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
+    results.print(pipeline.expectation(study, wish))
 
 
 def _check_together(typed: dict[str, str]) -> None:
@@ -172,6 +175,11 @@ def _check_together(typed: dict[str, str]) -> None:
         raise UsageError(
             f"{', '.join(idle)} does not go with --plan: a plan says itself which models, arms and recipes are trained. "
             "Write it into a plan of your own (docs/benchmark.md), or leave --plan out."
+        )
+    if "inflation" in typed and (unequal := [typed[name] for name in ("init", "balance") if name in typed]):
+        raise UsageError(
+            f"--inflation does not go with {', '.join(unequal)}: a split per image is trained without, and the true figures beside it "
+            "would differ in more than the split. Leave one of them out."
         )
     if {"dry_run", "as_json"} <= set(typed):
         raise UsageError("--json does not go with --dry-run, which has no answer to print. Leave one of them out.")

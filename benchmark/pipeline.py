@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import files
 from ..classify.models import TITLES
@@ -17,7 +17,7 @@ from ..gan import datasheet, synth, train
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
 from . import ablation, confidence, plan, run, warm_start
 from .arms import Arm
-from .audit import Check, audit
+from .audit import Check, audit, audit_split, audit_translators
 from .external import External
 from .external import read as read_external
 from .per_image import per_image
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Sets = dict[str, tuple[Study, list[tuple[ablation.Run, plan.Cell]]]]  # kind of split → study, runs with their cells
 LAST = "benchmark.json"  # in the study: what the last bus benchmark asked for
+HISTORY = "benchmarks.json"  # in the study: every benchmark that was finished, with its verdicts
 
 
 @dataclass(frozen=True)
@@ -103,17 +104,15 @@ def benchmark(
     """Run all cells of a wish and write the report; returns its path. BusError if cells failed, after the others ran."""
     request = Request(wish, extras or Extras(), compute, command)
     lock.sweep(study.path)
+    external = _foresee(study, request, keep_weights)
     prepare(study, wish, compute, judge)
-    cells, (checks, external) = plan.cells(study, wish, compute), _check(study, request)
+    cells, checks = plan.cells(study, wish, compute), _check(study, request, external)
     todo = run.missing(cells, keep_weights, external)
     page, mark = study.path / "report" / "index.html", study.path / "report" / "DONE"
-    if todo:
-        run.require_space(study, todo, keep_weights)
     request.remember(study)
     if not todo and page.exists() and mark.exists() and files.read_json(mark).get("cells") == request.key(cells, external):
         results.print(f"Nothing to do: all {len(cells)} cells are done. Report: {page}")
         return page
-    _expect(study, wish, len(cells), len(todo))
     warm_start.make_missing(study, todo, jobs)
     failures = run.run(study, cells, jobs=jobs, threads=1, keep_weights=keep_weights, external=external)
     finished = _finished(cells, external)
@@ -134,7 +133,8 @@ def benchmark(
 def rewrite(study: Study) -> Path:
     """Write the report of the last benchmark again from its finished cells, without training; returns its path."""
     request = Request.recall(study)
-    cells, (checks, external) = plan.cells(study, request.wish, request.compute), _check(study, request)
+    external = _external(study, request)
+    cells, checks = plan.cells(study, request.wish, request.compute), _check(study, request, external)
     finished = _finished(cells, external)
     if not finished:
         raise BusError(f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to train them.")
@@ -146,29 +146,43 @@ def rewrite(study: Study) -> Path:
     return page
 
 
-def _check(study: Study, request: Request) -> tuple[list[Check], External | None]:
-    """The leak audit of every fold, and the external scans; BusError names the first leak."""
+def _foresee(study: Study, request: Request, keep_weights: bool) -> External | None:
+    """Refuse what can be refused, and say how wide the intervals will be, before hours of training; the external scans."""
+    wish = request.wish
+    external = _external(study, request)
+    for fold in wish.folds:
+        audit_split(study, fold)
+    cells = plan.cells(study, wish, request.compute)
+    if request.extras.inflation:
+        plan.cells(study, _per_image_wish(wish), request.compute)
+    if todo := run.missing(cells, keep_weights, external):
+        run.require_space(study, todo, keep_weights)
+        console.print(f"{len(cells)} cells, {len(todo)} to train. {expectation(study, wish)}")
+    return external
+
+
+def _external(study: Study, request: Request) -> External | None:
+    return read_external(request.extras.external, study) if request.extras.external else None
+
+
+def _check(study: Study, request: Request, external: External | None) -> list[Check]:
+    """The leak audit of every fold, of the folds together, and of the external scans; BusError names the first leak."""
     checks = [check for fold in request.wish.folds for check in audit(study, fold, request.wish)]
-    if not request.extras.external:
-        return checks, None
-    external = read_external(request.extras.external, study)
-    return [*checks, Check("no external scan is one of the study's", len(external.rows), True)], external
+    checks += audit_translators(study, request.wish)
+    return [*checks, Check("no external scan is one of the study's", len(external.rows), True)] if external else checks
 
 
 def _finished(cells: Sequence[plan.Cell], external: External | None) -> list[plan.Cell]:
     return [cell for cell in cells if cell.is_done and not (external and not (cell.path / external.file).exists())]
 
 
-def _expect(study: Study, wish: plan.Wish, cells: int, todo: int) -> None:
-    """Say how wide the intervals will be, before the work."""
+def expectation(study: Study, wish: plan.Wish) -> str:
+    """How wide the intervals of a benchmark will be, in a sentence."""
     from . import stats  # late: statistics take a second to import
 
     groups = len({study.groups[row] for row in study.used()})
     half = stats.expected_half_width(len(wish.folds), wish.seeds, groups=groups, k=study.settings.k)
-    console.print(
-        f"{cells} cells, {todo} to train. With {len(wish.folds)} fold(s) and {wish.seeds} seed(s) expect intervals of "
-        f"about ± {100 * half:.0f} points of macro-F1."
-    )
+    return f"With {len(wish.folds)} fold(s) and {wish.seeds} seed(s) expect intervals of about ± {100 * half:.0f} points of macro-F1."
 
 
 def _write(
@@ -184,15 +198,27 @@ def _write(
     found = summary.summarise(study, finished, yardsticks(study, wish.folds, request.compute))
     claimed = inflated(study, request) if request.extras.inflation else None
     with lock.hold(place, "The report"):
+        history = _record(study, request, found, mark)
         (place / "DONE").unlink(missing_ok=True)  # or a report cut short would count as done
         page = report.write_report(
             study, found, cells=finished, checks=checks, commands=[*commands(study, wish), request.command],
             gan_seed=wish.gan_seed, external=tables.external_test(external, study, finished) if external else None,
-            inflation=tables.inflation_table(found, claimed) if claimed else None,
+            inflation=tables.inflation_table(found, claimed) if claimed else None, history=history,
         )  # fmt: skip
         if mark:
             files.write_json(place / "DONE", {"cells": mark})
     return page, found
+
+
+def _record(study: Study, request: Request, found: "Summary", mark: str) -> list[dict[str, Any]]:
+    """All finished benchmarks of a study, this one among them where it is whole (DESIGN 5.8)."""
+    place = study.path / HISTORY
+    known: list[dict[str, Any]] = files.read_json(place)["benchmarks"] if place.exists() else []
+    if mark and mark not in [one["cells_sha256"] for one in known]:
+        verdicts = {TITLES[model]: sentence for model, sentence in found.verdicts.items()}
+        known.append({"command": request.command, "cells": len(found.cells), "cells_sha256": mark, "verdicts": verdicts})
+        files.write_json(place, {"benchmarks": known})
+    return known
 
 
 def _tell(found: "Summary", page: Path) -> None:
@@ -214,7 +240,10 @@ def inflate(study: Study, request: Request, *, jobs: int, judge: Judge) -> list[
     """
     sub, wish = per_image(study), _per_image_wish(request.wish)
     console.print(f"A split per image, to show what it would have claimed ({sub.path}):")
-    prepare(sub, wish, request.compute, judge)
+    try:
+        prepare(sub, wish, request.compute, judge)
+    except BusError as error:  # the true figures are trained, and are reported without it
+        return [f"split per image: {error}"]
     return run.run(sub, plan.cells(sub, wish, request.compute), jobs=jobs, threads=1, keep_weights=False)
 
 
@@ -242,6 +271,8 @@ def run_plan(study: Study, source: str, folds: Sequence[int], seeds: int, comput
     """Train every run of a plan on folds by group and on a split per image; write `report/plan-NAME.html` and `.md`."""
     chosen = ablation.read(source)
     lock.sweep(study.path)
+    for fold in folds:
+        audit_split(study, fold)
     sets, failures = plan_sets(study, per_image(study), chosen, folds, seeds, compute), []
     for name, (place, pairs) in sets.items():
         cells = distinct(pairs)

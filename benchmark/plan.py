@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..classify.models import DEEP, MODELS
+from ..classify.models import DEEP, INITS, MODELS
 from ..classify.recipe import Recipe
 from ..compute import Compute
 from ..data.study import Study
@@ -52,14 +52,13 @@ class Cell:
     test_pixels: str
     root: Path  # the study's folder for cells of this fold
     folder: Path | None = None  # of another generator's scans; their content is in `synthetic`
+    first: Path | None = None  # file of the first weights; its content is in `recipe.init`
 
     @property
     def config(self) -> dict[str, object]:
         """What decides the result, as saved in config.json; paths are no part of it."""
         found = asdict(self)
-        found.pop("root")
-        found.pop("folder")
-        return found
+        return {name: value for name, value in found.items() if name not in ("root", "folder", "first")}
 
     @property
     def path(self) -> Path:
@@ -96,11 +95,20 @@ def picked(study: Study, fold: int, label: str, gan_seed: int, source: str, numb
     """The first `number` synthetic scans of class `label` that were made from class `source` ("" for any)."""
     found = _there(study, fold, label, gan_seed, source, number)
     if len(found) < number:
+        mend = "Run bus synth with a larger --n." if found else "Leave this arm out, or train a translator --from this class too."
         raise BusError(
-            f"Fold {fold} has {len(found)} synthetic {label} scans{f' made from {source}' * bool(source)}; "
-            f"{number} are needed. Run bus synth with a larger --n."
+            f"Fold {fold} has {len(found)} synthetic {label} scans{f' made from {source}' * bool(source)}; {number} are needed. {mend}"
         )
     return found
+
+
+def used(study: Study, wish: "Wish", fold: int, label: str) -> list[synth.Synthetic]:
+    """All synthetic scans of class `label` that an arm of `wish` takes, in the order of their manifest."""
+    names: set[str] = set()
+    for arm in (arm for arm in wish.arms if arm.kind in TRANSLATED):
+        number = _added(study, wish, arm, fold).get(label, 0)
+        names |= {row.file for row in picked(study, fold, label, wish.gan_seed, arm.source, number)}
+    return [row for row in synth.read_manifest(study.synth_path(fold, label, wish.gan_seed)) if row.file in names]
 
 
 def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> int:
@@ -142,6 +150,11 @@ class Wish:
         given |= {"arms": tuple(map(parse, found["arms"])), "recipe": tuple((name, value) for name, value in found["recipe"])}
         return cls(**given | {"folder": Path(found["folder"]) if found["folder"] else None})
 
+    @property
+    def first(self) -> Path | None:
+        """The file of first weights that `init` names, if it names one."""
+        return None if self.init in INITS else Path(self.init)
+
     def raised(self, study: Study) -> tuple[str, ...]:
         """The classes that the arms raise."""
         return self.balance or (study.target,)
@@ -178,6 +191,8 @@ def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Ce
     changes = {**PRESET_RECIPES.get(wish.preset, {}), **dict(wish.recipe)}
     if wish.balance and not any(arm.kind in ADDING for arm in wish.arms):
         raise UsageError(f"--balance does nothing here: none of {', '.join(map(str, wish.arms))} adds scans. Leave it out, or add an arm that does.")
+    if changes.get("synthetic", "mixed") != "mixed" and not any(arm.kind in ADDING for arm in wish.arms):
+        raise UsageError(f"synthetic = {changes['synthetic']} does nothing here: none of {', '.join(map(str, wish.arms))} adds scans.")
     if wish.folder and wish.raised(study) != (study.target,):
         raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
     if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):
@@ -188,15 +203,16 @@ def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Ce
     test = study.pixels_sha256(study.test(fold))
     added = {arm: _added(study, wish, arm, fold) for arm in wish.arms}
     synthetic = {arm: _synthetic(study, wish, arm, fold, added[arm]) for arm in wish.arms}
+    init = f"weights {files.sha256_file(wish.first)}" if wish.first else {"phantom": PHANTOM_INIT}.get(wish.init, wish.init)
     for model in wish.models:
         steps = STEPS[wish.preset][model in DEEP]
         for seed in range(wish.seeds):
             for arm in wish.arms:
-                recipe = recipe_for(study, fold, model, arm, steps, changes, _init_name(wish.init))
+                recipe = recipe_for(study, fold, model, arm, steps, changes, init)
                 yield Cell(
                     fold, str(arm), model, seed, recipe, wish.gan_seed, added[arm], compute.precision, compute.device,
                     wish.preset, training, synthetic[arm], test, study.cells_path(fold),
-                    wish.folder if arm.kind == "unverified" else None,
+                    wish.folder if arm.kind == "unverified" else None, wish.first,
                 )  # fmt: skip
 
 
@@ -243,8 +259,3 @@ def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, numb
     rows = synth.read_manifest(study.synth_path(fold, label, gan_seed))
     return [row for row in rows if source in ("", row.source_label)][:number]
 
-
-def _init_name(init: str) -> str:
-    if init == "phantom":
-        return PHANTOM_INIT
-    return init if init in ("none", "imagenet") else str(Path(init).resolve())

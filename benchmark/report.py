@@ -14,10 +14,10 @@ from .claim import items
 from .figures import Figure
 from .page import render_markdown, render_page
 from .plan import Cell
-from .summary import Summary
+from .summary import Summary, claim
 from .yardstick import MEANING
 
-EXTRAS: dict[str, Any] = {"external": None, "inflation": None}  # sections that a report may have, by their names in the templates
+EXTRAS: dict[str, Any] = {"external": None, "inflation": None, "history": ()}  # sections that a report may have, by their names in the templates
 
 
 def write_report(
@@ -97,6 +97,8 @@ def context(
         "others": others,
         "metrics": sections.METRICS,
         "arms": {arm: parse(arm).meaning for arm in summary.arms},
+        "lead": claim(summary.arms),
+        "fold_zero": sections.fold_zero(study),
         "results": sections.results(summary, flagged),
         "yardstick": MEANING.format(study.settings.size) if summary.yardstick else "",
         "curves": sections.curves(summary, flagged),

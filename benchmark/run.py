@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -19,7 +20,7 @@ from torch import nn
 
 from .. import files
 from ..classify import explain, metrics
-from ..classify.models import build, place, weight_bytes
+from ..classify.models import DEEP, build, place, weight_bytes
 from ..classify.train import Examples, fit, predict, recalibrate
 from ..compute import Compute, is_out_of_memory
 from ..console import Interrupted, interruptible, progress, results
@@ -125,7 +126,7 @@ def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, 
         return
     watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
     outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched,
-                  first=str(warm_start.path(study, cell)) if cell.recipe.init == PHANTOM_INIT else None)  # fmt: skip
+                  first=_first(study, cell))  # fmt: skip
     rows = study.test(cell.fold)
     probabilities = predict(outcome.network, study.pixels[rows], compute)
     target = study.classes.index(study.target)
@@ -148,6 +149,15 @@ def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, 
     made = {name: cell.path / file for name, file in FILES.items()}
     hashes = {name: files.sha256_file(path) for name, path in made.items() if path.exists()}
     files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config), **hashes})
+
+
+def _first(study: Study, cell: Cell) -> str | None:
+    """The file of a cell's first weights, if it starts from one; BusError where its content has changed since."""
+    if cell.recipe.init == PHANTOM_INIT:
+        return str(warm_start.path(study, cell))
+    if cell.first and f"weights {files.sha256_file(cell.first)}" != cell.recipe.init:
+        raise BusError(f"--init {cell.first} was changed while the benchmark ran. Run the same command again.")
+    return str(cell.first) if cell.first else None
 
 
 def _npy(values: NDArray[np.uint8]) -> bytes:
@@ -176,51 +186,71 @@ def run(
 ) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed, a sentence each.
 
-    A failed cell does not stop the others. A cell that another process trains is waited for in the end. Raises
-    Interrupted after Ctrl-C: finished cells stay, running ones are started again next time.
+    A failed cell does not stop the others, nor does a process that is killed: its pool dies with it, so the cells that
+    it left go on in a new one. A cell that another process trains is waited for in the end. Raises Interrupted after
+    Ctrl-C: finished cells stay, running ones are started again next time.
     """
-    todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model != "vgg19")  # the longest first
+    todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model not in DEEP)  # the longest first
     if not todo:
         return []
     require_space(study, todo, keep_weights)
     failures: list[str] = []
+    kept = external.folder if external else None
     with interruptible() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
-        pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_worker)
-        try:
-            kept = external.folder if external else None
-            while todo:
-                work = {pool.submit(run_cell, study.path, cell, threads, keep_weights, kept): cell for cell in todo}
-                todo = _collect(work, failures, advance, stop)
-                if todo:
-                    time.sleep(RETRY)  # other processes train these
-        finally:
-            for process in (pool._processes or {}).values() if stop() else ():
-                process.kill()
-            pool.shutdown(wait=not stop(), cancel_futures=True)
+
+        def attempt(some: Sequence[Cell], jobs: int) -> tuple[list[Cell], list[Cell]]:
+            work = partial(run_cell, study.path, threads=threads, keep_weights=keep_weights, external=kept)
+            return _attempt(some, work, jobs, failures, advance, stop)
+
+        while todo:
+            todo, lost = attempt(todo, jobs)
+            for cell in lost:  # one at a time: there is more memory for each, and the one to blame is known
+                again, gone = attempt([cell], 1)
+                todo += again
+                if gone:
+                    failures.append(f"{cell.title}: {_sentence(BrokenProcessPool())}")
+                    advance(1, cell.title)
+            if todo:
+                time.sleep(RETRY)  # other processes train these
     for failure in failures:
         results.print(f"failed: {failure}", style="red")
     return failures
 
 
-def _collect(
-    work: dict[Future[bool], Cell], failures: list[str], advance: Callable[..., None], stop: Callable[[], bool]
-) -> list[Cell]:
-    """Wait for cells to end, noting failures; returns those that another process is training."""
-    elsewhere = []
-    while work:
-        ready, _ = wait(work, timeout=0.1, return_when=FIRST_COMPLETED)
-        for future in ready:
-            cell, error = work.pop(future), future.exception()
-            if error is not None:
-                failures.append(f"{cell.title}: {_sentence(error)}")
-            elif not future.result():
-                elsewhere.append(cell)
-                continue
-            advance(1, cell.title)
-        if stop():
-            left = len(work) + len(elsewhere)
-            raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")
-    return elsewhere
+def _attempt(
+    cells: Sequence[Cell], work: Callable[[Cell], bool], jobs: int, failures: list[str], advance: Callable[..., None],
+    stop: Callable[[], bool],
+) -> tuple[list[Cell], list[Cell]]:  # fmt: skip
+    """Train cells in a pool of processes; returns those that another process is training, and those lost with the pool."""
+    elsewhere: list[Cell] = []
+    lost: list[Cell] = []
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_worker)
+    try:
+        running: dict[Future[bool], Cell] = {}
+        for cell in cells:
+            try:
+                running[pool.submit(work, cell)] = cell
+            except BrokenProcessPool:
+                lost.append(cell)
+        while running:
+            ready, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+            for future in ready:
+                cell, error = running.pop(future), future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    lost.append(cell)
+                elif error is None and not future.result():
+                    elsewhere.append(cell)
+                else:
+                    failures += [f"{cell.title}: {_sentence(error)}"] if error else []
+                    advance(1, cell.title)
+            if stop():
+                left = len(running) + len(elsewhere) + len(lost)
+                raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")
+    finally:
+        for process in (pool._processes or {}).values() if stop() else ():
+            process.kill()
+        pool.shutdown(wait=not stop(), cancel_futures=True)
+    return elsewhere, lost
 
 
 def _worker() -> None:

@@ -37,21 +37,24 @@ MEANINGS = {  # heading → what it is
     "target AUC": "how often a target scan gets a higher probability of the target than another scan; 50 is chance",
     "sensitivity at 90 % specificity": "target recall, were the threshold set where one other scan in ten is called target",
     "Brier score": "squared error of the probabilities, summed over the classes; 0 is best, 2 is worst",
+    "seeds": "lowest and highest macro-F1 of the trainings with other random numbers, which the intervals do not hold",
     "recall …": "share of that class’s scans that were answered rightly",
 }
 COLUMNS = {  # of the table of effects → what it is
-    "difference, points (95 % interval)": "one arm minus another, times 100; other test scans of the same kind would mostly give a "
-    "value within the interval",
-    "smallest detectable": "a true difference of this size is found by four such studies in five; smaller ones mostly go unseen",
-    "p": "how often chance alone gives such a difference, were there none",
+    "difference, points (95 % interval)": "one arm minus another, times 100; drawing other test scans of the same kind and testing these "
+    "very trainings on them, 19 of 20 such intervals would hold their true difference",
+    "smallest detectable": "a true difference of this size is found by four such studies in five, before the correction for several models; "
+    "smaller ones mostly go unseen",
+    "p": "how often the draw of test scans alone gives such a difference between these trainings, were there none; that trainings "
+    "differ among themselves is not in it: compare the seeds in the results",
     "p (Holm)": "the same, corrected because several models were tried; the verdicts use this one",
     "p (Nadeau–Bengio)": "a second opinion from the means of the folds; a dash with one fold",
 }
 CONTRASTS = {
-    "gain": ("Gain", "cyclegan − original: what adding synthetic scans did"),
+    "gain": ("Gain", "what adding synthetic scans did"),
     "translator": (
         "The translator’s own contribution",
-        "cyclegan − oversampled: beyond repeating real scans",
+        "what they did beyond repeating real scans",
     ),
 }
 PACKAGES = (
@@ -130,8 +133,10 @@ def forests(summary: Summary, flagged: Flags) -> list[Figure]:
     """One forest plot a contrast, in the primary metric."""
     found = []
     for name, (title, meaning) in CONTRASTS.items():
-        effects = [effect(c, flagged) for c in primary(summary, name)]
+        contrasts = primary(summary, name)
+        effects = [effect(c, flagged) for c in contrasts]
         if effects:
+            meaning = f"{contrasts[0].first} − {contrasts[0].second}: {meaning}"
             alt = f"{title} in points of macro-F1 with 95 % interval. " + "; ".join(
                 f"{e.label}: {figures.interval(e)}" for e in effects
             )
@@ -161,12 +166,27 @@ def results(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]:
         (
             title(model),
             [
-                {"group": g, "flag": flagged.get((g.arm, g.model), ""), "below": (g.arm, g.model) in low}
+                {"group": g, "flag": flagged.get((g.arm, g.model), ""), "below": (g.arm, g.model) in low, "seeds": _seeds(g)}
                 for g in _groups(summary, model)
             ],
         )
         for model in summary.models
     ]
+
+
+def _seeds(group: Group) -> str:
+    """The lowest and the highest macro-F1 of its seeds, in %; nothing for a single one."""
+    values = [value for one in group.per_seed if (value := one[PRIMARY]) is not None]
+    return f"{percent(min(values))}–{percent(max(values))}" if len(values) > 1 else ""
+
+
+def fold_zero(study: Study) -> str:
+    """What the tested scans of fold 0 are to whoever chose the defaults of this program; nothing where they are like any other."""
+    settings = study.settings
+    if settings.inner is not None:
+        return "Development data: defaults and recipes of bus were chosen on such scans, so look for a confirmation on the whole data."
+    pinned = (settings.data.name, settings.cohort, settings.k, settings.seed) == ("busi", "clean", 5, 0)
+    return "Defaults and recipes of bus were chosen on fold 0’s training part only, so no choice ever saw these test scans." if pinned else ""
 
 
 def curves(summary: Summary, flagged: Flags) -> list[list[Figure]]:
@@ -259,6 +279,8 @@ def limits(
             f"under {_span([i.detectable for i in gains])} points would probably have gone unseen (80 % power). "
             "No detectable gain is not the same as no gain."
         )
+    if study.settings.inner is not None:
+        found.append(fold_zero(study))
     if tested < k:
         was = "was" if tested == 1 else "were"
         found.append(f"{tested} of {k} folds {was} tested. All folds (--fold all) would narrow the intervals.")
@@ -266,8 +288,7 @@ def limits(
         *found,
         f"The intervals take the fitted models as given: {seeds} training{'s' * (seeds > 1)} per place and "
         "one CycleGAN per fold. What another translator, or another training of it, would change is not in them.",
-        "Schedules are fixed and the last weights are used; nothing was chosen on test scans. Other choices may "
-        "do better.",
+        "Schedules are fixed and the last weights are used; no training was stopped or chosen by its test scans. Other choices may do better.",
         f"Scans are {study.settings.size} px a side; finer detail is lost to translator and classifier alike.",
         _shortcuts(probes),
         ("One data set, and one external set that tests the target against other lesions only" if external else "One data set, no external test")

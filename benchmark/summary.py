@@ -18,7 +18,6 @@ from .arms import Arm, parse
 from .stats import Interval as Interval
 
 PRIMARY = "macro_f1"
-CORE = ("original", "oversampled", "cyclegan")  # the arms that a claim needs
 GAIN, TRANSLATOR = "gain", "translator"
 CONDITIONAL = (
     "The intervals tell how much other scans of the same kind would change the numbers. They hold for the "
@@ -169,7 +168,7 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Block:
     at = {(one.cell.arm, one.cell.fold, one.cell.seed): one for one in answers}
     order = sorted({arm for arm, _, _ in at}, key=lambda arm: parse(arm).order)
     places = {arm: {(f, s) for a, f, s in at if a == arm} for arm in order}
-    arms, folds, seeds = stats.comparable(places, CORE)
+    arms, folds, seeds = stats.comparable(places, claim(order))
     parts = [at[arms[0], fold, seeds[0]] for fold in folds]
     sample = stats.sample(
         labels=np.concatenate([part.labels for part in parts]),
@@ -217,17 +216,22 @@ def table_row(block: Block, arm: str, classes: Sequence[str]) -> Group:
     )
 
 
+def claim(arms: Sequence[str]) -> tuple[str, str, str]:
+    """The arms that a claim needs: the data as they are, repeated scans, and `cyclegan`, in full dose or the smallest that was run."""
+    run = sorted(arm.dose for arm in map(parse, arms) if arm.kind == "cyclegan" and not arm.source)
+    dose = 1.0 if 1 in run or not run else run[0]
+    return str(Arm("original")), str(Arm("oversampled", dose=dose)), str(Arm("cyclegan", dose=dose))
+
+
 def comparisons(arms: Sequence[str]) -> dict[str, tuple[str, str]]:
     """The contrasts that these arms allow: name → (first, second), read as first − second (DESIGN 6).
 
-    Gain and translator stand for `cyclegan` in full dose, or the smallest that was run. Every arm is compared with
+    Gain and translator stand for the arms of a claim. Every arm is compared with
     `original`; those that take synthetic scans or their sources also with as many repeated real scans.
     """
     parts = sorted(map(parse, arms), key=lambda arm: arm.order)
-    leading = [arm for arm in parts if arm.kind == "cyclegan" and not arm.source]
-    lead = next((arm for arm in leading if arm.dose == 1), leading[0] if leading else Arm("cyclegan"))
-    against = Arm("oversampled", dose=lead.dose)
-    pairs = {GAIN: (lead, Arm("original")), TRANSLATOR: (lead, against)}
+    original, against, lead = map(parse, claim(arms))
+    pairs = {GAIN: (lead, original), TRANSLATOR: (lead, against)}
     for arm in parts:
         repeated = Arm("oversampled", dose=arm.dose)
         pairs |= {f"{arm} − original": (arm, Arm("original"))} if arm.kind not in ("original", "relabelled") else {}
@@ -260,7 +264,8 @@ def corrected(contrasts: Sequence[Contrast]) -> list[Contrast]:
 
 def caution(table: Sequence[Group], model: str) -> str:
     """What to add to a model's verdict when collapsed cells stand behind it."""
-    behind = [row for row in table if row.model == model and row.arm in CORE]
+    needed = claim([row.arm for row in table])
+    behind = [row for row in table if row.model == model and row.arm in needed]
     fallen, cells = sum(row.collapsed for row in behind), sum(row.cells for row in behind)
     if not fallen:
         return ""

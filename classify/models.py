@@ -11,6 +11,7 @@ from ..errors import BusError, UsageError, did_you_mean
 MODELS = ("simplecnn", "vgg19", "resnet18")
 KNOWN = (*MODELS, "vgg16")  # the last only in the seed project's ablation
 TITLES = {"simplecnn": "SimpleCNN", "vgg19": "VGG19", "resnet18": "ResNet18", "vgg16": "VGG16"}
+INITS = ("none", "imagenet", "phantom")  # of --init, beside a file
 DEEP = ("vgg19", "vgg16")  # a step takes six times as long as the others'
 
 
@@ -121,7 +122,7 @@ def weight_bytes(model: str, classes: int) -> int:
 
 def check_init(models: tuple[str, ...], init: str) -> None:
     """Raise UsageError before the work if `init` cannot be had for one of the models."""
-    if init not in ("none", "imagenet", "phantom") and not Path(init).is_file():
+    if init not in INITS and not Path(init).is_file():
         raise UsageError(f"--init {init}: expected none, phantom, imagenet or a safetensors file that exists.")
     if init == "imagenet" and "vgg16" in models:
         raise UsageError("--init imagenet: VGG16's head fits small scans, not ImageNet's weights. Leave it out.")

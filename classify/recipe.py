@@ -56,7 +56,10 @@ SWITCHES: dict[str, Any] = {  # what --set and plans may change, with the defaul
 
 ONLY_WITH = {  # field → (another field, its value) without which it does nothing
     "synthetic_share": ("synthetic", "first"), "synthetic_weight": ("synthetic", "weighted"), "speckle": ("augment", True),
+    "warm_up": ("schedule", "cosine"),
 }  # fmt: skip
+POSITIVE = ("batch", "learning_rate")
+SHARES = ("warm_up", "smoothing", "average", "synthetic_share", "synthetic_weight")  # from 0 to 1
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
@@ -94,9 +97,16 @@ def _value(name: str, value: Any, where: str) -> Any:
             found = type(default)(value)
     except (KeyError, ValueError, TypeError):
         raise UsageError(f"{where}: {name} = {value}: expected a value like {default}.") from None
-    wrong = found not in allowed if allowed else not isinstance(found, bool) and not 0 <= found < math.inf
-    if wrong or (name == "batch" and not found):
-        raise UsageError(f"{where}: {name} = {value}: expected {' or '.join(allowed) if allowed else 'a number above 0'}.")
+    if allowed:
+        right, expected = found in allowed, " or ".join(allowed)
+    elif isinstance(found, bool):
+        return found
+    elif name in SHARES:
+        right, expected = 0 <= found <= 1, "a number from 0 to 1"
+    else:
+        right, expected = 0 <= found < math.inf and not (name in POSITIVE and not found), f"a number {'above 0' if name in POSITIVE else 'of 0 or more'}"
+    if not right:
+        raise UsageError(f"{where}: {name} = {value}: expected {expected}.")
     return found
 
 

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from bus.benchmark import plan
+from bus.benchmark import pipeline, plan
 from bus.benchmark.per_image import per_image
 from bus.data import phantom
 from bus.data.pictures import synthetic_png
@@ -42,8 +42,43 @@ def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_re
             assert words in page, words
     summary = json.loads((report / "summary.json").read_text())
     assert len(summary["arms"]) == 9
+    kept = json.loads((study.path / "benchmarks.json").read_text())["benchmarks"]
+    assert [one["cells"] for one in kept] == [2, 9], "every finished benchmark is remembered, and listed in the report"
+    assert all(f"{one['cells']} cells. SimpleCNN: " in (report / "report.md").read_text() for one in kept)
     code, text = run_bus(*command)
     assert code == 0 and "Nothing to do: all 9 cells are done" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--external", "nowhere"], "nowhere"),
+        (["--set", "validation=true"], "original and weighted"),
+        (["--set", "schedule=plateau", "--arms", "original,cyclegan"], "watches a validation part"),
+        (["--set", "synthetic=first", "--arms", "original,weighted"], "none of original, weighted adds scans"),
+        (["--inflation", "--balance", "normal"], "--inflation does not go with --balance"),
+        (["--inflation", "--dose", "0.5"], "Add 1 to it"),
+    ],
+)  # fmt: skip
+def test_what_can_be_refused_is_refused_before_a_translator_is_trained(study, run_bus, monkeypatch, options, words):
+    monkeypatch.setattr(pipeline, "prepare", lambda *given: pytest.fail("hours of training"))
+    code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, "--preset", "demo", *options)
+    assert code in (1, 2) and words in text
+
+
+def test_leaks_and_the_width_to_expect_come_before_a_translator_is_trained(study, run_bus, monkeypatch):
+    monkeypatch.setattr(pipeline, "prepare", lambda *given: pytest.fail("hours of training"))
+    lines = (study.path / "cohort.csv").read_text().splitlines()
+    header = lines[0].split(",")
+    fold, group = header.index("fold"), header.index("group")
+    rows = [line.split(",") for line in lines[1:]]
+    tested, trained = next(row for row in rows if row[fold] == "1"), next(row for row in rows if row[fold] == "0")
+    trained[group] = tested[group]
+    (study.path / "cohort.csv").write_text("\n".join([lines[0], *(",".join(row) for row in rows)]) + "\n")
+    code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, "--preset", "demo")
+    assert code == 1 and "no group is in both" in text
+    code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, "--preset", "demo", "--models", "simplecnn", "--dry-run")
+    assert code == 0 and "expect intervals of about ±" in text
 
 
 @pytest.mark.usefixtures("in_process")

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ import torch
 from bus import files, options
 from bus.benchmark import arms, plan, run, unverified, warm_start, yardstick
 from bus.benchmark.arms import Arm
-from bus.benchmark.audit import audit
-from bus.classify.models import build
-from bus.classify.recipe import Recipe, rate
+from bus.benchmark.audit import audit, audit_split, audit_translators
+from bus.classify import train as training
+from bus.classify.recipe import Recipe
 from bus.classify.train import augment, batch_rows, fit, shown
 from bus.compute import Compute
 from bus.data.pictures import synthetic_png
@@ -52,8 +54,9 @@ def test_a_group_on_both_sides_is_refused(study):
     row = study.test(0)[0]
     other = study.train(0)[0]
     study.groups[other] = study.groups[row]
-    with pytest.raises(BusError, match="no group is in both"):
-        audit(study, 0, ORIGINAL)
+    for check in (lambda: audit(study, 0, ORIGINAL), lambda: audit_split(study, 0)):
+        with pytest.raises(BusError, match="no group is in both"):
+            check()
 
 
 def test_equal_pixels_on_both_sides_are_refused(study):
@@ -264,16 +267,20 @@ def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
         plan.cells(study, replace(CYCLEGAN, recipe=(("validation", True),)), CPU)
 
 
-def test_arms_share_everything_but_what_they_add(study):
+def test_arms_share_everything_but_what_they_add(study, monkeypatch):
     """Equal effort: steps, batches, schedule, first weights and the augmentation of every shared scan."""
     wish = plan.Wish((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "first"),))
     cells = plan.cells(study, wish, CPU)
     assert len({json.dumps(asdict(replace(cell.recipe, weighted=False))) for cell in cells}) == 1
-    rates = [[rate(cell.recipe, step) for step in range(cell.recipe.steps)] for cell in cells]
-    assert all(one == rates[0] for one in rates)
-    firsts = [build(cell.model, 3, cell.recipe.init, cell.seed).state_dict() for cell in cells]
-    assert all(torch.equal(one[name], firsts[0][name]) for one in firsts for name in firsts[0])
     parts = [run.examples(study, cell) for cell in cells]
+    firsts = [fit(part, 3, replace(cell.recipe, steps=0, recalibration=0), CPU, cell.seed).network.state_dict() for part, cell in zip(parts, cells, strict=True)]
+    assert all(torch.equal(one[name], firsts[0][name]) for one in firsts for name in firsts[0])
+    rates: list[list[float]] = []
+    monkeypatch.setattr(training, "set_rate", lambda optimiser, value: rates[-1].append(value))
+    for part, cell in zip(parts, cells, strict=True):
+        rates.append([])
+        fit(part, 3, replace(cell.recipe, steps=3, batch=2, recalibration=0), CPU, cell.seed)
+    assert len(rates[0]) == 3 and all(one == rates[0] for one in rates)
     rows = np.arange(8)
     seen = [augment(part, rows, [3] * 8, cell.seed, cell.recipe) for part, cell in zip(parts, cells, strict=True)]
     assert all(torch.equal(one, seen[0]) for one in seen)
@@ -334,6 +341,56 @@ def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, mon
     assert len(failures) == 1 and failures[0].startswith("fold 0 · original · simplecnn · seed 0: --init")
     assert [(cell.path / "predictions.csv").read_bytes() for cell in cells] == expected
     assert all(cell.is_done for cell in cells) and not bad.is_done
+
+
+class Deadly(type(Path())):
+    """A path that ends the process which unpickles it, as a system does that runs out of memory."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def test_a_killed_process_costs_no_other_cell(study, monkeypatch):
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    cells = plan.cells(study, replace(ORIGINAL, models=("simplecnn",), preset="demo", seeds=3, recipe=(("batch", 4),)), CPU)
+    bad = replace(cells[1], folder=Deadly("nowhere"))
+    failures = run.run(study, [cells[0], bad, cells[2]], jobs=1, threads=1, keep_weights=False)
+    assert len(failures) == 1 and failures[0].startswith(f"{bad.title}: a process that trained cells was ended from outside")
+    assert [cell.is_done for cell in cells] == [True, False, True]
+
+
+def test_first_weights_that_saw_test_scans_are_refused(study, monkeypatch):
+    monkeypatch.setitem(plan.STEPS, "demo", (1, 1))
+    wish = replace(ORIGINAL, models=("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    other = plan.cells(study, replace(wish, folds=(1,)), CPU)[0]
+    run.run_cell(study.path, other, 1, keep_weights=True)
+    given = study.path / "given.safetensors"
+    shutil.copy(other.path / plan.WEIGHTS, given)
+    started = replace(wish, init=str(given))
+    with pytest.raises(BusError, match=r"first weights of given\.safetensors are of no cell with other test scans"):
+        audit(study, 0, started)
+    assert audit(study, 1, started)[2].count == 1
+    cell = plan.cells(study, started, CPU)[0]
+    assert cell.recipe.init == f"weights {files.sha256_file(given)}" and "first" not in cell.config
+    run.run_cell(study.path, cell, 1, keep_weights=False)
+    assert cell.is_done
+    given.write_bytes(b"others")
+    assert plan.cells(study, started, CPU)[0].path != cell.path, "other weights make another cell"
+    with pytest.raises(BusError, match="was changed while the benchmark ran"):
+        run._first(study, cell)
+
+
+def test_translators_of_an_arm_are_alike_on_all_folds(study):
+    both = replace(CYCLEGAN, folds=(0, 1))
+    assert [check.count for check in audit_translators(study, both)] == [2]
+    path = study.gan_path(1, "malignant", 0) / "config.json"
+    files.write_json(path, {**files.read_json(path), "cycle": 3.0})
+    with pytest.raises(BusError, match=r"same options on all folds \(cycle: 10.0 in fold 0, 3.0 in fold 1\)"):
+        audit_translators(study, both)
+    assert audit_translators(study, CYCLEGAN) == []
 
 
 def test_an_estimate_counts_every_part_of_a_cell(study):

@@ -4,8 +4,10 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -275,3 +277,20 @@ def test_sparse_bins_of_a_calibration_are_not_drawn() -> None:
         return figures.calibration("c", {"original": [*bins, (0.6, 0.5, 40)]}, alt="a").svg
 
     assert drawn((0.2, 0.5, figures.FEWEST - 1)) == drawn() != drawn((0.2, 0.5, figures.FEWEST))
+
+
+def test_the_spread_of_seeds_stands_beside_the_mean() -> None:
+    group: Any = SimpleNamespace(per_seed=[{"macro_f1": 0.61}, {"macro_f1": 0.7}, {"macro_f1": 0.655}])
+    assert sections._seeds(group) == "61.0–70.0"
+    group.per_seed = group.per_seed[:1]
+    assert sections._seeds(group) == ""
+
+
+def test_only_the_pinned_fold_is_said_to_be_unseen(full: Any) -> None:
+    """Development scans, and other cohorts' fold 0, are no lockbox (DESIGN 5.3)."""
+    study = full.study
+    assert "so no choice ever saw these test scans" in sections.fold_zero(study)
+    for change in ({"cohort": "all"}, {"seed": 1}, {"k": 4}):
+        assert not sections.fold_zero(SimpleNamespace(settings=replace(study.settings, **change)))  # type: ignore[arg-type]
+    inner: Any = SimpleNamespace(settings=replace(study.settings, inner=0))
+    assert sections.fold_zero(inner).startswith("Development data")

@@ -315,3 +315,9 @@ def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> Non
     assert summary.below(found.table, found.yardstick) == [("original", "resnet18")]
     assert any("below the yardstick" in note and "ResNet18 on original" in note for note in found.notes)
     assert summary.summarise(STUDY, cells).yardstick is None
+
+
+def test_a_claim_in_a_part_dose_rests_on_as_many_repeated_scans(make: Make) -> None:
+    assert summary.claim(["original", "oversampled", "cyclegan", "cyclegan@0.5"]) == ("original", "oversampled", "cyclegan")
+    half = ("original", "oversampled@0.5", "cyclegan@0.5")
+    assert summary.claim([*half, "cyclegan@2", "cyclegan:normal"]) == half
