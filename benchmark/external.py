@@ -96,6 +96,17 @@ def write(external: External, folder: Path, classes: Sequence[str], chances: NDA
     files.write_csv(folder / external.file, [*COLUMNS, "predicted", *(f"p_{name}" for name in classes)], table)
 
 
+def answered(external: External, cell: Cell) -> bool:
+    """Whether a finished cell's answers on the external scans lie there as they were written."""
+    place = cell.path / external.file
+    return place.exists() and files.read_json(cell.path / "DONE").get("external", {}).get(external.file) == files.sha256_file(place)
+
+
+def hashes(cell: Cell) -> dict[str, str]:
+    """Of a cell's answers on all external sets, by file: what DONE keeps."""
+    return {path.name: files.sha256_file(path) for path in sorted(cell.path.glob("external-*.csv"))}
+
+
 def answers(external: External, study: Study, cell: Cell) -> NDArray[np.float64]:
     """Probabilities N×2 (another kind of lesion, target) of one cell, among the classes that the external set has."""
     path, there = cell.path / external.file, {row["label"] for row in external.rows}

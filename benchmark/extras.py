@@ -14,7 +14,7 @@ from .external import External, answers
 from .figures import Effect, interval
 from .plan import Cell, parts
 from .sections import METRICS, title
-from .summary import PRIMARY, Group, Summary, pool, read_answers, table_row
+from .summary import PRIMARY, Group, Summary, claim, pool, read_answers, table_row
 
 SHOWN = {  # key → heading
     "target_auc": "AUC", "target_recall": "sensitivity", "specificity": "specificity", "balanced_accuracy": "balanced accuracy",
@@ -33,7 +33,8 @@ def external_test(external: External, study: Study, cells: Sequence[Cell]) -> di
         means = _means(sample, external, study, [cell for cell in cells if cell.model == model])
         for arm, values in means.items():
             rows.append({"model": title(model), "arm": arm, **{key: _number(sample, values[key]) for key in SHOWN}})
-        for first, second in (("cyclegan", "original"), ("cyclegan", "oversampled")):
+        original, repeated, lead = claim(list(means))
+        for first, second in ((lead, original), (lead, repeated)):
             if first in means and second in means:
                 contrasts += [
                     {"model": title(model), "pair": f"{first} − {second}", "metric": SHOWN[key], "text": _points(span)}
@@ -48,15 +49,15 @@ def external_test(external: External, study: Study, cells: Sequence[Cell]) -> di
 
 
 def _means(sample: stats.Sample, external: External, study: Study, cells: Sequence[Cell]) -> Mapping[str, dict[str, stats.Array]]:
-    """Arm → metric under every row of weights, averaged over the (fold, seed) places that all arms have."""
-    places = [{(cell.fold, cell.seed) for cell in cells if cell.arm == arm} for arm in {cell.arm for cell in cells}]
-    common = set.intersection(*places)
+    """Arm → metric under every row of weights, averaged over the same (fold, seed) places; arms that lack some are left out."""
+    order = sorted({cell.arm for cell in cells}, key=lambda name: parse(name).order)
+    arms, folds, seeds = stats.comparable({arm: {(c.fold, c.seed) for c in cells if c.arm == arm} for arm in order}, claim(order))
     found = {}
-    for arm in sorted({cell.arm for cell in cells}, key=lambda name: parse(name).order):
+    for arm in order:
         each = [
             stats.evaluate(sample, answers(external, study, cell))
             for cell in cells
-            if cell.arm == arm and (cell.fold, cell.seed) in common
+            if cell.arm == arm and arm in arms and cell.fold in folds and cell.seed in seeds
         ]
         if each:
             mean = {key: np.mean([one[key] for one in each], axis=0) for key in each[0]}

@@ -18,7 +18,7 @@ from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
 from . import ablation, confidence, plan, run, warm_start
 from .arms import Arm
 from .audit import Check, audit, audit_split, audit_translators
-from .external import External
+from .external import External, answered
 from .external import read as read_external
 from .per_image import per_image
 
@@ -173,7 +173,7 @@ def _check(study: Study, request: Request, external: External | None) -> list[Ch
 
 
 def _finished(cells: Sequence[plan.Cell], external: External | None) -> list[plan.Cell]:
-    return [cell for cell in cells if cell.is_done and not (external and not (cell.path / external.file).exists())]
+    return [cell for cell in cells if cell.is_done and (external is None or answered(external, cell))]
 
 
 def expectation(study: Study, wish: plan.Wish) -> str:

@@ -31,7 +31,7 @@ from ..errors import BusError
 from ..gan import synth
 from . import confidence, unverified, warm_start
 from .arms import parse
-from .external import External
+from .external import External, answered, hashes
 from .external import write as write_external
 from .plan import FILES, HEAT, PHANTOM_INIT, WEIGHTS, Cell, parts, picked
 
@@ -120,9 +120,13 @@ def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, 
     compute.start()
     study = Study.open(study_path)
     if external and cell.is_done and (cell.path / WEIGHTS).exists():
+        done = files.read_json(cell.path / "DONE")
+        if done.get("weights") != files.sha256_file(cell.path / WEIGHTS):
+            raise BusError(f"{cell.path / WEIGHTS} was changed since it was written. Delete {cell.path} and run the same command again.")
         network = build(cell.model, len(study.classes), str(cell.path / WEIGHTS), cell.seed)
         network = place(network, cell.model, compute.device).eval()
         _answer_external(study, cell, network, external, compute)
+        files.write_json(cell.path / "DONE", {**done, "external": hashes(cell)})
         return
     watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
     outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched,
@@ -147,8 +151,9 @@ def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, 
     if external:
         _answer_external(study, cell, outcome.network, external, compute)
     made = {name: cell.path / file for name, file in FILES.items()}
-    hashes = {name: files.sha256_file(path) for name, path in made.items() if path.exists()}
-    files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config), **hashes})
+    kept = {name: files.sha256_file(path) for name, path in made.items() if path.exists()}
+    others = {"external": outside} if (outside := hashes(cell)) else {}
+    files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config), **kept, **others})
 
 
 def _first(study: Study, cell: Cell) -> str | None:
@@ -177,7 +182,7 @@ def missing(cells: Sequence[Cell], keep_weights: bool, external: External | None
         for cell in cells
         if not cell.is_done
         or (keep_weights and not (cell.path / WEIGHTS).exists())
-        or (external and not (cell.path / external.file).exists())
+        or (external and not answered(external, cell))
     ]
 
 

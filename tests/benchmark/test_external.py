@@ -78,6 +78,13 @@ def test_cells_answer_when_trained_and_later_from_kept_weights(study, elsewhere)
     run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
     assert (cell.path / found.file).read_text() == late
     assert run.missing([cell], False, found) == []
+    (cell.path / found.file).write_text(late.replace("malignant", "benign", 1))
+    assert run.missing([cell], False, found) == [cell], "edited answers do not count"
+    run.run_cell(study.path, cell, 1, keep_weights=True, external=found.folder)
+    (cell.path / found.file).unlink()
+    (cell.path / plan.WEIGHTS).write_bytes((cell.path / plan.WEIGHTS).read_bytes()[:-4] + b"0000")
+    with pytest.raises(BusError, match="was changed since it was written"):
+        run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
 
 
 def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
@@ -100,6 +107,14 @@ def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
         assert row["target_auc"]["value"] == pytest.approx(metrics.target_auc(labels, two, 1))
         assert row["target_auc"]["low"] <= row["target_auc"]["value"] <= row["target_auc"]["high"]
     assert [row["pair"] for row in table["contrasts"]] == ["cyclegan − original"] * 2
+
+
+def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
+    found = external.read(str(elsewhere), study)
+    cells = [replace(cell, seed=seed) for cell in cells_of(study, "original", "relabelled") for seed in (0, 1)][:3]
+    for cell in cells:
+        external.write(found, cell.path, study.classes, np.full((len(found.rows), 3), 1 / 3))
+    assert [row["arm"] for row in extras.external_test(found, study, cells)["rows"]] == ["original"]
 
 
 def test_a_benchmark_reports_the_external_test(study, elsewhere, in_process, monkeypatch):
