@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from .. import files
 from ..compute import Compute
+from ..data.phantom import PAIRED
 from ..data.study import Study
 from ..errors import BusError, UsageError, did_you_mean
 from .discriminators import DISCRIMINATORS
@@ -118,7 +119,14 @@ def configure(
         raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
     if preset == "paper" and method != "published":
         raise UsageError("--preset paper is the published method; leave --method out, or choose another preset.")
-    switches = _defaults(method, preset, study.settings.size) | parse_changes(changes or {}, METHODS[method])
+    changed = parse_changes(changes or {}, METHODS[method])
+    check_target(study, target)
+    if changed.get("phantoms") and target not in PAIRED:
+        raise UsageError(
+            f"--set phantoms={changed['phantoms']:g}: there are phantoms of {' and '.join(PAIRED)}, none of {target} to begin with. "
+            "Leave it out, or translate to one of these classes (--to)."
+        )
+    switches = _defaults(method, preset, study.settings.size, target) | changed
     sources = check_sources(study, target, sources)
     rows = study.train(fold)
     count = {side: len(study.rows_of(rows, names)) for side, names in (("source", sources), ("target", [target]))}
@@ -154,8 +162,15 @@ def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> t
     return tuple(name for name in others if sources is None or name in sources)
 
 
-def _defaults(method: str, preset: str, size: int) -> dict[str, Any]:
+def lacks_phantoms(method: str, preset: str, target: str) -> bool:
+    """Whether method and effort ask for a warm start that this class cannot have: there are no phantoms of it."""
+    return bool({**METHODS[method], **PRESETS[preset]}["phantoms"]) and target not in PAIRED
+
+
+def _defaults(method: str, preset: str, size: int, target: str) -> dict[str, Any]:
     found = {**METHODS[method], **PRESETS[preset]}
+    if lacks_phantoms(method, preset, target):
+        found["phantoms"] = 0.0
     if preset == "paper" and size > 128:
         found["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
     return found
@@ -163,7 +178,7 @@ def _defaults(method: str, preset: str, size: int) -> dict[str, Any]:
 
 def options(config: GanConfig) -> str:
     """The options of `bus gan train` that ask for this configuration."""
-    defaults, found = _defaults(config.method, config.preset, config.size), asdict(config)
+    defaults, found = _defaults(config.method, config.preset, config.size, config.target), asdict(config)
     parts = [f"--preset {config.preset}"]
     if config.preset != "paper" and config.method != METHOD:
         parts.append(f"--method {config.method}")

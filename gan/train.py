@@ -22,7 +22,7 @@ from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError, UsageError
-from .config import GanConfig, read_config
+from .config import GanConfig, lacks_phantoms, read_config
 from .cyclegan import SIDES, CycleGAN
 from .networks import CompactGenerator, Generator
 from .watch import Board, Distance, Log, silent, to_tensor, write_sheet
@@ -112,15 +112,17 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         "source": study.pixels[study.rows_of(rows, config.sources)],
         "target": study.pixels[study.rows_of(rows, [config.target])],
     }
+    if lacks_phantoms(config.method, config.preset, config.target):
+        console.print(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")
     if config.phantoms:
+        if config.target not in phantom.PAIRED:
+            raise UsageError(
+                f"This translator was to begin on phantoms (phantoms={config.phantoms:g}): there are some of "
+                f"{' and '.join(phantom.PAIRED)}, none of {config.target}. Start anew with --redo and without --set phantoms."
+            )
         console.print(f"Simulating {PHANTOM_PAIRS} pairs of phantoms for the warm start …")
         made = [phantom.simulate(spec) for spec in phantom.specs(2 * PHANTOM_PAIRS, size=config.size, paired=True)]
         sides = {side: [scan.pixels for scan in made if (scan.label == config.target) == (side == "target")] for side in SIDES}
-        if not all(sides.values()):
-            raise UsageError(
-                f"--set phantoms={config.phantoms}: paired phantoms are benign and malignant; there are none of "
-                f"{config.target}. Use --set phantoms=0."
-            )
         pools |= {f"{side} phantom": np.stack(found) for side, found in sides.items()}
     return pools
 

@@ -13,7 +13,7 @@ from bus.console import Interrupted
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
 from bus.gan import losses, train
-from bus.gan.config import configure
+from bus.gan.config import METHODS, configure, options
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
 from bus.gan.networks import CompactGenerator, Generator, PatchDiscriminator, patch_layers
@@ -225,7 +225,7 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
     def asked(**options):
         configure(study, CPU, fold=0, target="malignant", seed=0, **{"preset": "demo", **options})
 
-    for options, words in (
+    for wish, words in (
         ({"preset": "fast"}, "demo, quick, standard, paper"),
         ({"method": "pix2pix"}, "published, projected"),
         ({"preset": "paper", "method": "projected"}, "preset paper is the published method"),
@@ -236,7 +236,7 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         ({"changes": {"discriminator": "pixel"}}, "expected patch or projected or both"),
     ):
         with pytest.raises(UsageError, match=words):
-            asked(**options)
+            asked(**wish)
 
 
 def test_paper_counts_epochs_and_takes_the_published_architecture(study):
@@ -244,3 +244,24 @@ def test_paper_counts_epochs_and_takes_the_published_architecture(study):
     sources = study.rows_of(study.train(0), ["benign", "normal"])
     assert config.pairs == 200 * len(sources)
     assert (config.batch, config.channels, config.blocks, config.upsampling) == (1, 64, 6, "transposed")
+
+
+def test_a_class_without_phantoms_trains_without_the_warm_start(study, monkeypatch, capsys):
+    """Preset quick of the default method begins on phantoms, which are benign and malignant."""
+    monkeypatch.setattr(train, "PHANTOM_PAIRS", 4)
+
+    def asked(target, **options):
+        return configure(study, CPU, fold=0, target=target, seed=0, preset="quick", **options)
+
+    warm, cold = asked("malignant"), asked("normal")
+    assert (warm.phantoms, cold.phantoms) == (METHODS["projected"]["phantoms"], 0)
+    assert options(warm) == options(cold) == "--preset quick", "the commands reproduce either"
+    assert set(train._pools(study, warm)) == {"source", "target", "source phantom", "target phantom"}
+    capsys.readouterr()
+    assert set(train._pools(study, cold)) == {"source", "target"}
+    assert "No warm start" in "".join(capsys.readouterr())
+    assert asked("normal", changes={"phantoms": "0"}) == cold
+    with pytest.raises(UsageError, match=r"--set phantoms=0\.2.*none of normal"):
+        asked("normal", changes={"phantoms": "0.2"})
+    with pytest.raises(UsageError, match=r"none of normal.*--redo"):
+        train._pools(study, replace(cold, phantoms=0.15))
