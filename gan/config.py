@@ -127,6 +127,7 @@ def configure(
             "Leave it out, or translate to one of these classes (--to)."
         )
     switches = _defaults(method, preset, study.settings.size, target) | changed
+    _check_idle(switches, changed)
     sources = check_sources(study, target, sources)
     rows = study.train(fold)
     count = {side: len(study.rows_of(rows, names)) for side, names in (("source", sources), ("target", [target]))}
@@ -203,8 +204,32 @@ def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[
         if (allowed and value not in allowed) or (not isinstance(value, str) and not _in_range(name, value)):
             least = "more than 0" if name in POSITIVE else "0 or more"
             raise UsageError(f"--set {name}={text}: expected {' or '.join(allowed) if allowed else least}.")
+        if name == "phantoms" and value > 1:
+            raise UsageError(f"--set {name}={text}: expected a share, 0 to 1.")
+        if name == "average" and value >= 1:
+            raise UsageError(f"--set {name}={text}: expected a decay, 0 or more and below 1.")
         found[name] = value
     return found
+
+
+def _check_idle(switches: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
+    """UsageError for a switch that would silently do nothing beside the others; files of earlier versions may hold one."""
+    compact = switches["generator"] == "compact"
+    if switches["diversity"] and not switches["noise"]:
+        raise UsageError(
+            f"--set diversity={switches['diversity']:g} does nothing without noise: it compares two noises' translations of a scan. "
+            "Add --set noise=8, or leave it out."
+        )
+    if switches["noise"] and not compact:
+        raise UsageError(
+            f"--set noise={switches['noise']} does nothing here: the published generator takes no noise. "
+            "Add --set generator=compact, or leave it out."
+        )
+    if changed.get("upsampling") == "transposed" and compact:
+        raise UsageError(
+            "--set upsampling=transposed does nothing here: the compact generator always enlarges by nearest neighbour. "
+            "Add --set generator=published, or leave it out."
+        )
 
 
 def _in_range(name: str, value: float) -> bool:

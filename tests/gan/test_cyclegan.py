@@ -3,7 +3,7 @@
 import copy
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from bus.console import Interrupted
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
 from bus.gan import losses, train
-from bus.gan.config import METHODS, configure, options
+from bus.gan.config import METHODS, configure, options, read_config
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
 from bus.gan.networks import CompactGenerator, Generator, PatchDiscriminator, patch_layers
@@ -234,9 +234,23 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         ({"changes": {"cycle": "-1"}}, "expected 0 or more"),
         ({"changes": {"augmentation": "maybe"}}, "expected a value like True"),
         ({"changes": {"discriminator": "pixel"}}, "expected patch or projected or both"),
+        ({"changes": {"phantoms": "1.5"}}, "phantoms=1.5: expected a share, 0 to 1"),
+        ({"changes": {"average": "1"}}, "average=1: expected a decay"),
+        ({"changes": {"diversity": "10"}}, "diversity=10 does nothing without noise.*noise=8"),
+        ({"changes": {"noise": "8", "generator": "published"}}, "noise=8 does nothing.*generator=compact"),
+        ({"method": "published", "changes": {"noise": "8"}}, "noise=8 does nothing"),
+        ({"changes": {"upsampling": "transposed"}}, "upsampling=transposed does nothing.*generator=published"),
     ):
         with pytest.raises(UsageError, match=words):
             asked(**wish)
+    asked(changes={"noise": "8", "diversity": "10", "phantoms": "1", "average": "0"})
+    asked(preset="paper", changes={"generator": "compact"})  # its transposed upsampling is the preset's, not the user's
+
+
+def test_a_file_with_switches_that_are_refused_today_is_read(study, tmp_path):
+    config = config_of(study, diversity=1.0, average=1.0, phantoms=2.0)
+    (tmp_path / "config.json").write_text(json.dumps(asdict(config)))
+    assert read_config(tmp_path) == config
 
 
 def test_paper_counts_epochs_and_takes_the_published_architecture(study):
