@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import files
-from ..compute import Compute
+from ..compute import Compute, resolve
 from ..console import Interrupted, console, results
 from ..data import lock
 from ..data.pictures import SUFFIXES, decode_rgb
@@ -58,12 +58,16 @@ def plan_gan(
     """Configuration and arithmetic of one translator: those it was begun with, unless something else is asked.
 
     `preset` is the default effort of a new one. `insist`: the user asked for device or precision, so that a translator
-    begun with others is refused rather than gone on with in its own.
+    begun with others is refused rather than gone on with in its own. Threads stay those it was begun with: no option
+    sets them. UsageError where this machine lacks the device that an unfinished one was begun on.
     """
     folder = study.gan_path(fold, target, seed)
     old = read_config(folder) if (folder / "config.json").exists() and not redo else None
-    if old and not insist:
-        compute = Compute(old.device, old.precision, old.threads)
+    if old and insist:
+        compute = replace(compute, threads=old.threads)
+    elif old:  # a finished one needs its device no more
+        begun = Compute if train.is_done(folder) else resolve
+        compute = begun(old.device, old.precision, old.threads)
     if old and ask.is_empty:
         return replace(
             old, device=compute.device, precision=compute.precision, threads=compute.threads,

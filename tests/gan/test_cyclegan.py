@@ -17,7 +17,7 @@ from bus.gan.config import METHODS, configure, options, read_config
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
 from bus.gan.networks import CompactGenerator, Generator, PatchDiscriminator, patch_layers
-from bus.gan.workflow import train_gan
+from bus.gan.workflow import Ask, plan_gan, train_gan
 
 CPU = Compute("cpu", "float32", 1)
 
@@ -197,6 +197,32 @@ def test_other_options_are_refused_and_redo_sets_the_old_aside(study):
         train_gan(study, other, CPU)
     assert train_gan(study, other, CPU, redo=True)
     assert (study.path / "aside/1/fold-0/gan/malignant/seed-0/DONE").exists()
+
+
+def begun_plan(study, config, compute=CPU, **options):
+    """What `plan_gan` makes of a translator that `config` began."""
+    folder = study.gan_path(0, "malignant", 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(asdict(config)))
+    return plan_gan(study, compute, fold=0, target="malignant", seed=0, ask=Ask(), preset="demo", **options)
+
+
+def test_a_typed_precision_does_not_bring_todays_threads_into_an_old_translator(study):
+    config, today = config_of(study, threads=8), Compute("cpu", "float32", 2)
+    for insist in (False, True):
+        assert begun_plan(study, config, today, insist=insist) == (config, replace(today, threads=8))
+    other, _ = begun_plan(study, config, replace(today, precision="bfloat16"), insist=True)
+    with pytest.raises(UsageError, match=r"other options: precision float32 there, bfloat16 asked\."):
+        train.check_unchanged(study.gan_path(0, "malignant", 0), other)
+
+
+def test_a_translator_of_a_missing_device_is_refused_unless_it_is_finished(study, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config = config_of(study, device="cuda")
+    with pytest.raises(UsageError, match="--device cuda: torch finds none on this machine"):
+        begun_plan(study, config)
+    monkeypatch.setattr(train, "is_done", lambda folder: True)
+    assert begun_plan(study, config)[0] == config
 
 
 def test_a_damaged_checkpoint_is_named_and_runs_no_code(study, tmp_path):
