@@ -1,6 +1,7 @@
 """What decides a translator: its switches, the methods and presets that set them, and the options of the command."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -136,8 +137,7 @@ def configure(
             f"The training part of fold {fold} holds {count['target']} scans of {target} and {count['source']} of other classes; "
             "a translator needs both. Choose another --fold, or correct the folds of the data."
         )
-    larger = max(count.values())
-    switches["pairs"] = pairs or switches.get("pairs") or switches["epochs"] * larger
+    switches["pairs"] = pairs or _usual_pairs(switches, count.values())
     switches.pop("epochs", None)
     return GanConfig(
         target=target, sources=sources, fold=fold, seed=seed, size=study.settings.size, preset=preset, method=method, **switches,
@@ -177,13 +177,21 @@ def _defaults(method: str, preset: str, size: int, target: str) -> dict[str, Any
     return found
 
 
-def options(config: GanConfig) -> str:
-    """The options of `bus gan train` that ask for this configuration."""
+def _usual_pairs(defaults: Mapping[str, Any], sides: Iterable[int]) -> int:
+    """The pairs of an effort: its own number, or its epochs over the larger of two sides of so many scans."""
+    return int(defaults.get("pairs") or defaults["epochs"] * max(sides))
+
+
+def options(config: GanConfig, study: Study) -> str:
+    """The options of `bus gan train` that ask for this configuration in a study, beside fold, class and seed."""
     defaults, found = _defaults(config.method, config.preset, config.size, config.target), asdict(config)
     parts = [f"--preset {config.preset}"]
     if config.preset != "paper" and config.method != METHOD:
         parts.append(f"--method {config.method}")
-    if "pairs" in defaults and config.pairs != defaults["pairs"]:
+    if config.sources != check_sources(study, config.target, None):
+        parts.append(f"--from {shlex.quote(','.join(config.sources))}")
+    rows = study.train(config.fold)
+    if config.pairs != _usual_pairs(defaults, [len(study.rows_of(rows, side)) for side in (config.sources, [config.target])]):
         parts.append(f"--pairs {config.pairs}")
     changed = [name for name in METHODS[config.method] if found[name] != defaults[name]]
     return " ".join(parts + [f"--set {name}={str(found[name]).casefold()}" for name in changed])

@@ -146,9 +146,7 @@ def make_scans(
             study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count, confidence=wanted
         )
         rows = synth.read_manifest(folder)
-        scored = _score(study, folder, target, rows, compute, judge)
-        if new or scored or not (folder / datasheet.NAME).exists():
-            datasheet.write(study, folder, rows, sentences(files.read_json(folder / "scores.json")))
+        scored = _describe_scored(study, folder, target, rows, compute, judge)
     if not new and not scored:
         results.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
         return False
@@ -180,11 +178,21 @@ def score_again(
     if not rows:
         raise BusError(f"{folder} holds no synthetic scans. Run bus synth with the same --study and --fold first.")
     with lock.hold(folder, f"The set of synthetic scans {folder}"):
-        scored = _score(study, folder, target, rows, compute, judge)
+        scored = _describe_scored(study, folder, target, rows, compute, judge)
     if not scored:
         for line in sentences(files.read_json(folder / "scores.json")):
             results.print(line)
         results.print(f"Nothing to do: {folder / 'scores.json'} speaks of these {len(rows)} scans.")
+
+
+def _describe_scored(
+    study: Study, folder: Path, target: str, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge
+) -> bool:
+    """Score the scans of a folder and write the scores into their datasheet too; returns whether it was done now."""
+    scored = _score(study, folder, target, rows, compute, judge)
+    if scored or not (folder / datasheet.NAME).exists():
+        datasheet.write(study, folder, rows, sentences(files.read_json(folder / "scores.json")))
+    return scored
 
 
 def _score(
