@@ -217,5 +217,40 @@ def test_a_damaged_checkpoint_is_named_and_runs_no_code(study, tmp_path):
 
 def test_a_diverging_loss_stops_the_training(study, monkeypatch):
     monkeypatch.setattr(losses, "reconstruction", lambda first, second: (first - second).sum() * float("nan"))
-    with pytest.raises(BusError, match="diverged at step 0"):
+    with pytest.raises(BusError, match=r"diverged at step 0: the loss .* is nan\. There was no checkpoint yet\. Start anew"):
         train.train(study, config_of(study), CPU)
+
+
+@pytest.mark.parametrize(("pairs", "at"), [(28, 5), (16, 3)], ids=["a checkpoint is due", "the training ends"])
+@pytest.mark.parametrize("spoilt", ["loss", "to_source", "averaged"])
+def test_what_cannot_come_back_never_replaces_the_good_checkpoint(study, monkeypatch, spoilt, pairs, at):
+    """A checkpoint is written after steps 3 and 6 of these; step number `at` leaves a huge loss, or weights that are none."""
+    steps, good = CycleGAN.step, {}
+    folder = study.gan_path(0, "malignant", 0)
+
+    def spoiling(self, *args):
+        found = steps(self, *args)
+        if self.step_number - 1 != at:
+            return found
+        good["bytes"] = (folder / "checkpoint.pt").read_bytes()
+        if spoilt == "loss":
+            return {**found, "generators": 1e5}
+        weights = next({**self.networks, "averaged": self.averaged}[spoilt].parameters())
+        weights.data.view(-1)[0] = float("nan")
+        return found
+
+    monkeypatch.setattr(CycleGAN, "step", spoiling)
+    words = "the loss generators is 1e\\+05" if spoilt == "loss" else f"weights of the network {spoilt} are not finite"
+    with pytest.raises(BusError, match=rf"diverged at step {at}: {words}\. The last good checkpoint in .* is kept\."):
+        train.train(study, config_of(study, pairs=pairs), CPU)
+    assert (folder / "checkpoint.pt").read_bytes() == good["bytes"]
+    assert not (folder / "DONE").exists() and not (folder / "generator.safetensors").exists()
+
+
+def test_spoilt_weights_are_no_first_checkpoint_either(study):
+    run = train.Run(study.path, CycleGAN(config_of(study), CPU), {})
+    (study.path / "config.json").write_text("{}")
+    next(run.model.networks["discriminator_target"].parameters()).data.fill_(float("inf"))
+    with pytest.raises(BusError, match=r"discriminator_target are not finite\. There was no checkpoint yet"):
+        train._checkpoint(run)
+    assert not (study.path / "checkpoint.pt").exists()
