@@ -12,7 +12,7 @@ from bus.compute import Compute
 from bus.console import Interrupted
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
-from bus.gan import losses, train
+from bus.gan import distances, losses, train
 from bus.gan.config import configure
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
@@ -149,14 +149,19 @@ class OneByOne(torch.nn.Module):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"method": "projected", **ALL_ON}], ids=["published", "everything on"]
+    "changes",
+    [{}, {"method": "projected", **ALL_ON}, {"preset": "quick"}],
+    ids=["published", "everything on", "with distances"],
 )
 def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, changes):
     monkeypatch.setattr(train, "PHANTOM_PAIRS", 4)
+    monkeypatch.setattr(train, "SHEET_EVERY", 1)
+    monkeypatch.setitem(distances.CLEAR, "kid", -np.inf)  # so few scans would never be normalised
     config = config_of(study, **changes)
     whole = train.train(study, config, CPU)
     weights = (whole / "generator.safetensors").read_bytes()
     metrics = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [{"kid", "kid_spread"} <= set(line) for line in metrics] == [config.preset != "demo"] * 4
     shutil.rmtree(whole)
     steps = CycleGAN.step
 
