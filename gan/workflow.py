@@ -287,15 +287,39 @@ def pictures(folder: Path, size: int) -> Pixels:
 
 
 def sentences(scores: dict[str, Any]) -> Iterator[str]:
-    """The scores in words: the leading one, the judge, and every warning."""
-    kid = scores["kid"]
-    if kid and kid["normalised"]:
-        yield (
-            f"Normalised KID {kid['normalised']['mean']:.2f} ± {kid['normalised']['spread']:.2f} (0 real, 1 did nothing); "
-            f"KID {kid['score']['mean']:.4f} between {kid['floor']['mean']:.4f} and {kid['ceiling']['mean']:.4f}."
-        )
+    """The scores in words, a line each: how far from real, what stands beside that, what is missing, and every warning."""
+    kid, n = scores["kid"], scores["n"]
+    yield f"{n['synthetic']} synthetic scans against {n['target']} real ones ({scores['reference']}); judge: {scores['extractor']['name']}."
+    if kid:
+        scale = kid["normalised"]
+        lead = f"Normalised KID {scale['mean']:.2f} ± {scale['spread']:.2f} (0 real, 1 did nothing); " if scale else ""
+        yield f"{lead}KID {kid['score']['mean']:.4f} between {kid['floor']['mean']:.4f} (real) and {kid['ceiling']['mean']:.4f} (did nothing)."
     if scores["frechet"]:
         yield f"{scores['extractor']['label']}: {scores['frechet']['score']['mean']:.1f}."
+    yield from _shares(scores)
     if chosen := scores.get("filter"):
         yield f"Filter: the reader gave {chosen['accepted']:.0%} of the translator's scans {chosen['confidence']:g} or more; only these were kept."
+    yield from scores["notes"]
     yield from (f"Warning, {warning['name']}: {warning['text']}" for warning in scores["warnings"])
+
+
+def _shares(scores: dict[str, Any]) -> Iterator[str]:
+    """What stands beside the distances, each with what real scans or a blur give; nothing for what was not computed."""
+    shares = [
+        f"{name} {found['score']['mean']:.2f} (real {found['floor']['mean']:.2f}, sources {found['ceiling']['mean']:.2f})"
+        for name in ("precision", "recall", "density", "coverage")
+        if (found := scores[name])
+    ]
+    if shares:
+        yield f"{', '.join(shares)}.".capitalize()
+    if found := scores["identity"]:
+        yield f"Distance to the own source {found['synthetic']:.1f} grey levels (merely blurred: {found['blurred']:.1f})."
+    if found := scores["copies"]:
+        yield f"Copies {found['synthetic']:.1%} (held-out real scans: {found['held_out']:.1%})."
+    if found := scores["reader"]:
+        yield (
+            f"The reader takes {found['synthetic']:.0%} for the class (real ones: {found['target']:.0%}, "
+            f"their sources: {found['sources']:.0%})."
+        )
+    found = scores["distinct"]
+    yield f"Effective number {found['synthetic']:.0f} of {found['compared']} (as many real scans: {found['target']:.0f})."
