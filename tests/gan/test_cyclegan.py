@@ -148,6 +148,66 @@ class OneByOne(torch.nn.Module):
         return torch.cat([self.network(scan) for scan in x.split(1)])
 
 
+def plain_losses(model, real, rng):
+    """The adversarial losses of one step by the book: every side by itself past the eyes, in front of its own discriminator."""
+
+    def look(scans):
+        draws = torch.from_numpy(rng.uniform(-1, 1, (2 * len(scans["target"]), 6)).astype(np.float32)).chunk(2)
+        return {side: model.eyes(augment(scans[side], draw)) for side, draw in zip(("target", "source"), draws, strict=True)}
+
+    judges = {side: copy.deepcopy(model.networks[f"discriminator_{side}"]) for side in ("target", "source")}
+    fakes = {"target": model.networks["to_target"](real["source"]), "source": model.networks["to_source"](real["target"])}
+    seen, total = look(fakes), 0.0
+    fooled = sum(-field.mean() for side, judge in judges.items() for field in judge(seen[side]))
+    for side, maps in look(real).items():
+        for field in judges[side]([torch.cat(pair) for pair in zip(maps, seen[side], strict=True)]):
+            on_real, on_fake = field.chunk(2)
+            total = total + torch.relu(1 - on_real).mean() + torch.relu(1 + on_fake).mean()
+    return float(fooled), float(total)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_each_discriminator_sees_its_own_side(study, monkeypatch, swapped):
+    """One step with pixels and frozen depths, augmented; sides that are swapped on the way to the discriminators show."""
+    model = CycleGAN(config_of(study, "projected", buffer=0, identity=0.0), CPU)
+    assert (model.config.discriminator, model.config.adversarial) == ("both", "hinge")
+    ramp = torch.linspace(-1, 1, 2 * 32 * 32).view(2, 1, 32, 32)
+    real = {"source": ramp, "target": ramp.square() - 0.9}
+    with torch.no_grad():
+        expected = plain_losses(model, real, np.random.default_rng(0))
+    if swapped:
+        look = CycleGAN._look
+        monkeypatch.setattr(CycleGAN, "_look", lambda *given: dict(zip(("source", "target"), look(*given).values(), strict=True)))
+    found = model.step(real["source"], real["target"], np.random.default_rng(0))
+    close = pytest.approx(expected, rel=1e-4)
+    assert ((found["adversarial"], found["discriminators"]) == close) is not swapped
+
+
+def test_the_buffer_swaps_fresh_scans_for_earlier_ones(study):
+    """Three places, batches of four: what is shown and kept is what a list of numbers would do, draw for draw."""
+    model = CycleGAN(config_of(study, buffer=3), CPU)
+    rng, same, kept = np.random.default_rng(0), np.random.default_rng(0), []
+    swaps = 0
+    for batch in range(12):
+        numbers = [float(4 * batch + row) for row in range(4)]
+        fresh = torch.tensor(numbers).view(4, 1, 1, 1).expand(4, 1, 32, 32).clone()
+        shown = []
+        for number in numbers:
+            shown.append(number)
+            if len(kept) < 3:
+                kept.append(number)
+            elif same.random() < 0.5:
+                place = same.integers(3)
+                shown[-1], kept[place] = kept[place], number
+                swaps += 1
+        out = model._replay("target", fresh, rng)
+        assert all((scan == scan.flatten()[0]).all() for scan in [*out, *model.buffers["target"]])
+        assert out[:, 0, 0, 0].tolist() == shown
+        assert model.buffers["target"][:, 0, 0, 0].tolist() == kept
+        assert fresh[:, 0, 0, 0].tolist() == numbers, "the caller's scans stay"
+    assert swaps > 10 and not len(model.buffers["source"])
+
+
 @pytest.mark.parametrize(
     "changes",
     [{}, {"method": "projected", **ALL_ON}, {"preset": "quick"}],
