@@ -62,6 +62,21 @@ def test_generators_keep_shape_and_range(generator):
     assert out.abs().max() <= 1
 
 
+@pytest.mark.parametrize(("generator", "millions"), [(Generator(32, 6, "nearest"), 655), (CompactGenerator(32, 6, 0), 160)])
+def test_the_compact_generator_takes_a_quarter_of_the_multiplications(generator, millions):
+    """Counted at every convolution, for the numbers in docs/translator.md."""
+    found = []
+
+    def count(layer, _, out):
+        found.append(layer.weight.numel() * out.shape[2] * out.shape[3])
+
+    for layer in generator.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(count)
+    generator(torch.zeros(1, 1, 64, 64))
+    assert round(sum(found) / 1e6) == millions
+
+
 def test_noise_varies_a_translation_and_none_means_zero():
     generator, scan = CompactGenerator(4, 2, 3), torch.rand(1, 1, 32, 32)
     middle = generator(scan)
