@@ -135,15 +135,18 @@ def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
 
 
 def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> Figure:
-    """Draw the translator's losses over the pairs seen: the game above, what is kept of a scan below."""
+    """Draw a translator's training over the pairs seen: the game, what is kept of a scan and, where measured, the distance."""
     panels = (
         (("adversarial", BLUE, "-"), ("discriminators", VERMILION, (0, (5, 2)))),
         (("cycle", GREEN, "-"), ("identity", ORANGE, (0, (5, 2)))),
     )
-    with _canvas(300) as canvas:
-        grid = canvas.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.18})
-        canvas.subplots_adjust(left=0.15, right=0.97, top=0.97, bottom=0.13)
-        for axes, lines in zip(grid, panels, strict=True):
+    measured = np.array([(r["pairs"], r["kid"], r.get("kid_spread", 0)) for r in records if "kid" in r and "pairs" in r], float)
+    rows = len(panels) + bool(len(measured))
+    height = 150 * rows
+    with _canvas(height) as canvas:
+        grid = canvas.subplots(rows, 1, sharex=True, gridspec_kw={"hspace": 0.18})
+        canvas.subplots_adjust(left=0.15, right=0.97, top=1 - 9 / height, bottom=39 / height)
+        for axes, lines in zip(grid, panels, strict=False):
             for key, colour, dash in lines:
                 points = np.array([(r["pairs"], r[key]) for r in records if key in r and "pairs" in r], float)
                 if len(points):
@@ -152,9 +155,22 @@ def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> 
             axes.legend(loc="upper right", ncols=2, borderaxespad=0)
             axes.margins(y=0.25)
             axes.set_ylabel("loss")
+        if len(measured):
+            _distance(grid[-1], measured)
         grid[-1].set_xlabel("pairs of scans seen")
         grid[-1].xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         return _finish(canvas, name, alt)
+
+
+def _distance(axes: Axes, measured: Points) -> None:
+    """Normalised KID with its spread (N×3: pairs, mean, spread) between its two marks."""
+    x, mean, spread = measured.T
+    axes.errorbar(x, mean, spread, fmt="D", ms=4.5, color=PURPLE, lw=1.4)
+    for y, text, dash in ((0.0, "real", "-"), (1.0, "did nothing", (0, (4, 2)))):
+        axes.axhline(y, color=MUTED, lw=0.8, ls=dash, zorder=0.5)
+        axes.annotate(text, (0, y), (2, 2), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8, color=MUTED)
+    axes.set_ylim(min(-0.25, (mean - spread).min() - 0.1), max(1.4, (mean + spread).max() + 0.1))
+    axes.set_ylabel("normalised KID")
 
 
 def between(name: str, places: Sequence[Place], *, alt: str) -> Figure:

@@ -87,12 +87,15 @@ def losses(path: Path) -> list[dict[str, float]]:
 
 
 def curves(fold: int, records: Sequence[Mapping[str, float]]) -> Figure | None:
-    """The translator's losses, if any were recorded."""
+    """The translator's losses, if any were recorded, and its distances where some were measured on the way."""
     if not records:
         return None
     last, names = records[-1], ("adversarial", "discriminators", "cycle", "identity")
     ends = ", ".join(f"{name} {last[name]:.3f}" for name in names if name in last)
     alt = f"Losses of the translator of fold {fold} over {last.get('pairs', 0):,.0f} pairs; at the end: {ends}."
+    if measured := [r for r in records if {"pairs", "kid", "kid_spread"} <= set(r)]:
+        points = ", ".join(f"{r['kid']:.2f} ± {r['kid_spread']:.2f} after {r['pairs']:,.0f} pairs" for r in measured)
+        alt += f" Normalised KID (0 real, 1 did nothing): {points}."
     drawn = figures.training(f"training-{fold}", records, alt=alt)
     return drawn.entitled("Training", "a low cycle loss says that structure is kept, not that the scans look real")
 

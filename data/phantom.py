@@ -28,6 +28,7 @@ Grey = NDArray[np.uint8]
 Parameters = dict[str, float | int | str]
 
 BLOCK = {"benign": 437, "malignant": 210, "normal": 133}  # BUSI's counts: each 780 scans hold exactly these
+PAIRED = ("benign", "malignant")  # the lesions that a paired patient is shown with, in turn
 MARKED = {"benign": 40, "malignant": 25, "normal": 6}  # per cent of scans with burned-in marks, as in BUSI
 VIEWS = (0.72, 0.21, 0.05, 0.02)  # patients with 1, 2, 3, 4 views (46 % of BUSI's scans have siblings)
 MAX_SHIFT_MM = 3.0  # how far a view lies beside the middle of the patient's plane
@@ -113,8 +114,7 @@ def specs(
 
 def _pairs() -> Iterator[tuple[int, str, int]]:
     for patient in count():
-        yield patient, "benign", 0
-        yield patient, "malignant", 0
+        yield from ((patient, label, 0) for label in PAIRED)
 
 
 def _patients(seed: int) -> Iterator[tuple[int, str, int]]:

@@ -31,6 +31,7 @@ from ..options import (
     default_preset,
     duration,
     folds_of,
+    given,
     open_study,
     print_json,
     switches_of,
@@ -83,6 +84,7 @@ def gan_train(
 
 @app.command("score", epilog="Example: bus gan score made/malignant real/malignant")
 def gan_score(
+    ctx: typer.Context,
     synthetic: Annotated[Path | None, typer.Argument(help="Folder of generated scans.", exists=True, file_okay=False)] = None,
     real: Annotated[Path | None, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)] = None,
     study: StudyPath = Path("study"), fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
@@ -94,10 +96,11 @@ def gan_score(
     from ..console import results
     from . import workflow
 
-    compute, judge = resolve(), workflow.Judge(extractor, fid_weights)
-    compute.start()
     if synthetic and not real:
         raise UsageError(f"One folder ({synthetic}) was given: expected two, generated then real, or none for a study.")
+    _refuse_idle(given(ctx))
+    compute, judge = resolve(), workflow.Judge(extractor, fid_weights)
+    compute.start()
     if synthetic and real:
         found = workflow.compare_folders(synthetic, real, size, judge, compute)
         lines = workflow.comparison(found)
@@ -113,6 +116,15 @@ def gan_score(
         return
     for line in lines:
         results.print(line)
+
+
+def _refuse_idle(typed: dict[str, str]) -> None:
+    """UsageError for options of bus gan score that would silently do nothing."""
+    idle = [text for name, text in typed.items() if name in ("study", "fold", "to", "gan_seed")]
+    if "real" in typed and idle:
+        raise UsageError(f"{', '.join(idle)} does not go with two folders, which are compared as they are. Leave one or the other out.")
+    if "real" not in typed and "size" in typed:
+        raise UsageError("--size does not go with a study, whose scans have its size. Leave it out, or give two folders to compare.")
 
 
 def synth(

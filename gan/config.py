@@ -1,12 +1,14 @@
 """What decides a translator: its switches, the methods and presets that set them, and the options of the command."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from .. import files
 from ..compute import Compute
+from ..data.phantom import PAIRED
 from ..data.study import Study
 from ..errors import BusError, UsageError, did_you_mean
 from .discriminators import DISCRIMINATORS
@@ -118,7 +120,15 @@ def configure(
         raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
     if preset == "paper" and method != "published":
         raise UsageError("--preset paper is the published method; leave --method out, or choose another preset.")
-    switches = _defaults(method, preset, study.settings.size) | parse_changes(changes or {}, METHODS[method])
+    changed = parse_changes(changes or {}, METHODS[method])
+    check_target(study, target)
+    if changed.get("phantoms") and target not in PAIRED:
+        raise UsageError(
+            f"--set phantoms={changed['phantoms']:g}: there are phantoms of {' and '.join(PAIRED)}, none of {target} to begin with. "
+            "Leave it out, or translate to one of these classes (--to)."
+        )
+    switches = _defaults(method, preset, study.settings.size, target) | changed
+    _check_idle(switches, changed)
     sources = check_sources(study, target, sources)
     rows = study.train(fold)
     count = {side: len(study.rows_of(rows, names)) for side, names in (("source", sources), ("target", [target]))}
@@ -127,8 +137,7 @@ def configure(
             f"The training part of fold {fold} holds {count['target']} scans of {target} and {count['source']} of other classes; "
             "a translator needs both. Choose another --fold, or correct the folds of the data."
         )
-    larger = max(count.values())
-    switches["pairs"] = pairs or switches.get("pairs") or switches["epochs"] * larger
+    switches["pairs"] = pairs or _usual_pairs(switches, count.values())
     switches.pop("epochs", None)
     return GanConfig(
         target=target, sources=sources, fold=fold, seed=seed, size=study.settings.size, preset=preset, method=method, **switches,
@@ -154,20 +163,35 @@ def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> t
     return tuple(name for name in others if sources is None or name in sources)
 
 
-def _defaults(method: str, preset: str, size: int) -> dict[str, Any]:
+def lacks_phantoms(method: str, preset: str, target: str) -> bool:
+    """Whether method and effort ask for a warm start that this class cannot have: there are no phantoms of it."""
+    return bool({**METHODS[method], **PRESETS[preset]}["phantoms"]) and target not in PAIRED
+
+
+def _defaults(method: str, preset: str, size: int, target: str) -> dict[str, Any]:
     found = {**METHODS[method], **PRESETS[preset]}
+    if lacks_phantoms(method, preset, target):
+        found["phantoms"] = 0.0
     if preset == "paper" and size > 128:
         found["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
     return found
 
 
-def options(config: GanConfig) -> str:
-    """The options of `bus gan train` that ask for this configuration."""
-    defaults, found = _defaults(config.method, config.preset, config.size), asdict(config)
+def _usual_pairs(defaults: Mapping[str, Any], sides: Iterable[int]) -> int:
+    """The pairs of an effort: its own number, or its epochs over the larger of two sides of so many scans."""
+    return int(defaults.get("pairs") or defaults["epochs"] * max(sides))
+
+
+def options(config: GanConfig, study: Study) -> str:
+    """The options of `bus gan train` that ask for this configuration in a study, beside fold, class and seed."""
+    defaults, found = _defaults(config.method, config.preset, config.size, config.target), asdict(config)
     parts = [f"--preset {config.preset}"]
     if config.preset != "paper" and config.method != METHOD:
         parts.append(f"--method {config.method}")
-    if "pairs" in defaults and config.pairs != defaults["pairs"]:
+    if config.sources != check_sources(study, config.target, None):
+        parts.append(f"--from {shlex.quote(','.join(config.sources))}")
+    rows = study.train(config.fold)
+    if config.pairs != _usual_pairs(defaults, [len(study.rows_of(rows, side)) for side in (config.sources, [config.target])]):
         parts.append(f"--pairs {config.pairs}")
     changed = [name for name in METHODS[config.method] if found[name] != defaults[name]]
     return " ".join(parts + [f"--set {name}={str(found[name]).casefold()}" for name in changed])
@@ -188,8 +212,32 @@ def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[
         if (allowed and value not in allowed) or (not isinstance(value, str) and not _in_range(name, value)):
             least = "more than 0" if name in POSITIVE else "0 or more"
             raise UsageError(f"--set {name}={text}: expected {' or '.join(allowed) if allowed else least}.")
+        if name == "phantoms" and value > 1:
+            raise UsageError(f"--set {name}={text}: expected a share, 0 to 1.")
+        if name == "average" and value >= 1:
+            raise UsageError(f"--set {name}={text}: expected a decay, 0 or more and below 1.")
         found[name] = value
     return found
+
+
+def _check_idle(switches: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
+    """UsageError for a switch that would silently do nothing beside the others; files of earlier versions may hold one."""
+    compact = switches["generator"] == "compact"
+    if switches["diversity"] and not switches["noise"]:
+        raise UsageError(
+            f"--set diversity={switches['diversity']:g} does nothing without noise: it compares two noises' translations of a scan. "
+            "Add --set noise=8, or leave it out."
+        )
+    if switches["noise"] and not compact:
+        raise UsageError(
+            f"--set noise={switches['noise']} does nothing here: the published generator takes no noise. "
+            "Add --set generator=compact, or leave it out."
+        )
+    if changed.get("upsampling") == "transposed" and compact:
+        raise UsageError(
+            "--set upsampling=transposed does nothing here: the compact generator always enlarges by nearest neighbour. "
+            "Add --set generator=published, or leave it out."
+        )
 
 
 def _in_range(name: str, value: float) -> bool:

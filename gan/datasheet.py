@@ -93,7 +93,7 @@ def commands(
     given = {"data": "phantom" if settings.data.name == "phantom" else data, **given}
     to = "" if target == settings.target else f" --to {shlex.quote(target)}"
     changed = [f"--{name} {shlex.quote(str(given[name]))}" for name in DEFAULTS if given[name] != DEFAULTS[name]]
-    effort = options(read_config(study.gan_path(fold, target, gan_seed)))
+    effort = options(read_config(study.gan_path(fold, target, gan_seed)), study)
     place = f"--fold {'none' if fold is None else fold} --gan-seed {gan_seed}{to}"
     confidence = rejection.filtered(study.synth_path(fold, target, gan_seed))
     chosen = f" --confidence {confidence:g}" if confidence else ""

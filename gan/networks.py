@@ -53,7 +53,7 @@ class Generator(nn.Module):
 
 
 class CompactGenerator(nn.Module):
-    """Residual translator at a quarter of the cost: B×1×S×S in [-1, 1] to the same shape and range, S a multiple of 4.
+    """Residual translator with a quarter of the multiplications: B×1×S×S in [-1, 1] to the same shape and range, S a multiple of 4.
 
     It starts at half the side (pixel unshuffle) and enlarges by nearest neighbour and convolution. With `noise` > 0
     it also takes B×noise numbers from N(0, 1), which scale and shift every residual block's channels (Huang & Belongie

@@ -17,6 +17,7 @@ DISTINCT_SHARE = (
     0.45  # of the real scans' effective number: merely blurred BUSI scans keep 0.53, 20 scans repeated 0.32
 )
 WORST = 5  # nearest pairs that are listed
+REFERENCE = "target scans of the training part"  # nothing may be chosen by test scans
 CALLED = 0.5  # probability from which the reader says "target"
 
 Scores = dict[str, Any]
@@ -43,7 +44,7 @@ def score_synthetic(
     *, synthetic: Pixels, source_rows: Sequence[int], real: Pixels, labels: Sequence[str], groups: Sequence[str],
     boxes: Sequence[Box], target: str, sources: Sequence[str], extractor: Extractor,
     synthetic_files: Sequence[str], real_files: Sequence[str], variants: Sequence[str] | None = None,
-    trained_with: str | None = None, confidence: float = 0, accepted: float = 1, reference: str = "target scans of the training part",
+    trained_with: str | None = None, confidence: float = 0, accepted: float = 1,
     seed: int = 0, splits: int = SPLITS,
 ) -> Scores:  # fmt: skip
     """Everything that scores.json says about one translator's synthetic scans (docs/scores.md explains each number).
@@ -76,7 +77,7 @@ def score_synthetic(
             "half": found.half, "splits": splits,
         },
         "filter": {"confidence": confidence, "accepted": accepted} if confidence else None,
-        "reference": reference,
+        "reference": REFERENCE,
         **found.scores,
         "identity": _identity(synthetic, rows, real, boxes, variants),
         "copies": None, "reader": None,

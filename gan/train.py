@@ -22,7 +22,7 @@ from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError, UsageError
-from .config import GanConfig, read_config
+from .config import GanConfig, lacks_phantoms, read_config
 from .cyclegan import SIDES, CycleGAN
 from .networks import CompactGenerator, Generator
 from .watch import Board, Distance, Log, silent, to_tensor, write_sheet
@@ -112,15 +112,17 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         "source": study.pixels[study.rows_of(rows, config.sources)],
         "target": study.pixels[study.rows_of(rows, [config.target])],
     }
+    if lacks_phantoms(config.method, config.preset, config.target):
+        console.print(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")
     if config.phantoms:
+        if config.target not in phantom.PAIRED:
+            raise UsageError(
+                f"This translator was to begin on phantoms (phantoms={config.phantoms:g}): there are some of "
+                f"{' and '.join(phantom.PAIRED)}, none of {config.target}. Start anew with --redo and without --set phantoms."
+            )
         console.print(f"Simulating {PHANTOM_PAIRS} pairs of phantoms for the warm start …")
         made = [phantom.simulate(spec) for spec in phantom.specs(2 * PHANTOM_PAIRS, size=config.size, paired=True)]
         sides = {side: [scan.pixels for scan in made if (scan.label == config.target) == (side == "target")] for side in SIDES}
-        if not all(sides.values()):
-            raise UsageError(
-                f"--set phantoms={config.phantoms}: paired phantoms are benign and malignant; there are none of "
-                f"{config.target}. Use --set phantoms=0."
-            )
         pools |= {f"{side} phantom": np.stack(found) for side, found in sides.items()}
     return pools
 
@@ -133,13 +135,25 @@ def _step(run: Run) -> dict[str, float]:
     losses = run.model.step(batch["source"], batch["target"], rng)
     bad = [name for name, value in losses.items() if not math.isfinite(value) or abs(value) > DIVERGED]
     if bad:
-        raise BusError(
-            f"Training diverged at step {number}: the loss {bad[0]} is {losses[bad[0]]:.3g}. The last good checkpoint in "
-            f"{run.folder} is kept. Start anew with --redo and --set learning_rate={config.learning_rate / 2:g}, "
-            "--precision float32, or another --gan-seed."
-        )
+        raise _diverged(run, f"the loss {bad[0]} is {losses[bad[0]]:.3g}")
     run.log.add(losses, time.perf_counter() - begun)
     return losses
+
+
+def _diverged(run: Run, found: str) -> BusError:
+    """What to say, and what to do, where a training cannot come back."""
+    kept = f"The last good checkpoint in {run.folder} is kept." if (run.folder / "checkpoint.pt").exists() else "There was no checkpoint yet."
+    return BusError(
+        f"Training diverged at step {run.model.step_number - 1}: {found}. {kept} Start anew with --redo and "
+        f"--set learning_rate={run.model.config.learning_rate / 2:g}, --precision float32, or another --gan-seed."
+    )
+
+
+def _require_finite(run: Run) -> None:
+    """BusError unless all weights are numbers: an update may spoil them although the losses before it were finite."""
+    for name, network in {**run.model.networks, "averaged": run.model.averaged}.items():
+        if not all(bool(weights.isfinite().all()) for weights in network.state_dict().values()):
+            raise _diverged(run, f"weights of the network {name} are not finite")
 
 
 def _report(run: Run) -> None:
@@ -180,8 +194,10 @@ def _move(square: Pixels, shift: int, rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _checkpoint(run: Run) -> None:
+    """Write down all that a later process needs to go on; the last one stays where the weights are spoilt."""
     if not (run.folder / "config.json").exists():
         raise BusError(f"{run.folder} has vanished while its translator was trained. Nothing more was written there.")
+    _require_finite(run)
     buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
     torch.save({"model": run.model.state(), "log": json.dumps(asdict(run.log))}, buffer)
     files.write_bytes(run.folder / "checkpoint.pt", buffer.getbuffer())

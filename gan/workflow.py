@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import files
-from ..compute import Compute
+from ..compute import Compute, resolve
 from ..console import Interrupted, console, results
 from ..data import lock
 from ..data.pictures import SUFFIXES, decode_rgb
@@ -58,12 +58,16 @@ def plan_gan(
     """Configuration and arithmetic of one translator: those it was begun with, unless something else is asked.
 
     `preset` is the default effort of a new one. `insist`: the user asked for device or precision, so that a translator
-    begun with others is refused rather than gone on with in its own.
+    begun with others is refused rather than gone on with in its own. Threads stay those it was begun with: no option
+    sets them. UsageError where this machine lacks the device that an unfinished one was begun on.
     """
     folder = study.gan_path(fold, target, seed)
     old = read_config(folder) if (folder / "config.json").exists() and not redo else None
-    if old and not insist:
-        compute = Compute(old.device, old.precision, old.threads)
+    if old and insist:
+        compute = replace(compute, threads=old.threads)
+    elif old:  # a finished one needs its device no more
+        begun = Compute if train.is_done(folder) else resolve
+        compute = begun(old.device, old.precision, old.threads)
     if old and ask.is_empty:
         return replace(
             old, device=compute.device, precision=compute.precision, threads=compute.threads,
@@ -142,9 +146,7 @@ def make_scans(
             study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count, confidence=wanted
         )
         rows = synth.read_manifest(folder)
-        scored = _score(study, folder, target, rows, compute, judge)
-        if new or scored or not (folder / datasheet.NAME).exists():
-            datasheet.write(study, folder, rows, sentences(files.read_json(folder / "scores.json")))
+        scored = _describe_scored(study, folder, target, rows, compute, judge)
     if not new and not scored:
         results.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
         return False
@@ -176,11 +178,21 @@ def score_again(
     if not rows:
         raise BusError(f"{folder} holds no synthetic scans. Run bus synth with the same --study and --fold first.")
     with lock.hold(folder, f"The set of synthetic scans {folder}"):
-        scored = _score(study, folder, target, rows, compute, judge)
+        scored = _describe_scored(study, folder, target, rows, compute, judge)
     if not scored:
         for line in sentences(files.read_json(folder / "scores.json")):
             results.print(line)
         results.print(f"Nothing to do: {folder / 'scores.json'} speaks of these {len(rows)} scans.")
+
+
+def _describe_scored(
+    study: Study, folder: Path, target: str, rows: Sequence[synth.Synthetic], compute: Compute, judge: Judge
+) -> bool:
+    """Score the scans of a folder and write the scores into their datasheet too; returns whether it was done now."""
+    scored = _score(study, folder, target, rows, compute, judge)
+    if scored or not (folder / datasheet.NAME).exists():
+        datasheet.write(study, folder, rows, sentences(files.read_json(folder / "scores.json")))
+    return scored
 
 
 def _score(
@@ -275,15 +287,39 @@ def pictures(folder: Path, size: int) -> Pixels:
 
 
 def sentences(scores: dict[str, Any]) -> Iterator[str]:
-    """The scores in words: the leading one, the judge, and every warning."""
-    kid = scores["kid"]
-    if kid and kid["normalised"]:
-        yield (
-            f"Normalised KID {kid['normalised']['mean']:.2f} ± {kid['normalised']['spread']:.2f} (0 real, 1 did nothing); "
-            f"KID {kid['score']['mean']:.4f} between {kid['floor']['mean']:.4f} and {kid['ceiling']['mean']:.4f}."
-        )
+    """The scores in words, a line each: how far from real, what stands beside that, what is missing, and every warning."""
+    kid, n = scores["kid"], scores["n"]
+    yield f"{n['synthetic']} synthetic scans against {n['target']} real ones ({scores['reference']}); judge: {scores['extractor']['name']}."
+    if kid:
+        scale = kid["normalised"]
+        lead = f"Normalised KID {scale['mean']:.2f} ± {scale['spread']:.2f} (0 real, 1 did nothing); " if scale else ""
+        yield f"{lead}KID {kid['score']['mean']:.4f} between {kid['floor']['mean']:.4f} (real) and {kid['ceiling']['mean']:.4f} (did nothing)."
     if scores["frechet"]:
         yield f"{scores['extractor']['label']}: {scores['frechet']['score']['mean']:.1f}."
+    yield from _shares(scores)
     if chosen := scores.get("filter"):
         yield f"Filter: the reader gave {chosen['accepted']:.0%} of the translator's scans {chosen['confidence']:g} or more; only these were kept."
+    yield from scores["notes"]
     yield from (f"Warning, {warning['name']}: {warning['text']}" for warning in scores["warnings"])
+
+
+def _shares(scores: dict[str, Any]) -> Iterator[str]:
+    """What stands beside the distances, each with what real scans or a blur give; nothing for what was not computed."""
+    shares = [
+        f"{name} {found['score']['mean']:.2f} (real {found['floor']['mean']:.2f}, sources {found['ceiling']['mean']:.2f})"
+        for name in ("precision", "recall", "density", "coverage")
+        if (found := scores[name])
+    ]
+    if shares:
+        yield f"{', '.join(shares)}.".capitalize()
+    if found := scores["identity"]:
+        yield f"Distance to the own source {found['synthetic']:.1f} grey levels (merely blurred: {found['blurred']:.1f})."
+    if found := scores["copies"]:
+        yield f"Copies {found['synthetic']:.1%} (held-out real scans: {found['held_out']:.1%})."
+    if found := scores["reader"]:
+        yield (
+            f"The reader takes {found['synthetic']:.0%} for the class (real ones: {found['target']:.0%}, "
+            f"their sources: {found['sources']:.0%})."
+        )
+    found = scores["distinct"]
+    yield f"Effective number {found['synthetic']:.0f} of {found['compared']} (as many real scans: {found['target']:.0f})."

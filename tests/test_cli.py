@@ -179,6 +179,10 @@ def test_two_folders_are_compared(finished, run_bus):
     assert "30 against 30 scans, judged by efficientnet-lite0" in text
     assert "FD (EfficientNet-Lite0): 0.00" in text
     assert "precision: 1.000" in text
+    code, text = run_bus("gan", "score", folder, folder, "--study", finished, "--fold", 0, "--to", "benign", "--gan-seed", 1)
+    assert code == 2 and "--study, --fold, --to, --gan-seed does not go with two folders" in text
+    code, text = run_bus("gan", "score", "--study", finished, "--size", 32)
+    assert code == 2 and "--size does not go with a study" in text
     empty = finished.parent / "empty"
     empty.mkdir()
     code, text = run_bus("gan", "score", empty, folder, "--extractor", "efficientnet-lite0")

@@ -294,3 +294,15 @@ def test_only_the_pinned_fold_is_said_to_be_unseen(full: Any) -> None:
         assert not sections.fold_zero(SimpleNamespace(settings=replace(study.settings, **change)))  # type: ignore[arg-type]
     inner: Any = SimpleNamespace(settings=replace(study.settings, inner=0))
     assert sections.fold_zero(inner).startswith("Development data")
+
+
+def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
+    plain = [{"pairs": 4.0 * step, "cycle": 1 / step, "adversarial": 1.0} for step in range(1, 5)]
+    measured = [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.2}]
+    without, drawn = gallery.curves(0, plain), gallery.curves(0, measured)
+    assert without is not None and drawn is not None
+    assert "Normalised KID (0 real, 1 did nothing): 1.25 ± 0.20 after 16 pairs." in drawn.alt and "KID" not in without.alt
+    for words in ("normalised KID", "did nothing", "real"):
+        assert f">{words}</text>" in drawn.svg and f">{words}</text>" not in without.svg
+    higher = gallery.curves(0, [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.4}])
+    assert higher is not None and higher.svg != drawn.svg, "the spread is drawn"

@@ -12,7 +12,7 @@ from bus.compute import Compute
 from bus.console import Interrupted
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
-from bus.gan import losses, train
+from bus.gan import distances, losses, train
 from bus.gan.config import configure
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
@@ -60,6 +60,21 @@ def test_generators_keep_shape_and_range(generator):
     out = generator(torch.randn(2, 1, 36, 36))
     assert out.shape == (2, 1, 36, 36)
     assert out.abs().max() <= 1
+
+
+@pytest.mark.parametrize(("generator", "millions"), [(Generator(32, 6, "nearest"), 655), (CompactGenerator(32, 6, 0), 160)])
+def test_the_compact_generator_takes_a_quarter_of_the_multiplications(generator, millions):
+    """Counted at every convolution, for the numbers in docs/translator.md."""
+    found = []
+
+    def count(layer, _, out):
+        found.append(layer.weight.numel() * out.shape[2] * out.shape[3])
+
+    for layer in generator.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(count)
+    generator(torch.zeros(1, 1, 64, 64))
+    assert round(sum(found) / 1e6) == millions
 
 
 def test_noise_varies_a_translation_and_none_means_zero():
@@ -148,15 +163,80 @@ class OneByOne(torch.nn.Module):
         return torch.cat([self.network(scan) for scan in x.split(1)])
 
 
+def plain_losses(model, real, rng):
+    """The adversarial losses of one step by the book: every side by itself past the eyes, in front of its own discriminator."""
+
+    def look(scans):
+        draws = torch.from_numpy(rng.uniform(-1, 1, (2 * len(scans["target"]), 6)).astype(np.float32)).chunk(2)
+        return {side: model.eyes(augment(scans[side], draw)) for side, draw in zip(("target", "source"), draws, strict=True)}
+
+    judges = {side: copy.deepcopy(model.networks[f"discriminator_{side}"]) for side in ("target", "source")}
+    fakes = {"target": model.networks["to_target"](real["source"]), "source": model.networks["to_source"](real["target"])}
+    seen, total = look(fakes), 0.0
+    fooled = sum(-field.mean() for side, judge in judges.items() for field in judge(seen[side]))
+    for side, maps in look(real).items():
+        for field in judges[side]([torch.cat(pair) for pair in zip(maps, seen[side], strict=True)]):
+            on_real, on_fake = field.chunk(2)
+            total = total + torch.relu(1 - on_real).mean() + torch.relu(1 + on_fake).mean()
+    return float(fooled), float(total)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_each_discriminator_sees_its_own_side(study, monkeypatch, swapped):
+    """One step with pixels and frozen depths, augmented; sides that are swapped on the way to the discriminators show."""
+    model = CycleGAN(config_of(study, "projected", buffer=0, identity=0.0), CPU)
+    assert (model.config.discriminator, model.config.adversarial) == ("both", "hinge")
+    ramp = torch.linspace(-1, 1, 2 * 32 * 32).view(2, 1, 32, 32)
+    real = {"source": ramp, "target": ramp.square() - 0.9}
+    with torch.no_grad():
+        expected = plain_losses(model, real, np.random.default_rng(0))
+    if swapped:
+        look = CycleGAN._look
+        monkeypatch.setattr(CycleGAN, "_look", lambda *given: dict(zip(("source", "target"), look(*given).values(), strict=True)))
+    found = model.step(real["source"], real["target"], np.random.default_rng(0))
+    close = pytest.approx(expected, rel=1e-4)
+    assert ((found["adversarial"], found["discriminators"]) == close) is not swapped
+
+
+def test_the_buffer_swaps_fresh_scans_for_earlier_ones(study):
+    """Three places, batches of four: what is shown and kept is what a list of numbers would do, draw for draw."""
+    model = CycleGAN(config_of(study, buffer=3), CPU)
+    rng, same, kept = np.random.default_rng(0), np.random.default_rng(0), []
+    swaps = 0
+    for batch in range(12):
+        numbers = [float(4 * batch + row) for row in range(4)]
+        fresh = torch.tensor(numbers).view(4, 1, 1, 1).expand(4, 1, 32, 32).clone()
+        shown = []
+        for number in numbers:
+            shown.append(number)
+            if len(kept) < 3:
+                kept.append(number)
+            elif same.random() < 0.5:
+                place = same.integers(3)
+                shown[-1], kept[place] = kept[place], number
+                swaps += 1
+        out = model._replay("target", fresh, rng)
+        assert all((scan == scan.flatten()[0]).all() for scan in [*out, *model.buffers["target"]])
+        assert out[:, 0, 0, 0].tolist() == shown
+        assert model.buffers["target"][:, 0, 0, 0].tolist() == kept
+        assert fresh[:, 0, 0, 0].tolist() == numbers, "the caller's scans stay"
+    assert swaps > 10 and not len(model.buffers["source"])
+
+
 @pytest.mark.parametrize(
-    "changes", [{}, {"method": "projected", **ALL_ON}], ids=["published", "everything on"]
+    "changes",
+    [{}, {"method": "projected", **ALL_ON}, {"preset": "quick"}],
+    ids=["published", "everything on", "with distances"],
 )
 def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, changes):
     monkeypatch.setattr(train, "PHANTOM_PAIRS", 4)
+    monkeypatch.setattr(train, "SHEET_EVERY", 1)
+    monkeypatch.setitem(distances.CLEAR, "kid", -np.inf)  # so few scans would never be normalised
     config = config_of(study, **changes)
     whole = train.train(study, config, CPU)
     weights = (whole / "generator.safetensors").read_bytes()
     metrics = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [{"kid", "kid_spread"} <= set(line) for line in metrics] == [config.preset != "demo"] * 4
     shutil.rmtree(whole)
     steps = CycleGAN.step
 
@@ -217,30 +297,40 @@ def test_a_damaged_checkpoint_is_named_and_runs_no_code(study, tmp_path):
 
 def test_a_diverging_loss_stops_the_training(study, monkeypatch):
     monkeypatch.setattr(losses, "reconstruction", lambda first, second: (first - second).sum() * float("nan"))
-    with pytest.raises(BusError, match="diverged at step 0"):
+    with pytest.raises(BusError, match=r"diverged at step 0: the loss .* is nan\. There was no checkpoint yet\. Start anew"):
         train.train(study, config_of(study), CPU)
 
 
-def test_unknown_presets_methods_and_switches_are_refused(study):
-    def asked(**options):
-        configure(study, CPU, fold=0, target="malignant", seed=0, **{"preset": "demo", **options})
+@pytest.mark.parametrize(("pairs", "at"), [(28, 5), (16, 3)], ids=["a checkpoint is due", "the training ends"])
+@pytest.mark.parametrize("spoilt", ["loss", "to_source", "averaged"])
+def test_what_cannot_come_back_never_replaces_the_good_checkpoint(study, monkeypatch, spoilt, pairs, at):
+    """A checkpoint is written after steps 3 and 6 of these; step number `at` leaves a huge loss, or weights that are none."""
+    steps, good = CycleGAN.step, {}
+    folder = study.gan_path(0, "malignant", 0)
 
-    for options, words in (
-        ({"preset": "fast"}, "demo, quick, standard, paper"),
-        ({"method": "pix2pix"}, "published, projected"),
-        ({"preset": "paper", "method": "projected"}, "preset paper is the published method"),
-        ({"changes": {"cyle": "3"}}, "the switches of a translator are generator, .*cycle"),
-        ({"changes": {"cycle": "high"}}, "expected a value like 20.0"),
-        ({"changes": {"cycle": "-1"}}, "expected 0 or more"),
-        ({"changes": {"augmentation": "maybe"}}, "expected a value like True"),
-        ({"changes": {"discriminator": "pixel"}}, "expected patch or projected or both"),
-    ):
-        with pytest.raises(UsageError, match=words):
-            asked(**options)
+    def spoiling(self, *args):
+        found = steps(self, *args)
+        if self.step_number - 1 != at:
+            return found
+        good["bytes"] = (folder / "checkpoint.pt").read_bytes()
+        if spoilt == "loss":
+            return {**found, "generators": 1e5}
+        weights = next({**self.networks, "averaged": self.averaged}[spoilt].parameters())
+        weights.data.view(-1)[0] = float("nan")
+        return found
+
+    monkeypatch.setattr(CycleGAN, "step", spoiling)
+    words = "the loss generators is 1e\\+05" if spoilt == "loss" else f"weights of the network {spoilt} are not finite"
+    with pytest.raises(BusError, match=rf"diverged at step {at}: {words}\. The last good checkpoint in .* is kept\."):
+        train.train(study, config_of(study, pairs=pairs), CPU)
+    assert (folder / "checkpoint.pt").read_bytes() == good["bytes"]
+    assert not (folder / "DONE").exists() and not (folder / "generator.safetensors").exists()
 
 
-def test_paper_counts_epochs_and_takes_the_published_architecture(study):
-    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="paper")
-    sources = study.rows_of(study.train(0), ["benign", "normal"])
-    assert config.pairs == 200 * len(sources)
-    assert (config.batch, config.channels, config.blocks, config.upsampling) == (1, 64, 6, "transposed")
+def test_spoilt_weights_are_no_first_checkpoint_either(study):
+    run = train.Run(study.path, CycleGAN(config_of(study), CPU), {})
+    (study.path / "config.json").write_text("{}")
+    next(run.model.networks["discriminator_target"].parameters()).data.fill_(float("inf"))
+    with pytest.raises(BusError, match=r"discriminator_target are not finite\. There was no checkpoint yet"):
+        train._checkpoint(run)
+    assert not (study.path / "checkpoint.pt").exists()

@@ -1,0 +1,141 @@
+"""What is asked of a translator becomes a configuration: presets, switches, refusals, and the command that asks again."""
+
+import json
+import shlex
+import shutil
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from bus.compute import Compute
+from bus.data.study import Study
+from bus.errors import UsageError
+from bus.gan import train
+from bus.gan.config import METHODS, configure, options, read_config
+from bus.gan.workflow import Ask, plan_gan
+
+CPU = Compute("cpu", "float32", 1)
+
+
+@pytest.fixture
+def study(tiny_study, tmp_path):
+    shutil.copytree(tiny_study, tmp_path / "study")
+    return Study.open(tmp_path / "study")
+
+
+def usual(study):
+    return configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo")
+
+
+def test_unknown_presets_methods_and_switches_are_refused(study):
+    def asked(**options):
+        configure(study, CPU, fold=0, target="malignant", seed=0, **{"preset": "demo", **options})
+
+    for wish, words in (
+        ({"preset": "fast"}, "demo, quick, standard, paper"),
+        ({"method": "pix2pix"}, "published, projected"),
+        ({"preset": "paper", "method": "projected"}, "preset paper is the published method"),
+        ({"changes": {"cyle": "3"}}, "the switches of a translator are generator, .*cycle"),
+        ({"changes": {"cycle": "high"}}, "expected a value like 20.0"),
+        ({"changes": {"cycle": "-1"}}, "expected 0 or more"),
+        ({"changes": {"augmentation": "maybe"}}, "expected a value like True"),
+        ({"changes": {"discriminator": "pixel"}}, "expected patch or projected or both"),
+        ({"changes": {"phantoms": "1.5"}}, "phantoms=1.5: expected a share, 0 to 1"),
+        ({"changes": {"average": "1"}}, "average=1: expected a decay"),
+        ({"changes": {"diversity": "10"}}, "diversity=10 does nothing without noise.*noise=8"),
+        ({"changes": {"noise": "8", "generator": "published"}}, "noise=8 does nothing.*generator=compact"),
+        ({"method": "published", "changes": {"noise": "8"}}, "noise=8 does nothing"),
+        ({"changes": {"upsampling": "transposed"}}, "upsampling=transposed does nothing.*generator=published"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            asked(**wish)
+    asked(changes={"noise": "8", "diversity": "10", "phantoms": "1", "average": "0"})
+    asked(preset="paper", changes={"generator": "compact"})  # its transposed upsampling is the preset's, not the user's
+
+
+def test_a_file_with_switches_that_are_refused_today_is_read(study, tmp_path):
+    config = replace(usual(study), diversity=1.0, average=1.0, phantoms=2.0)
+    (tmp_path / "config.json").write_text(json.dumps(asdict(config)))
+    assert read_config(tmp_path) == config
+
+
+def test_paper_counts_epochs_and_takes_the_published_architecture(study):
+    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="paper")
+    sources = study.rows_of(study.train(0), ["benign", "normal"])
+    assert config.pairs == 200 * len(sources)
+    assert (config.batch, config.channels, config.blocks, config.upsampling) == (1, 64, 6, "transposed")
+
+
+def test_a_class_without_phantoms_trains_without_the_warm_start(study, monkeypatch, capsys):
+    """Preset quick of the default method begins on phantoms, which are benign and malignant."""
+    monkeypatch.setattr(train, "PHANTOM_PAIRS", 4)
+
+    def asked(target, **options):
+        return configure(study, CPU, fold=0, target=target, seed=0, preset="quick", **options)
+
+    warm, cold = asked("malignant"), asked("normal")
+    assert (warm.phantoms, cold.phantoms) == (METHODS["projected"]["phantoms"], 0)
+    assert options(warm, study) == options(cold, study) == "--preset quick", "the commands reproduce either"
+    assert set(train._pools(study, warm)) == {"source", "target", "source phantom", "target phantom"}
+    capsys.readouterr()
+    assert set(train._pools(study, cold)) == {"source", "target"}
+    assert "No warm start" in "".join(capsys.readouterr())
+    assert asked("normal", changes={"phantoms": "0"}) == cold
+    with pytest.raises(UsageError, match=r"--set phantoms=0\.2.*none of normal"):
+        asked("normal", changes={"phantoms": "0.2"})
+    with pytest.raises(UsageError, match=r"none of normal.*--redo"):
+        train._pools(study, replace(cold, phantoms=0.15))
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"preset": "quick"}, "--preset quick"),
+        ({"preset": "quick", "sources": ("benign",)}, "--preset quick --from benign"),
+        ({"preset": "demo", "pairs": 12, "method": "published"}, "--preset demo --method published --pairs 12"),
+        ({"preset": "paper"}, "--preset paper"),
+        ({"preset": "paper", "pairs": 12}, "--preset paper --pairs 12"),
+        ({"preset": "paper", "sources": ("normal",), "changes": {"batch": "2"}}, "--preset paper --from normal --set batch=2"),
+        ({"preset": "quick", "target": "normal", "changes": {"noise": "8", "augmentation": "false"}},
+         "--preset quick --set noise=8 --set augmentation=false"),
+    ],
+)  # fmt: skip
+def test_the_options_of_a_configuration_ask_for_it_again(study, wish, words):
+    given = {"fold": 0, "target": "malignant", "seed": 0, **wish}
+    config = configure(study, CPU, **given)
+    assert options(config, study) == words
+    typed = shlex.split(words)
+    pairs = list(zip(typed[::2], typed[1::2], strict=True))
+    found = {name.removeprefix("--"): text for name, text in pairs if name != "--set"}
+    assert config == configure(
+        study, CPU, fold=0, target=given["target"], seed=0, preset=found["preset"], method=found.get("method"),
+        pairs=int(found["pairs"]) if "pairs" in found else None,
+        sources=found["from"].split(",") if "from" in found else None,
+        changes=dict(text.split("=") for name, text in pairs if name == "--set"),
+    )  # fmt: skip
+
+
+def begun_plan(study, config, compute=CPU, **options):
+    """What `plan_gan` makes of a translator that `config` began."""
+    folder = study.gan_path(0, "malignant", 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(asdict(config)))
+    return plan_gan(study, compute, fold=0, target="malignant", seed=0, ask=Ask(), preset="demo", **options)
+
+
+def test_a_typed_precision_does_not_bring_todays_threads_into_an_old_translator(study):
+    config, today = replace(usual(study), threads=8), Compute("cpu", "float32", 2)
+    for insist in (False, True):
+        assert begun_plan(study, config, today, insist=insist) == (config, replace(today, threads=8))
+    other, _ = begun_plan(study, config, replace(today, precision="bfloat16"), insist=True)
+    with pytest.raises(UsageError, match=r"other options: precision float32 there, bfloat16 asked\."):
+        train.check_unchanged(study.gan_path(0, "malignant", 0), other)
+
+
+def test_a_translator_of_a_missing_device_is_refused_unless_it_is_finished(study, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config = replace(usual(study), device="cuda")
+    with pytest.raises(UsageError, match="--device cuda: torch finds none on this machine"):
+        begun_plan(study, config)
+    monkeypatch.setattr(train, "is_done", lambda folder: True)
+    assert begun_plan(study, config)[0] == config

@@ -1,0 +1,56 @@
+"""From a translator to scored scans: the datasheet and the console say what scores.json holds."""
+
+import json
+from typing import Any
+
+import pytest
+from bus.compute import Compute
+from bus.data.study import Study
+from bus.gan.workflow import Judge, make_scans, score_again, sentences
+
+CPU = Compute("cpu", "float32", 1)
+
+
+@pytest.fixture(scope="module")
+def scored(study: Study) -> tuple[Study, dict[str, Any]]:
+    """A study whose synthetic scans were scored on two splits and then on three."""
+    wish: dict[str, Any] = {"fold": 0, "target": "malignant", "gan_seed": 0}
+    make_scans(study, CPU, **wish, count=12, judge=Judge("efficientnet-lite0", splits=2))
+    score_again(study, CPU, **wish, judge=Judge("efficientnet-lite0", splits=3))
+    return study, json.loads((study.synth_path(0, "malignant", 0) / "scores.json").read_text())
+
+
+def test_scans_that_are_scored_again_get_another_datasheet(scored: tuple[Study, dict[str, Any]]) -> None:
+    study, scores = scored
+    assert scores["n"]["splits"] == 3
+    text = (study.synth_path(0, "malignant", 0) / "DATASHEET.md").read_text()
+    lines = list(sentences(scores))
+    assert lines and all(f"- {line}\n" in text for line in lines)
+
+
+def test_the_scores_are_told_with_what_real_scans_give(scored: tuple[Study, dict[str, Any]]) -> None:
+    _, scores = scored
+    normal = {"mean": 0.5, "spread": 0.1}
+    text = "\n".join(sentences({**scores, "kid": {**scores["kid"], "normalised": normal}, "notes": ["A note."]}))
+    raw = f"KID {scores['kid']['score']['mean']:.4f} between {scores['kid']['floor']['mean']:.4f} (real)"
+    for words in (
+        f"12 synthetic scans against {scores['n']['target']} real ones (target scans of the training part)",
+        f"Normalised KID 0.50 ± 0.10 (0 real, 1 did nothing); {raw}", "FD (EfficientNet-Lite0): ",
+        f"Distance to the own source {scores['identity']['synthetic']:.1f} grey levels",
+        f"Copies {scores['copies']['synthetic']:.1%} (held-out real scans: {scores['copies']['held_out']:.1%})",
+        f"The reader takes {scores['reader']['synthetic']:.0%} for the class", "their sources: ",
+        f"Effective number {scores['distinct']['synthetic']:.0f} of {scores['distinct']['compared']}", "A note.",
+    ):  # fmt: skip
+        assert words in text
+    place = {"score": {"mean": 0.4}, "floor": {"mean": 0.8}, "ceiling": {"mean": 0.7}}
+    shares = sentences({**scores, "precision": place, "recall": None, "density": place, "coverage": None})
+    assert "Precision 0.40 (real 0.80, sources 0.70), density 0.40 (real 0.80, sources 0.70)." in shares
+
+
+def test_what_was_not_computed_is_not_told(scored: tuple[Study, dict[str, Any]]) -> None:
+    _, scores = scored
+    plain = next(line for line in sentences({**scores, "kid": {**scores["kid"], "normalised": None}}) if "KID" in line)
+    assert plain.startswith("KID ")
+    none = dict.fromkeys(("kid", "frechet", "precision", "recall", "density", "coverage", "identity", "copies", "reader"))
+    lines = list(sentences({**scores, **none, "notes": ["No distances."], "warnings": []}))
+    assert len(lines) == 3 and lines[1].startswith("Effective number") and lines[2] == "No distances."
