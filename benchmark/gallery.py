@@ -4,6 +4,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,13 @@ SCORES = {  # key → name, whether a smaller value is better
 }
 
 
-def translators(study: Study, folds: Sequence[int], gan_seed: int) -> list[Json]:
-    """What is known of the translator of each fold; folds without any are left out."""
+def translators(study: Study, folds: Sequence[int], gan_seed: int, labels: Sequence[str]) -> list[Json]:
+    """What is known of the translator of each fold to each of these classes; where there is none, it is left out."""
     found = []
-    for fold in folds:
-        gan = study.gan_path(fold, study.target, gan_seed)
-        synth = study.synth_path(fold, study.target, gan_seed)
+    for label, fold in product(labels, folds):
+        gan, synth = study.gan_path(fold, label, gan_seed), study.synth_path(fold, label, gan_seed)
         try:
-            found += _translator(study, fold, gan, synth)
+            found += _translator(study, fold, label, gan, synth)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise BusError(
                 f"{synth}/scores.json, {synth}/manifest.csv or {gan}/config.json does not hold what this version wrote "
@@ -46,18 +46,20 @@ def translators(study: Study, folds: Sequence[int], gan_seed: int) -> list[Json]
     return found
 
 
-def _translator(study: Study, fold: int, gan: Path, synth: Path) -> list[Json]:
+def _translator(study: Study, fold: int, label: str, gan: Path, synth: Path) -> list[Json]:
     """One record, or none where there is no translator."""
     manifest = read_csv(synth / "manifest.csv") if (synth / "manifest.csv").exists() else []
     scores = _json(synth / "scores.json")
     if not (gan.exists() or manifest or scores):
         return []
     records = losses(gan / "metrics.jsonl")
+    other = label != study.target  # which may share a fold with the target's
+    place = f"{fold}-{study.classes.index(label)}" if other else str(fold)  # in the names of figures
     return [{
-        "fold": fold,
+        "fold": fold, "label": label, "title": f"Fold {fold}{f', to {label}' if other else ''}", "place": place,
         "config": list(flat(_json(gan / "config.json")).items()),
         "seconds": sum(record.get("seconds", 0.0) for record in records),
-        "curves": curves(fold, records),
+        "curves": curves(place, records),
         "sheet": sheet(gan / "samples"),
         "made": len(manifest),
         "sources": len({row["source_sha256"] for row in manifest}),
@@ -65,7 +67,7 @@ def _translator(study: Study, fold: int, gan: Path, synth: Path) -> list[Json]:
         "pairs": pairs(study, synth, manifest[:SHOWN]),
         "scores": scores,
         "rows": score_rows(scores),
-        "picture": picture(fold, scores),
+        "picture": picture(place, scores),
         "copies": copies(study, synth, scores),
     }]  # fmt: skip
 
@@ -86,17 +88,17 @@ def losses(path: Path) -> list[dict[str, float]]:
     return found
 
 
-def curves(fold: int, records: Sequence[Mapping[str, float]]) -> Figure | None:
+def curves(place: str, records: Sequence[Mapping[str, float]]) -> Figure | None:
     """The translator's losses, if any were recorded, and its distances where some were measured on the way."""
     if not records:
         return None
     last, names = records[-1], ("adversarial", "discriminators", "cycle", "identity")
     ends = ", ".join(f"{name} {last[name]:.3f}" for name in names if name in last)
-    alt = f"Losses of the translator of fold {fold} over {last.get('pairs', 0):,.0f} pairs; at the end: {ends}."
+    alt = f"Losses of the translator over {last.get('pairs', 0):,.0f} pairs; at the end: {ends}."
     if measured := [r for r in records if {"pairs", "kid", "kid_spread"} <= set(r)]:
         points = ", ".join(f"{r['kid']:.2f} ± {r['kid_spread']:.2f} after {r['pairs']:,.0f} pairs" for r in measured)
         alt += f" Normalised KID (0 real, 1 did nothing): {points}."
-    drawn = figures.training(f"training-{fold}", records, alt=alt)
+    drawn = figures.training(f"training-{place}", records, alt=alt)
     return drawn.entitled("Training", "a low cycle loss says that structure is kept, not that the scans look real")
 
 
@@ -145,7 +147,7 @@ def score_rows(scores: Json) -> list[Json]:
     ]
 
 
-def picture(fold: int, scores: Json) -> Figure | None:
+def picture(place: str, scores: Json) -> Figure | None:
     """The normalised scores between floor and ceiling."""
     places = []
     for key, (name, _) in SCORES.items():
@@ -157,7 +159,7 @@ def picture(fold: int, scores: Json) -> Figure | None:
     alt = "Scores between floor (0, real) and ceiling (1, sources untranslated): " + "; ".join(
         f"{p.label} {p.mean:.2f} ± {p.spread:.2f}" for p in places
     )
-    drawn = figures.between(f"scores-{fold}", places, alt=alt)
+    drawn = figures.between(f"scores-{place}", places, alt=alt)
     return drawn.entitled("Between real and untouched", "left is better; beyond the dashed line, worse than nothing")
 
 

@@ -8,7 +8,7 @@ from ..data import shortcuts
 from ..data.study import Study
 from ..files import write_bytes, write_csv, write_text
 from . import export, gallery, looks, sections
-from .arms import parse
+from .arms import TRANSLATED, parse
 from .audit import Check
 from .claim import items
 from .figures import Figure
@@ -47,7 +47,7 @@ def write_report(
     for translator in content["translators"]:
         sheet = gallery.contact_sheet(translator["pairs"])
         if sheet:
-            write_bytes(folder / "figures" / f"pairs-{translator['fold']}.png", sheet)
+            write_bytes(folder / "figures" / f"pairs-{translator['place']}.png", sheet)
     for model in content["looks"]["apart"]:
         sheet = looks.contact_sheet(model["scans"])
         if sheet:
@@ -84,7 +84,8 @@ def context(
     presets = sorted({cell.preset for cell in cells})
     demo = ["Preset demo: it shows the way, its numbers mean nothing."] if "demo" in presets else []
     leading, others = sections.contrast_rows(summary, flagged)
-    translators = gallery.translators(study, summary.folds, gan_seed)
+    raised = [label for cell in cells if parse(cell.arm).kind in TRANSLATED for label in cell.added]
+    translators = gallery.translators(study, summary.folds, gan_seed, list(dict.fromkeys(raised)) or [study.target])
     return {
         "study": study,
         "summary": summary,

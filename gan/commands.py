@@ -73,7 +73,11 @@ def gan_train(
             opened, compute, fold=number, target=to, seed=gan_seed, ask=ask, preset=default_preset(None, compute),
             redo=redo, insist=(device, precision) != ("auto", "auto"),
         )  # fmt: skip
-        if dry_run:
+        if dry_run and not redo:
+            train.check_unchanged(place, config)
+        if dry_run and train.is_done(place) and not redo:
+            results.print(f"Nothing to do: the translator in {place} is trained.")
+        elif dry_run:
             seconds = config.steps * train.time_step(opened, config, here)
             results.print(
                 f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about {duration(seconds)}."

@@ -105,7 +105,7 @@ def read_generator(study: Path) -> object:
 
 def read_scans(study: Path) -> object:
     opened = Study.open(study)
-    return audit(opened, 0, plan.Wish((0,), (Arm("cyclegan"),))), gallery.translators(opened, [0], 0)
+    return audit(opened, 0, plan.Wish((0,), (Arm("cyclegan"),))), gallery.translators(opened, [0], 0, ["malignant"])
 
 
 def read_cell(study: Path) -> object:

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -156,7 +158,7 @@ def test_confusion_matrices_count_every_test_scan(full: Any) -> None:
 def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None:
     study = full.study
     manifest = read_csv(study.synth_path(0, "malignant", 0) / "manifest.csv")
-    shown = gallery.translators(study, [0], 0)[0]["pairs"]
+    shown = gallery.translators(study, [0], 0, ["malignant"])[0]["pairs"]
     assert len(shown) == gallery.SHOWN
     for row, item in zip(manifest, shown, strict=False):
         content = base64.b64decode(item["source_uri"].partition(",")[2])
@@ -299,10 +301,26 @@ def test_only_the_pinned_fold_is_said_to_be_unseen(full: Any) -> None:
 def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
     plain = [{"pairs": 4.0 * step, "cycle": 1 / step, "adversarial": 1.0} for step in range(1, 5)]
     measured = [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.2}]
-    without, drawn = gallery.curves(0, plain), gallery.curves(0, measured)
+    without, drawn = gallery.curves("0", plain), gallery.curves("0", measured)
     assert without is not None and drawn is not None
     assert "Normalised KID (0 real, 1 did nothing): 1.25 ± 0.20 after 16 pairs." in drawn.alt and "KID" not in without.alt
     for words in ("normalised KID", "did nothing", "real"):
         assert f">{words}</text>" in drawn.svg and f">{words}</text>" not in without.svg
-    higher = gallery.curves(0, [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.4}])
+    higher = gallery.curves("0", [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.4}])
     assert higher is not None and higher.svg != drawn.svg, "the spread is drawn"
+
+
+def test_a_translator_to_another_class_is_shown_with_its_warnings(made_up: Callable[..., Any]) -> None:
+    made = made_up(folds=(0,), arms=("original", "oversampled", "cyclegan"))
+    study, place = made.study, made.study.synth_path(0, "normal", 0)
+    shutil.copytree(study.gan_path(0, "malignant", 0), study.gan_path(0, "normal", 0))
+    shutil.copytree(study.synth_path(0, "malignant", 0), place)
+    scores = json.loads((place / "scores.json").read_text())
+    scores["warnings"] = [{"name": "planted", "text": "Seen in the report."}]
+    (place / "scores.json").write_text(json.dumps(scores))
+    cells = [replace(cell, added={"malignant": 30, "normal": 40}) for cell in made.cells]
+    write_report(study, made.summary, cells=cells)
+    for text in (Page(html(made)).text, markdown(made)):
+        assert "Fold 0, to normal" in text and "Seen in the report." in text and "10 synthetic normal scans" in text
+    names = [path.name for path in (study.path / "report" / "figures").iterdir()]
+    assert {"training-0.svg", "training-0-2.svg", "pairs-0.png", "pairs-0-2.png"} <= set(names)
