@@ -16,7 +16,7 @@ from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
 from ..files import read_csv, read_json
-from . import figures
+from . import figures, held_out
 from .figures import Figure, Place
 from .sections import Json, flat
 
@@ -65,7 +65,7 @@ def _translator(study: Study, fold: int, label: str, gan: Path, synth: Path) -> 
         "sources": len({row["source_sha256"] for row in manifest}),
         "generator": manifest[0].get("generator_sha256", "") if manifest else "",
         "pairs": pairs(study, synth, manifest[:SHOWN]),
-        "scores": scores,
+        "scores": scores, "held_out": _json(synth / held_out.NAME),
         "rows": score_rows(scores),
         "picture": picture(place, scores),
         "copies": copies(study, synth, scores),

@@ -191,10 +191,12 @@ def _write(
 ) -> tuple[Path, "Summary"]:  # fmt: skip
     """Write the report; `mark` says for which cells it is whole, "" that some are missing."""
     from . import extras as tables  # late: statistics and figures take a second to import
-    from . import report, summary
+    from . import held_out, report, summary
     from .yardstick import yardsticks
 
     wish, place = request.wish, study.path / "report"
+    for fold, label in wish.synthetic(study):
+        held_out.score(study, fold, label, wish.gan_seed, request.compute.device)
     found = summary.summarise(study, finished, yardsticks(study, wish.folds, request.compute))
     claimed = inflated(study, request) if request.extras.inflation else None
     with lock.hold(place, "The report"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from bus import files, options
-from bus.benchmark import arms, plan, run, unverified, warm_start, yardstick
+from bus.benchmark import arms, held_out, plan, run, unverified, warm_start, yardstick
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_split, audit_translators
 from bus.classify import train as training
@@ -23,6 +23,8 @@ from bus.data.study import Study
 from bus.errors import BusError, UsageError
 from bus.gan import features, synth, train
 from bus.gan.config import configure
+from bus.gan.distances import against_reference
+from bus.gan.reader import real_features
 
 CPU = Compute("cpu", "float32", 1)
 ORIGINAL, CYCLEGAN = (plan.Wish((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
@@ -442,3 +444,18 @@ def test_unknown_names_are_refused_with_the_known_ones(study):
         options.fold_numbers("7", study)
     assert options.fold_numbers("all", study) == [0, 1, 2]
     assert options.fold_numbers("2,0", study) == [0, 2]
+
+
+def test_synthetic_scans_are_held_against_the_test_scans_once_and_late(study, monkeypatch):
+    found = held_out.score(study, 0, "malignant", 0, "cpu")
+    tested, sources = study.rows_of(study.test(0), ["malignant"]), study.rows_of(study.train(0), ["benign", "normal"])
+    made = features.features(synth.load(study.synth_path(0, "malignant", 0), (rows := synth.read_manifest(study.synth_path(0, "malignant", 0))), 32), features.lite0("cpu"))
+    seen = real_features(study, "cpu")
+    labels = [study.scans[row].label for row in sources]
+    expected = against_reference(made, [row.source_label for row in rows], seen[sources], labels, seen[tested], [study.groups[row] for row in tested])
+    assert found["tests"] == len(tested) and found["kid"] == expected.scores["kid"] and found["kid"] is not None
+    monkeypatch.setattr(held_out, "real_features", None)  # would fail if it were called again
+    assert held_out.score(study, 0, "malignant", 0, "cpu") == found
+    edit_manifest(study, lambda row: row.update(variant="flipped"))
+    with pytest.raises(TypeError):
+        held_out.score(study, 0, "malignant", 0, "cpu")

@@ -316,11 +316,14 @@ def test_a_translator_to_another_class_is_shown_with_its_warnings(made_up: Calla
     shutil.copytree(study.gan_path(0, "malignant", 0), study.gan_path(0, "normal", 0))
     shutil.copytree(study.synth_path(0, "malignant", 0), place)
     scores = json.loads((place / "scores.json").read_text())
+    tested = {"tests": 7, "kid": scores["kid"], "precision": scores["precision"], "recall": scores["recall"]}
+    (place / "scores-test.json").write_text(json.dumps(tested))
     scores["warnings"] = [{"name": "planted", "text": "Seen in the report."}]
     (place / "scores.json").write_text(json.dumps(scores))
     cells = [replace(cell, added={"malignant": 30, "normal": 40}) for cell in made.cells]
     write_report(study, made.summary, cells=cells)
     for text in (Page(html(made)).text, markdown(made)):
         assert "Fold 0, to normal" in text and "Seen in the report." in text and "10 synthetic normal scans" in text
+        assert "7 real normal scans of the test part" in text and "normalised KID 1.47 ± 0.20, precision 0.400 ± 0.040" in text
     names = [path.name for path in (study.path / "report" / "figures").iterdir()]
     assert {"training-0.svg", "training-0-2.svg", "pairs-0.png", "pairs-0-2.png"} <= set(names)
