@@ -1,17 +1,13 @@
 """Running cells: what one cell trains on, and many cells beside each other."""
 
 import io
-import os
-import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +25,7 @@ from ..data.store import Pixels
 from ..data.study import Study
 from ..errors import BusError
 from ..gan import synth
-from . import confidence, unverified, warm_start
+from . import confidence, processes, unverified, warm_start
 from .arms import parse
 from .external import External, answered, hashes
 from .external import write as write_external
@@ -229,7 +225,7 @@ def _attempt(
     """Train cells in a pool of processes; returns those that another process is training, and those lost with the pool."""
     elsewhere: list[Cell] = []
     lost: list[Cell] = []
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_worker)
+    pool = processes.pool(jobs)
     try:
         running: dict[Future[bool], Cell] = {}
         for cell in cells:
@@ -258,19 +254,6 @@ def _attempt(
     return elsewhere, lost
 
 
-def _worker() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers, and end with it should it be killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
 def require_space(study: Study, cells: Sequence[Cell], keep_weights: bool) -> None:
     """Room for the answers, the weights where they are kept, and the report."""
     classes = len(study.classes)
@@ -286,7 +269,7 @@ def _sentence(error: BaseException) -> str:
     if is_out_of_memory(error):
         return "ran out of memory. Use fewer --jobs, or a smaller --size in a new study."
     if isinstance(error, BrokenProcessPool):
-        return "a process that trained cells was ended from outside, as systems do when memory runs out. Use fewer --jobs."
+        return processes.KILLED
     return f"{type(error).__name__}: {error}"
 
 

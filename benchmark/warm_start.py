@@ -1,9 +1,8 @@
 """First weights from simulated scans (`--init phantom`): every classifier is first trained on phantoms, once a seed."""
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,8 @@ from ..compute import Compute
 from ..console import progress
 from ..data import cohort
 from ..data.study import Study
-from ..errors import UsageError
+from ..errors import BusError, UsageError
+from . import processes
 from .plan import PHANTOM_CLASSES, PHANTOM_INIT, PHANTOM_SEED, PHANTOMS, Cell
 
 FOLDER = "phantom-start"
@@ -44,12 +44,13 @@ def make_missing(study: Study, cells: Sequence[Cell], jobs: int) -> None:
             f"--init phantom: phantoms are {', '.join(PHANTOM_CLASSES)}, the study's classes {', '.join(study.classes)}. Use --init none."
         )
     _phantoms(study)
-    with (
-        progress(f"{len(todo)} classifiers on {PHANTOMS} phantoms, {jobs} at once", len(todo)) as advance,
-        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
-    ):
-        for _ in pool.map(make, [study.path] * len(todo), todo):
-            advance(1)
+    text = f"{len(todo)} classifiers on {PHANTOMS} phantoms, {jobs} at once"
+    try:
+        with progress(text, len(todo)) as advance, processes.pool(jobs) as pool:
+            for _ in pool.map(make, [study.path] * len(todo), todo):
+                advance(1)
+    except BrokenProcessPool as error:
+        raise BusError(f"First weights: {processes.KILLED} Those that are done are kept.") from error
 
 
 def make(study_path: Path, cell: Cell) -> None:
