@@ -6,8 +6,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
-BLUE, GREY = "#0072b2", "#767676"  # told apart by colour-blind readers (Okabe & Ito)
-COLOURS = {"screening": GREY, "default": BLUE}
+BLUE, GREY, ORANGE = "#0072b2", "#767676", "#d55e00"  # told apart by colour-blind readers (Okabe & Ito)
+COLOURS = {"screening": GREY, "default": BLUE, "published": ORANGE}
 
 
 def main() -> None:

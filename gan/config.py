@@ -77,7 +77,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "cycle": 10.0, "identity": 5.0, "negatives": 0.0, "diversity": 0.0, "buffer": 50, "average": 0.999, "shift": 4,
         "batch": 4, "phantoms": 0.0,
     },
-    # chosen by the ablation in docs/translator.md
+    # what was tried, and what of it was shown: docs/translator.md
     "projected": {
         "generator": "compact", "channels": 32, "blocks": 6, "upsampling": "nearest", "noise": 0,
         "discriminator": "both", "adversarial": "hinge", "augmentation": True, "learning_rate": 2e-4,
