@@ -133,7 +133,7 @@ def _scores(study: Study, sources: Sequence[int]) -> dict[str, Any]:
     def triple(score: float, floor: float, ceiling: float, normalised: float | None = None) -> dict[str, Any]:
         values = {"score": score, "floor": floor, "ceiling": ceiling}
         made: dict[str, Any] = {key: {"mean": value, "spread": abs(value) / 10} for key, value in values.items()}
-        return {**made, "normalised": None if normalised is None else {"mean": normalised, "spread": 0.2}}
+        return made if normalised is None else {**made, "normalised": {"mean": normalised, "spread": 0.2}}
 
     return {
         "extractor": {"name": "efficientnet-lite0", "label": "FD (EfficientNet-Lite0)", "reason": "No Inception weights."},
