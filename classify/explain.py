@@ -24,7 +24,8 @@ BATCH = 64
 CELLS = 7  # of a map's side, if the network has such a layer; ResNet18's last one has 7 on the 224 px it was made for
 LAYERS: dict[str, dict[int, str]] = {  # class of network → stride → the last layer with it, the deepest first
     "SimpleCNN": {8: "features.10"},
-    "VGG": {16: "features.51", 8: "features.38"},  # before pooling; with batch normalisation
+    "VGG": {16: "features.51", 8: "features.38"},  # VGG19, before pooling; with batch normalisation
+    "VGG plain": {16: "features.29", 8: "features.22"},  # VGG16, before pooling; without
     "ResNet": {32: "layer4", 16: "layer3", 8: "layer2"},
 }
 
@@ -36,7 +37,8 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
     apart, its heat lay on them no more than by chance (0.07 of it, area 0.06), that of the layer chosen here did (0.41).
     Where no layer has so many cells, as at 32 px, the shallowest one listed is taken (4×4).
     """
-    known = next((LAYERS[kind.__name__] for kind in type(network).__mro__ if kind.__name__ in LAYERS), None)
+    plain = " plain" * (type(network).__name__ == "VGG" and not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()))
+    known = next((LAYERS[f"{kind.__name__}{plain}"] for kind in type(network).__mro__ if kind.__name__ in LAYERS), None)
     if known is None:
         raise BusError(
             f"Heat maps are made for {', '.join(LAYERS)}, not {type(network).__name__}."

@@ -179,3 +179,9 @@ def test_enlarging_keeps_places_and_range():
     assert np.unravel_index(heat.argmax(), heat.shape)[0] >= 24
     assert heat[:16, 16:].max() == 0
     assert heat.max() == 1
+
+
+@pytest.mark.parametrize(("size", "side"), [(32, 4), (64, 8), (128, 8)])
+def test_vgg16_of_the_ablation_has_heat_too(size, side):
+    network = build("vgg16", 3, "none", 0).eval()
+    assert grad_cam(network, layer_for(network, size), torch.rand(1, 1, size, size), torch.tensor([1])).shape == (1, side, side)
