@@ -80,8 +80,8 @@ def _refuse(fold: int | None, checks: Sequence[Check]) -> list[Check]:
     """The checks, if all hold; BusError naming the first that does not."""
     for check in checks:
         if not check.ok:
-            where = "" if fold is None else f"Leak in fold {fold}: "
-            raise BusError(f"{where}It does not hold that {check.name} ({check.detail}). No classifier was trained. {check.mend}")
+            where = "Unequal folds" if fold is None else f"Leak in fold {fold}"
+            raise BusError(f"{where}: it does not hold that {check.name} ({check.detail}). No classifier was trained. {check.mend}")
     return list(checks)
 
 

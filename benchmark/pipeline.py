@@ -195,7 +195,7 @@ def _write(
     from .yardstick import yardsticks
 
     wish, place = request.wish, study.path / "report"
-    for fold, label in wish.synthetic(study):
+    for fold, label in wish.synthetic(study) if mark else ():  # no look at test scans before all is trained
         held_out.score(study, fold, label, wish.gan_seed, request.compute.device)
     found = summary.summarise(study, finished, yardsticks(study, wish.folds, request.compute))
     claimed = inflated(study, request) if request.extras.inflation else None
@@ -215,8 +215,12 @@ def _write(
 def _record(study: Study, request: Request, found: "Summary", mark: str) -> list[dict[str, Any]]:
     """All finished benchmarks of a study, this one among them where it is whole (DESIGN 5.8)."""
     place = study.path / HISTORY
-    known: list[dict[str, Any]] = files.read_json(place)["benchmarks"] if place.exists() else []
-    if mark and mark not in [one["cells_sha256"] for one in known]:
+    try:
+        known: list[dict[str, Any]] = list(files.read_json(place)["benchmarks"]) if place.exists() else []
+        keys = [one["cells_sha256"] for one in known]
+    except (KeyError, TypeError) as error:
+        raise BusError(f"{place} does not hold what this version wrote ({error!r}). Move it away and run the same command again.") from error
+    if mark and mark not in keys:
         verdicts = {TITLES[model]: sentence for model, sentence in found.verdicts.items()}
         known.append({"command": request.command, "cells": len(found.cells), "cells_sha256": mark, "verdicts": verdicts})
         files.write_json(place, {"benchmarks": known})

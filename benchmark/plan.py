@@ -258,4 +258,3 @@ def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, numb
     """What is already there of `picked`: a plan can be shown before its synthetic scans are made."""
     rows = synth.read_manifest(study.synth_path(fold, label, gan_seed))
     return [row for row in rows if source in ("", row.source_label)][:number]
-

@@ -19,7 +19,7 @@ from ..classify import explain, metrics
 from ..classify.models import DEEP, build, place, weight_bytes
 from ..classify.train import Examples, fit, predict, recalibrate
 from ..compute import Compute, is_out_of_memory
-from ..console import Interrupted, interruptible, progress, results
+from ..console import Interrupted, console, interruptible, progress, results
 from ..data import lock
 from ..data.store import Pixels
 from ..data.study import Study
@@ -187,32 +187,28 @@ def run(
 ) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed, a sentence each.
 
-    A failed cell does not stop the others, nor does a process that is killed: its pool dies with it, so the cells that
-    it left go on in a new one. A cell that another process trains is waited for in the end. Raises Interrupted after
-    Ctrl-C: finished cells stay, running ones are started again next time.
+    A failed cell does not stop the others. A killed process takes its pool with it: what is left goes on with half as many
+    at once, since memory is the usual reason; with one at a time it is known whom to blame. A cell that another process
+    trains is waited for in the end. Raises Interrupted after Ctrl-C: finished cells stay, running ones begin again next time.
     """
     todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model not in DEEP)  # the longest first
     if not todo:
         return []
     require_space(study, todo, keep_weights)
     failures: list[str] = []
-    kept = external.folder if external else None
+    work = partial(run_cell, study.path, threads=threads, keep_weights=keep_weights, external=external.folder if external else None)
     with interruptible() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
-
-        def attempt(some: Sequence[Cell], jobs: int) -> tuple[list[Cell], list[Cell]]:
-            work = partial(run_cell, study.path, threads=threads, keep_weights=keep_weights, external=kept)
-            return _attempt(some, work, jobs, failures, advance, stop)
-
         while todo:
-            todo, lost = attempt(todo, jobs)
-            for cell in lost:  # one at a time: there is more memory for each, and the one to blame is known
-                again, gone = attempt([cell], 1)
-                todo += again
-                if gone:
-                    failures.append(f"{cell.title}: {_sentence(BrokenProcessPool())}")
-                    advance(1, cell.title)
-            if todo:
+            elsewhere, lost = _attempt(todo, work, jobs, failures, advance, stop)
+            if lost and jobs == 1:
+                failures.append(f"{lost[0].title}: {_sentence(BrokenProcessPool())}")
+                advance(1, lost.pop(0).title)
+            elif lost:
+                jobs //= 2
+                console.print(f"A process was ended from outside, as systems do when memory runs out: going on with {jobs} at once.")
+            if elsewhere and not lost:
                 time.sleep(RETRY)  # other processes train these
+            todo = lost + elsewhere
     for failure in failures:
         results.print(f"failed: {failure}", style="red")
     return failures
@@ -222,7 +218,7 @@ def _attempt(
     cells: Sequence[Cell], work: Callable[[Cell], bool], jobs: int, failures: list[str], advance: Callable[..., None],
     stop: Callable[[], bool],
 ) -> tuple[list[Cell], list[Cell]]:  # fmt: skip
-    """Train cells in a pool of processes; returns those that another process is training, and those lost with the pool."""
+    """Train cells in a pool of processes; returns those that another process is training, and in their order those lost with the pool."""
     elsewhere: list[Cell] = []
     lost: list[Cell] = []
     pool = processes.pool(jobs)
@@ -251,7 +247,7 @@ def _attempt(
         for process in (pool._processes or {}).values() if stop() else ():
             process.kill()
         pool.shutdown(wait=not stop(), cancel_futures=True)
-    return elsewhere, lost
+    return elsewhere, sorted(lost, key=cells.index)
 
 
 def require_space(study: Study, cells: Sequence[Cell], keep_weights: bool) -> None:

@@ -24,8 +24,6 @@ BATCH = 64
 CELLS = 7  # of a map's side, if the network has such a layer; ResNet18's last one has 7 on the 224 px it was made for
 LAYERS: dict[str, dict[int, str]] = {  # class of network → stride → the last layer with it, the deepest first
     "SimpleCNN": {8: "features.10"},
-    "VGG": {16: "features.51", 8: "features.38"},  # VGG19, before pooling; with batch normalisation
-    "VGG plain": {16: "features.29", 8: "features.22"},  # VGG16, before pooling; without
     "ResNet": {32: "layer4", 16: "layer3", 8: "layer2"},
 }
 
@@ -37,14 +35,18 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
     apart, its heat lay on them no more than by chance (0.07 of it, area 0.06), that of the layer chosen here did (0.41).
     Where no layer has so many cells, as at 32 px, the shallowest one listed is taken (4×4).
     """
-    plain = " plain" * (type(network).__name__ == "VGG" and not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()))
-    known = next((LAYERS[f"{kind.__name__}{plain}"] for kind in type(network).__mro__ if kind.__name__ in LAYERS), None)
+    kinds = [kind.__name__ for kind in type(network).__mro__]
+    known = _before_pooling(network) if "VGG" in kinds else next((LAYERS[kind] for kind in kinds if kind in LAYERS), None)
     if known is None:
-        raise BusError(
-            f"Heat maps are made for {', '.join(LAYERS)}, not {type(network).__name__}."
-        )
+        raise BusError(f"Heat maps are made for {', '.join(LAYERS)} and VGG, not {type(network).__name__}.")
     fitting = (name for stride, name in known.items() if size // stride >= CELLS)
     return network.get_submodule(next(fitting, list(known.values())[-1]))
+
+
+def _before_pooling(network: nn.Module) -> dict[int, str]:
+    """Stride → layer for a VGG of any depth, with batch normalisation or without: the last layers before two of its five poolings."""
+    pools = [place for place, layer in enumerate(network.get_submodule("features").children()) if isinstance(layer, nn.MaxPool2d)]
+    return {16: f"features.{pools[4] - 1}", 8: f"features.{pools[3] - 1}"}
 
 
 def grad_cam(network: nn.Module, layer: nn.Module, images: Tensor, classes: Tensor, *, average: bool = True) -> Tensor:

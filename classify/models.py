@@ -16,7 +16,7 @@ DEEP = ("vgg19", "vgg16")  # a step takes six times as long as the others'
 
 
 class AveragePool(nn.Module):
-    """nn.AdaptiveAvgPool2d(side) as one matrix product, a tenth of its time forwards and backwards: B×C×h×w to B×C×side×side."""
+    """nn.AdaptiveAvgPool2d(side) as one matrix product, which is faster (docs/speed.md): B×C×h×w to B×C×side×side."""
 
     def __init__(self, side: int) -> None:
         super().__init__()

@@ -73,17 +73,16 @@ def gan_train(
             opened, compute, fold=number, target=to, seed=gan_seed, ask=ask, preset=default_preset(None, compute),
             redo=redo, insist=(device, precision) != ("auto", "auto"),
         )  # fmt: skip
-        if dry_run and not redo:
-            train.check_unchanged(place, config)
-        if dry_run and train.is_done(place) and not redo:
-            results.print(f"Nothing to do: the translator in {place} is trained.")
-        elif dry_run:
-            seconds = config.steps * train.time_step(opened, config, here)
-            results.print(
-                f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about {duration(seconds)}."
-            )
-        else:
+        if not dry_run:
             workflow.train_gan(opened, config, here, redo=redo, tensorboard=tensorboard)
+            continue
+        if not redo:
+            train.check_unchanged(place, config)
+        if train.is_done(place) and not redo:
+            results.print(f"Nothing to do: the translator in {place} is trained.")
+            continue
+        seconds = config.steps * train.time_step(opened, config, here)
+        results.print(f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about {duration(seconds)}.")
 
 
 @app.command("score", epilog="Example: bus gan score made/malignant real/malignant")

@@ -355,11 +355,12 @@ class Deadly(type(Path())):
         return self
 
 
-def test_a_killed_process_costs_no_other_cell(study, monkeypatch):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_process_costs_no_other_cell(study, monkeypatch, jobs):
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
     cells = plan.cells(study, replace(ORIGINAL, models=("simplecnn",), preset="demo", seeds=3, recipe=(("batch", 4),)), CPU)
     bad = replace(cells[1], folder=Deadly("nowhere"))
-    failures = run.run(study, [cells[0], bad, cells[2]], jobs=1, threads=1, keep_weights=False)
+    failures = run.run(study, [cells[0], bad, cells[2]], jobs=jobs, threads=1, keep_weights=False)
     assert len(failures) == 1 and failures[0].startswith(f"{bad.title}: a process that trained was ended from outside")
     assert [cell.is_done for cell in cells] == [True, False, True]
 
