@@ -302,7 +302,15 @@ def test_ctrl_c_saves_the_translator_and_says_how_to_go_on(tiny_study: Path, tmp
     assert not list(study.rglob(".*"))
 
 
-@pytest.mark.usefixtures("few_steps")
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Ctrl-C as a terminal gives it: a shell makes what it starts in the background ignore it, these tests among it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("few_steps", "heeds_ctrl_c")
 def test_ctrl_c_in_scans_and_elsewhere(
     finished_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
