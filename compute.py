@@ -1,7 +1,11 @@
 """Where and how numbers are computed: device, precision, threads."""
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
 
 import torch
 
@@ -9,6 +13,7 @@ from .errors import UsageError, did_you_mean
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -20,17 +25,45 @@ class Compute:
     threads: int
 
     def autocast(self) -> torch.autocast:
-        """Context in which matrix products and convolutions run in the chosen precision; losses belong outside."""
-        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+        """Context in which matrix products and convolutions run in the chosen precision; losses belong outside.
+
+        Weights in that precision are not kept for a second use: torch keeps them for all threads alike, and forgets them
+        when the first leaves its context.
+        """
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False)
 
     @property
     def fused(self) -> bool:
         """Whether optimisers update weights in one pass over memory; never run on other devices."""
         return self.device in ("cpu", "cuda")
 
+    def beside(self, *works: Callable[[], Result]) -> list[Result]:
+        """Do independent works at the same time, each with its share of the threads; returns what they return.
+
+        In turn with a single thread, and on a graphics card, which does one after another anyway. Gradient and autocast
+        contexts are a thread's own: works open theirs.
+        """
+        if self.device != "cpu" or self.threads < len(works):
+            return [work() for work in works]
+        pools = [_pool(place, (self.threads + place) // len(works)) for place in range(len(works))]
+        waiting = [pool.submit(work) for pool, work in zip(pools, works, strict=True)]
+        wait(waiting)
+        return [done.result() for done in waiting]
+
     def start(self) -> None:
         """Set torch's thread count of this process; call once before the work."""
         torch.set_num_threads(self.threads)
+
+
+@cache
+def _pool(place: int, threads: int) -> ThreadPoolExecutor:
+    """A thread in which torch has so many threads; OpenMP keeps a team for each, so it lives as long as the process."""
+
+    def start() -> None:
+        torch.get_num_threads()  # the first question in a new thread sets it to what some other thread set last
+        torch.set_num_threads(threads)
+
+    return ThreadPoolExecutor(1, f"beside-{place}", start)
 
 
 def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:

@@ -162,8 +162,23 @@ def _load_file(network: nn.Module, model: str, path: Path) -> None:
 def place(network: nn.Module, model: str, device: str) -> nn.Module:
     """Move a network to `device`, its feature maps in the order that is fastest there; predictions depend on it in the last digits.
 
-    Channels last on graphics cards, and for SimpleCNN's large maps on processors too. Processors compute the deeper
-    networks' maps faster that way as well, but the gradients of their weights slower.
+    Channels last on graphics cards. On processors only where maps are large: of many channels on few places, gradients
+    of weights take longer that way (docs/speed.md).
     """
-    last = device == "cuda" or model == "simplecnn"
-    return network.to(device).to(memory_format=torch.channels_last if last else torch.contiguous_format)  # type: ignore[call-overload]
+    network = network.to(device)
+    if device == "cuda" or model == "simplecnn":
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    stages = list(network.features if model in DEEP else network.children())  # type: ignore[arg-type]
+    small = stages.index(network.layer3) if model == "resnet18" else _after_third_pool(stages)
+    for stage in stages[:small]:
+        stage.to(memory_format=torch.channels_last)
+    stages[small].register_forward_pre_hook(_contiguous)
+    return network
+
+
+def _after_third_pool(stages: list[nn.Module]) -> int:
+    return [place + 1 for place, stage in enumerate(stages) if isinstance(stage, nn.MaxPool2d)][2]
+
+
+def _contiguous(_: nn.Module, maps: tuple[Tensor]) -> tuple[Tensor]:
+    return (maps[0].contiguous(),)

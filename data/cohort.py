@@ -28,8 +28,10 @@ GROUP_SOURCES = {
     "phantom": "known from the simulation",
 }
 
+AHEAD = 1024  # scans that wait to be read at once: each waiting one takes 2 kB
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """One scan of a study; `fold` is None and `left_out` says why where the study does not use it."""
 
@@ -51,7 +53,7 @@ def _forget(place: int, square: Pixels) -> None:
     pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What one decoding of a scan yields."""
 
@@ -116,8 +118,10 @@ def read_listing(
         advance()
         return entry
 
+    entries: list[Entry] = []
     with ThreadPoolExecutor() as pool:
-        entries = list(pool.map(read, range(len(listing.scans))))
+        for start in range(0, len(listing.scans), AHEAD):
+            entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
     notes = (*listing.notes, *_mask_notes(sorted(refused)))
     return Data(listing.name, by_content(entries), list(listing.ignored), notes)
 

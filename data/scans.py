@@ -20,7 +20,7 @@ MASK_NAME = re.compile(r"(?P<scan>.*)_mask(_\d+)?", re.IGNORECASE)
 TABLE = "labels.csv"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScanFile:
     """One scan of a listing; paths are relative to its root, and a frame of a DICOM loop ends in #number."""
 

@@ -23,7 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "frames": "middle",
 }  # fmt: skip
 PHANTOMS = 780  # as many as BUSI has scans
-CHUNK = 4096  # scans read at once
+CHUNK = 4 << 20  # bytes of pixels read at once
 UNKNOWN = 255  # fills the mask of a scan that came without one; else 1 is inside a lesion, 0 outside
 COLUMNS = (
     "file", "sha256", "label", "group", "fold", "left_out",
@@ -108,9 +108,9 @@ class Study:
 
     def pixels_sha256(self, rows: Sequence[int]) -> str:
         """Hash of the letterboxed pixels and classes of `rows`, in order: what a training saw."""
-        digest = hashlib.sha256()
-        for start in range(0, len(rows), CHUNK):
-            digest.update(self.pixels[list(rows[start : start + CHUNK])].tobytes())  # mapped anew: memory stays flat
+        digest, many = hashlib.sha256(), max(1, CHUNK // self.settings.size**2)
+        for start in range(0, len(rows), many):
+            digest.update(self.pixels[list(rows[start : start + many])].data)  # mapped anew: memory stays flat
         digest.update(",".join(self.scans[row].label for row in rows).encode())
         return digest.hexdigest()
 

@@ -1,5 +1,7 @@
 """One training step of the translator and all the state that the next step needs."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,15 @@ from .discriminators import Discriminator, Eyes, augment
 
 SIDES = ("target", "source")
 Pair = dict[str, Tensor]  # one tensor a side
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """What one cycle of a step leaves behind: translations to a side, what its discriminator saw of them, and losses."""
+
+    fake: Tensor  # B×1×S×S in [-1, 1]
+    seen: list[Tensor]
+    losses: dict[str, Tensor]
 
 
 class CycleGAN:
@@ -60,53 +71,66 @@ class CycleGAN:
             for group in optimiser.param_groups:
                 group["lr"] = self.config.learning_rate * rate(self.step_number, self.config.steps)
         real = {"target": target, "source": source}
-        fakes, seen, values = self._train_generators(real, rng)
-        values["discriminators"] = self._train_discriminators(real, fakes, seen, rng)
+        cycles = self._train_generators(real, rng)
+        losses = [cycle.losses for cycle in cycles.values()] + self._train_discriminators(real, cycles, rng)
         self.step_number += 1
         self._average()
-        return {name: float(value) for name, value in values.items()}
+        values: dict[str, float] = {}
+        for name, value in (item for found in losses for item in found.items()):
+            values[name] = values.get(name, 0.0) + float(value)
+        return values
 
-    def _train_generators(
-        self, real: Pair, rng: np.random.Generator
-    ) -> tuple[Pair, dict[str, list[Tensor]], dict[str, Tensor]]:
-        """Returns the synthetic scans, what the discriminators saw of them, and the losses."""
-        config, source, target = self.config, real["source"], real["target"]
-        to_target, to_source = self.networks["to_target"], self.networks["to_source"]
+    def _train_generators(self, real: Pair, rng: np.random.Generator) -> dict[str, Cycle]:
+        """Both cycles at the same time. Every weight gets one gradient from either, so that their order changes no sum."""
+        count, diverse = len(real["source"]), self.config.diversity
+        noise, views = self._draw_noise(count, rng), self._draw_views(count, rng)
+        other = self._draw_noise(count, rng) if diverse else None
         for side in SIDES:
             self.networks[f"discriminator_{side}"].requires_grad_(False)
+        self.optimisers["generators"].zero_grad(set_to_none=True)
+        to_target = partial(self._cycle, "target", "source", real, views["target"], noise, other)
+        to_source = partial(self._cycle, "source", "target", real, views["source"])
+        found = dict(zip(SIDES, self.compute.beside(to_target, to_source), strict=True))
+        self.optimisers["generators"].step()
+        return found
+
+    def _cycle(
+        self, side: str, origin: str, real: Pair, view: Tensor | None, noise: Tensor | None = None, other: Tensor | None = None
+    ) -> Cycle:  # fmt: skip
+        """Translate the scans of `origin` to `side` and back, and add what that costs to the generators' gradients.
+
+        With `noise`, `other` noise for a second translation that should differ from the first.
+        """
+        config, there, back = self.config, self.networks[f"to_{side}"], self.networks[f"to_{origin}"]
         with self.compute.autocast():
-            fake_target, same_target = self._translate("target", source, target, self._draw_noise(len(source), rng))
-            fake_source, same_source = self._translate("source", target, source)
-            back_source, back_target = to_source(fake_target), to_target(fake_source)
-            fakes = {"target": fake_target, "source": fake_source}
-            seen = self._look(fakes, rng)
-            scored = {side: self.networks[f"discriminator_{side}"](seen[side]) for side in SIDES}
-            other = to_target(source, self._draw_noise(len(source), rng)) if config.diversity else fake_target
+            fake, same = self._translate(there, real[origin], real[side], noise)
+            returned = back(fake)
+            seen = self._look(fake, view)
+            scored = self.networks[f"discriminator_{side}"](seen)
+            twin = None if other is None else there(real[origin], other)
         values = {
-            "adversarial": losses.generator_adversarial(scored["target"] + scored["source"], config.adversarial),
-            "cycle": losses.reconstruction(back_source, source) + losses.reconstruction(back_target, target),
+            "adversarial": losses.generator_adversarial(scored, config.adversarial),
+            "cycle": losses.reconstruction(returned, real[origin]),
         }
         total = values["adversarial"] + config.cycle * values["cycle"]
-        if same_target is not None and same_source is not None:
-            values["identity"] = losses.reconstruction(same_target, target) + losses.reconstruction(same_source, source)
+        if same is not None:
+            values["identity"] = losses.reconstruction(same, real[side])
             total = total + config.identity * values["identity"]
-        if config.diversity:
-            values["sameness"] = losses.sameness(fake_target, other, self.MARGIN)
+        if twin is not None:
+            values["sameness"] = losses.sameness(fake, twin, self.MARGIN)
             total = total + config.diversity * values["sameness"]
-        self._descend("generators", total)
-        fakes = {side: fake.detach().float() for side, fake in fakes.items()}
-        seen = {side: [place.detach() for place in maps] for side, maps in seen.items()}
-        return fakes, seen, {"generators": total.detach(), **{name: value.detach() for name, value in values.items()}}
+        total.backward()
+        values = {"generators": total.detach(), **{name: value.detach() for name, value in values.items()}}
+        return Cycle(fake.detach().float(), [place.detach() for place in seen], values)
 
     def _translate(
-        self, side: str, scans: Tensor, own: Tensor, noise: Tensor | None = None
+        self, network: nn.Module, scans: Tensor, own: Tensor, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Scans translated to `side`, and what becomes of `own` scans of that side where the identity loss asks.
+        """Translated scans, and what becomes of `own` scans of the side translated to where the identity loss asks.
 
         Instance normalisation treats every scan by itself, so both share one pass. Noise varies translations only, so
         that cycle and identity losses do not teach the generator to ignore it.
         """
-        network = self.networks[f"to_{side}"]
         if not self.config.identity:
             return network(scans, noise), None
         beside = None if noise is None else torch.cat([noise, torch.zeros_like(noise)])
@@ -114,46 +138,51 @@ class CycleGAN:
         return translated, same
 
     def _train_discriminators(
-        self, real: Pair, fakes: Pair, seen: dict[str, list[Tensor]], rng: np.random.Generator
-    ) -> Tensor:
-        config = self.config
-        with torch.no_grad(), self.compute.autocast():
-            seen_real = self._look(real, rng)
-            if config.buffer:
-                seen = self._look({side: self._replay(side, fakes[side], rng) for side in SIDES}, rng)
-        total = torch.zeros((), device=self.compute.device)
-        for side, other in zip(SIDES, reversed(SIDES), strict=True):
+        self, real: Pair, cycles: dict[str, Cycle], rng: np.random.Generator
+    ) -> list[dict[str, Tensor]]:
+        """Both discriminators at the same time; they share nothing."""
+        config, count = self.config, len(real["source"])
+        views = self._draw_views(count, rng)
+        replayed = {side: self._replay(side, cycles[side].fake, rng) for side in SIDES} if config.buffer else {}
+        again = self._draw_views(count, rng) if config.buffer else dict.fromkeys(SIDES)
+        self.optimisers["discriminators"].zero_grad(set_to_none=True)
+
+        def judge(side: str, other: str) -> dict[str, Tensor]:
             network = self.networks[f"discriminator_{side}"].requires_grad_(True)
-            shown = [seen_real[side], seen[side]] + ([seen_real[other]] if config.negatives else [])
+            with torch.no_grad(), self.compute.autocast():
+                shown = [self._look(real[side], views[side])]
+                shown += [self._look(replayed[side], again[side]) if config.buffer else cycles[side].seen]
+                shown += [self._look(real[other], views[other])] if config.negatives else []
             with self.compute.autocast():
                 fields = network([torch.cat(maps) for maps in zip(*shown, strict=True)])
             parts = list(zip(*(field.chunk(len(shown)) for field in fields), strict=True))
-            total = total + losses.call_real(parts[0], config.adversarial)
-            total = total + losses.call_fake(parts[1], config.adversarial)
+            total = losses.call_real(parts[0], config.adversarial) + losses.call_fake(parts[1], config.adversarial)
             if config.negatives:
                 total = total + config.negatives * losses.call_fake(parts[2], config.adversarial)
-        self._descend("discriminators", total)
-        return total.detach()
+            total.backward()
+            return {"discriminators": total.detach()}
 
-    def _look(self, scans: Pair, rng: np.random.Generator) -> dict[str, list[Tensor]]:
-        """What the discriminators see of both sides, augmented, in one pass through the eyes."""
-        both = torch.cat([scans[side] for side in SIDES])
-        if self.config.augmentation:
-            draws = torch.from_numpy(rng.uniform(-1, 1, (len(both), 6)).astype(np.float32))
-            both = augment(both, draws.to(both.device))
-        halves = [maps.chunk(2) for maps in self.eyes(both)]
-        return {side: [half[place] for half in halves] for place, side in enumerate(SIDES)}
+        found = self.compute.beside(partial(judge, *SIDES), partial(judge, *reversed(SIDES)))
+        self.optimisers["discriminators"].step()
+        return found
+
+    def _look(self, scans: Tensor, view: Tensor | None) -> list[Tensor]:
+        """What a discriminator sees of scans, each augmented as its `view` says."""
+        seen: list[Tensor] = self.eyes(scans if view is None else augment(scans, view))
+        return seen
+
+    def _draw_views(self, count: int, rng: np.random.Generator) -> dict[str, Tensor | None]:
+        """How the discriminators see `count` scans of either side."""
+        if not self.config.augmentation:
+            return dict.fromkeys(SIDES)
+        draws = torch.from_numpy(rng.uniform(-1, 1, (2 * count, 6)).astype(np.float32)).to(self.compute.device)
+        return dict(zip(SIDES, draws.chunk(2), strict=True))
 
     def _draw_noise(self, count: int, rng: np.random.Generator) -> Tensor | None:
         if not self.config.noise:
             return None
         draws = rng.standard_normal((count, self.config.noise), dtype=np.float32)
         return torch.from_numpy(draws).to(self.compute.device)
-
-    def _descend(self, name: str, loss: Tensor) -> None:
-        self.optimisers[name].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimisers[name].step()
 
     def _replay(self, side: str, fresh: Tensor, rng: np.random.Generator) -> Tensor:
         """With chance ½ show an earlier synthetic scan and keep the fresh one for later (Shrivastava et al. 2017)."""

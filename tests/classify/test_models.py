@@ -23,6 +23,29 @@ def test_first_weights_depend_on_the_seed_alone():
     assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
 
 
+@pytest.mark.parametrize("model", ["vgg19", "resnet18", "vgg16"])
+def test_the_order_of_maps_in_memory_changes_no_answer(model):
+    """Logits and gradients of a placed network against one that was never placed, in double precision."""
+    plain, placed = (models.build(model, 3, "none", 0).double().eval() for _ in range(2))
+    placed = models.place(placed, model, "cpu")
+    scans = torch.rand(2, 1, 64, 64, dtype=torch.float64)
+    last = [name for name, tensor in placed.named_parameters() if tensor.dim() == 4 and not tensor.is_contiguous()]
+    assert last, "some weights have their channels last"
+    assert torch.allclose(placed(scans), plain(scans), rtol=1e-9, atol=0)
+    for network in (plain, placed):
+        network(scans).square().sum().backward()
+    for (name, first), second in zip(plain.named_parameters(), placed.parameters(), strict=True):
+        assert torch.allclose(first.grad, second.grad, rtol=1e-6, atol=1e-9 * float(first.grad.abs().max())), name
+
+
+@pytest.mark.parametrize(("model", "first"), [("resnet18", "layer3"), ("vgg19", "features.27"), ("vgg16", "features.17")])
+def test_small_maps_have_their_places_last(model, first):
+    network, seen = models.place(models.build(model, 3, "none", 0), model, "cpu").eval(), []
+    network.get_submodule(first).register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    network(torch.rand(2, 1, 64, 64))
+    assert seen[0].shape[2:] == (8, 8) and seen[0].is_contiguous()
+
+
 @pytest.mark.parametrize("model", ["vgg19", "resnet18"])
 def test_imagenet_weights_answer_grey_scans_like_rgb_ones(model, monkeypatch):
     """Summed kernels on a grey scan equal the RGB network on the scan repeated; nothing but the head is new."""

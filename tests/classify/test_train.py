@@ -216,7 +216,7 @@ def test_dropout_is_drawn_from_the_seed(monkeypatch):
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1024, 8), torch.nn.Dropout(), torch.nn.Linear(8, 2))
 
     monkeypatch.setattr(train, "build", build)
-    recipe = Recipe("vgg16", 3, batch=4)
+    recipe = Recipe("simplecnn", 3, batch=4)
     first, second, other = (fit(spots(8), 2, recipe, CPU, seed=seed).losses for seed in (0, 0, 1))
     assert first == second != other
 

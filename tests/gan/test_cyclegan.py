@@ -182,7 +182,7 @@ def plain_losses(model, real, rng):
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_each_discriminator_sees_its_own_side(study, monkeypatch, swapped):
+def test_each_discriminator_sees_its_own_side(study, swapped):
     """One step with pixels and frozen depths, augmented; sides that are swapped on the way to the discriminators show."""
     model = CycleGAN(config_of(study, "projected", buffer=0, identity=0.0), CPU)
     assert (model.config.discriminator, model.config.adversarial) == ("both", "hinge")
@@ -191,11 +191,24 @@ def test_each_discriminator_sees_its_own_side(study, monkeypatch, swapped):
     with torch.no_grad():
         expected = plain_losses(model, real, np.random.default_rng(0))
     if swapped:
-        look = CycleGAN._look
-        monkeypatch.setattr(CycleGAN, "_look", lambda *given: dict(zip(("source", "target"), look(*given).values(), strict=True)))
+        names = ("discriminator_target", "discriminator_source")
+        model.networks |= dict(zip(names, [model.networks[name] for name in reversed(names)], strict=True))
     found = model.step(real["source"], real["target"], np.random.default_rng(0))
     close = pytest.approx(expected, rel=1e-4)
     assert ((found["adversarial"], found["discriminators"]) == close) is not swapped
+
+
+def test_both_cycles_at_once_give_the_same_weights_as_one_after_another(study):
+    """Bit for bit, with every switch on: one thread in turn, and two threads side by side."""
+    alone, beside = (CycleGAN(config_of(study, "projected", **ALL_ON), Compute("cpu", "float32", threads)) for threads in (1, 2))
+    torch.set_num_threads(1)
+    for step in range(4):
+        batch = [torch.from_numpy(np.random.default_rng((step, side)).uniform(-1, 1, (2, 1, 32, 32))).float() for side in range(2)]
+        found = [model.step(*batch, np.random.default_rng(step)) for model in (alone, beside)]
+        assert found[0] == found[1]
+    for name, network in alone.networks.items():
+        for first, second in zip(network.parameters(), beside.networks[name].parameters(), strict=True):
+            assert torch.equal(first, second), name
 
 
 def test_the_buffer_swaps_fresh_scans_for_earlier_ones(study):

@@ -82,7 +82,7 @@ def prepare(row: str, value: int, folder: Path) -> None:
 
 
 def measure(row: str, value: int, folder: Path) -> Json:
-    """Do the work of one point in this process: a study, its first batch of training, or cells."""
+    """Do the work of one point in this process: a study, all of whose training scans are then read, or cells."""
     begun = time.perf_counter()
     if row == "cells":
         _cells(value, folder)

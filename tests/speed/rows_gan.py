@@ -1,9 +1,9 @@
 """Rows of the translator: the published step against its plain form, the default's step and who takes its time."""
 
 import copy
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def paper(bench: Bench) -> Row:
             "gan", f"CycleGAN step, published architecture ({chosen.channels} channels, {chosen.blocks} blocks, {chosen.size} px), batch 1",
             *found, "float32, separate passes, PIL for each scan", bench.size(9, 2), bench.compute.threads, chosen.precision,
         )  # fmt: skip
-        return bench.share(row, lambda: train._step(ours))
+        return _share(bench, row, ours)
 
 
 class _Patch(torch.nn.Module):
@@ -90,44 +90,50 @@ def default(bench: Bench) -> Row:
             repeats=bench.size(7, 2), threads=bench.compute.threads, precision=chosen.precision,
             parts=dict(zip(works, each, strict=True)), note="parts: each by itself, forwards and backwards",
         )  # fmt: skip
-        return bench.share(row, lambda: train._step(run))
+        return _share(bench, row, run)
 
 
 def parts(model: CycleGAN) -> dict[str, Callable[[], object]]:
-    """What a step of the default does, cut by network; the shapes are those of a step."""
-    rng, size, batch = np.random.default_rng(0), model.config.size, model.config.batch
-    scans = {side: torch.rand(batch, 1, size, size, device=model.compute.device) * 2 - 1 for side in SIDES}
-    both = {side: torch.cat([scans[side], scans[side]]) for side in SIDES}
+    """What a step of the default does, cut by network, both sides at the same time; the shapes are those of a step."""
+    size, batch = model.config.size, model.config.batch
+    scans = torch.rand(batch, 1, size, size, device=model.compute.device) * 2 - 1
+    view = torch.rand(batch, 6, device=model.compute.device) * 2 - 1
+    both = torch.cat([scans, scans])
     with torch.no_grad():
-        maps = model._look(scans, rng)
+        maps = model._look(scans, view)
 
-    def generators() -> None:
+    def generators(side: str, other: str) -> None:
         with model.compute.autocast():
-            for side in SIDES:
-                network = model.networks[f"to_{side}"]
-                made = network(both[side]).float().square().mean() + network(scans[side].requires_grad_()).float().square().mean()
-                made.backward()
+            model.networks[f"to_{side}"](both).float().square().mean().backward()
+            model.networks[f"to_{other}"](scans.clone().requires_grad_()).float().square().mean().backward()
 
-    def eyes() -> None:
+    def eyes(*_: str) -> None:
         with model.compute.autocast():
-            seen = model._look({side: scans[side].requires_grad_() for side in SIDES}, rng)
-            sum(place.float().square().mean() for place in itertools.chain(*seen.values())).backward()
+            seen = model._look(scans.clone().requires_grad_(), view)
+            sum(place.float().square().mean() for place in seen).backward()
             with torch.no_grad():
-                model._look(scans, rng)
+                model._look(scans, view)
 
-    def heads() -> None:
+    def heads(side: str, _: str) -> None:
         with model.compute.autocast():
-            for side in SIDES:
-                network = model.networks[f"discriminator_{side}"].requires_grad_(False)
-                fields = network([place.detach().requires_grad_() for place in maps[side]])
-                sum(field.float().square().mean() for field in fields).backward()
-                network.requires_grad_(True)
-                fields = network([torch.cat([place, place]).detach() for place in maps[side]])
-                sum(field.float().square().mean() for field in fields).backward()
+            network = model.networks[f"discriminator_{side}"].requires_grad_(False)
+            fields = network([place.detach().requires_grad_() for place in maps])
+            sum(field.float().square().mean() for field in fields).backward()
+            network.requires_grad_(True)
+            fields = network([torch.cat([place, place]).detach() for place in maps])
+            sum(field.float().square().mean() for field in fields).backward()
 
     def updates() -> None:
         for optimiser in model.optimisers.values():
             optimiser.step()
         model._average()
 
-    return {"generators": generators, "frozen network": eyes, "discriminators": heads, "updates": updates}
+    cut = {"generators": generators, "frozen network": eyes, "discriminators": heads}
+    works = {name: [partial(work, *SIDES), partial(work, *reversed(SIDES))] for name, work in cut.items()}
+    return {**{name: partial(model.compute.beside, *sides) for name, sides in works.items()}, "updates": updates}
+
+
+def _share(bench: Bench, row: Row, run: train.Run) -> Row:
+    """Fill in the share of the limit; the step is counted in one thread, since torch counts the thread that asks."""
+    alone = CycleGAN(run.model.config, replace(bench.compute, threads=1))
+    return bench.share(row, lambda: train._step(replace(run, model=alone)))
