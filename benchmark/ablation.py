@@ -1,4 +1,4 @@
-"""Plans: lists of trainings in a TOML file, each with a recipe of its own, such as the seed project's ablation studies."""
+"""Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own, such as the seed project's ablation studies."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,17 +7,18 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from ..classify.models import KNOWN
+from ..classify.models import KNOWN, check_init
 from ..classify.recipe import SWITCHES, check_changes, unknown
 from ..compute import Compute
 from ..data.study import Study
 from ..errors import BusError, UsageError
-from .arms import Arm
-from .plan import Cell, parts, recipe_for
+from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
+from .plan import Cell, Wish
+from .plan import cells as cells_of
 
-ARMS = ("original", "weighted")  # a plan changes recipes; what balances a training part is the benchmark's matter
-RUN_KEYS = {"name": str, "model": str, "arm": str, "epochs": int, "accuracy": float}
+RUN_KEYS = {"name": str, "model": str, "arm": str, "epochs": int, "accuracy": float, "init": str, "gan_seed": int}
 SHIPPED = ("ablation-1", "ablation-2")
+PRESET = "plan"  # of its cells: a plan says itself how long they train
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,24 @@ class Run:
 
     name: str
     model: str
-    arm: str
+    arm: Arm
     epochs: int
     accuracy: float | None  # %
+    init: str
+    gan_seed: int
     changes: Mapping[str, Any]  # fields of Recipe
+
+    @property
+    def adds(self) -> bool:
+        """Whether its arm adds scans, which are those of a fold by group."""
+        return self.arm.kind in ADDING
+
+    def wish(self, folds: Sequence[int], seeds: int, preset: str = PRESET) -> Wish:
+        """What a benchmark of this one run would be asked for; `preset` is for a translator that is missing."""
+        return Wish(
+            tuple(folds), (self.arm,), (self.model,), seeds, preset, self.init, self.gan_seed, recipe=tuple(self.changes.items()),
+            epochs=self.epochs,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,14 +96,19 @@ def _run(table: Mapping[str, Any], where: str) -> Run:
         raise UsageError(f"{where}: {', '.join(missing)} is missing.")
     if own["model"] not in KNOWN:
         raise UsageError(f"{where}: model: {unknown(own['model'], KNOWN)}")
-    if own.get("arm", "original") not in ARMS:
-        raise UsageError(f"{where}: arm: {unknown(own['arm'], ARMS)}")
+    arm = parse(own.get("arm", "original"))
+    if arm.kind not in CHOSEN:
+        raise UsageError(f"{where}: arm: {unknown(arm.kind, CHOSEN)}")
+    if (arm.source and arm.kind not in TRANSLATED) or not 0 < arm.dose <= 10 or (arm.dose != 1 and arm.kind not in ADDING):
+        raise UsageError(
+            f"{where}: arm = {own['arm']!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a source class, and for an arm that "
+            "adds scans perhaps a dose up to 10, such as cyclegan, cyclegan:normal or oversampled@0.5."
+        )
     if own["epochs"] < 1:
         raise UsageError(f"{where}: epochs = {own['epochs']}: expected 1 or more.")
-    if idle := [name for name in table if name.startswith("synthetic")]:
-        raise UsageError(f"{where}: {', '.join(idle)}: the arms of a plan, {' and '.join(ARMS)}, add no scans. Leave it out.")
     changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
-    return Run(own["name"], own["model"], own.get("arm", "original"), own["epochs"], own.get("accuracy"), changes)
+    check_init((own["model"],), own.get("init", "none"))
+    return Run(own["name"], own["model"], arm, own["epochs"], own.get("accuracy"), own.get("init", "none"), own.get("gan_seed", 0), changes)
 
 
 def cells(study: Study, plan: Plan, folds: Sequence[int], seeds: int, compute: Compute) -> Iterator[tuple[Run, Cell]]:
@@ -96,12 +116,5 @@ def cells(study: Study, plan: Plan, folds: Sequence[int], seeds: int, compute: C
     if any(run.changes.get("validation") for run in plan.runs) and study.settings.k < 3:
         raise BusError("This plan needs a study of at least 3 folds (--k): one to test, one to watch, one to train.")
     for fold in folds:
-        test = study.pixels_sha256(study.test(fold))
         for run in plan.runs:
-            recipe = recipe_for(study, fold, run.model, Arm(run.arm), 0, run.changes, epochs=run.epochs)
-            training = study.pixels_sha256(parts(study, fold, recipe)[0])
-            for seed in range(seeds):
-                yield run, Cell(
-                    fold, run.arm, run.model, seed, recipe, 0, {}, compute.precision, compute.device, "plan",
-                    training, "", test, study.cells_path(fold),
-                )  # fmt: skip
+            yield from ((run, cell) for cell in cells_of(study, run.wish((fold,), seeds), compute))

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,7 +111,7 @@ def benchmark(
         _print_ablation(opened, ablation, wish, compute, jobs)
         return
     if ablation:
-        pipeline.run_plan(opened, ablation, wish.folds, seeds, compute, jobs=jobs, command=command)
+        pipeline.run_plan(opened, ablation, wish, compute, jobs=jobs, judge=judge, command=command)
         return
     if dry_run:
         _print_plan(opened, wish, compute, jobs)
@@ -140,14 +141,13 @@ def _print_ablation(study: "Study", source: str, wish: Any, compute: "Compute", 
         results.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, about {duration(seconds)}.")
         for one, cell in pairs[: len(chosen.runs)] if todo else []:
             results.print(f"  {one.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}")
+    total += sum(_translators(study, [one.wish(wish.folds, wish.seeds, wish.preset) for one in chosen.runs], compute))
     results.print(f"About {duration(total)} with {jobs} job(s).")
 
 
 def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> None:
     """Show the cells of a benchmark, what each model's step takes here, and the time and disk of the whole."""
     from ..console import results
-    from ..gan import train
-    from ..gan.config import configure
     from . import pipeline, plan, run, warm_start
 
     paces: dict[tuple[str, int], run.Pace] = {}
@@ -159,14 +159,23 @@ def _print_plan(study: "Study", wish: Any, compute: "Compute", jobs: int) -> Non
     )
     for (model, _), pace in paces.items():
         results.print(f"  {model}: {pace.step:.2f} s a step, {1000 * (pace.predict + pace.heat):.0f} ms to answer a scan")
-    for fold, label in wish.synthetic(study):
-        if not train.is_done(study.gan_path(fold, label, wish.gan_seed)):
-            config = configure(study, compute, fold=fold, target=label, seed=wish.gan_seed, preset=wish.preset)
-            more = config.steps * train.time_step(study, config, compute)
-            seconds += more
-            results.print(f"  fold {fold}: a translator first, to {label}, about {duration(more)}")
+    seconds += sum(_translators(study, [wish], compute))
     results.print(f"About {duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
     results.print(pipeline.expectation(study, wish))
+
+
+def _translators(study: "Study", wishes: Sequence[Any], compute: "Compute") -> Iterator[float]:
+    """Show the translators that are missing; the seconds that each will take."""
+    from ..console import results
+    from ..gan import train
+    from ..gan.config import configure
+
+    for fold, label, seed, preset in dict.fromkeys((*place, wish.gan_seed, wish.preset) for wish in wishes for place in wish.synthetic(study)):
+        if not train.is_done(study.gan_path(fold, label, seed)):
+            config = configure(study, compute, fold=fold, target=label, seed=seed, preset=preset)
+            seconds = config.steps * train.time_step(study, config, compute)
+            results.print(f"  fold {fold}: a translator first, to {label}, about {duration(seconds)}")
+            yield seconds
 
 
 def _check_together(typed: dict[str, str]) -> None:

@@ -100,8 +100,9 @@ def plan_table(plan: Plan, sets: Mapping[str, tuple[Study, Sequence[tuple[Run, C
     for run in plan.runs:
         groups = {name: _group(study, [cell for one, cell in pairs if one == run]) for name, (study, pairs) in sets.items()}
         recipe = next((cell.recipe for _, pairs in sets.values() for one, cell in pairs if one == run), None)
-        rows.append({"run": run, "model": title(run.model), "recipe": recipe, "groups": groups})
-    return {"plan": plan, "rows": rows, "sets": {name: _sizes(study, pairs) for name, (study, pairs) in sets.items()}}
+        rows.append({"run": run, "model": title(run.model), "arm": str(run.arm), "recipe": recipe, "groups": groups})
+    adds = any(run.adds for run in plan.runs)
+    return {"plan": plan, "rows": rows, "adds": adds, "sets": {name: _sizes(study, pairs) for name, (study, pairs) in sets.items()}}
 
 
 def _group(study: Study, cells: Sequence[Cell]) -> Group | None:
@@ -113,12 +114,13 @@ def _group(study: Study, cells: Sequence[Cell]) -> Group | None:
 
 
 def _sizes(study: Study, pairs: Sequence[tuple[Run, Cell]]) -> dict[str, Any]:
-    """How many scans train, are watched and test in each fold, and what the most frequent class alone scores."""
-    sizes, labels = [], []
+    """How many scans train (added ones too), are watched and test in each fold, and what the most frequent class alone scores."""
+    sizes: dict[str, None] = {}
+    labels: list[np.int64] = []
     for fold in sorted({cell.fold for _, cell in pairs}):
-        recipe = next(cell.recipe for _, cell in pairs if cell.fold == fold)
-        train, watched = parts(study, fold, recipe)
-        sizes.append(f"{len(train)} / {len(watched)} / {len(study.test(fold))}")
+        for cell in (cell for _, cell in pairs if cell.fold == fold):
+            train, watched = parts(study, fold, cell.recipe)
+            sizes[f"{len(train) + sum(cell.added.values())} / {len(watched)} / {len(study.test(fold))}"] = None
         labels += [study.labels[row] for row in study.test(fold)]
     most, scores = constant_answer(np.array(labels), len(study.classes), study.classes.index(study.target))
-    return {"sizes": sizes, "always": study.classes[most], "accuracy": scores["accuracy"]}
+    return {"sizes": list(sizes), "always": study.classes[most], "accuracy": scores["accuracy"]}

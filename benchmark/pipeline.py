@@ -1,7 +1,7 @@
 """The way from a study to its report: translator, synthetic scans, scores, cells; what is done is skipped."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from .arms import Arm
 from .audit import Check, audit, audit_split, audit_translators
 from .external import External, answered
 from .external import read as read_external
-from .per_image import per_image
+from .per_image import per_image, preview
 
 if TYPE_CHECKING:
     from .summary import Summary
@@ -263,9 +263,10 @@ def inflated(study: Study, request: Request) -> "Summary | None":
 
 
 def plan_sets(study: Study, sub: Study, chosen: ablation.Plan, folds: Sequence[int], seeds: int, compute: Compute) -> Sets:
-    """The runs of a plan with their cells, on the split per image (`sub`) and on folds by group."""
-    places = (("split per image", sub, [0]), ("folds by group", study, folds))
-    return {name: (place, list(ablation.cells(place, chosen, used, seeds, compute))) for name, place, used in places}
+    """The runs of a plan with their cells, on the split per image (`sub`) and on folds by group; runs that add scans there alone."""
+    alone = replace(chosen, runs=tuple(one for one in chosen.runs if not one.adds))
+    places = (("split per image", sub, alone, [0]), ("folds by group", study, chosen, folds))
+    return {name: (place, list(ablation.cells(place, runs, used, seeds, compute))) for name, place, runs, used in places if runs.runs}
 
 
 def distinct(pairs: Sequence[tuple[ablation.Run, plan.Cell]]) -> list[plan.Cell]:
@@ -273,16 +274,28 @@ def distinct(pairs: Sequence[tuple[ablation.Run, plan.Cell]]) -> list[plan.Cell]
     return list({cell.path: cell for _, cell in pairs}.values())
 
 
-def run_plan(study: Study, source: str, folds: Sequence[int], seeds: int, compute: Compute, *, jobs: int, command: str) -> Path:
-    """Train every run of a plan on folds by group and on a split per image; write `report/plan-NAME.html` and `.md`."""
+def run_plan(
+    study: Study, source: str, wish: plan.Wish, compute: Compute, *, jobs: int, judge: Judge, command: str
+) -> Path:  # fmt: skip
+    """Train every run of a plan on folds by group and on a split per image; write `report/plan-NAME.html` and `.md`.
+
+    Of `wish` count the folds, the seeds, and the preset of translators that are missing.
+    """
     chosen = ablation.read(source)
     lock.sweep(study.path)
-    for fold in folds:
+    for fold in wish.folds:
         audit_split(study, fold)
-    sets, failures = plan_sets(study, per_image(study), chosen, folds, seeds, compute), []
+    plan_sets(study, preview(study), chosen, wish.folds, wish.seeds, compute)  # refuses before hours of training
+    for one in chosen.runs:
+        asked = one.wish(wish.folds, wish.seeds, wish.preset)
+        prepare(study, asked, compute, judge)
+        _check(study, Request(asked, Extras(), compute, command), None)
+    sets, failures = plan_sets(study, per_image(study), chosen, wish.folds, wish.seeds, compute), []
     for name, (place, pairs) in sets.items():
         cells = distinct(pairs)
-        console.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(run.missing(cells, False))} to train.")
+        todo = run.missing(cells, False)
+        console.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train.")
+        warm_start.make_missing(place, todo, jobs)
         failures += run.run(place, cells, jobs=jobs, threads=1, keep_weights=False)
     from . import extras as tables
     from .report import write_plan

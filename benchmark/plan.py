@@ -42,7 +42,7 @@ class Cell:
     model: str
     seed: int
     recipe: Recipe
-    gan_seed: int
+    gan_seed: int  # of the translator whose scans are added; 0 where none are
     added: dict[str, int]  # class → training scans beyond the original ones
     precision: str
     device: str
@@ -137,6 +137,7 @@ class Wish:
     balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
     recipe: tuple[tuple[str, Any], ...] = ()  # changed fields of Recipe, for all arms and models alike
     folder: Path | None = None  # another generator's scans of the target class, for the arm `unverified`
+    epochs: int = 0  # passes over the fold's own scans, where a plan says so; 0: the steps of the preset
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, from which `from_json` makes the same wish."""
@@ -180,7 +181,7 @@ def _added(study: Study, wish: Wish, arm: Arm, fold: int) -> dict[str, int]:
 
 def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
     """All cells of a wish, arms of one place beside each other; synthetic scans must exist where an arm needs them."""
-    if wish.preset not in STEPS:
+    if wish.preset not in STEPS and not wish.epochs:
         raise UsageError(f"--preset {wish.preset} is unknown; choose one of {', '.join(STEPS)}.{did_you_mean(wish.preset, STEPS)}")
     if wish.seeds < 1:
         raise UsageError(f"--seeds {wish.seeds}: expected 1 or more.")
@@ -205,12 +206,13 @@ def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Ce
     synthetic = {arm: _synthetic(study, wish, arm, fold, added[arm]) for arm in wish.arms}
     init = f"weights {files.sha256_file(wish.first)}" if wish.first else {"phantom": PHANTOM_INIT}.get(wish.init, wish.init)
     for model in wish.models:
-        steps = STEPS[wish.preset][model in DEEP]
+        steps = 0 if wish.epochs else STEPS[wish.preset][model in DEEP]
         for seed in range(wish.seeds):
             for arm in wish.arms:
-                recipe = recipe_for(study, fold, model, arm, steps, changes, init)
+                recipe = recipe_for(study, fold, model, arm, steps, changes, init, epochs=wish.epochs)
+                translator = wish.gan_seed if arm.kind in TRANSLATED else 0  # or another one would train the other arms anew
                 yield Cell(
-                    fold, str(arm), model, seed, recipe, wish.gan_seed, added[arm], compute.precision, compute.device,
+                    fold, str(arm), model, seed, recipe, translator, added[arm], compute.precision, compute.device,
                     wish.preset, training, synthetic[arm], test, study.cells_path(fold),
                     wish.folder if arm.kind == "unverified" else None, wish.first,
                 )  # fmt: skip

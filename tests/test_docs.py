@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bus.benchmark import ablation
 from bus.cli import app
 from typer.main import get_command
 
@@ -139,3 +140,11 @@ def test_the_tutorial_on_phantoms_runs_as_it_is_written(tmp_path: Path) -> None:
     said = follow(tmp_path, [])
     assert list(tmp_path.glob("my-study/fold-0/gan/malignant/seed-0/samples/*.png"))
     assert "60 synthetic scans of 60 distinct sources" in said and "SimpleCNN: " in said and "ResNet18: " in said
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "```toml" in page.read_text(encoding="utf-8")], ids=lambda page: page.name)
+def test_every_plan_shown_is_one(page: Path, tmp_path: Path) -> None:
+    for number, text in enumerate(blocks(page, "toml")):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(text, encoding="utf-8")
+        assert len(ablation.read(str(path)).runs) > 1

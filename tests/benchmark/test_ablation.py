@@ -17,6 +17,8 @@ from bus.gan import synth, train
 from bus.gan.config import configure
 
 CPU = Compute("cpu", "float32", 1)
+WISH = plan.Wish((0,), preset="demo")
+ONE_JOB = {"jobs": 1, "judge": pipeline.Judge(), "command": "bus benchmark --plan mine.toml"}
 SEED = {  # model, optimiser, rate, batch, epochs, schedule, accuracy: the tables of the seed project, typed in again
     "ablation-1": [
         ("simplecnn", "adam", 1e-3, 16, 10, "multistep", 64.15), ("vgg16", "adam", 1e-3, 16, 10, "multistep", 55.35),
@@ -64,7 +66,11 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
         ("[[runs]]\nname='a'\nmodel='resnet18'", "epochs is missing"),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'", "expected a value of the kind int"),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=0", "expected 1 or more"),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan'", "cyclegan is unknown"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegam'", "cyclegam is unknown; did you mean cyclegan"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='oversampled:normal'", "perhaps a source class"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='weighted@0.5'", "perhaps a dose"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan@-1'", "a dose up to 10"),
+        ("[[runs]]\nname='a'\nmodel='simplecnn'\nepochs=1\ninit='imagenet'", "SimpleCNN has no ImageNet weights"),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'", "expected cosine or multistep"),
         ("title='empty'", r"one or more tables \[\[runs\]\]"),
         ("runs=[1]", r"one or more tables"),
@@ -114,7 +120,7 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
         "title = 'Mine | <b>'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nvalidation = true\nbatch = 16\n"
         "[[runs]]\nname = 'first'\naccuracy = 55.35\n[[runs]]\nname = 'same'\n[[runs]]\nname = 'watched'\nschedule = 'plateau'\narm = 'weighted'\n"
     )
-    page = pipeline.run_plan(study, str(path), [0], 1, CPU, jobs=1, command="bus benchmark --plan mine.toml")
+    page = pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
     text = page.read_text()
     assert page.name == "plan-mine.html" and "55.35" in text and "<b>" not in text
     assert text.count("<tr><th scope=\"row\">") == 3
@@ -126,10 +132,67 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
     assert "| first |" in page.with_suffix(".md").read_text()
 
 
+@pytest.fixture
+def translated(study, monkeypatch):
+    """The study with a tiny translator of fold 0; synthetic scans come unscored."""
+    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+    train.train(study, replace(config, channels=4, blocks=1), CPU)
+    monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
+    return study
+
+
+ADDING = (
+    "[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 16\n[[runs]]\nname = 'as it is'\n[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\n"
+    "synthetic = 'first'\n[[runs]]\nname = 'again'\narm = 'oversampled'\n"
+)
+
+
+def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path, in_process):
+    path = tmp_path / "mine.toml"
+    path.write_text(ADDING)
+    page = pipeline.run_plan(translated, str(path), WISH, CPU, **ONE_JOB)
+    chosen = ablation.read(str(path))
+    (first, half, again), wanted = (cell for _, cell in ablation.cells(translated, chosen, [0], 1, CPU)), plan.needed(translated, 0, "malignant")
+    assert first.is_done and half.is_done and again.is_done
+    assert (first.added, half.added, again.added) == ({}, {"malignant": round(wanted / 2)}, {"malignant": wanted})
+    assert half.synthetic and half.recipe.synthetic == "first" and not first.synthetic
+    sub = per_image(translated)
+    assert [folder.name for folder in (sub.path / "fold-0/cells").iterdir()] == ["original"]
+    text, plain = page.read_text(), page.with_suffix(".md").read_text()
+    assert "<td>cyclegan@0.5</td>" in text and "leak audit passed" in text and "| again | SimpleCNN | oversampled |" in plain
+    own = len(translated.train(0))
+    assert f"{own} / 0 / {len(translated.test(0))}; {own + half.added['malignant']} / 0" in plain
+    again_line = next(line for line in plain.splitlines() if line.startswith("| again"))
+    assert again_line.count(" – |") == 3, "no reported accuracy, and nothing on the split per image"
+
+
+def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatch):
+    path = tmp_path / "mine.toml"
+    path.write_text(ADDING)
+    synth.synthesise(translated, CPU, fold=0, target="malignant", gan_seed=0, count=plan.needed(translated, 0, "malignant"))
+    test = translated.scans[translated.test(0)[0]].group
+    manifest = translated.synth_path(0, "malignant", 0) / "manifest.csv"
+    first = synth.read_manifest(manifest.parent)[0]
+    manifest.write_text(manifest.read_text().replace(f",{first.source_group},", f",{test},", 1))
+    monkeypatch.setattr(run, "run", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(BusError, match="Leak in fold 0"):
+        pipeline.run_plan(translated, str(path), WISH, CPU, **ONE_JOB)
+
+
+def test_a_plan_refuses_first_weights_that_saw_the_test_scans(study, tmp_path, monkeypatch):
+    path, wish = tmp_path / "mine.toml", replace(WISH, folds=(1,), arms=(Arm("original"),), models=("simplecnn",))
+    monkeypatch.setitem(plan.STEPS, "demo", (1, 1))
+    (seen,) = plan.cells(study, wish, CPU)
+    run.run(study, [seen], jobs=1, threads=1, keep_weights=True)
+    path.write_text(f"[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\ninit = '{seen.path / plan.WEIGHTS}'\n")
+    with pytest.raises(BusError, match=r"Leak in fold 0.*weights"):
+        pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+
+
 def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_process, monkeypatch):
     path = tmp_path / "mine.toml"
     path.write_text("[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n")
-    options = {"jobs": 2, "command": "bus benchmark --plan mine.toml"}
+    options = {**ONE_JOB, "jobs": 2}
     sound, asked = run.run, []
 
     def first_only(place, cells, **how):
@@ -140,12 +203,12 @@ def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_pr
     with monkeypatch.context() as stopped:
         stopped.setattr(run, "run", first_only)
         with pytest.raises(Interrupted):
-            pipeline.run_plan(study, str(path), [0], 1, CPU, **options)
+            pipeline.run_plan(study, str(path), WISH, CPU, **options)
     (done,) = study.path.rglob("DONE")
     trained = done.stat().st_mtime_ns
     monkeypatch.setattr(run, "run", lambda place, cells, **how: asked.append((how["jobs"], len(run.missing(cells, False)))) or sound(place, cells, **how))
-    pipeline.run_plan(study, str(path), [0], 1, CPU, **options)
-    pipeline.run_plan(study, str(path), [0], 1, CPU, **options)
+    pipeline.run_plan(study, str(path), WISH, CPU, **options)
+    pipeline.run_plan(study, str(path), WISH, CPU, **options)
     assert asked == [(2, 2), (2, 1), (2, 2), (2, 0), (2, 0)]
     assert done.stat().st_mtime_ns == trained
 

@@ -151,6 +151,13 @@ def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
     assert all(square.tobytes() in sources for square in untranslated)
 
 
+def test_another_translator_trains_no_arm_anew_that_it_has_no_part_in(study):
+    arms = tuple(map(Arm, ("original", "weighted", "oversampled", "cyclegan", "relabelled")))
+    first, other = (plan.cells(study, plan.Wish((0,), arms, ("simplecnn",), gan_seed=seed), CPU) for seed in (0, 1))
+    same = {one.arm for one, two in zip(first, other, strict=True) if one.path == two.path}
+    assert same == {"original", "weighted", "oversampled"}
+
+
 def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(study):
     chosen = arms.with_doses(arms.chosen("original,oversampled,cyclegan", study.classes), arms.doses("1,0.25,0.5"))
     assert list(map(str, chosen)) == [

@@ -120,6 +120,7 @@ def draw(found: Json, path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     figure, axes = plt.subplots(2, len(found), figsize=(3.2 * len(found), 5), squeeze=False, sharex="col")
     for place, (row, points) in enumerate(found.items()):
@@ -127,11 +128,14 @@ def draw(found: Json, path: Path) -> None:
         for line, names in enumerate((("seconds",), ("parent", "children") if row == "cells" else ("parent",))):
             for name in names:
                 axes[line, place].plot(values, [points[str(value)][name] for value in values], "o-", label=name)
-            axes[line, place].set_ylim(0)
+            axes[line, place].set_ylim(0, 1.15 * axes[line, place].get_ylim()[1])
+        axes[1, place].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes[1, place].xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}")
         axes[1, place].set_xlabel(SIDES[row])
     axes[0, 0].set_ylabel("s")
     axes[1, 0].set_ylabel("peak memory, MB")
-    axes[1, -1].legend()
+    if "cells" in found:
+        axes[1, list(found).index("cells")].legend(loc="lower right")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 

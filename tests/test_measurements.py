@@ -1,0 +1,50 @@
+"""The measurements of tests/speed run and mean what they say; here they are tiny, so no time is looked at."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SPEED = Path(__file__).parent / "speed"
+
+
+def measure(script: str, folder: Path, rows: str) -> str:
+    command = [sys.executable, str(SPEED / script), "--tiny", "--rows", rows, "--out", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_rows_of_the_table_are_measured_written_and_kept(tmp_path: Path) -> None:
+    measure("run.py", tmp_path, "gan,classify-simplecnn")
+    text = measure("run.py", tmp_path, "distances")
+    found = json.loads((tmp_path / "speed.json").read_text())["rows"]
+    assert list(found) == ["gan", "gan-default", "classify-simplecnn", "distances"]
+    for row in found.values():
+        assert row["ours"] > 0 and row["machine"]["tiny"]
+        assert row["ratio"] == (row["other"] / row["ours"] if row["other"] else None)
+        assert (row["flops"] > 0) == (row["limit"] is not None) == (row["name"] != "distances")
+    assert set(found["gan-default"]["parts"]) == {"generators", "frozen network", "discriminators", "updates"}
+    table = (tmp_path / "speed.md").read_text()
+    assert table.count("TINY, means nothing") == len(found) and "TINY" in text
+    assert (tmp_path / "speed.svg").read_text().count("<svg") == 1
+
+
+def test_a_step_counts_the_same_operations_with_one_thread_and_two(tmp_path: Path) -> None:
+    counted = []
+    for threads in ("1", "2"):
+        command = [sys.executable, str(SPEED / "run.py"), "--tiny", "--rows", "gan", "--threads", threads, "--out", str(tmp_path / threads)]
+        subprocess.run(command, capture_output=True, check=True)
+        counted.append([row["flops"] for row in json.loads((tmp_path / threads / "speed.json").read_text())["rows"].values()])
+    assert counted[0] == counted[1]
+
+
+@pytest.mark.parametrize("row", ["scans", "detected", "side"])
+def test_growth_is_measured_point_by_point(tmp_path: Path, row: str) -> None:
+    measure("growth.py", tmp_path, row)
+    points = json.loads((tmp_path / "growth.json").read_text())[row]
+    assert len(points) == 2 and all(point["seconds"] > 0 and point["parent"] > 50 for point in points.values())
+    assert (tmp_path / "growth.svg").exists()
