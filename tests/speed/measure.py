@@ -35,6 +35,8 @@ class Row:
     limit: float | None = None  # share of the matrix-product rate that these reach
     parts: dict[str, float] = field(default_factory=dict)  # further figures, s unless named otherwise
     note: str = ""
+    aim: float | None = None  # the ratio to reach
+    aim_limit: float | None = None  # the share of the limit to reach
 
     @property
     def ratio(self) -> float | None:

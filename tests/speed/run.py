@@ -9,6 +9,7 @@ Wants a quiet machine; where there is none, --clock cpu counts processor time in
 import argparse
 import json
 import tempfile
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -82,10 +83,16 @@ def cells(row: Json) -> tuple[str, ...]:
     remarks = [*(f"{name}: {text}" for name, text in shares.items()), row["note"], *["TINY, means nothing"] * row["machine"]["tiny"]]
     other = f"{duration(row['other'])} ({row['instead']})" if row["other"] else "–"
     return (
-        row["work"], duration(row["ours"]), other, f"{row['ratio']:.2f} ×" if row["ratio"] else "–",
-        f"{100 * row['limit']:.0f} %" if row["limit"] else "–", f"{row['threads']} {row['precision']}".strip(),
+        row["work"], duration(row["ours"]), other,
+        f"{row['ratio']:.2f} ×{aim(row['aim'])}" if row["ratio"] else "–",
+        f"{100 * row['limit']:.0f} %{aim(row['aim_limit'], 100)}" if row["limit"] else "–", f"{row['threads']} {row['precision']}".strip(),
         "; ".join(text for text in remarks if text),
     )  # fmt: skip
+
+
+def aim(value: float | None, factor: int = 1) -> str:
+    """What is to be reached, in brackets."""
+    return f" (to reach: {factor * value:g})" if value else ""
 
 
 def figure(value: float, name: str) -> str:
@@ -125,17 +132,25 @@ def draw(found: Json, path: Path) -> None:
     rows = [row for row in found["rows"].values() if row["ratio"] or row["limit"]][::-1]
     if not rows:
         return
-    figure_, axes = plt.subplots(1, 2, figsize=(10, 0.5 * len(rows) + 1.5), sharey=True, width_ratios=(3, 2))
+    figure_, axes = plt.subplots(1, 2, figsize=(10, 0.6 * len(rows) + 1.2), sharey=True, width_ratios=(3, 2))
     places = range(len(rows))
-    for axis, name, factor, title in ((axes[0], "ratio", 1, "times faster than the other"), (axes[1], "limit", 100, "% of the matrix-product rate")):
+    for axis, name, wanted, factor, title in (
+        (axes[0], "ratio", "aim", 1, "times faster than the other; line: to reach"),
+        (axes[1], "limit", "aim_limit", 100, "% of the matrix-product rate"),
+    ):
         values = [factor * (row[name] or 0) for row in rows]
         bars = axis.barh(places, values, color="#3b6ea5")
-        axis.bar_label(bars, [f"{value:.3g}" if value else "" for value in values], padding=3)
+        axis.bar_label(bars, [f"{value:.3g}" if value else "" for value in values], label_type="center", color="white")
+        for place, row in zip(places, rows, strict=True):
+            if row[wanted]:
+                axis.vlines(factor * row[wanted], place - 0.45, place + 0.45, color="#b3261e", linewidth=2)
         axis.set_xlabel(title)
-        axis.margins(x=0.15)
+        axis.margins(x=0.05)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].axvline(1, color="#888", linewidth=0.8)
-    axes[0].set_yticks(places, [row["name"] for row in rows])
+    axes[0].set_xscale("log", base=2)
+    axes[0].xaxis.set_major_formatter("{x:g}")
+    axes[0].set_xlim(min(1.0, *(row["ratio"] or 1.0 for row in rows)), 1.5 * max(row["ratio"] or 1.0 for row in rows))
+    axes[0].set_yticks(places, [textwrap.fill(row["work"].split(" (")[0], 32) for row in rows])
     figure_.tight_layout()
     figure_.savefig(path, metadata={"Date": None})
 
