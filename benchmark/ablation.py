@@ -34,6 +34,14 @@ class Run:
     gan_seed: int
     changes: Mapping[str, Any]  # fields of Recipe
 
+    def like(self, other: "Run") -> bool:
+        """Whether two runs differ in their arms alone, so that the difference of their results is the arms' doing."""
+        both, rules = self.adds and other.adds, [{name: value for name, value in run.changes.items() if name.startswith("synthetic")}
+                                                 for run in (self, other)]  # fmt: skip
+        rest = [{name: value for name, value in run.changes.items() if not name.startswith("synthetic")} for run in (self, other)]
+        same = (self.model, self.epochs, self.init) == (other.model, other.epochs, other.init)
+        return same and rest[0] == rest[1] and (not both or rules[0] == rules[1]) and self.arm != other.arm
+
     @property
     def adds(self) -> bool:
         """Whether its arm adds scans, which are those of a fold by group."""
@@ -72,7 +80,7 @@ def read(source: str) -> Plan:
     common, runs = content.get("all", {}), content.get("runs", [])
     if not isinstance(common, dict) or not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
         raise UsageError(f"--plan {source}: expected one or more tables [[runs]], and at most one table [all].")
-    found = tuple(_run({**common, **run}, f"--plan {source}, run {place}") for place, run in enumerate(runs, 1))
+    found = tuple(_run(common, run, f"--plan {source}, run {place}") for place, run in enumerate(runs, 1))
     if len({run.name for run in found}) < len(found):
         raise UsageError(f"--plan {source}: two runs have the same name.")
     return Plan(str(content.get("title", source)), str(content.get("note", "")), found)
@@ -84,7 +92,9 @@ def _known(table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
             raise UsageError(f"{where}: {unknown(name, names)}")
 
 
-def _run(table: Mapping[str, Any], where: str) -> Run:
+def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) -> Run:
+    """A run as its own table says, and where that says nothing as the table of all does."""
+    table = {**common, **own_table}
     _known(table, (*RUN_KEYS, *SWITCHES), where)
     own = {name: table[name] for name in RUN_KEYS if name in table}
     for name, value in own.items():
@@ -106,7 +116,10 @@ def _run(table: Mapping[str, Any], where: str) -> Run:
         )
     if own["epochs"] < 1:
         raise UsageError(f"{where}: epochs = {own['epochs']}: expected 1 or more.")
-    changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
+    idle = [name for name in table if name.startswith("synthetic") and arm.kind not in ADDING]
+    if said := [name for name in idle if name in own_table]:
+        raise UsageError(f"{where}: {', '.join(said)} does nothing: the arm {arm} adds no scans. Leave it out.")
+    changes = check_changes({name: value for name, value in table.items() if name in SWITCHES and name not in idle}, where)
     check_init((own["model"],), own.get("init", "none"))
     return Run(own["name"], own["model"], arm, own["epochs"], own.get("accuracy"), own.get("init", "none"), own.get("gan_seed", 0), changes)
 

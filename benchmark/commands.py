@@ -53,6 +53,7 @@ PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the 
     "study", "data", "cohort", "size", "k", "seed", "target", "inner", "frames", "fold", "seeds", "ablation", "dry_run", "jobs",
     "device", "precision", "quiet",
 }  # fmt: skip
+PLAN_MAKES = {"preset", "extractor", "fid_weights"}  # also, where an arm of the plan needs synthetic scans
 
 
 def benchmark(
@@ -87,7 +88,7 @@ def benchmark(
     from .arms import Arm, doses, with_doses
     from .arms import chosen as choose_arms
 
-    _check_together(given(ctx))
+    _check_together(given(ctx), ablation)
     compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
     choose_arms(arms)  # their source classes are checked when the study is open
     chosen = names(models, KNOWN, "--models")
@@ -95,6 +96,8 @@ def benchmark(
     shares = doses(dose)
     if inflation and 1 not in shares:
         raise UsageError(f"--inflation compares the full dose, which --dose {dose} leaves out. Add 1 to it, or leave --inflation out.")
+    if inflation and not ({"simplecnn", "resnet18"} & set(chosen) and {Arm("original"), Arm("cyclegan")} <= set(choose_arms(arms))):
+        raise UsageError("--inflation compares original and cyclegan of SimpleCNN and ResNet18: name both arms and one of these models, or leave it out.")
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
     asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner, "frames": frames}
@@ -127,7 +130,7 @@ def benchmark(
 def _print_ablation(study: "Study", source: str, wish: Any, compute: "Compute", jobs: int) -> None:
     """Show the runs of a plan, what is missing of them on the asked folds and on the split per image, and for how long."""
     from ..console import results
-    from . import ablation, pipeline, run
+    from . import ablation, pipeline, run, warm_start
     from .per_image import preview
 
     paces: dict[tuple[str, int], run.Pace] = {}
@@ -136,10 +139,11 @@ def _print_ablation(study: "Study", source: str, wish: Any, compute: "Compute", 
     for name, (place, pairs) in sets.items():
         cells = pipeline.distinct(pairs)
         todo = run.missing(cells, keep_weights=False)
-        seconds = run.wall_seconds(run.outlook(place, todo, paces), jobs)
+        seconds = run.wall_seconds(run.outlook(place, todo + warm_start.untrained(place, todo), paces), jobs)
         total += seconds
         results.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, about {duration(seconds)}.")
-        for one, cell in pairs[: len(chosen.runs)] if todo else []:
+        first = {id(one): (one, cell) for one, cell in reversed(pairs)}  # of its folds and seeds
+        for one, cell in reversed(first.values()) if todo else []:
             results.print(f"  {one.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}")
     total += sum(_translators(study, [one.wish(wish.folds, wish.seeds, wish.preset) for one in chosen.runs], compute))
     results.print(f"About {duration(total)} with {jobs} job(s).")
@@ -178,9 +182,13 @@ def _translators(study: "Study", wishes: Sequence[Any], compute: "Compute") -> I
             yield seconds
 
 
-def _check_together(typed: dict[str, str]) -> None:
-    """UsageError for options of bus benchmark of which one would silently do nothing."""
-    if "ablation" in typed and (idle := [text for name, text in typed.items() if name not in PLAN_TAKES]):
+def _check_together(typed: dict[str, str], source: str | None) -> None:
+    """UsageError for options of bus benchmark of which one would silently do nothing; `source` is the plan's."""
+    from .ablation import read
+    from .arms import TRANSLATED
+
+    makes = source is not None and any(run.arm.kind in TRANSLATED for run in read(source).runs)
+    if source is not None and (idle := [text for name, text in typed.items() if name not in PLAN_TAKES | (PLAN_MAKES if makes else set())]):
         raise UsageError(
             f"{', '.join(idle)} does not go with --plan: a plan says itself which models, arms and recipes are trained. "
             "Write it into a plan of your own (docs/benchmark.md), or leave --plan out."

@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from ..classify.metrics import constant_answer
+from ..classify.metrics import collapsed, constant_answer
 from ..data.study import Study
 from . import stats
 from .ablation import Plan, Run
-from .arms import parse
+from .arms import TRANSLATED, Arm, parse
 from .external import External, answers
 from .figures import Effect, interval
 from .plan import Cell, parts
 from .sections import METRICS, title
 from .summary import PRIMARY, Group, Summary, claim, pool, read_answers, table_row
+from .yardstick import MEANING, NAME, Place
 
 SHOWN = {  # key → heading
     "target_auc": "AUC", "target_recall": "sensitivity", "specificity": "specificity", "balanced_accuracy": "balanced accuracy",
@@ -32,7 +33,8 @@ def external_test(external: External, study: Study, cells: Sequence[Cell]) -> di
     for model in dict.fromkeys(cell.model for cell in cells):
         means = _means(sample, external, study, [cell for cell in cells if cell.model == model])
         for arm, values in means.items():
-            rows.append({"model": title(model), "arm": arm, **{key: _number(sample, values[key]) for key in SHOWN}})
+            flag = _collapse(external, study, [cell for cell in cells if (cell.model, cell.arm) == (model, arm)])
+            rows.append({"model": title(model), "arm": arm, "flag": flag, **{key: _number(sample, values[key]) for key in SHOWN}})
         original, repeated, lead = claim(list(means))
         for first, second in ((lead, original), (lead, repeated)):
             if first in means and second in means:
@@ -65,6 +67,13 @@ def _means(sample: stats.Sample, external: External, study: Study, cells: Sequen
     return found
 
 
+def _collapse(external: External, study: Study, cells: Sequence[Cell]) -> str:
+    """A warning where cells gave 90 % or more of their answers on the external scans to one class (DESIGN 5.7)."""
+    fallen = [found for cell in cells if (found := collapsed(answers(external, study, cell))) is not None]
+    name = study.target if fallen.count(1) * 2 >= len(fallen) else "another kind of lesion"
+    return f"collapsed in {len(fallen)} of {len(cells)}: answers {name} nearly always" if fallen else ""
+
+
 def _number(sample: stats.Sample, values: stats.Array) -> dict[str, float | None]:
     span = stats.interval(sample, values)
     value = float(values[0]) if np.isfinite(values[0]) else None
@@ -94,15 +103,65 @@ def inflation_table(true: Summary, claimed: Summary) -> dict[str, Any]:
     return {"rows": rows, "gains": gains, "scans": claimed.scans, "true_scans": true.scans, "names": names}
 
 
-def plan_table(plan: Plan, sets: Mapping[str, tuple[Study, Sequence[tuple[Run, Cell]]]]) -> dict[str, Any]:
-    """Every run of a plan with the accuracy reported elsewhere and ours on each of `sets` (name → study, its cells)."""
+def plan_table(
+    plan: Plan, sets: Mapping[str, tuple[Study, Sequence[tuple[Run, Cell]]]], study: Study, yardsticks: Sequence[Place]
+) -> dict[str, Any]:
+    """Every run of a plan with the accuracy reported elsewhere and ours on each of `sets` (name → study, its cells).
+
+    Beside them the yardstick of the folds by group, and the paired difference of runs that differ in their arms alone.
+    """
+    own = {id(run): [cell for place, pairs in sets.values() if place is study for one, cell in pairs if one is run] for run in plan.runs}
+    shared, further = _further(plan.runs)
     rows = []
     for run in plan.runs:
-        groups = {name: _group(study, [cell for one, cell in pairs if one == run]) for name, (study, pairs) in sets.items()}
-        recipe = next((cell.recipe for _, pairs in sets.values() for one, cell in pairs if one == run), None)
-        rows.append({"run": run, "model": title(run.model), "arm": str(run.arm), "recipe": recipe, "groups": groups})
-    adds = any(run.adds for run in plan.runs)
-    return {"plan": plan, "rows": rows, "adds": adds, "sets": {name: _sizes(study, pairs) for name, (study, pairs) in sets.items()}}
+        cells = {name: [cell for one, cell in pairs if one is run] for name, (_, pairs) in sets.items()}
+        groups = {name: _group(place, cells[name]) for name, (place, _) in sets.items()}
+        rows.append({
+            "run": run, "model": title(run.model), "arm": str(run.arm), "recipe": next(iter(own[id(run)])).recipe, "groups": groups,
+            "further": further[id(run)], "cells": {name: len(found) for name, found in cells.items()},
+        })  # fmt: skip
+    measure = pool(NAME, [read_answers(place, study.classes) for place in yardsticks], study.classes.index(study.target))
+    some = next(iter(own.values()))
+    return {
+        "plan": plan, "rows": rows, "adds": any(run.adds for run in plan.runs), "shared": shared, "further": any(further.values()),
+        "sets": {name: _sizes(place, pairs) for name, (place, pairs) in sets.items()},
+        "yardstick": table_row(measure, "original", study.classes), "meaning": MEANING.format(study.settings.size),
+        "pairs": _pairs(study, plan.runs, own), "folds": sorted({cell.fold for cell in some}), "seeds": len({cell.seed for cell in some}),
+    }  # fmt: skip
+
+
+def _further(runs: Sequence[Run]) -> tuple[str, dict[int, str]]:
+    """What the table's columns leave unsaid of the runs: what all have in common, and for each the rest."""
+    told = ("optimiser", "learning_rate", "batch", "schedule")
+    said = {
+        id(run): {name: value for name, value in run.changes.items() if name not in told}
+        | ({"init": run.init} if run.init != "none" else {}) | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
+        for run in runs
+    }  # fmt: skip
+    first = next(iter(said.values()))
+    common = {name: value for name, value in first.items() if all(one.get(name) == value for one in said.values())}
+    text = {key: ", ".join(f"{name} = {value}" for name, value in one.items() if name not in common) for key, one in said.items()}
+    return ", ".join(f"{name} = {value}" for name, value in common.items()), text
+
+
+def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[int, Sequence[Cell]]) -> list[dict[str, Any]]:
+    """Runs that add scans or weigh classes, less those that are like them but for the arm: macro-F1 on the same folds and seeds."""
+    target, found = study.classes.index(study.target), []
+    for one, other in ((one, other) for one in runs for other in runs if one.like(other)):
+        against = [Arm("original")] + [Arm("oversampled", dose=one.arm.dose)] * (one.arm.kind in TRANSLATED)
+        both = [cell for run in (one, other) for cell in cells[id(run)]]
+        if other.arm not in against or not all(cell.is_done for cell in both):
+            continue
+        block = pool(one.model, [read_answers(cell, study.classes) for cell in both], target)
+        if len(block.cells) == 2:
+            first, second = str(one.arm), str(other.arm)
+            span = stats.interval(block.sample, block.mean(first, PRIMARY) - block.mean(second, PRIMARY), 1 / study.settings.k)
+            fallen = any(table_row(block, arm, study.classes).collapsed for arm in (first, second))
+            found.append({
+                "runs": f"{one.name} − {other.name}", "arms": f"{first} − {second}", "flag": fallen, "text": _points(span) if span else "–",
+                "detectable": 100 * span.detectable if span else None,
+            })  # fmt: skip
+    return found
 
 
 def _group(study: Study, cells: Sequence[Cell]) -> Group | None:

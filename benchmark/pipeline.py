@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .summary import Summary
 
 Sets = dict[str, tuple[Study, list[tuple[ablation.Run, plan.Cell]]]]  # kind of split → study, runs with their cells
+INFLATED = ("simplecnn", "resnet18")  # the models of --inflation
 LAST = "benchmark.json"  # in the study: what the last bus benchmark asked for
 HISTORY = "benchmarks.json"  # in the study: every benchmark that was finished, with its verdicts
 
@@ -150,6 +151,7 @@ def _foresee(study: Study, request: Request, keep_weights: bool) -> External | N
     """Refuse what can be refused, and say how wide the intervals will be, before hours of training; the external scans."""
     wish = request.wish
     external = _external(study, request)
+    warm_start.check(study, wish.init)
     for fold in wish.folds:
         audit_split(study, fold)
     cells = plan.cells(study, wish, request.compute)
@@ -200,7 +202,8 @@ def _write(
     found = summary.summarise(study, finished, yardsticks(study, wish.folds, request.compute))
     claimed = inflated(study, request) if request.extras.inflation else None
     with lock.hold(place, "The report"):
-        history = _record(study, request, found, mark)
+        verdicts = {TITLES[model]: sentence for model, sentence in found.verdicts.items()}
+        history = _record(study, request.command, len(found.cells), verdicts, mark)
         (place / "DONE").unlink(missing_ok=True)  # or a report cut short would count as done
         page = report.write_report(
             study, found, cells=finished, checks=checks, commands=[*commands(study, wish), request.command],
@@ -212,8 +215,8 @@ def _write(
     return page, found
 
 
-def _record(study: Study, request: Request, found: "Summary", mark: str) -> list[dict[str, Any]]:
-    """All finished benchmarks of a study, this one among them where it is whole (DESIGN 5.8)."""
+def _record(study: Study, command: str, cells: int, verdicts: dict[str, str], mark: str) -> list[dict[str, Any]]:
+    """All finished benchmarks and plans of a study, this one among them where it is whole, by its `mark` (DESIGN 5.8)."""
     place = study.path / HISTORY
     try:
         known: list[dict[str, Any]] = list(files.read_json(place)["benchmarks"]) if place.exists() else []
@@ -221,8 +224,7 @@ def _record(study: Study, request: Request, found: "Summary", mark: str) -> list
     except (KeyError, TypeError) as error:
         raise BusError(f"{place} does not hold what this version wrote ({error!r}). Move it away and run the same command again.") from error
     if mark and mark not in keys:
-        verdicts = {TITLES[model]: sentence for model, sentence in found.verdicts.items()}
-        known.append({"command": request.command, "cells": len(found.cells), "cells_sha256": mark, "verdicts": verdicts})
+        known.append({"command": command, "cells": cells, "cells_sha256": mark, "verdicts": verdicts})
         files.write_json(place, {"benchmarks": known})
     return known
 
@@ -234,9 +236,9 @@ def _tell(found: "Summary", page: Path) -> None:
 
 
 def _per_image_wish(wish: plan.Wish) -> plan.Wish:
-    """Two models, two arms, one seed: enough to show what a split per image would have claimed."""
-    arms = (Arm("original"), Arm("cyclegan"))
-    return plan.Wish((0,), arms, ("simplecnn", "resnet18"), 1, wish.preset, "none", wish.gan_seed, recipe=wish.recipe)
+    """Two models, of those that were asked for, two arms, one seed: enough to show what a split per image would have claimed."""
+    arms, models = (Arm("original"), Arm("cyclegan")), tuple(name for name in INFLATED if name in wish.models)
+    return plan.Wish((0,), arms, models, 1, wish.preset, "none", wish.gan_seed, recipe=wish.recipe)
 
 
 def inflate(study: Study, request: Request, *, jobs: int, judge: Judge) -> list[str]:
@@ -281,15 +283,19 @@ def run_plan(
 
     Of `wish` count the folds, the seeds, and the preset of translators that are missing.
     """
-    chosen = ablation.read(source)
+    chosen, checks = ablation.read(source), []
+    wishes = [one.wish(wish.folds, wish.seeds, wish.preset) for one in chosen.runs]
     lock.sweep(study.path)
     for fold in wish.folds:
-        audit_split(study, fold)
-    plan_sets(study, preview(study), chosen, wish.folds, wish.seeds, compute)  # refuses before hours of training
-    for one in chosen.runs:
-        asked = one.wish(wish.folds, wish.seeds, wish.preset)
-        prepare(study, asked, compute, judge)
-        _check(study, Request(asked, Extras(), compute, command), None)
+        checks += audit_split(study, fold)
+    for one in wishes:
+        warm_start.check(study, one.init)
+        one.synthetic(study)
+    plan_sets(study, preview(study), chosen, wish.folds, wish.seeds, compute)  # what can be refused is refused before hours of training
+    console.print(expectation(study, wish))
+    for one in wishes:
+        prepare(study, one, compute, judge)
+        checks += _check(study, Request(one, Extras(), compute, command), None)
     sets, failures = plan_sets(study, per_image(study), chosen, wish.folds, wish.seeds, compute), []
     for name, (place, pairs) in sets.items():
         cells = distinct(pairs)
@@ -299,8 +305,14 @@ def run_plan(
         failures += run.run(place, cells, jobs=jobs, threads=1, keep_weights=False)
     from . import extras as tables
     from .report import write_plan
+    from .yardstick import yardsticks
 
-    page = write_plan(study, Path(source).stem, tables.plan_table(chosen, sets), command)
+    table = tables.plan_table(chosen, sets, study, yardsticks(study, wish.folds, compute))
+    page = write_plan(study, Path(source).stem, table, command, list(dict.fromkeys(checks)))
+    with lock.hold(study.path / HISTORY, "The list of benchmarks"):
+        names = [str(cell.path.relative_to(study.path)) for place, pairs in sets.values() for cell in distinct(pairs)]
+        verdicts = {chosen.title: f"{len(chosen.runs)} recipes looked at ({page.name})."}
+        _record(study, command, len(names), verdicts, "" if failures else files.sha256_json({"cells": names}))
     results.print(f"Plan: {page}")
     if failures:
         raise BusError(f"{len(failures)} cells failed (see above); {page} leaves them out. Run the same command again to train them.")

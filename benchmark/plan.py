@@ -175,6 +175,8 @@ def _added(study: Study, wish: Wish, arm: Arm, fold: int) -> dict[str, int]:
     """Class → scans that an arm adds. A class is no source of itself, so it is passed over in its own source's arm."""
     if arm.kind not in ADDING:
         return {}
+    if wish.raised(study) == (arm.source,):
+        raise UsageError(f"The arm {arm} adds nothing: {arm.source} is the class that is raised. Name one of the others as its source.")
     wanted = {label: needed(study, fold, label, arm.dose) for label in wish.raised(study) if label != arm.source}
     return {label: number for label, number in wanted.items() if number}
 

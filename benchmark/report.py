@@ -61,9 +61,9 @@ def write_report(
     return folder / "index.html"
 
 
-def write_plan(study: Study, name: str, content: dict[str, Any], command: str) -> Path:
+def write_plan(study: Study, name: str, content: dict[str, Any], command: str, checks: Sequence[Check]) -> Path:
     """Write the page and the Markdown of a plan's runs beside the report; returns the page's path."""
-    everything = {**content, "study": study, "command": command, "banners": study.settings.banners}
+    everything = {**content, "study": study, "command": command, "banners": study.settings.banners, "checks": checks}
     folder = study.path / "report"
     write_text(folder / f"plan-{name}.md", render_markdown("plan.md.j2", everything))
     write_text(folder / f"plan-{name}.html", render_page("plan.html.j2", everything))

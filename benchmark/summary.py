@@ -262,14 +262,15 @@ def corrected(contrasts: Sequence[Contrast]) -> list[Contrast]:
     return [replace(c, interval=replace(c.interval, p_holm=next(ready[c.name, c.metric]))) for c in contrasts]
 
 
-def caution(table: Sequence[Group], model: str) -> str:
-    """What to add to a model's verdict when collapsed cells stand behind it."""
+def caution(table: Sequence[Group], model: str, gain: stats.Interval | None) -> str:
+    """What to add to a model's verdict when collapsed cells, or a single training a place, stand behind it."""
     needed = claim([row.arm for row in table])
     behind = [row for row in table if row.model == model and row.arm in needed]
     fallen, cells = sum(row.collapsed for row in behind), sum(row.cells for row in behind)
-    if not fallen:
-        return ""
-    return f" Read with care: {fallen} of the {cells} cells behind this gave 90 % of the answers to one class."
+    words = f" Read with care: {fallen} of the {cells} cells behind this gave 90 % of the answers to one class." * bool(fallen)
+    if gain and stats.shown(gain) and max(row.seeds for row in behind) == 1:
+        words += " One training per place stands behind it; repeat it with --seeds 3 before you rely on it."
+    return words
 
 
 def cell_row(answers: Answers, classes: Sequence[str], target: int) -> dict[str, Any]:
@@ -373,7 +374,7 @@ def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = 
         contrasts=contrasts,
         verdicts={
             model: stats.verdict(primary.get((GAIN, model)), primary.get((TRANSLATOR, model)))
-            + f".{caution(table, model)}"
+            + f".{caution(table, model, primary.get((GAIN, model)))}"
             for model in models
         },
         cells=rows,

@@ -34,15 +34,19 @@ def untrained(study: Study, cells: Sequence[Cell]) -> list[Cell]:
     return [cell for place, cell in wanted.items() if not place.exists()]
 
 
+def check(study: Study, init: str) -> None:
+    """UsageError where a classifier of this study cannot first be trained on phantoms, as `init` asks."""
+    if init == "phantom" and study.classes != list(PHANTOM_CLASSES):
+        raise UsageError(
+            f"--init phantom: phantoms are {', '.join(PHANTOM_CLASSES)}, the study's classes {', '.join(study.classes)}. Use --init none."
+        )
+
+
 def make_missing(study: Study, cells: Sequence[Cell], jobs: int) -> None:
     """Train what is missing of the first weights of `cells`, `jobs` at once; nothing for other first weights."""
     todo = untrained(study, cells)
     if not todo:
         return
-    if study.classes != list(PHANTOM_CLASSES):
-        raise UsageError(
-            f"--init phantom: phantoms are {', '.join(PHANTOM_CLASSES)}, the study's classes {', '.join(study.classes)}. Use --init none."
-        )
     _phantoms(study)
     text = f"{len(todo)} classifiers on {PHANTOMS} phantoms, {jobs} at once"
     try:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from bus import cli
-from bus.benchmark import pipeline, plan, report, run, stats, summary
+from bus.benchmark import pipeline, plan, processes, report, stats, summary
 from bus.gan import score, workflow
 
 assert all((pipeline, report, stats, summary, score, workflow)), "imported before the first fork"
@@ -319,7 +319,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for the studies, which is kept")
     given = parser.parse_args()
-    run.get_context = lambda method: get_context("fork")  # type: ignore[attr-defined]
+    processes.get_context = lambda method: get_context("fork")  # type: ignore[attr-defined]
     plan.STEPS["demo"] = (8, 4)  # optimiser steps; the point here is not what is learnt
     if given.keep:
         given.keep.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Where numbers are computed: what the processor is asked, and how memory is taken."""
+"""Where numbers are computed: what the processor is asked, and works beside each other."""
 
 from functools import partial
 from threading import Barrier, Event, current_thread
@@ -6,6 +6,27 @@ from threading import Barrier, Event, current_thread
 import pytest
 import torch
 from bus import compute
+
+
+@pytest.mark.parametrize(
+    ("has", "fast"), [({"avx2"}, False), ({"avx2", "avx512_f", "avx512_bf16"}, True), ({"amx_bf16"}, True), (set(), False)]
+)
+def test_bfloat16_is_chosen_where_the_processor_has_instructions_for_it(
+    monkeypatch: pytest.MonkeyPatch, has: set[str], fast: bool
+) -> None:
+    monkeypatch.setattr(compute, "instructions", lambda: has)
+    assert compute.fast_bfloat16("cpu") == fast
+    assert compute.resolve("cpu").precision == ("bfloat16" if fast else "float32")
+    assert compute.resolve("cpu", "float32").precision == "float32"  # the option overrides
+    assert not compute.fast_bfloat16("mps")
+
+
+def test_an_older_torch_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": True, "cores": 2, "amx_bf16": False}, raising=False)
+    assert compute.instructions() == {"avx2", "avx512_bf16"}
+    monkeypatch.setattr(compute, "hasattr", lambda *_: False, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    assert "avx512_bf16" in compute.instructions()
 
 
 def test_works_beside_each_other_share_the_threads_and_keep_their_order() -> None:

@@ -123,13 +123,18 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
     page = pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
     text = page.read_text()
     assert page.name == "plan-mine.html" and "55.35" in text and "<b>" not in text
-    assert text.count("<tr><th scope=\"row\">") == 3
+    assert text.count("<tr><th scope=\"row\">") == 3 + 1 + 3, "runs, yardstick, audit"
+    assert "All runs: validation = True" in text and "no group is in both" in text
     assert "split per image" in text and "folds by group" in text
     sub = per_image(study)
     assert len(list((study.path / "fold-0/cells").rglob("DONE"))) == len(list((sub.path / "fold-0/cells").rglob("DONE"))) == 2
     config = json.loads(next((study.path / "fold-0/cells/weighted").rglob("config.json")).read_text())
     assert config["recipe"]["schedule"] == "plateau"
-    assert "| first |" in page.with_suffix(".md").read_text()
+    assert "| first |" in page.with_suffix(".md").read_text() and "| watched − first | weighted − original |" not in text, "schedules differ"
+    history = json.loads((study.path / pipeline.HISTORY).read_text())["benchmarks"]
+    assert [(one["command"], one["cells"]) for one in history] == [("bus benchmark --plan mine.toml", 4)]
+    pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+    assert len(json.loads((study.path / pipeline.HISTORY).read_text())["benchmarks"]) == 1, "looked at once"
 
 
 @pytest.fixture
@@ -142,8 +147,8 @@ def translated(study, monkeypatch):
 
 
 ADDING = (
-    "[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 16\n[[runs]]\nname = 'as it is'\n[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\n"
-    "synthetic = 'first'\n[[runs]]\nname = 'again'\narm = 'oversampled'\n"
+    "[all]\nmodel = 'simplecnn'\nepochs = 30\nbatch = 16\n[[runs]]\nname = 'as it is'\n[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\n"
+    "synthetic = 'first'\n[[runs]]\nname = 'again'\narm = 'oversampled@0.5'\nsynthetic = 'first'\n"
 )
 
 
@@ -154,16 +159,47 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     chosen = ablation.read(str(path))
     (first, half, again), wanted = (cell for _, cell in ablation.cells(translated, chosen, [0], 1, CPU)), plan.needed(translated, 0, "malignant")
     assert first.is_done and half.is_done and again.is_done
-    assert (first.added, half.added, again.added) == ({}, {"malignant": round(wanted / 2)}, {"malignant": wanted})
+    assert (first.added, half.added, again.added) == ({}, {"malignant": round(wanted / 2)}, {"malignant": round(wanted / 2)})
     assert half.synthetic and half.recipe.synthetic == "first" and not first.synthetic
     sub = per_image(translated)
     assert [folder.name for folder in (sub.path / "fold-0/cells").iterdir()] == ["original"]
     text, plain = page.read_text(), page.with_suffix(".md").read_text()
-    assert "<td>cyclegan@0.5</td>" in text and "leak audit passed" in text and "| again | SimpleCNN | oversampled |" in plain
+    assert "<td>cyclegan@0.5</td>" in text and "folds by group alone" in text and "| again | SimpleCNN | oversampled@0.5 |" in plain
     own = len(translated.train(0))
     assert f"{own} / 0 / {len(translated.test(0))}; {own + half.added['malignant']} / 0" in plain
     again_line = next(line for line in plain.splitlines() if line.startswith("| again"))
     assert again_line.count(" – |") == 3, "no reported accuracy, and nothing on the split per image"
+    assert "| synthetic = first |" in again_line and "(1 of" not in plain
+    (row,) = (line for line in plain.splitlines() if line.startswith("| half − again |"))
+    blocks = [summary.pool("simplecnn", [summary.read_answers(cell, translated.classes) for cell in pair], 1) for pair in ((half, again),)]
+    (block,) = blocks
+    gain = 100 * (block.mean("cyclegan@0.5", "macro_f1") - block.mean("oversampled@0.5", "macro_f1"))[0]
+    assert gain and f"| cyclegan@0.5 − oversampled@0.5 | {gain:+.1f} (".replace("-", "−") in row.replace("†", "")
+    assert [line.split(" | ")[0] for line in plain.splitlines() if " − " in line[:20]] == ["| half − as it is", "| half − again", "| again − as it is"]
+    assert "| yardstick |" in plain and "- every source is a training scan" in plain
+
+
+def test_what_all_runs_say_of_added_scans_counts_where_scans_are_added(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(ADDING.replace("batch = 16\n", "batch = 16\nsynthetic = 'weighted'\n", 1))
+    first, half, again = ablation.read(str(path)).runs
+    assert "synthetic" not in first.changes and half.changes["synthetic"] == again.changes["synthetic"] == "first"
+    path.write_text(ADDING.replace("name = 'as it is'", "name = 'as it is'\nsynthetic = 'first'"))
+    with pytest.raises(UsageError, match="run 1: synthetic does nothing: the arm original adds no scans"):
+        ablation.read(str(path))
+
+
+def test_a_plan_that_cannot_be_run_is_refused_before_a_translator_is_trained(study, tmp_path, monkeypatch):
+    path = tmp_path / "mine.toml"
+    monkeypatch.setattr(pipeline, "train_gan", lambda *_, **__: pytest.fail("it trained"))
+    for arm, words in (("cyclegan:cyst", "no cyst scans"), ("cyclegan:malignant", "adds nothing: malignant is the class that is raised")):
+        path.write_text(f"[all]\nmodel = 'simplecnn'\nepochs = 1\n[[runs]]\nname = 'a'\narm = 'cyclegan'\n[[runs]]\nname = 'b'\narm = '{arm}'\n")
+        with pytest.raises(UsageError, match=words):
+            pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+    path.write_text("[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\narm = 'cyclegan'\ninit = 'phantom'\n")
+    monkeypatch.setattr(study, "classes", ["benign", "malignant"])
+    with pytest.raises(UsageError, match="--init phantom: phantoms are"):
+        pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
 
 
 def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatch):
@@ -249,7 +285,6 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
     assert "Not a result." in text and "gain per image" in text
     assert "What a split per image would have claimed" in page.with_name("report.md").read_text()
     sub = per_image(study)
-    cells = plan.cells(sub, replace(wish, models=("simplecnn", "resnet18")), CPU)
-    claimed = summary.summarise(sub, cells)
+    claimed = summary.summarise(sub, plan.cells(sub, wish, CPU))
     assert f"{100 * claimed.table[0].metrics['accuracy']:.1f}" in text
-    assert not any(cell["model"] == "resnet18" for cell in map(dict, summary.summarise(study, plan.cells(study, wish, CPU)).cells))
+    assert not (sub.path / "fold-0/cells/original/resnet18").exists(), "nobody asked for it"

@@ -109,6 +109,16 @@ def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
     assert [row["pair"] for row in table["contrasts"]] == ["cyclegan − original"] * 2
 
 
+@pytest.mark.parametrize(("shares", "words"), [((0.1, 0.8, 0.1), "answers malignant"), ((0.8, 0.1, 0.1), "answers another kind of lesion"), (None, "")])
+def test_a_model_that_collapses_on_scans_from_elsewhere_is_flagged(study, elsewhere, shares, words):
+    found = external.read(str(elsewhere), study)
+    (cell,) = cells_of(study, "original")
+    chances = np.random.default_rng(0).dirichlet([1, 1, 1], len(found.rows)) if shares is None else np.tile(shares, (len(found.rows), 1))
+    external.write(found, cell.path, study.classes, chances)
+    (row,) = extras.external_test(found, study, [cell])["rows"]
+    assert row["flag"].startswith(f"collapsed in 1 of 1: {words}") if words else not row["flag"]
+
+
 def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
     found = external.read(str(elsewhere), study)
     cells = [replace(cell, seed=seed) for cell in cells_of(study, "original", "relabelled") for seed in (0, 1)][:3]

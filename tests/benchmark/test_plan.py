@@ -68,6 +68,15 @@ def test_equal_pixels_on_both_sides_are_refused(study):
         audit(study, 0, ORIGINAL)
 
 
+def test_a_test_scans_square_that_trains_is_refused(study):
+    """What trains are the squares in pixels.npy, which may have been changed when the table was not."""
+    pixels = np.lib.format.open_memmap(study.path / "pixels.npy", mode="r+")
+    pixels[study.train(0)[3]] = pixels[study.test(0)[0]]
+    pixels.flush()
+    with pytest.raises(BusError, match="no square that trains is that of a test scan"):
+        audit_split(study, 0)
+
+
 def test_a_generator_of_another_fold_is_refused(study):
     shutil.rmtree(study.gan_path(0, "malignant", 0))
     shutil.copytree(study.gan_path(1, "malignant", 0), study.gan_path(0, "malignant", 0))
@@ -333,7 +342,7 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
     warm_start.make_missing(study, cells[:1], 1)  # nothing to do
     study.classes = ["a", "b", "c"]
     with pytest.raises(UsageError, match="phantoms are benign, malignant, normal"):
-        warm_start.make_missing(study, cells[3:], 1)
+        warm_start.check(study, "phantom")
 
 
 def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
@@ -382,7 +391,7 @@ def test_first_weights_that_saw_test_scans_are_refused(study, monkeypatch):
     started = replace(wish, init=str(given))
     with pytest.raises(BusError, match=r"first weights of given\.safetensors are of no cell with other test scans"):
         audit(study, 0, started)
-    assert audit(study, 1, started)[2].count == 1
+    assert audit(study, 1, started)[3].count == 1
     cell = plan.cells(study, started, CPU)[0]
     assert cell.recipe.init == f"weights {files.sha256_file(given)}" and "first" not in cell.config
     run.run_cell(study.path, cell, 1, keep_weights=False)

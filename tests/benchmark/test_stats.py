@@ -1,5 +1,7 @@
 """The bootstrap against an explicit resampling loop, its calibration on simulated studies, and second opinions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -16,12 +18,13 @@ TARGET = 1
 
 
 def null_study(
-    rng: np.random.Generator, groups: int, folds: int, seeds: int, better: float = 0.0
+    rng: np.random.Generator, groups: int, folds: int, seeds: int, better: float = 0.0, shift: float = 0.0, by_scan: bool = False
 ) -> tuple[stats.Sample, Floats]:
     """A study like BUSI: groups of 1–4 scans, 3 classes, answers correlated within groups; arms×seeds×N×C scores.
 
     Scans and groups are easy or hard for every model alike; each training adds noise of its own. `better` sharpens
-    the second arm; at 0 the arms differ by that noise only.
+    the second arm; at 0 the arms differ by that noise only. `shift`: each training leans towards or away from each class
+    as a whole. `by_scan`: the sample is told that every scan is a group of its own.
     """
     sizes = rng.choice([1, 2, 3, 4], p=[0.74, 0.19, 0.05, 0.02], size=groups)
     group = np.repeat(np.arange(groups), sizes)
@@ -32,11 +35,12 @@ def null_study(
     )
     own = 0.7 * rng.normal(size=(2, seeds, groups, 3))[:, :, group] + 0.4 * rng.normal(size=(2, seeds, len(group), 3))
     own[1] += better * np.eye(3)[labels]
+    if shift:
+        own += shift * rng.normal(size=(2, seeds, folds, 3))[:, :, fold]
     scores = np.exp(shared + own)
     order = np.argsort(fold, kind="stable")
-    sample = stats.sample(
-        labels[order], [str(g) for g in group[order]], fold[order], TARGET, seed=int(rng.integers(2**31))
-    )
+    names = [str(unit) for unit in (np.arange(len(group)) if by_scan else group[order])]
+    sample = stats.sample(labels[order], names, fold[order], TARGET, seed=int(rng.integers(2**31)))
     return sample, (scores / scores.sum(axis=-1, keepdims=True))[:, :, order]
 
 
@@ -49,25 +53,35 @@ def gain_of(sample: stats.Sample, probabilities: Floats) -> stats.Interval:
     return interval
 
 
-def coverage(studies: int, groups: int, folds: int, seeds: int) -> float:
+def coverage(studies: int, groups: int, folds: int, seeds: int, **what: Any) -> float:
     """Share of null studies whose interval holds 0."""
-    found = [gain_of(*null_study(np.random.default_rng([7, i]), groups, folds, seeds)) for i in range(studies)]
+    found = [gain_of(*null_study(np.random.default_rng([7, i]), groups, folds, seeds, **what)) for i in range(studies)]
     return float(np.mean([one.low <= 0 <= one.high for one in found]))
 
 
-DESIGNS = [(113, 1, 1), (113, 1, 2), (567, 5, 1), (567, 5, 2)]
+def test_two_thousand_null_studies_are_covered_and_scans_for_groups_would_not_do() -> None:
+    """One fold of BUSI's size: intervals over groups hold 0 as often as they promise, those over scans less often."""
+    assert 0.925 <= coverage(2000, 113, 1, 1) <= 0.975
+    assert coverage(2000, 113, 1, 1, by_scan=True) < 0.925
 
 
-@pytest.mark.parametrize(("groups", "folds", "seeds"), [(113, 1, 1), (240, 5, 2)])
-def test_null_studies_are_covered(groups: int, folds: int, seeds: int) -> None:
+def test_null_studies_of_several_folds_and_seeds_are_covered() -> None:
     low, high = scipy.stats.binom.interval(0.999, 300, 0.95)
-    assert low <= 300 * coverage(300, groups, folds, seeds) <= high
+    assert low <= 300 * coverage(300, 240, 5, 2) <= high
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("groups", "folds", "seeds"), DESIGNS)
-def test_two_thousand_null_studies_are_covered(groups: int, folds: int, seeds: int) -> None:
+@pytest.mark.parametrize(("groups", "folds", "seeds"), [(113, 1, 2), (567, 5, 1), (567, 5, 2)])
+def test_two_thousand_null_studies_of_other_designs_are_covered(groups: int, folds: int, seeds: int) -> None:
     assert 0.925 <= coverage(2000, groups, folds, seeds) <= 0.975
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shift", "least", "most"), [(0.2, 0.90, 0.955), (0.4, 0.85, 0.91)])
+def test_trainings_that_lean_as_a_whole_are_beyond_what_the_interval_holds(shift: float, least: float, most: float) -> None:
+    """What docs/statistics.md says that one training a place cannot tell."""
+    for groups, folds in ((113, 1), (567, 5)):
+        assert least <= coverage(600, groups, folds, 1, shift=shift) <= most
 
 
 def test_detectable_difference_is_found_four_times_in_five() -> None:
