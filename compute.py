@@ -41,13 +41,17 @@ class Compute:
         """Do independent works at the same time, each with its share of the threads; returns what they return.
 
         In turn with a single thread, and on a graphics card, which does one after another anyway. Gradient and autocast
-        contexts are a thread's own: works open theirs.
+        contexts are a thread's own: works open theirs. Measured with two threads only; an odd one goes to the first work.
         """
         if self.device != "cpu" or self.threads < len(works):
             return [work() for work in works]
-        pools = [_pool(place, (self.threads + place) // len(works)) for place in range(len(works))]
+        pools = [_pool(place, (self.threads + len(works) - 1 - place) // len(works)) for place in range(len(works))]
         waiting = [pool.submit(work) for pool, work in zip(pools, works, strict=True)]
-        wait(waiting)
+        try:
+            wait(waiting)
+        except BaseException:  # a second Ctrl-C: no work goes on behind whoever catches it
+            wait(waiting)
+            raise
         return [done.result() for done in waiting]
 
     def start(self) -> None:
@@ -57,13 +61,20 @@ class Compute:
 
 @cache
 def _pool(place: int, threads: int) -> ThreadPoolExecutor:
-    """A thread in which torch has so many threads; OpenMP keeps a team for each, so it lives as long as the process."""
+    """A thread in which torch has so many threads; OpenMP keeps a team for each, so it lives as long as the process.
+
+    Threads that are born later begin with that number too, until they set their own.
+    """
 
     def start() -> None:
         torch.get_num_threads()  # the first question in a new thread sets it to what some other thread set last
         torch.set_num_threads(threads)
 
     return ThreadPoolExecutor(1, f"beside-{place}", start)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # its threads stay with the parent
 
 
 def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:

@@ -39,7 +39,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and SIGTERM into a flag, so that a loop can end its step and save first; a second Ctrl-C is immediate."""
+    """Turn Ctrl-C and SIGTERM into a flag, so that a loop can end its step and save first; a second Ctrl-C saves nothing."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:

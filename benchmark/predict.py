@@ -131,7 +131,7 @@ def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat:
     """Read and answer scans; those that cannot be read are named with the reason, the others answered."""
     study, fold = trained.study, trained.config["fold"]
     model, sha256 = trained.config["model"], trained.done.get("weights")
-    network = answering.load(trained.path / WEIGHTS, model, len(study.classes), sha256)
+    network = answering.load(trained.path / WEIGHTS, model, len(study.classes), sha256, compute.device)
     parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
     parts |= {study.scans[row].sha256: "training" for row in study.train(fold)}
     read, unreadable = [], []

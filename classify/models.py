@@ -168,6 +168,8 @@ def place(network: nn.Module, model: str, device: str) -> nn.Module:
     network = network.to(device)
     if device == "cuda" or model == "simplecnn":
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device != "cpu":
+        return network
     stages = list(network.features if model in DEEP else network.children())  # type: ignore[arg-type]
     small = stages.index(network.layer3) if model == "resnet18" else _after_third_pool(stages)
     for stage in stages[:small]:

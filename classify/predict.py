@@ -28,8 +28,8 @@ class Answer:
     heat: Pixels | None  # g×g uint8, Grad-CAM of the answered class
 
 
-def load(path: Path, model: str, classes: int, sha256: str | None) -> nn.Module:
-    """A classifier in evaluation mode from a safetensors file; BusError if it holds anything else than its weights.
+def load(path: Path, model: str, classes: int, sha256: str | None, device: str) -> nn.Module:
+    """A classifier in evaluation mode, on `device`, from a safetensors file; BusError if it holds anything else than its weights.
 
     `sha256` is what the file's hash was when it was written, where that is known. Nothing in the file is executed.
     """
@@ -50,12 +50,11 @@ def load(path: Path, model: str, classes: int, sha256: str | None) -> nn.Module:
         ) from error
     if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
         raise BusError(f"{path} holds weights that are no numbers (infinite or NaN). {remedy}")
-    return place(network, model, "cpu").eval()
+    return place(network, model, device).eval()
 
 
 def answer(network: nn.Module, squares: Sequence[Pixels], compute: Compute, *, heat: bool) -> Iterator[Answer]:
     """Answer squares (S×S uint8) in their order, some at a time, in the arithmetic of the benchmark's test."""
-    network.to(compute.device)
     for start in range(0, len(squares), EVALUATION_BATCH):
         pixels = np.stack(squares[start : start + EVALUATION_BATCH])
         probabilities = predict(network, pixels, compute)

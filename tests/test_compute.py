@@ -1,5 +1,7 @@
 """Where numbers are computed: what the processor is asked, and works beside each other."""
 
+import os
+import signal
 from functools import partial
 from threading import Barrier, Event, current_thread
 
@@ -37,13 +39,42 @@ def test_works_beside_each_other_share_the_threads_and_keep_their_order() -> Non
         return name, torch.get_num_threads()
 
     asked = compute.Compute("cpu", "float32", 3)
-    assert asked.beside(partial(work, "first"), partial(work, "second")) == [("first", 1), ("second", 2)]
+    assert asked.beside(partial(work, "first"), partial(work, "second")) == [("first", 2), ("second", 1)]
     assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("asked", [compute.Compute("cpu", "float32", 1), compute.Compute("cuda", "float32", 8)])
 def test_works_are_done_in_turn_where_nothing_is_gained(asked: compute.Compute) -> None:
     assert asked.beside(current_thread, current_thread) == [current_thread()] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    asked = compute.Compute("cpu", "float32", 2)
+    asked.beside(list, list)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # ends it where it waits for threads that stayed with the parent
+        asked.beside(list, list)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_an_interrupt_waits_for_what_is_under_way() -> None:
+    ended = Event()
+
+    def interrupt() -> None:
+        signal.raise_signal(signal.SIGINT)  # the main thread, which waits, takes it
+        ended.wait(0.5)
+        ended.set()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            compute.Compute("cpu", "float32", 2).beside(interrupt, list)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.is_set()
 
 
 def test_an_error_beside_another_work_arrives_after_both_have_ended() -> None:

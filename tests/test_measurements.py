@@ -33,6 +33,14 @@ def test_rows_of_the_table_are_measured_written_and_kept(tmp_path: Path) -> None
     assert (tmp_path / "speed.svg").read_text().count("<svg") == 1
 
 
+@pytest.mark.slow
+def test_every_row_is_measured(tmp_path: Path) -> None:
+    measure("run.py", tmp_path, "all")
+    found = json.loads((tmp_path / "speed.json").read_text())["rows"]
+    assert len(found) == 12 and all(row["ours"] > 0 for row in found.values())
+    measure("growth.py", tmp_path, "cells")
+
+
 def test_a_step_counts_the_same_operations_with_one_thread_and_two(tmp_path: Path) -> None:
     counted = []
     for threads in ("1", "2"):

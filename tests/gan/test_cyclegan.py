@@ -198,17 +198,31 @@ def test_each_discriminator_sees_its_own_side(study, swapped):
     assert ((found["adversarial"], found["discriminators"]) == close) is not swapped
 
 
-def test_both_cycles_at_once_give_the_same_weights_as_one_after_another(study):
-    """Bit for bit, with every switch on: one thread in turn, and two threads side by side."""
-    alone, beside = (CycleGAN(config_of(study, "projected", **ALL_ON), Compute("cpu", "float32", threads)) for threads in (1, 2))
-    torch.set_num_threads(1)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_both_cycles_at_once_give_the_same_weights_as_one_after_another(study, precision):
+    """Bit for bit, with every switch on, whatever number of threads the caller has: in turn, and two threads side by side."""
+    chosen = config_of(study, "projected", **ALL_ON)
+    alone, beside = (CycleGAN(replace(chosen, precision=precision), Compute("cpu", precision, threads)) for threads in (1, 2))
+    before = torch.get_num_threads()
     for step in range(4):
         batch = [torch.from_numpy(np.random.default_rng((step, side)).uniform(-1, 1, (2, 1, 32, 32))).float() for side in range(2)]
-        found = [model.step(*batch, np.random.default_rng(step)) for model in (alone, beside)]
+        found = []
+        for model in (alone, beside):
+            torch.set_num_threads(model.compute.threads)
+            found.append(model.step(*batch, np.random.default_rng(step)))
         assert found[0] == found[1]
-    for name, network in alone.networks.items():
-        for first, second in zip(network.parameters(), beside.networks[name].parameters(), strict=True):
-            assert torch.equal(first, second), name
+    torch.set_num_threads(before)
+    first, second = leaves(alone.state()), leaves(beside.state())
+    assert len(first) == len(second) > 100
+    assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
+
+
+def leaves(state):
+    """Every tensor of a nested state, in order."""
+    if isinstance(state, torch.Tensor):
+        return [state]
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
+    return [tensor for part in parts for tensor in leaves(part)]
 
 
 def test_the_buffer_swaps_fresh_scans_for_earlier_ones(study):

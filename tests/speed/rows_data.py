@@ -17,7 +17,7 @@ BATCH = 32
 
 def first_batch(bench: Bench) -> Row:
     """780 scans of BUSI's size, from their folder to the first batch: a new study, the same study again, and PIL."""
-    count, repeats = bench.size(780, 20), bench.size(2, 1)
+    count, repeats = bench.size(780, 20), bench.size(3, 1)
     folder, place = class_folders(bench, count), bench.folder / "first-batch"
 
     def warm() -> None:
@@ -47,9 +47,9 @@ def phantoms(bench: Bench) -> Row:
     scans = [cohort.scans.to_grey(cohort.scans.read_scan(listing, scan)) for scan in listing.scans]
     descriptors = np.stack([groups.describe(grey) for grey in scans])
     with threads(bench.compute.threads):
-        found = bench.time(lambda: groups.near_duplicates(descriptors))
+        (found,) = bench.interleave(bench.size(3, 1), lambda: groups.near_duplicates(descriptors))
     return Row(
-        "duplicates", f"near-duplicates among {count:,} scans, described", found, threads=bench.compute.threads,
+        "duplicates", f"near-duplicates among {count:,} scans, described", found, repeats=bench.size(3, 1), threads=bench.compute.threads,
         parts={"phantoms a second (with masks, written)": count / seconds},
     )  # fmt: skip
 
@@ -61,10 +61,10 @@ def distances(bench: Bench) -> Row:
     first, second = (rng.integers(0, top, (count, 64, 64), np.uint8) for top in (200, 256))
     with threads(bench.compute.threads):
         found = bench.interleave(
-            bench.size(2, 1), lambda: compare(first, second, lite0()), lambda: plain.distances(first, second)
+            bench.size(3, 1), lambda: compare(first, second, lite0()), lambda: plain.distances(first, second)
         )
     return Row(
         "distances", f"FD and KID of {count} against {count} scans (EfficientNet-Lite0)", *found,
-        "torch-fidelity with the package's network", bench.size(2, 1), bench.compute.threads, "float32",
+        "torch-fidelity with the package's network", bench.size(3, 1), bench.compute.threads, "float32",
         note="ours computes density and coverage too",
     )  # fmt: skip

@@ -74,7 +74,7 @@ def keep(path: Path, row: Row, where: Json) -> None:
     files.write_json(path, {"rows": {name: known[name] for name in [*ROWS, *known] if name in known}})
 
 
-HEADER = ("work", "ours", "the other", "ratio", "share of the limit", "threads, precision", "parts and remarks")
+HEADER = ("work", "ours", "the other", "ratio", "share of the limit", "threads, precision", "repeats", "parts and remarks")
 
 
 def cells(row: Json) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def cells(row: Json) -> tuple[str, ...]:
     return (
         row["work"], duration(row["ours"]), other,
         f"{row['ratio']:.2f} ×{aim(row['aim'])}" if row["ratio"] else "–",
-        f"{100 * row['limit']:.0f} %{aim(row['aim_limit'], 100)}" if row["limit"] else "–", f"{row['threads']} {row['precision']}".strip(),
+        f"{100 * row['limit']:.0f} %{aim(row['aim_limit'], 100)}" if row["limit"] else "–", f"{row['threads']} {row['precision']}".strip(), str(row["repeats"]),
         "; ".join(text for text in remarks if text),
     )  # fmt: skip
 
