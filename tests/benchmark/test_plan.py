@@ -21,7 +21,7 @@ from bus.compute import Compute
 from bus.data.pictures import synthetic_png
 from bus.data.study import Study
 from bus.errors import BusError, UsageError
-from bus.gan import features, synth, train
+from bus.gan import features, rejection, synth, train
 from bus.gan.config import configure
 from bus.gan.distances import against_reference
 from bus.gan.reader import real_features
@@ -402,9 +402,13 @@ def test_first_weights_that_saw_test_scans_are_refused(study, monkeypatch):
         run._first(study, cell)
 
 
-def test_translators_of_an_arm_are_alike_on_all_folds(study):
+def test_translators_of_an_arm_are_alike_on_all_folds(study, monkeypatch):
     both = replace(CYCLEGAN, folds=(0, 1))
     assert [check.count for check in audit_translators(study, both)] == [2]
+    with monkeypatch.context() as filtered:
+        filtered.setattr(rejection, "filtered", lambda folder: 0.5 if "fold-1" in str(folder) else None)
+        with pytest.raises(BusError, match=r"confidence: None in fold 0, 0\.5 in fold 1"):
+            audit_translators(study, both)
     path = study.gan_path(1, "malignant", 0) / "config.json"
     files.write_json(path, {**files.read_json(path), "cycle": 3.0})
     with pytest.raises(BusError, match=r"same options on all folds \(cycle: 10.0 in fold 0, 3.0 in fold 1\)"):
