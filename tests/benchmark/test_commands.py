@@ -9,6 +9,7 @@ from bus.benchmark.per_image import per_image
 from bus.data import phantom
 from bus.data.pictures import synthetic_png
 from bus.data.study import Study
+from bus.errors import BusError
 
 TINY = ["--preset", "demo", "--method", "published", "--set", "channels=4", "--set", "blocks=1", "--pairs", "4"]
 LITE0 = ["--extractor", "efficientnet-lite0"]
@@ -83,6 +84,19 @@ def test_leaks_and_the_width_to_expect_come_before_a_translator_is_trained(study
     assert code == 1 and "no group is in both" in text
     code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, "--preset", "demo", "--models", "simplecnn", "--dry-run")
     assert code == 0 and "expect intervals of about ±" in text
+
+
+@pytest.mark.parametrize("what", ["benchmark", "plan"])
+def test_the_width_to_expect_is_said_before_the_work_begins(study, tmp_path, run_bus, monkeypatch, what):
+    def begin(*_):
+        raise BusError("the work begins")
+
+    monkeypatch.setattr(pipeline, "prepare", begin)
+    path = tmp_path / "mine.toml"
+    path.write_text("[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\narm = 'cyclegan'\n")
+    options = ["--plan", path] if what == "plan" else ["--preset", "demo", "--models", "simplecnn"]
+    code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, *options)
+    assert code == 1 and 0 < text.find("expect intervals of about ±") < text.find("the work begins")
 
 
 @pytest.mark.usefixtures("in_process")

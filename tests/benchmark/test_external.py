@@ -1,6 +1,7 @@
 """The external test: which scans count, how answers are scaled, and that every cell gives them."""
 
 import shutil
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -43,6 +44,14 @@ def test_scans_without_a_lesion_are_left_out_and_counted(study, elsewhere):
     assert len(found.rows) + found.left_out["normal"] == 30 and normal
     assert found.pixels.shape == (len(found.rows), 32, 32)
     assert external.read(str(elsewhere), study).rows == found.rows, "the same again"
+
+
+def test_real_scans_of_other_hospitals_are_read_by_patient(study, datasets):
+    """Their classes and patients alone: what classifiers make of them is looked at in the final study only."""
+    found = external.read(str(datasets / "breast-lesions-usg"), study)
+    assert Counter(row["label"] for row in found.rows) == {"benign": 154, "malignant": 98} and found.left_out == {"normal": 4}
+    assert len({row["group"] for row in found.rows}) == 252 and found.groups == "given with the data"
+    assert found.pixels.shape == (252, 32, 32) and found.pixels.std(axis=(1, 2)).min() > 1
 
 
 def test_the_studys_own_scans_are_refused(tmp_path):
