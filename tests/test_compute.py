@@ -3,7 +3,7 @@
 import os
 import signal
 from functools import partial
-from threading import Barrier, Event, current_thread
+from threading import Barrier, Event, current_thread, main_thread
 
 import pytest
 import torch
@@ -60,11 +60,12 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to threads")
 def test_an_interrupt_waits_for_what_is_under_way() -> None:
     ended = Event()
 
     def interrupt() -> None:
-        signal.raise_signal(signal.SIGINT)  # the main thread, which waits, takes it
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)  # while it waits
         ended.wait(0.5)
         ended.set()
 
