@@ -36,11 +36,10 @@ class Run:
 
     def like(self, other: "Run") -> bool:
         """Whether two runs differ in their arms alone, so that the difference of their results is the arms' doing."""
-        both, rules = self.adds and other.adds, [{name: value for name, value in run.changes.items() if name.startswith("synthetic")}
-                                                 for run in (self, other)]  # fmt: skip
-        rest = [{name: value for name, value in run.changes.items() if not name.startswith("synthetic")} for run in (self, other)]
+        both = self.adds and other.adds  # else the rules for added scans have no counterpart
+        names = [name for name in {**self.changes, **other.changes} if both or not name.startswith("synthetic")]
         same = (self.model, self.epochs, self.init) == (other.model, other.epochs, other.init)
-        return same and rest[0] == rest[1] and (not both or rules[0] == rules[1]) and self.arm != other.arm
+        return same and self.arm != other.arm and all(self.changes.get(name) == other.changes.get(name) for name in names)
 
     @property
     def adds(self) -> bool:

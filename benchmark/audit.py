@@ -45,13 +45,14 @@ def audit_split(study: Study, fold: int) -> list[Check]:
     train, test = study.train(fold), study.test(fold)
     shared = {study.groups[row] for row in train} & {study.groups[row] for row in test}
     same = {study.scans[row].sha256 for row in train} & {study.scans[row].sha256 for row in test}
-    shown = {study.pixels[row].tobytes() for row in test}
-    twins = [study.scans[row].file for row in train if study.pixels[row].tobytes() in shown]
-    mend = "Make a new study: this one's cohort.csv was changed."
+    pixels, mend = study.pixels, "Make a new study: this one's {} was changed."
+    shown = {pixels[row].tobytes() for row in test}
+    twins = [study.scans[row].file for row in train if pixels[row].tobytes() in shown]
+    table = mend.format("cohort.csv")
     return _refuse(fold, [
-        Check("no group is in both the training and the test part", len(train) + len(test), not shared, ", ".join(sorted(shared)[:3]), mend),
-        Check("no test scan has the pixels of a training scan", len(test), not same, ", ".join(sorted(same)[:3]), mend),
-        Check("no square that trains is that of a test scan", len(train), not twins, ", ".join(twins[:3]), mend.replace("cohort.csv", "pixels.npy")),
+        Check("no group is in both the training and the test part", len(train) + len(test), not shared, ", ".join(sorted(shared)[:3]), table),
+        Check("no test scan has the pixels of a training scan", len(test), not same, ", ".join(sorted(same)[:3]), table),
+        Check("no square that trains is that of a test scan", len(train), not twins, ", ".join(twins[:3]), mend.format("pixels.npy")),
     ])  # fmt: skip
 
 
@@ -120,7 +121,7 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequenc
     config = files.read_json(gan / "config.json")
     training = {(study.scans[row].sha256, study.scans[row].label, study.scans[row].group) for row in train}
     pixels = synth.load(folder, rows, study.settings.size)  # every file against the hash in its manifest
-    shown = {study.pixels[row].tobytes() for row in test}
+    shown = {square.tobytes() for square in study.pixels[test]}
 
     def check(name: str, bad: list[synth.Synthetic]) -> Check:
         return Check(name.replace("every synthetic", f"every synthetic {label}"), len(rows), not bad, bad[0].file if bad else "")

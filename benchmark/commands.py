@@ -90,13 +90,13 @@ def benchmark(
 
     _check_together(given(ctx), ablation)
     compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
-    choose_arms(arms)  # their source classes are checked when the study is open
+    kinds = choose_arms(arms)  # their source classes are checked when the study is open
     chosen = names(models, KNOWN, "--models")
     check_init(chosen, init)
     shares = doses(dose)
     if inflation and 1 not in shares:
         raise UsageError(f"--inflation compares the full dose, which --dose {dose} leaves out. Add 1 to it, or leave --inflation out.")
-    if inflation and not ({"simplecnn", "resnet18"} & set(chosen) and {Arm("original"), Arm("cyclegan")} <= set(choose_arms(arms))):
+    if inflation and not (set(pipeline.INFLATED) & set(chosen) and {Arm("original"), Arm("cyclegan")} <= set(kinds)):
         raise UsageError("--inflation compares original and cyclegan of SimpleCNN and ResNet18: name both arms and one of these models, or leave it out.")
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")

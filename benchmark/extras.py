@@ -110,15 +110,15 @@ def plan_table(
 
     Beside them the yardstick of the folds by group, and the paired difference of runs that differ in their arms alone.
     """
-    own = {id(run): [cell for place, pairs in sets.values() if place is study for one, cell in pairs if one is run] for run in plan.runs}
+    own = {run.name: [cell for place, pairs in sets.values() if place is study for one, cell in pairs if one is run] for run in plan.runs}
     shared, further = _further(plan.runs)
     rows = []
     for run in plan.runs:
         cells = {name: [cell for one, cell in pairs if one is run] for name, (_, pairs) in sets.items()}
         groups = {name: _group(place, cells[name]) for name, (place, _) in sets.items()}
         rows.append({
-            "run": run, "model": title(run.model), "arm": str(run.arm), "recipe": next(iter(own[id(run)])).recipe, "groups": groups,
-            "further": further[id(run)], "cells": {name: len(found) for name, found in cells.items()},
+            "run": run, "model": title(run.model), "arm": str(run.arm), "recipe": next(iter(own[run.name])).recipe, "groups": groups,
+            "further": further[run.name], "cells": {name: len(found) for name, found in cells.items()},
         })  # fmt: skip
     measure = pool(NAME, [read_answers(place, study.classes) for place in yardsticks], study.classes.index(study.target))
     some = next(iter(own.values()))
@@ -130,11 +130,11 @@ def plan_table(
     }  # fmt: skip
 
 
-def _further(runs: Sequence[Run]) -> tuple[str, dict[int, str]]:
+def _further(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
     """What the table's columns leave unsaid of the runs: what all have in common, and for each the rest."""
     told = ("optimiser", "learning_rate", "batch", "schedule")
     said = {
-        id(run): {name: value for name, value in run.changes.items() if name not in told}
+        run.name: {name: value for name, value in run.changes.items() if name not in told}
         | ({"init": run.init} if run.init != "none" else {}) | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
         for run in runs
     }  # fmt: skip
@@ -144,12 +144,12 @@ def _further(runs: Sequence[Run]) -> tuple[str, dict[int, str]]:
     return ", ".join(f"{name} = {value}" for name, value in common.items()), text
 
 
-def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[int, Sequence[Cell]]) -> list[dict[str, Any]]:
+def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]]) -> list[dict[str, Any]]:
     """Runs that add scans or weigh classes, less those that are like them but for the arm: macro-F1 on the same folds and seeds."""
     target, found = study.classes.index(study.target), []
     for one, other in ((one, other) for one in runs for other in runs if one.like(other)):
         against = [Arm("original")] + [Arm("oversampled", dose=one.arm.dose)] * (one.arm.kind in TRANSLATED)
-        both = [cell for run in (one, other) for cell in cells[id(run)]]
+        both = [cell for run in (one, other) for cell in cells[run.name]]
         if other.arm not in against or not all(cell.is_done for cell in both):
             continue
         block = pool(one.model, [read_answers(cell, study.classes) for cell in both], target)

@@ -293,9 +293,10 @@ def run_plan(
         one.synthetic(study)
     plan_sets(study, preview(study), chosen, wish.folds, wish.seeds, compute)  # what can be refused is refused before hours of training
     console.print(expectation(study, wish))
-    for one in wishes:
-        prepare(study, one, compute, judge)
-        checks += _check(study, Request(one, Extras(), compute, command), None)
+    for line, one in zip(chosen.runs, wishes, strict=True):
+        if line.adds or one.first:  # the others are told by the audit of the split
+            prepare(study, one, compute, judge)
+            checks += _check(study, Request(one, Extras(), compute, command), None)
     sets, failures = plan_sets(study, per_image(study), chosen, wish.folds, wish.seeds, compute), []
     for name, (place, pairs) in sets.items():
         cells = distinct(pairs)
@@ -308,8 +309,8 @@ def run_plan(
     from .yardstick import yardsticks
 
     table = tables.plan_table(chosen, sets, study, yardsticks(study, wish.folds, compute))
-    page = write_plan(study, Path(source).stem, table, command, list(dict.fromkeys(checks)))
-    with lock.hold(study.path / HISTORY, "The list of benchmarks"):
+    with lock.hold(study.path / "report", "The report"):
+        page = write_plan(study, Path(source).stem, table, command, list(dict.fromkeys(checks)))
         names = [str(cell.path.relative_to(study.path)) for place, pairs in sets.values() for cell in distinct(pairs)]
         verdicts = {chosen.title: f"{len(chosen.runs)} recipes looked at ({page.name})."}
         _record(study, command, len(names), verdicts, "" if failures else files.sha256_json({"cells": names}))

@@ -72,11 +72,11 @@ class CycleGAN:
                 group["lr"] = self.config.learning_rate * rate(self.step_number, self.config.steps)
         real = {"target": target, "source": source}
         cycles = self._train_generators(real, rng)
-        losses = [cycle.losses for cycle in cycles.values()] + self._train_discriminators(real, cycles, rng)
+        parts = [cycle.losses for cycle in cycles.values()] + self._train_discriminators(real, cycles, rng)
         self.step_number += 1
         self._average()
         values: dict[str, float] = {}
-        for name, value in (item for found in losses for item in found.items()):
+        for name, value in (item for part in parts for item in part.items()):
             values[name] = values.get(name, 0.0) + float(value)
         return values
 
