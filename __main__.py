@@ -1,5 +1,5 @@
 """`python -m bus` is the `bus` command."""
 
-from .cli import main
+from .cli.app import main
 
 main()

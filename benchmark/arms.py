@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import UsageError, did_you_mean
+from ..core.errors import UsageError, did_you_mean
 
 ARMS = {
     "original": "the training part as it is",

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import files
+from ..core import files
+from ..core.errors import BusError
 from ..data.study import Study
-from ..errors import BusError
-from ..gan import reader, rejection, synth
+from ..gan import filter as rejection
+from ..gan import reader, synth
 from ..gan.config import read_config
-from . import unverified
-from .plan import WEIGHTS, Wish, needed, used
+from . import foreign as unverified
+from .cells import WEIGHTS, Wish, needed, used
 
 ARITHMETIC = ("fold", "training_pixels", "precision", "threads", "device")  # in which the translators of two folds may differ
 

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import files
-from ..console import console
-from ..data import lock
+from ..core import files, lock
+from ..core.console import console
+from ..core.errors import BusError
 from ..data.study import Study
-from ..errors import BusError
 from ..gan import reader, synth
 from .arms import ADDING, Arm
 

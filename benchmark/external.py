@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import files
 from ..classify import metrics
+from ..core import files
+from ..core.errors import BusError, UsageError
 from ..data import cohort
 from ..data.store import Pixels, Squares, load_pixels
 from ..data.study import Study
-from ..errors import BusError, UsageError
-from .plan import Cell
+from .cells import Cell
 
 COLUMNS = ("file", "sha256", "label", "group")
 LEFT_OUT = "normal"  # a scan without a lesion is no part of the question "which kind of lesion is it"

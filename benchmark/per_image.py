@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import asdict, replace
 
-from .. import files
+from ..core import files
 from ..data.cohort import Scan
 from ..data.study import COLUMNS, Settings, Study
 

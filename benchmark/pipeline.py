@@ -6,16 +6,17 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import files
 from ..classify.models import TITLES
-from ..compute import Compute
-from ..console import console, results
-from ..data import lock
+from ..core import files, lock
+from ..core.compute import Compute
+from ..core.console import console, results
+from ..core.errors import BusError
 from ..data.study import Study
-from ..errors import BusError
 from ..gan import datasheet, synth, train
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
-from . import ablation, confidence, plan, run, warm_start
+from . import cells as plan
+from . import confidence, run, warm_start
+from . import plan as ablation
 from .arms import Arm
 from .audit import Check, audit, audit_split, audit_translators
 from .external import External, answered
@@ -23,7 +24,7 @@ from .external import read as read_external
 from .per_image import per_image, preview
 
 if TYPE_CHECKING:
-    from .summary import Summary
+    from .results.summary import Summary
 
 Sets = dict[str, tuple[Study, list[tuple[ablation.Run, plan.Cell]]]]  # kind of split → study, runs with their cells
 INFLATED = ("simplecnn", "resnet18")  # the models of --inflation
@@ -180,7 +181,7 @@ def _finished(cells: Sequence[plan.Cell], external: External | None) -> list[pla
 
 def expectation(study: Study, wish: plan.Wish) -> str:
     """How wide the intervals of a benchmark will be, in a sentence."""
-    from . import stats  # late: statistics take a second to import
+    from .results import statistics as stats  # late: statistics take a second to import
 
     groups = len({study.groups[row] for row in study.used()})
     half = stats.expected_half_width(len(wish.folds), wish.seeds, groups=groups, k=study.settings.k)
@@ -192,8 +193,10 @@ def _write(
     mark: str,
 ) -> tuple[Path, "Summary"]:  # fmt: skip
     """Write the report; `mark` says for which cells it is whole, "" that some are missing."""
-    from . import extras as tables  # late: statistics and figures take a second to import
-    from . import held_out, report, summary
+    from . import test_reference as held_out
+    from .report import study_report as report
+    from .report import tables  # late: statistics and figures take a second to import
+    from .results import summary
     from .yardstick import yardsticks
 
     wish, place = request.wish, study.path / "report"
@@ -257,7 +260,7 @@ def inflate(study: Study, request: Request, *, jobs: int, judge: Judge) -> list[
 
 def inflated(study: Study, request: Request) -> "Summary | None":
     """What the split per image would have claimed, from its finished cells."""
-    from .summary import summarise
+    from .results.summary import summarise
 
     sub = per_image(study)
     finished = [cell for cell in plan.cells(sub, _per_image_wish(request.wish), request.compute) if cell.is_done]
@@ -304,8 +307,8 @@ def run_plan(
         console.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train.")
         warm_start.make_missing(place, todo, jobs)
         failures += run.run(place, cells, jobs=jobs, threads=1, keep_weights=False)
-    from . import extras as tables
-    from .report import write_plan
+    from .report import tables
+    from .report.study_report import write_plan
     from .yardstick import yardsticks
 
     table = tables.plan_table(chosen, sets, study, yardsticks(study, wish.folds, compute))

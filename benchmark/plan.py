@@ -1,264 +1,132 @@
-"""Which cells a benchmark has, and everything that decides what each of them learns."""
+"""Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own, such as the seed project's ablation studies."""
 
-import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from itertools import cycle, islice
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from .. import files
-from ..classify.models import DEEP, INITS, MODELS
-from ..classify.recipe import Recipe
-from ..compute import Compute
+from ..classify.models import KNOWN, check_init
+from ..classify.recipe import SWITCHES, check_changes, unknown
+from ..core.compute import Compute
+from ..core.errors import BusError, UsageError
 from ..data.study import Study
-from ..errors import BusError, UsageError, did_you_mean
-from ..gan import synth
-from . import confidence, unverified
-from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
+from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
+from .cells import Cell, Wish
+from .cells import cells as cells_of
 
-HEAT = "heat.npy"  # where the classifier looked on each test scan, for its answer: N×g×g uint8, rows of predictions.csv
-WEIGHTS = "classifier.safetensors"
-FILES = {"predictions": "predictions.csv", "heat": HEAT, "weights": WEIGHTS}  # key in DONE, which holds their hashes
-PHANTOMS, PHANTOM_SEED = 780, 1_000  # of --init phantom; a study made from phantoms has those of seed 0
-PHANTOM_CLASSES = ("benign", "malignant", "normal")
-PHANTOM_INIT = f"phantom: {PHANTOMS} of seed {PHANTOM_SEED}, for as many steps"
-STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
-    "demo": (60, 15),
-    "quick": (600, 250),
-    "standard": (1_500, 600),
-    "paper": (1_500, 600),
-}
-PRESET_RECIPES: dict[str, dict[str, Any]] = {"demo": {"batch": 16, "recalibration": 4}}  # fields of Recipe; minutes, not quality
+RUN_KEYS = {"name": str, "model": str, "arm": str, "epochs": int, "accuracy": float, "init": str, "gan_seed": int}
+SHIPPED = ("ablation-1", "ablation-2")
+PRESET = "plan"  # of its cells: a plan says itself how long they train
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One training of one classifier: its place in the plan, its folder and everything that decides its result."""
+class Run:
+    """One line of a plan: a training, and the accuracy that somebody else reports for it."""
 
-    fold: int
-    arm: str  # kind[:source][@dose]
+    name: str
     model: str
-    seed: int
-    recipe: Recipe
-    gan_seed: int  # of the translator whose scans are added; 0 where none are
-    added: dict[str, int]  # class → training scans beyond the original ones
-    precision: str
-    device: str
-    preset: str
-    training_pixels: str  # hash of the real training scans and their classes
-    synthetic: str  # hash of the synthetic scans used, "" where there are none
-    test_pixels: str
-    root: Path  # the study's folder for cells of this fold
-    folder: Path | None = None  # of another generator's scans; their content is in `synthetic`
-    first: Path | None = None  # file of the first weights; its content is in `recipe.init`
+    arm: Arm
+    epochs: int
+    accuracy: float | None  # %
+    init: str
+    gan_seed: int
+    changes: Mapping[str, Any]  # fields of Recipe
+
+    def like(self, other: "Run") -> bool:
+        """Whether two runs differ in their arms alone, so that the difference of their results is the arms' doing."""
+        both = self.adds and other.adds  # else the rules for added scans have no counterpart
+        names = [name for name in {**self.changes, **other.changes} if both or not name.startswith("synthetic")]
+        same = (self.model, self.epochs, self.init) == (other.model, other.epochs, other.init)
+        return same and self.arm != other.arm and all(self.changes.get(name) == other.changes.get(name) for name in names)
 
     @property
-    def config(self) -> dict[str, object]:
-        """What decides the result, as saved in config.json; paths are no part of it."""
-        found = asdict(self)
-        return {name: value for name, value in found.items() if name not in ("root", "folder", "first")}
+    def adds(self) -> bool:
+        """Whether its arm adds scans, which are those of a fold by group."""
+        return self.arm.kind in ADDING
 
-    @property
-    def path(self) -> Path:
-        """The cell's folder; its name ends in a short hash of the configuration."""
-        return self.root / parse(self.arm).folder / self.model / f"seed-{self.seed}-{files.sha256_json(self.config)[:8]}"
-
-    @property
-    def is_done(self) -> bool:
-        """Whether this very configuration was trained, its predictions lie there unchanged, and so does its heat if any."""
-        done = self.path / "DONE"
-        if not done.exists():
-            return False
-        found, predictions, heat = files.read_json(done), self.path / "predictions.csv", self.path / HEAT
-        return (
-            found.get("config") == files.sha256_json(self.config)
-            and predictions.exists()
-            and found.get("predictions") == files.sha256_file(predictions)
-            and (not heat.exists() or found.get("heat") == files.sha256_file(heat))
-        )
-
-    @property
-    def title(self) -> str:
-        """The cell in words."""
-        return f"fold {self.fold} · {self.arm} · {self.model} · seed {self.seed}"
-
-
-def needed(study: Study, fold: int, label: str, dose: float = 1.0) -> int:
-    """How many scans class `label` gets in the training part of `fold`: `dose` times what it lacks of the largest class."""
-    counts = Counter(study.scans[row].label for row in study.train(fold))
-    return round(dose * (max(counts.values()) - counts[label]))
-
-
-def picked(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[synth.Synthetic]:
-    """The first `number` synthetic scans of class `label` that were made from class `source` ("" for any)."""
-    found = _there(study, fold, label, gan_seed, source, number)
-    if len(found) < number:
-        mend = "Run bus synth with a larger --n." if found else "Leave this arm out, or train a translator --from this class too."
-        raise BusError(
-            f"Fold {fold} has {len(found)} synthetic {label} scans{f' made from {source}' * bool(source)}; {number} are needed. {mend}"
-        )
-    return found
-
-
-def used(study: Study, wish: "Wish", fold: int, label: str) -> list[synth.Synthetic]:
-    """All synthetic scans of class `label` that an arm of `wish` takes, in the order of their manifest."""
-    names: set[str] = set()
-    for arm in (arm for arm in wish.arms if arm.kind in TRANSLATED):
-        number = _added(study, wish, arm, fold).get(label, 0)
-        names |= {row.file for row in picked(study, fold, label, wish.gan_seed, arm.source, number)}
-    return [row for row in synth.read_manifest(study.synth_path(fold, label, wish.gan_seed)) if row.file in names]
-
-
-def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> int:
-    """How many synthetic scans of `label` hold `number` made from `source`; they come in a fixed order of sources."""
-    rows = study.rows_of(study.train(fold), [name for name in study.classes if name != label])
-    labels = [study.scans[row].label for row in rows]
-    if not source:
-        return number
-    if source not in labels:
-        raise UsageError(f"Fold {fold} has no {source} scans to make {label} scans from.")
-    order = [labels[place] for place in synth.ordered_sources(labels, gan_seed)]
-    return next(islice((place + 1 for place, name in enumerate(cycle(order)) if name == source), number - 1, None), 0)
+    def wish(self, folds: Sequence[int], seeds: int, preset: str = PRESET) -> Wish:
+        """What a benchmark of this one run would be asked for; `preset` is for a translator that is missing."""
+        return Wish(
+            tuple(folds), (self.arm,), (self.model,), seeds, preset, self.init, self.gan_seed, recipe=tuple(self.changes.items()),
+            epochs=self.epochs,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a user asks of a benchmark."""
+class Plan:
+    """A titled list of runs."""
 
-    folds: tuple[int, ...]
-    arms: tuple[Arm, ...] = tuple(map(Arm, DEFAULT_ARMS))
-    models: tuple[str, ...] = MODELS
-    seeds: int = 1
-    preset: str = "quick"
-    init: str = "none"
-    gan_seed: int = 0
-    balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
-    recipe: tuple[tuple[str, Any], ...] = ()  # changed fields of Recipe, for all arms and models alike
-    folder: Path | None = None  # another generator's scans of the target class, for the arm `unverified`
-    epochs: int = 0  # passes over the fold's own scans, where a plan says so; 0: the steps of the preset
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, from which `from_json` makes the same wish."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(replace(self, folder=None))))
-        return {**plain, "arms": [str(arm) for arm in self.arms], "folder": str(self.folder) if self.folder else None}
-
-    @classmethod
-    def from_json(cls, found: dict[str, Any]) -> "Wish":
-        """The wish that `to_json` wrote; KeyError or TypeError for anything else."""
-        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-        given |= {"arms": tuple(map(parse, found["arms"])), "recipe": tuple((name, value) for name, value in found["recipe"])}
-        return cls(**given | {"folder": Path(found["folder"]) if found["folder"] else None})
-
-    @property
-    def first(self) -> Path | None:
-        """The file of first weights that `init` names, if it names one."""
-        return None if self.init in INITS else Path(self.init)
-
-    def raised(self, study: Study) -> tuple[str, ...]:
-        """The classes that the arms raise."""
-        return self.balance or (study.target,)
-
-    def synthetic(self, study: Study) -> dict[tuple[int, str], int]:
-        """(fold, class) → how many synthetic scans of the study's own translators the arms need; empty if none."""
-        found: dict[tuple[int, str], int] = {}
-        for arm in (arm for arm in self.arms if arm.kind in TRANSLATED):
-            for fold in self.folds:
-                for label, wanted in _added(study, self, arm, fold).items():
-                    most = to_make(study, fold, label, self.gan_seed, arm.source, wanted)
-                    found[fold, label] = max(most, found.get((fold, label), 0))
-        return found
+    title: str
+    note: str  # a sentence below the table
+    runs: tuple[Run, ...]
 
 
-def _added(study: Study, wish: Wish, arm: Arm, fold: int) -> dict[str, int]:
-    """Class → scans that an arm adds. A class is no source of itself, so it is passed over in its own source's arm."""
-    if arm.kind not in ADDING:
-        return {}
-    if wish.raised(study) == (arm.source,):
-        raise UsageError(f"The arm {arm} adds nothing: {arm.source} is the class that is raised. Name one of the others as its source.")
-    wanted = {label: needed(study, fold, label, arm.dose) for label in wish.raised(study) if label != arm.source}
-    return {label: number for label, number in wanted.items() if number}
+def read(source: str) -> Plan:
+    """Read a plan by the name of a shipped one or from a TOML file; UsageError names an unknown key and the known one."""
+    try:
+        if source in SHIPPED:
+            text = (package_files(__package__) / "plans" / f"{source}.toml").read_text(encoding="utf-8")
+        else:
+            text = Path(source).read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except FileNotFoundError:
+        raise UsageError(f"--plan {source}: {unknown(source, SHIPPED)} A TOML file will do too, but there is none of this name.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"--plan {source} could not be read as TOML: {error}.") from error
+    _known(content, ("title", "note", "all", "runs"), f"--plan {source}")
+    common, runs = content.get("all", {}), content.get("runs", [])
+    if not isinstance(common, dict) or not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
+        raise UsageError(f"--plan {source}: expected one or more tables [[runs]], and at most one table [all].")
+    found = tuple(_run(common, run, f"--plan {source}, run {place}") for place, run in enumerate(runs, 1))
+    if len({run.name for run in found}) < len(found):
+        raise UsageError(f"--plan {source}: two runs have the same name.")
+    return Plan(str(content.get("title", source)), str(content.get("note", "")), found)
 
 
-def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
-    """All cells of a wish, arms of one place beside each other; synthetic scans must exist where an arm needs them."""
-    if wish.preset not in STEPS and not wish.epochs:
-        raise UsageError(f"--preset {wish.preset} is unknown; choose one of {', '.join(STEPS)}.{did_you_mean(wish.preset, STEPS)}")
-    if wish.seeds < 1:
-        raise UsageError(f"--seeds {wish.seeds}: expected 1 or more.")
-    return [cell for fold in wish.folds for cell in _cells(study, wish, compute, fold)]
+def _known(table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    for name in table:
+        if name not in names:
+            raise UsageError(f"{where}: {unknown(name, names)}")
 
 
-def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Cell]:
-    changes = {**PRESET_RECIPES.get(wish.preset, {}), **dict(wish.recipe)}
-    if wish.balance and not any(arm.kind in ADDING for arm in wish.arms):
-        raise UsageError(f"--balance does nothing here: none of {', '.join(map(str, wish.arms))} adds scans. Leave it out, or add an arm that does.")
-    if changes.get("synthetic", "mixed") != "mixed" and not any(arm.kind in ADDING for arm in wish.arms):
-        raise UsageError(f"synthetic = {changes['synthetic']} does nothing here: none of {', '.join(map(str, wish.arms))} adds scans.")
-    if wish.folder and wish.raised(study) != (study.target,):
-        raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
-    if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):
-        raise UsageError("validation = true goes with the arms original and weighted: translators see the whole training part.")
-    if changes.get("synthetic") == confidence.NAME and wish.folder:
-        raise UsageError("synthetic = confidence needs readers that did not see a scan's source; of --synthetic FOLDER nobody knows the sources.")
-    training = study.pixels_sha256(parts(study, fold, Recipe("", 0, **changes))[0])
-    test = study.pixels_sha256(study.test(fold))
-    added = {arm: _added(study, wish, arm, fold) for arm in wish.arms}
-    synthetic = {arm: _synthetic(study, wish, arm, fold, added[arm]) for arm in wish.arms}
-    init = f"weights {files.sha256_file(wish.first)}" if wish.first else {"phantom": PHANTOM_INIT}.get(wish.init, wish.init)
-    for model in wish.models:
-        steps = 0 if wish.epochs else STEPS[wish.preset][model in DEEP]
-        for seed in range(wish.seeds):
-            for arm in wish.arms:
-                recipe = recipe_for(study, fold, model, arm, steps, changes, init, epochs=wish.epochs)
-                translator = wish.gan_seed if arm.kind in TRANSLATED else 0  # or another one would train the other arms anew
-                yield Cell(
-                    fold, str(arm), model, seed, recipe, translator, added[arm], compute.precision, compute.device,
-                    wish.preset, training, synthetic[arm], test, study.cells_path(fold),
-                    wish.folder if arm.kind == "unverified" else None, wish.first,
-                )  # fmt: skip
+def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) -> Run:
+    """A run as its own table says, and where that says nothing as the table of all does."""
+    table = {**common, **own_table}
+    _known(table, (*RUN_KEYS, *SWITCHES), where)
+    own = {name: table[name] for name in RUN_KEYS if name in table}
+    for name, value in own.items():
+        kind: Any = (int, float) if RUN_KEYS[name] is float else RUN_KEYS[name]
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise UsageError(f"{where}: {name} = {value!r}: expected a value of the kind {RUN_KEYS[name].__name__}.")
+    missing = [name for name in ("name", "model", "epochs") if name not in own]
+    if missing:
+        raise UsageError(f"{where}: {', '.join(missing)} is missing.")
+    if own["model"] not in KNOWN:
+        raise UsageError(f"{where}: model: {unknown(own['model'], KNOWN)}")
+    arm = parse(own.get("arm", "original"))
+    if arm.kind not in CHOSEN:
+        raise UsageError(f"{where}: arm: {unknown(arm.kind, CHOSEN)}")
+    if (arm.source and arm.kind not in TRANSLATED) or not 0 < arm.dose <= 10 or (arm.dose != 1 and arm.kind not in ADDING):
+        raise UsageError(
+            f"{where}: arm = {own['arm']!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a source class, and for an arm that "
+            "adds scans perhaps a dose up to 10, such as cyclegan, cyclegan:normal or oversampled@0.5."
+        )
+    if own["epochs"] < 1:
+        raise UsageError(f"{where}: epochs = {own['epochs']}: expected 1 or more.")
+    idle = [name for name in table if name.startswith("synthetic") and arm.kind not in ADDING]
+    if said := [name for name in idle if name in own_table]:
+        raise UsageError(f"{where}: {', '.join(said)} does nothing: the arm {arm} adds no scans. Leave it out.")
+    changes = check_changes({name: value for name, value in table.items() if name in SWITCHES and name not in idle}, where)
+    check_init((own["model"],), own.get("init", "none"))
+    return Run(own["name"], own["model"], arm, own["epochs"], own.get("accuracy"), own.get("init", "none"), own.get("gan_seed", 0), changes)
 
 
-def recipe_for(
-    study: Study, fold: int, model: str, arm: Arm, steps: int, changes: Mapping[str, Any], init: str = "none", *, epochs: int = 0
-) -> Recipe:  # fmt: skip
-    """The recipe of one cell; `epochs` passes over the fold's own scans instead of `steps`."""
-    recipe = Recipe(model, steps, init=init, weighted=arm.kind == "weighted", **changes)
-    if recipe.schedule == "plateau" and not recipe.validation:
-        raise UsageError("schedule = plateau watches a validation part: set validation = true too.")
-    if recipe.schedule == "cosine" and not epochs:
-        return recipe
-    epoch = -(-len(parts(study, fold, recipe)[0]) // recipe.batch)
-    return replace(recipe, epoch=epoch, steps=epochs * epoch or steps)
-
-
-def parts(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], list[int]]:
-    """Rows that a recipe trains on and rows it may watch: with `validation` the next fold, which is cut by group too."""
-    rows = study.train(fold)
-    if not recipe.validation:
-        return rows, []
-    if study.settings.k < 3:
-        raise BusError("A validation part needs a study of at least 3 folds (--k): one to test, one to watch, one to train.")
-    watched = study.test((fold + 1) % study.settings.k)
-    return sorted(set(rows) - set(watched)), watched
-
-
-def _synthetic(study: Study, wish: Wish, arm: Arm, fold: int, added: dict[str, int]) -> str:
-    """Hash of the synthetic scans that an arm uses, with their sources and what readers said; "" where it uses none."""
-    if arm.kind == "unverified" and wish.folder:
-        return unverified.sha256(study, wish.folder, sum(added.values()))
-    lines = []
-    for label, number in added.items():
-        rows = _there(study, fold, label, wish.gan_seed, arm.source, number) if arm.kind in TRANSLATED else []
-        lines += [f"{row.sha256} {row.source_sha256}" for row in rows]
-        if dict(wish.recipe).get("synthetic") == confidence.NAME:
-            names = [row.file for row in rows] if arm.kind == "cyclegan" else []
-            lines.append(confidence.digest(confidence.path(study, arm, fold, label, wish.gan_seed), names))
-    return files.sha256_bytes("\n".join(lines).encode()) if arm.kind in TRANSLATED or lines else ""
-
-
-def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[synth.Synthetic]:
-    """What is already there of `picked`: a plan can be shown before its synthetic scans are made."""
-    rows = synth.read_manifest(study.synth_path(fold, label, gan_seed))
-    return [row for row in rows if source in ("", row.source_label)][:number]
+def cells(study: Study, plan: Plan, folds: Sequence[int], seeds: int, compute: Compute) -> Iterator[tuple[Run, Cell]]:
+    """Every run of a plan on every fold with every seed; runs that differ in name alone share a cell."""
+    if any(run.changes.get("validation") for run in plan.runs) and study.settings.k < 3:
+        raise BusError("This plan needs a study of at least 3 folds (--k): one to test, one to watch, one to train.")
+    for fold in folds:
+        for run in plan.runs:
+            yield from ((run, cell) for cell in cells_of(study, run.wish((fold,), seeds), compute))

@@ -13,15 +13,15 @@ from rich.text import Text
 from ..classify import predict as answering
 from ..classify.metrics import COLLAPSED
 from ..classify.models import TITLES
-from ..compute import Compute
+from ..core.compute import Compute
+from ..core.errors import BusError
+from ..core.files import read_csv, read_json, sha256_json
 from ..data.cohort import look
-from ..data.loose import Loose
 from ..data.scans import ScanFile
 from ..data.store import Box, Pixels
 from ..data.study import Study
-from ..errors import BusError
-from ..files import read_csv, read_json, sha256_json
-from .plan import WEIGHTS
+from ..data.unlabelled import Loose
+from .cells import WEIGHTS
 
 SCHEMA = "bus.predict/1"  # of the JSON; the number changes if a key changes its meaning or goes
 NOTICE = "Research use only: these answers come from an experiment and must not inform a diagnosis."

@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
-from .. import files
 from ..classify import explain, metrics
 from ..classify.models import DEEP, build, place, weight_bytes
 from ..classify.train import Examples, fit, predict, recalibrate
-from ..compute import Compute, is_out_of_memory
-from ..console import Interrupted, console, interruptible, progress, results
-from ..data import lock
+from ..core import files, lock, processes
+from ..core.compute import Compute, is_out_of_memory
+from ..core.console import Interrupted, console, interruptible, progress, results
+from ..core.errors import BusError
 from ..data.store import Pixels
 from ..data.study import Study
-from ..errors import BusError
 from ..gan import synth
-from . import confidence, processes, unverified, warm_start
+from . import confidence, warm_start
+from . import foreign as unverified
 from .arms import parse
+from .cells import FILES, HEAT, PHANTOM_INIT, WEIGHTS, Cell, parts, picked
 from .external import External, answered, hashes
 from .external import write as write_external
-from .plan import FILES, HEAT, PHANTOM_INIT, WEIGHTS, Cell, parts, picked
 
 REPORT_BYTES = 10 << 20
 START = 5.0  # s until a process has imported torch and opened the study (4–6 s of one core of an EPYC)

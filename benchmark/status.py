@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from ..core import files
 from ..data.study import Study
 from ..gan import synth, train
 from ..gan.config import read_config

@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save as safetensors_bytes
 
-from .. import files
 from ..classify.train import Examples, fit
-from ..compute import Compute
-from ..console import progress
+from ..core import files, processes
+from ..core.compute import Compute
+from ..core.console import progress
+from ..core.errors import BusError, UsageError
 from ..data import cohort
 from ..data.study import Study
-from ..errors import BusError, UsageError
-from . import processes
-from .plan import PHANTOM_CLASSES, PHANTOM_INIT, PHANTOM_SEED, PHANTOMS, Cell
+from .cells import PHANTOM_CLASSES, PHANTOM_INIT, PHANTOM_SEED, PHANTOMS, Cell
 
 FOLDER = "phantom-start"
 

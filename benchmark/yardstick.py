@@ -9,12 +9,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .. import files
 from ..classify import metrics
-from ..compute import Compute
+from ..core import files
+from ..core.compute import Compute
 from ..data.study import Study
-from ..gan.checks import READER_C
 from ..gan.reader import real_features
+from ..gan.scores.checks import READER_C
 from .run import write_answers
 
 NAME = "yardstick"

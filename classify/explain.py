@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..core.errors import BusError
 from ..data.store import Pixels
-from ..errors import BusError
 from .models import SimpleCNN
 
 Heat = NDArray[np.float32]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BusError
+from ..core.errors import BusError
 
 Labels = NDArray[np.integer]
 Floats = NDArray[np.floating]

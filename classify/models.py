@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import BusError, UsageError, did_you_mean
+from ..core.errors import BusError, UsageError, did_you_mean
 
 MODELS = ("simplecnn", "vgg19", "resnet18")
 KNOWN = (*MODELS, "vgg16")  # the last only in the seed project's ablation

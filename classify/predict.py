@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load as load_safetensors
 from torch import nn
 
-from ..compute import Compute
+from ..core.compute import Compute
+from ..core.errors import BusError
+from ..core.files import sha256_bytes
 from ..data.store import Pixels
-from ..errors import BusError
-from ..files import sha256_bytes
 from . import explain, metrics
 from .models import build, place
 from .train import EVALUATION_BATCH, predict

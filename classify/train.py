@@ -13,11 +13,10 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import update_bn
 
-from ..compute import Compute
+from ..core.compute import Compute
 from ..data.store import Pixels
 from .models import build, place
-from .recipe import GAMMA, PATIENCE, rate
-from .recipe import Recipe as Recipe
+from .recipe import GAMMA, PATIENCE, Recipe, rate
 from .recipe import optimiser as make_optimiser
 
 EVALUATION_BATCH = 64

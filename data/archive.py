@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from ..errors import BusError, UsageError
+from ..core.errors import BusError, UsageError
 
 MAX_FILES = 1_000_000
 MAX_BYTES = 1 << 29  # of one file, unpacked: 512 MB

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BusError
+from ..core.errors import BusError
 from . import cohort, groups, scans, shortcuts, splits
 from .cohort import Entry, look
 from .marks import PRECISION, RECALL, find_marks

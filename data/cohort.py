@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BusError, UsageError, did_you_mean
-from ..files import sha256_bytes
+from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.files import sha256_bytes
 from . import groups, kaggle, phantom, scans
 from .scans import Listing
 from .store import Box, Pixels, letterbox, letterbox_mask

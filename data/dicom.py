@@ -27,7 +27,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from ..errors import BusError
+from ..core.errors import BusError
 from .pictures import Pixels, check_size
 
 SUFFIXES = {".dcm", ".dicom", ".ima"}

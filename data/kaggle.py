@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from ..errors import BusError, UsageError
+from ..core.errors import BusError, UsageError
 from .archive import printable
 from .scans import list_scans
 

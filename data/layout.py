@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..errors import BusError
+from ..core.errors import BusError
 
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 NOT_CLASSES = {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from .. import __version__
-from ..errors import BusError
+from ..core.errors import BusError
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from ..errors import BusError, UsageError
+from ..core.errors import BusError, UsageError
 from . import dicom, pictures
 from .archive import Source, open_source
 from .layout import Layout, find_layout

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
-from .. import files
-from ..errors import BusError
+from ..core import files
+from ..core.errors import BusError
 from .cohort import Entry
 from .marks import Marks
 from .splits import assign_folds

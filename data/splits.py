@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import BusError, UsageError
-from ..files import sha256_bytes
+from ..core.errors import BusError, UsageError
+from ..core.files import sha256_bytes
 
 
 def assign_folds(

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BusError
-from ..files import writing
+from ..core.errors import BusError
+from ..core.files import writing
 
 Pixels = NDArray[np.uint8]
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BusError, UsageError, did_you_mean
-from ..files import read_csv, read_json, require_space, sha256_bytes, write_csv, write_json
-from . import cohort, lock, splits
+from ..core import lock
+from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.files import read_csv, read_json, require_space, sha256_bytes, write_csv, write_json
+from . import cohort, splits
 from .cohort import Scan
 from .store import Box, Pixels, Squares, load_pixels
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..errors import BusError
+from ..core.errors import BusError
 from .archive import printable, refusal
 
 COLUMNS = ("file", "label", "group", "patient", "mask", "fold")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
-from bus.data.phantom import BLOCK, simulate, specs
+from bus.data.phantom.simulation import BLOCK, simulate, specs
 
 REAL = {"benign": "benign (13)", "malignant": "malignant (7)", "normal": "normal (24)"}
 SEED = 3  # of the phantoms shown: the first three patients of each class, none picked

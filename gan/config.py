@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from .. import files
-from ..compute import Compute
-from ..data.phantom import PAIRED
+from ..core import files
+from ..core.compute import Compute
+from ..core.errors import BusError, UsageError, did_you_mean
+from ..data.phantom.simulation import PAIRED
 from ..data.study import Study
-from ..errors import BusError, UsageError, did_you_mean
 from .discriminators import DISCRIMINATORS
 from .imagenet import LITE1
 from .losses import LOSSES

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..compute import Compute
+from ..core.compute import Compute
 from . import losses
 from .config import GanConfig
 from .discriminators import Discriminator, Eyes, augment

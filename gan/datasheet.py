@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..core.files import write_text
 from ..data.study import DEFAULTS, Study
-from ..files import write_text
-from . import rejection
+from . import filter as rejection
 from .config import options, read_config
 from .synth import Synthetic
 

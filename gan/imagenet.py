@@ -9,7 +9,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import BusError, UsageError, did_you_mean
+from ..core.errors import BusError, UsageError, did_you_mean
 
 LITE0, LITE1, LITE2 = "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"
 EXTRACTORS = ("auto", "inception", LITE0, LITE2)  # of --extractor

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import files
+from ..core import files
+from ..core.errors import BusError
 from ..data.store import Pixels
 from ..data.study import Study, class_folder
-from ..errors import BusError
 
 if TYPE_CHECKING:
     from .synth import Synthetic
@@ -66,8 +66,8 @@ class CrossFitted:
 
     def __init__(self, study: Study, fold: int | None, target: str, device: str = "cpu") -> None:
         """Fit the readers; BusError where the training part has too few groups."""
-        from .checks import fit_readers  # late: torch-fidelity takes a while to import
-        from .distances import TooFewGroups
+        from .scores.checks import fit_readers  # late: torch-fidelity takes a while to import
+        from .scores.distances import TooFewGroups
 
         self.study, self.fold, self.target, self.device = study, fold, target, device
         self.rows = study.train(fold)
@@ -82,7 +82,7 @@ class CrossFitted:
 
         What is said of a scan depends on the scan, its source and the training part alone.
         """
-        from .features import features, lite0
+        from .scores.features import features, lite0
 
         place = {(self.study.scans[row].sha256, self.study.scans[row].label): at for at, row in enumerate(self.rows)}
         if foreign := [row.file for row in rows if (row.source_sha256, row.source_label) not in place]:
@@ -114,7 +114,7 @@ def _truth(study: Study, rows: Sequence[int], target: str) -> tuple[list[bool], 
 
 def trained_on(study: Study, fold: int | None, target: str) -> list[list[str]]:
     """The groups that each reader of a fold's training part is fitted to; they follow from the study alone."""
-    from .checks import reader_parts
+    from .scores.checks import reader_parts
 
     rows = study.train(fold)
     parts = reader_parts(*_truth(study, rows, target))
@@ -131,7 +131,7 @@ def originals_path(study: Study, fold: int | None, target: str) -> Path:
 
 def real_features(study: Study, device: str) -> NDArray[np.float32]:
     """EfficientNet-Lite0 features of all scans of the study (N×1280), computed once and kept; outside the cohort 0."""
-    from .features import features, lite0
+    from .scores.features import features, lite0
 
     place, used = study.path / "yardstick" / "features.npy", study.used()
     key: dict[str, Any] = {"pixels": study.pixels_sha256(used)}

@@ -9,17 +9,18 @@ import cv2
 import numpy as np
 import torch
 
-from .. import files
-from ..compute import Compute
-from ..console import Interrupted, interruptible, progress
+from ..core import files
+from ..core.compute import Compute
+from ..core.console import Interrupted, interruptible, progress
+from ..core.errors import BusError
 from ..data.pictures import synthetic_png
 from ..data.store import Pixels, restore_bars
 from ..data.study import Study
-from ..errors import BusError
-from . import rejection, train
+from . import filter as rejection
+from . import train
 from .config import read_config
+from .monitor import to_pixels, to_tensor
 from .networks import CompactGenerator, Generator
-from .watch import to_pixels, to_tensor
 
 BATCH = 32
 SAVE_SECONDS = 10  # between two manifests on the way, so that a killed process loses little

@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from .. import files
-from ..compute import Compute, is_out_of_memory
-from ..console import Interrupted, console, interruptible, progress
+from ..core import files
+from ..core.compute import Compute, is_out_of_memory
+from ..core.console import Interrupted, console, interruptible, progress
+from ..core.errors import BusError, UsageError
 from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
-from ..errors import BusError, UsageError
 from .config import GanConfig, lacks_phantoms, read_config
 from .cyclegan import SIDES, CycleGAN
+from .monitor import Board, Distance, Log, silent, to_tensor, write_sheet
 from .networks import CompactGenerator, Generator
-from .watch import Board, Distance, Log, silent, to_tensor, write_sheet
 
 REPORTS = 60  # lines of metrics.jsonl over a whole training
 CHECKPOINT_EVERY = 3  # reports

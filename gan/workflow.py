@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import files
-from ..compute import Compute, resolve
-from ..console import Interrupted, console, results
-from ..data import lock
+from ..core import files, lock
+from ..core.compute import Compute, resolve
+from ..core.console import Interrupted, console, results
+from ..core.errors import BusError, UsageError
 from ..data.pictures import SUFFIXES, decode_rgb
 from ..data.scans import MASK_NAME, to_grey
 from ..data.store import Pixels, letterbox
 from ..data.study import Study
-from ..errors import BusError, UsageError
-from . import datasheet, rejection, synth, train, watch
+from . import datasheet, synth, train
+from . import filter as rejection
+from . import monitor as watch
 from .config import GanConfig, configure, read_config
 from .imagenet import check_extractor
 
@@ -209,8 +210,8 @@ def _score(
     }
     if place.exists() and files.read_json(place).get("key") == key:
         return False
-    from . import score  # late: torch-fidelity takes seconds to import
-    from .features import choose_extractor
+    from .scores import score  # late: torch-fidelity takes seconds to import
+    from .scores.features import choose_extractor
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
     fold = rows[0].fold
@@ -254,8 +255,8 @@ def describe(study: Study, fold: int | None, target: str, gan_seed: int) -> dict
 
 def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute: Compute) -> dict[str, Any]:
     """The distances between the pictures of two folders (`first` generated, `second` real)."""
-    from . import score
-    from .features import choose_extractor
+    from .scores import score
+    from .scores.features import choose_extractor
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
     return score.compare(pictures(first, size), pictures(second, size), extractor)

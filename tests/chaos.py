@@ -28,9 +28,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bus import cli
-from bus.benchmark import pipeline, plan, processes, report, stats, summary
-from bus.gan import score, workflow
+from bus.benchmark import cells as plan
+from bus.benchmark import pipeline
+from bus.benchmark.report import study_report as report
+from bus.benchmark.results import statistics as stats
+from bus.benchmark.results import summary
+from bus.cli import app as cli
+from bus.core import processes
+from bus.gan import workflow
+from bus.gan.scores import score
 
 assert all((pipeline, report, stats, summary, score, workflow)), "imported before the first fork"
 

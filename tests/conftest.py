@@ -34,7 +34,7 @@ def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run_bus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     """Run a command in this process; returns its exit code and all that it printed, on one line."""
-    from bus.cli import main
+    from bus.cli.app import main
 
     def run(*arguments: object) -> tuple[int, str]:
         code = 0
@@ -51,7 +51,7 @@ def run_bus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells of preset demo train for 4 steps, as those of `finished_study` did."""
-    from bus.benchmark import plan
+    from bus.benchmark import cells as plan
 
     monkeypatch.setitem(plan.STEPS, "demo", (4, 2))
 
@@ -59,8 +59,8 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def finished_study(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny study after the three commands, with weights kept; read only, copy it to change it."""
-    from bus.benchmark import plan
-    from bus.cli import main
+    from bus.benchmark import cells as plan
+    from bus.cli.app import main
 
     path = tmp_path_factory.mktemp("finished") / "study"
     shutil.copytree(tiny_study, path)

@@ -14,8 +14,8 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["bus", "pydicom", "PIL", "zipfile"]):
+    from bus.core.errors import BusError
     from bus.data import dicom, pictures, scans, table
-    from bus.errors import BusError
 from PIL import Image
 
 GREY = Image.fromarray(np.arange(24 * 32, dtype=np.uint8).reshape(24, 32))

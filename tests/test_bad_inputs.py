@@ -21,14 +21,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bus import files
-from bus.benchmark import gallery, plan, status, summary
+from bus.benchmark import cells as plan
+from bus.benchmark import status
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
+from bus.benchmark.report import gallery
+from bus.benchmark.results import summary
 from bus.classify.models import build
-from bus.compute import Compute
+from bus.core import files
+from bus.core.compute import Compute
+from bus.core.errors import BusError
 from bus.data.study import Study, class_folder, open_or_create
-from bus.errors import BusError
 from bus.gan import synth, train
 from bus.gan.config import read_config
 from hypothesis import given

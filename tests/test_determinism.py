@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bus.data.phantom import write_cohort
+from bus.data.phantom.simulation import write_cohort
 
 spec = spec_from_file_location("chaos", Path(__file__).with_name("chaos.py"))
 assert spec is not None and spec.loader is not None

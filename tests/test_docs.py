@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bus.benchmark import ablation
-from bus.cli import app
+from bus.benchmark import plan as ablation
+from bus.cli.app import app
 from typer.main import get_command
 
 ROOT = Path(__file__).parents[1]

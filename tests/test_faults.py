@@ -64,8 +64,8 @@ def mount(disk: Path, *options: str) -> None:
 
 def command(text: str, disk: Path, data: Path) -> dict[str, Any]:
     """Run a command in this process; its exit code, what it said, what it changed and left over."""
-    from bus.cli import main
-    from bus.console import console, results
+    from bus.cli.app import main
+    from bus.core.console import console, results
 
     before, said, code = contents(disk), io.StringIO(), 0
     console.file = results.file = sys.stderr = said
@@ -130,7 +130,7 @@ def no_memory(study: Path, data: Path, place: Path) -> Iterator[tuple[str, dict[
 
 def inside(study: Path, data: Path, place: Path) -> None:
     """What runs under `unshare -m`: every fault, the outcomes as JSON."""
-    from bus.benchmark import plan
+    from bus.benchmark import cells as plan
 
     plan.STEPS["demo"] = (4, 2)
     outcomes = [pair for part in (full_disks, read_only_disk, no_memory) for pair in part(study, data, place)]
@@ -140,7 +140,7 @@ def inside(study: Path, data: Path, place: Path) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small folder of class folders."""
-    from bus.data.phantom import write_cohort
+    from bus.data.phantom.simulation import write_cohort
 
     path = tmp_path_factory.mktemp("data") / "data"
     write_cohort(path, 24, seed=3, size=64)
@@ -233,11 +233,12 @@ def at_step(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int
 def test_a_study_that_vanishes_is_not_made_anew(
     finished_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bus.benchmark import plan, run
+    from bus.benchmark import cells as plan
+    from bus.benchmark import run
     from bus.benchmark.arms import Arm
-    from bus.compute import Compute
+    from bus.core.compute import Compute
+    from bus.core.errors import BusError
     from bus.data.study import Study
-    from bus.errors import BusError
     from bus.gan import synth, train
 
     study = tmp_path / "study"
@@ -261,8 +262,8 @@ def test_a_study_that_vanishes_is_not_made_anew(
 
 
 def test_an_unwritable_cache_costs_fid_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bus.errors import BusError
-    from bus.gan.features import choose_extractor
+    from bus.core.errors import BusError
+    from bus.gan.scores.features import choose_extractor
 
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file" / "cache"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bus import files
+from bus.core import files
 
 GAN, MADE, CELL = "fold-0/gan/malignant/seed-0", "fold-0/synth/seed-0/malignant", "fold-0/cells/original/simplecnn/seed-0-*"
 TRAIN, SYNTH, STATUS = ("gan", "train"), ("synth", "--n", "31", "--extractor", "efficientnet-lite0"), ("status",)
@@ -133,7 +133,7 @@ def test_nothing_in_the_data_or_an_option_runs(
 @pytest.mark.parametrize("kind", KINDS)
 def test_first_weights_are_safetensors_or_nothing(tmp_path: Path, kind: str) -> None:
     from bus.classify.models import build
-    from bus.errors import BusError
+    from bus.core.errors import BusError
 
     path = tmp_path / "weights.safetensors"
     path.write_bytes(hostile(kind, tmp_path / "ran"))
@@ -144,8 +144,8 @@ def test_first_weights_are_safetensors_or_nothing(tmp_path: Path, kind: str) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_inception_weights_are_read_without_running_them(tmp_path: Path, kind: str) -> None:
-    from bus.errors import BusError
-    from bus.gan.features import inception_from
+    from bus.core.errors import BusError
+    from bus.gan.scores.features import inception_from
 
     path = tmp_path / "weights.pth"
     path.write_bytes(hostile(kind, tmp_path / "ran"))

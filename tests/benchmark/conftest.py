@@ -12,14 +12,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bus import files
-from bus.benchmark import plan, run, stats
+from bus.benchmark import cells as plan
+from bus.benchmark import run
 from bus.benchmark.arms import DEFAULT_ARMS, parse
 from bus.benchmark.audit import Check
-from bus.benchmark.plan import HEAT, Cell
-from bus.benchmark.summary import Summary, summarise
+from bus.benchmark.cells import HEAT, Cell
+from bus.benchmark.results import statistics as stats
+from bus.benchmark.results.summary import Summary, summarise
 from bus.classify.train import Recipe
-from bus.compute import Compute
+from bus.core import files
+from bus.core.compute import Compute
 from bus.data.store import Squares
 from bus.data.study import COLUMNS, FORMAT, UNKNOWN, DataInfo, Settings, Study
 from bus.gan import synth, train

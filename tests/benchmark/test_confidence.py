@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bus import files
-from bus.benchmark import arms, confidence, pipeline, plan, run
+from bus.benchmark import arms, confidence, pipeline, run
+from bus.benchmark import cells as plan
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
 from bus.classify.train import batch_rows, importance, shown
-from bus.compute import Compute
+from bus.core import files
+from bus.core.compute import Compute
+from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
-from bus.errors import BusError, UsageError
-from bus.gan import reader, rejection, synth
+from bus.gan import filter as rejection
+from bus.gan import reader, synth
 
 CPU = Compute("cpu", "float32", 1)
 WISH = plan.Wish((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "confidence"),))

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bus.benchmark import external, extras, pipeline, plan, run
+from bus.benchmark import cells as plan
+from bus.benchmark import external, pipeline, run
 from bus.benchmark.arms import Arm
+from bus.benchmark.report import tables as extras
 from bus.classify import metrics
-from bus.compute import Compute
+from bus.core.compute import Compute
+from bus.core.errors import BusError, UsageError
 from bus.data import phantom
 from bus.data.study import Study
-from bus.errors import BusError, UsageError
 
 CPU = Compute("cpu", "float32", 1)
 

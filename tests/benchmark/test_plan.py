@@ -1,482 +1,293 @@
-"""Plans and the leak audit: every leak is planted and refused by name."""
+"""Plans from TOML, the seed project's two as shipped, and the split per image that shows what it would have claimed."""
 
-import csv
 import json
-import os
 import shutil
-from dataclasses import asdict, replace
-from pathlib import Path
+from collections import Counter
+from dataclasses import replace
 
-import numpy as np
 import pytest
-import torch
-from bus import files, options
-from bus.benchmark import arms, held_out, plan, run, unverified, warm_start, yardstick
+from bus.benchmark import cells as plan
+from bus.benchmark import pipeline, run
+from bus.benchmark import plan as ablation
 from bus.benchmark.arms import Arm
-from bus.benchmark.audit import audit, audit_split, audit_translators
-from bus.classify import train as training
-from bus.classify.recipe import Recipe
-from bus.classify.train import augment, batch_rows, fit, shown
-from bus.compute import Compute
-from bus.data.pictures import synthetic_png
-from bus.data.study import Study
-from bus.errors import BusError, UsageError
-from bus.gan import features, rejection, synth, train
+from bus.benchmark.per_image import per_image, preview, split
+from bus.benchmark.results import summary
+from bus.core.compute import Compute
+from bus.core.console import Interrupted
+from bus.core.errors import BusError, UsageError
+from bus.data.study import Study, open_or_create
+from bus.gan import synth, train
 from bus.gan.config import configure
-from bus.gan.distances import against_reference
-from bus.gan.reader import real_features
 
 CPU = Compute("cpu", "float32", 1)
-ORIGINAL, CYCLEGAN = (plan.Wish((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
+WISH = plan.Wish((0,), preset="demo")
+ONE_JOB = {"jobs": 1, "judge": pipeline.Judge(), "command": "bus benchmark --plan mine.toml"}
+SEED = {  # model, optimiser, rate, batch, epochs, schedule, accuracy: the tables of the seed project, typed in again
+    "ablation-1": [
+        ("simplecnn", "adam", 1e-3, 16, 10, "multistep", 64.15), ("vgg16", "adam", 1e-3, 16, 10, "multistep", 55.35),
+        ("resnet18", "adam", 1e-3, 16, 10, "multistep", 52.20), ("simplecnn", "adam", 1e-3, 8, 10, "multistep", 63.52),
+        ("simplecnn", "adam", 1e-3, 16, 10, "step", 64.78), ("simplecnn", "adam", 1e-4, 16, 10, "step", 62.26),
+        ("simplecnn", "sgd", 1e-3, 16, 10, "multistep", 55.35),
+    ],
+    "ablation-2": [
+        ("resnet18", "adam", 1e-3, 16, 17, "step", 55.35), ("resnet18", "adam", 1e-3, 16, 10, "plateau", 30.8),
+        ("resnet18", "adam", 1e-3, 32, 23, "step", 55.35), ("resnet18", "adam", 1e-3, 8, 12, "step", 55.35),
+        ("resnet18", "adam", 1e-3, 8, 12, "step", 55.35), ("resnet18", "adam", 1e-3, 64, 50, "step", 49.69),
+    ],
+}  # fmt: skip
 
 
 @pytest.fixture
-def study(translated, tmp_path):
-    shutil.copytree(translated, tmp_path / "study")
+def study(tiny_study, tmp_path):
+    shutil.copytree(tiny_study, tmp_path / "study")
     return Study.open(tmp_path / "study")
 
 
-def edit_manifest(study, change):
-    path = study.synth_path(0, "malignant", 0) / "manifest.csv"
-    rows = list(csv.DictReader(path.open()))
-    change(rows[0])
-    with path.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def test_a_sound_fold_passes(study):
-    checks = audit(study, 0, plan.Wish((0,)))
-    assert all(check.ok and check.count for check in checks)
-    assert len(checks) == 8
-
-
-def test_a_group_on_both_sides_is_refused(study):
-    row = study.test(0)[0]
-    other = study.train(0)[0]
-    study.groups[other] = study.groups[row]
-    for check in (lambda: audit(study, 0, ORIGINAL), lambda: audit_split(study, 0)):
-        with pytest.raises(BusError, match="no group is in both"):
-            check()
-
-
-def test_equal_pixels_on_both_sides_are_refused(study):
-    row, other = study.test(0)[0], study.train(0)[0]
-    study.scans[other] = replace(study.scans[other], sha256=study.scans[row].sha256)
-    with pytest.raises(BusError, match="no test scan has the pixels"):
-        audit(study, 0, ORIGINAL)
-
-
-def test_a_test_scans_square_that_trains_is_refused(study):
-    """What trains are the squares in pixels.npy, which may have been changed when the table was not."""
-    pixels = np.lib.format.open_memmap(study.path / "pixels.npy", mode="r+")
-    pixels[study.train(0)[3]] = pixels[study.test(0)[0]]
-    pixels.flush()
-    with pytest.raises(BusError, match="no square that trains is that of a test scan"):
-        audit_split(study, 0)
-
-
-def test_a_generator_of_another_fold_is_refused(study):
-    shutil.rmtree(study.gan_path(0, "malignant", 0))
-    shutil.copytree(study.gan_path(1, "malignant", 0), study.gan_path(0, "malignant", 0))
-    with pytest.raises(BusError, match="scan comes from this fold's generator"):
-        audit(study, 0, CYCLEGAN)
-    shutil.rmtree(study.synth_path(0, "malignant", 0))
-    shutil.copytree(study.synth_path(1, "malignant", 0), study.synth_path(0, "malignant", 0))
-    with pytest.raises(BusError, match="was made for this fold"):
-        audit(study, 0, CYCLEGAN)
-
-
-def test_a_generator_that_saw_other_scans_is_refused(study):
-    path = study.gan_path(0, "malignant", 0) / "config.json"
-    config = json.loads(path.read_text())
-    path.write_text(json.dumps({**config, "training_pixels": study.pixels_sha256(study.used())}))
-    with pytest.raises(BusError, match="nothing else"):
-        audit(study, 0, CYCLEGAN)
-
-
-def test_a_source_of_the_test_part_is_refused(study):
-    leaked = study.scans[study.test(0)[0]]
-    edit_manifest(study, lambda row: row.update(source_sha256=leaked.sha256, source_group=leaked.group))
-    with pytest.raises(BusError, match=r"every source is a training scan.*synthetic \(1\)\.png"):
-        audit(study, 0, CYCLEGAN)
-
-
-def test_a_changed_group_is_refused(study):
-    edit_manifest(study, lambda row: row.update(source_group=study.groups[study.test(0)[0]]))
-    with pytest.raises(BusError, match="with its class and group"):
-        audit(study, 0, plan.Wish((0,), arms=(Arm("relabelled"),)))
-
-
-def test_changed_pixels_are_refused(study):
-    folder = study.synth_path(0, "malignant", 0)
-    shutil.copy(folder / "synthetic (2).png", folder / "synthetic (1).png")
-    with pytest.raises(BusError, match=r"synthetic \(1\)\.png is missing or not the scan"):
-        audit(study, 0, CYCLEGAN)
-
-
-def test_a_source_under_another_class_is_refused(study):
-    edit_manifest(study, lambda row: row.update(source_label="malignant"))
-    with pytest.raises(BusError, match="with its class and group"):
-        audit(study, 0, CYCLEGAN)
-
-
-def test_a_synthetic_scan_in_the_test_part_is_refused(study):
-    """A data set into which somebody copied the tool's own output."""
-    folder = study.synth_path(0, "malignant", 0)
-    scan = synth.load(folder, synth.read_manifest(folder)[:1], 32)
-    pixels = study.pixels.copy()
-    pixels[study.test(0)[0]] = scan[0]
-    np.save(study.path / "pixels.npy", pixels)
-    with pytest.raises(BusError, match=r"no test scan is a synthetic scan \(synthetic \(1\)\.png\)"):
-        audit(Study.open(study.path), 0, CYCLEGAN)
-
-
-def test_a_generator_of_another_class_is_refused(study):
-    path = study.gan_path(0, "malignant", 0) / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "target": "normal"}))
-    with pytest.raises(BusError, match="nothing else"):
-        audit(study, 0, CYCLEGAN)
-
-
-def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
-    wish = plan.Wish((0,), arms=tuple(map(Arm, arms.CHOSEN)), models=("resnet18",), preset="demo")
-    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
-    examples = {arm: run.examples(study, cell) for arm, cell in cells.items()}
-    real = len(study.train(0))
-    counts = {arm: [int((found.labels == number).sum()) for number in range(3)] for arm, found in examples.items()}
-    assert counts["original"] == counts["weighted"]
-    assert counts["oversampled"] == counts["cyclegan"] == counts["relabelled"]
-    assert counts["cyclegan"][1] == counts["cyclegan"][0] == max(counts["original"])
-    for found in examples.values():
-        assert (found.pixels[:real] == examples["original"].pixels).all()
-        assert found.keys[:real] == examples["original"].keys
-    recipes = {replace(cell.recipe, weighted=False) for cell in cells.values()}
-    assert len(recipes) == 1, "equal effort: one recipe for all arms"
-    assert [arm for arm, cell in cells.items() if cell.recipe.weighted] == ["weighted"]
-    untranslated = examples["relabelled"].pixels[real:]
-    sources = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["benign", "normal"])}
-    assert all(square.tobytes() in sources for square in untranslated)
-
-
-def test_another_translator_trains_no_arm_anew_that_it_has_no_part_in(study):
-    arms = tuple(map(Arm, ("original", "weighted", "oversampled", "cyclegan", "relabelled")))
-    first, other = (plan.cells(study, plan.Wish((0,), arms, ("simplecnn",), gan_seed=seed), CPU) for seed in (0, 1))
-    same = {one.arm for one, two in zip(first, other, strict=True) if one.path == two.path}
-    assert same == {"original", "weighted", "oversampled"}
-
-
-def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(study):
-    chosen = arms.with_doses(arms.chosen("original,oversampled,cyclegan", study.classes), arms.doses("1,0.25,0.5"))
-    assert list(map(str, chosen)) == [
-        "original", "oversampled@0.25", "oversampled@0.5", "oversampled", "cyclegan@0.25", "cyclegan@0.5", "cyclegan",
+@pytest.mark.parametrize("name", ablation.SHIPPED)
+def test_the_shipped_plans_are_the_seeds_tables(name, study):
+    found = ablation.read(name)
+    pairs = list(ablation.cells(study, found, [0], 1, CPU))
+    rows = [
+        (cell.model, cell.recipe.optimiser, cell.recipe.learning_rate, cell.recipe.batch,
+         round(cell.recipe.steps / cell.recipe.epoch), cell.recipe.schedule, one.accuracy)
+        for one, cell in pairs
     ]  # fmt: skip
-    cells = {cell.arm: cell for cell in plan.cells(study, plan.Wish((0,), chosen, ("simplecnn",), preset="demo"), CPU)}
-    whole = plan.needed(study, 0, "malignant")
-    assert cells["original"].added == {}
-    for name, share in (("@0.25", 0.25), ("@0.5", 0.5), ("", 1.0)):
-        assert cells[f"cyclegan{name}"].added == cells[f"oversampled{name}"].added == {"malignant": round(share * whole)}
-    for kind in ("oversampled", "cyclegan"):
-        half, full = (run.examples(study, cells[name]) for name in (f"{kind}@0.5", kind))
-        assert (full.pixels[: len(half.labels)] == half.pixels).all()
-        assert full.keys[: len(half.labels)] == half.keys
-    assert len({cell.path for cell in cells.values()}) == len(chosen)
-    assert cells["cyclegan@0.5"].path.parent.parent.name == "cyclegan@0.5"
-
-
-def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
-    """The translator's order is fixed, so it is known beforehand how many scans hold enough of one source."""
-    chosen = arms.chosen("cyclegan,cyclegan:normal,relabelled:normal", study.classes)
-    wish = plan.Wish((0,), chosen, ("simplecnn",), preset="demo")
-    count = wish.synthetic(study)[0, "malignant"]
-    whole = plan.needed(study, 0, "malignant")
-    synth.synthesise(study, CPU, fold=0, target="malignant", gan_seed=0, count=count)
-    made = synth.read_manifest(study.synth_path(0, "malignant", 0))
-    assert sum(row.source_label == "normal" for row in made) == whole
-    assert made[-1].source_label == "normal", "not one more than needed"
-    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
-    added = {arm: run.examples(study, cell).pixels[len(study.train(0)) :] for arm, cell in cells.items()}
-    assert {len(squares) for squares in added.values()} == {whole}
-    normal = [row for row in made if row.source_label == "normal"]
-    assert (added["cyclegan:normal"] == synth.load(study.synth_path(0, "malignant", 0), normal, 32)).all()
-    squares = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["normal"])}
-    assert all(square.tobytes() in squares for square in added["relabelled:normal"])
-
-
-def test_several_classes_are_raised_by_translators_of_their_own(study):
-    wish = plan.Wish((0,), tuple(map(Arm, ("original", "oversampled", "cyclegan"))), ("simplecnn",), preset="demo",
-                     balance=("malignant", "normal"))  # fmt: skip
-    wanted = {label: plan.needed(study, 0, label) for label in ("malignant", "normal")}
-    assert wish.synthetic(study) == {(0, label): number for label, number in wanted.items()}
-    config = configure(study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published")
-    train.train(study, replace(config, channels=4, blocks=1), CPU)
-    synth.synthesise(study, CPU, fold=0, target="normal", gan_seed=0, count=wanted["normal"])
-    assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
-    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
-    for arm in ("oversampled", "cyclegan"):
-        assert cells[arm].added == wanted
-        labels = run.examples(study, cells[arm]).labels
-        assert len(set(np.bincount(labels).tolist())) == 1, "all classes are equally large"
-    path = study.synth_path(0, "normal", 0) / "synthetic (1).png"
-    shutil.copy(path.with_name("synthetic (2).png"), path)
-    with pytest.raises(BusError, match="not the scan its manifest names"):
-        audit(study, 0, wish)
-
-
-@pytest.mark.parametrize("name", ["cyclegan", "cyclegan@0.5", "cyclegan:a b@2", "relabelled:x@y", "weighted"])
-def test_an_arm_is_read_back_from_its_name(name):
-    assert str(arms.parse(name)) == name
+    assert rows == SEED[name]
+    assert {cell.recipe.weighted for _, cell in pairs} == {name == "ablation-2"}
+    for _, cell in pairs:
+        own = len(plan.parts(study, 0, cell.recipe)[0])
+        assert cell.recipe.epoch == -(-own // cell.recipe.batch), "an epoch shows every scan of the training part"
+        assert not cell.recipe.augment and cell.recipe.smoothing == cell.recipe.weight_decay == 0
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("smote", "smote is unknown; choose among original"), ("", "nothing is unknown"), ("unverified", "is unknown"),
-     ("cyclegan:cyst", "the classes are benign"), ("oversampled:normal", "cyclegan and relabelled can be limited")],
-)  # fmt: skip
-def test_an_unknown_arm_is_refused(text, words):
+    [
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nlerning_rate=1", "lerning_rate is unknown; did you mean learning_rate"),
+        ("[[run]]\nname='a'", "run is unknown; did you mean runs"),
+        ("[[runs]]\nname='a'\nmodel='resnet'\nepochs=1", "did you mean resnet18"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'", "epochs is missing"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'", "expected a value of the kind int"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=0", "expected 1 or more"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegam'", "cyclegam is unknown; did you mean cyclegan"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='oversampled:normal'", "perhaps a source class"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='weighted@0.5'", "perhaps a dose"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan@-1'", "a dose up to 10"),
+        ("[[runs]]\nname='a'\nmodel='simplecnn'\nepochs=1\ninit='imagenet'", "SimpleCNN has no ImageNet weights"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'", "expected cosine or multistep"),
+        ("title='empty'", r"one or more tables \[\[runs\]\]"),
+        ("runs=[1]", r"one or more tables"),
+        ("[[runs]", "could not be read as TOML"),
+        ("[all]\nmodel='resnet18'\nepochs=1\n[[runs]]\nname='a'\n[[runs]]\nname='a'", "the same name"),
+    ],
+)
+def test_a_plan_that_says_something_else_is_refused_by_name(tmp_path, text, words):
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
     with pytest.raises(UsageError, match=words):
-        arms.chosen(text, ["benign", "malignant", "normal"])
+        ablation.read(str(path))
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "half", "1,nan", "inf", "11"])
-def test_a_dose_that_is_none_is_refused(text):
-    with pytest.raises(UsageError, match="expected numbers above 0"):
-        arms.doses(text)
+def test_a_plan_that_is_not_there_names_the_shipped_ones():
+    with pytest.raises(UsageError, match="did you mean ablation-1"):
+        ablation.read("ablation1")
 
 
-def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
-    wish = replace(CYCLEGAN, models=("simplecnn",), preset="demo")
-    cell = replace(plan.cells(study, wish, CPU)[0])
-    quick = replace(cell, recipe=replace(cell.recipe, steps=1))
-    assert quick.path != cell.path
-    run.run_cell(study.path, quick, 1, keep_weights=False)
-    assert quick.is_done
-    assert not (quick.path / run.WEIGHTS).exists()
-    assert not cell.is_done
-    heat = np.load(quick.path / plan.HEAT)
-    assert heat.shape == (len(study.test(0)), 4, 4)
-    assert heat.reshape(len(heat), -1).max(1).tolist().count(255) > len(heat) / 2
-    first = {path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"}  # holds seconds
-    run.run_cell(study.path, quick, 1, keep_weights=False)
-    assert first == {path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"}
-    np.save(quick.path / plan.HEAT, heat[::-1])
-    assert not quick.is_done, "heat that was changed"
-    (quick.path / plan.HEAT).unlink()
-    assert quick.is_done, "as cells are that were trained before heat was kept"
-    (quick.path / "predictions.csv").write_text("edited")
-    assert not quick.is_done
-    edit_manifest(study, lambda row: row.update(sha256="0" * 64))
-    assert plan.cells(study, wish, CPU)[0].path != cell.path, "other synthetic scans make another cell"
+def test_a_split_per_image_has_the_seeds_sizes():
+    labels = ["benign"] * 437 + ["malignant"] * 210 + ["normal"] * 133
+    folds = split(labels, 0)
+    assert Counter(folds) == {0: 159, 1: 127, 2: 494}
+    for fold, expected in ((0, (88, 43, 28)), (1, (71, 34, 22)), (2, (278, 133, 83))):
+        counts = Counter(label for label, place in zip(labels, folds, strict=True) if place == fold)
+        assert [counts[name] for name in ("benign", "malignant", "normal")] == pytest.approx(expected, abs=1.01)
+    assert split(labels, 0) == folds != split(labels, 1)
 
 
-def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
-    recipe = Recipe("simplecnn", 1, validation=True)
-    rows, watched = plan.parts(study, 0, recipe)
-    assert sorted(rows + watched) == study.train(0) and watched and not set(watched) & set(study.test(0))
-    assert not {study.groups[row] for row in rows} & {study.groups[row] for row in watched}
-    wish = replace(ORIGINAL, models=("simplecnn",), recipe=(("validation", True), ("schedule", "plateau"), ("batch", 16)))
-    cell = plan.cells(study, wish, CPU)[0]
-    assert len(run.examples(study, cell).labels) == len(rows)
-    assert cell.recipe.epoch == -(-len(rows) // 16)
-    with pytest.raises(UsageError, match="watches a validation part"):
-        plan.cells(study, replace(ORIGINAL, recipe=(("schedule", "plateau"),)), CPU)
-    with pytest.raises(UsageError, match="original and weighted"):
-        plan.cells(study, replace(CYCLEGAN, recipe=(("validation", True),)), CPU)
+def test_the_sub_study_holds_the_same_scans_and_nothing_locked_away(study):
+    out = study.used()[0]
+    study.scans[out] = replace(study.scans[out], fold=None, left_out="locked away")
+    sub = per_image(study)
+    assert sub.used() == study.used() and out not in sub.used()
+    assert sub.pixels_sha256(sub.used()) == study.pixels_sha256(study.used())
+    assert len({sub.groups[row] for row in sub.used()}) == len(sub.used())
+    shared = {study.groups[row] for row in sub.test(0)} & {study.groups[row] for row in sub.train(0)}
+    assert shared, "patients stand on both sides: that is its point"
+    before = (sub.path / "study.json").stat().st_mtime_ns
+    assert per_image(study).path == sub.path and (sub.path / "study.json").stat().st_mtime_ns == before
+    assert any("too good" in banner for banner in sub.settings.banners)
 
 
-def test_arms_share_everything_but_what_they_add(study, monkeypatch):
-    """Equal effort: steps, batches, schedule, first weights and the augmentation of every shared scan."""
-    wish = plan.Wish((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "first"),))
-    cells = plan.cells(study, wish, CPU)
-    assert len({json.dumps(asdict(replace(cell.recipe, weighted=False))) for cell in cells}) == 1
-    parts = [run.examples(study, cell) for cell in cells]
-    firsts = [fit(part, 3, replace(cell.recipe, steps=0, recalibration=0), CPU, cell.seed).network.state_dict() for part, cell in zip(parts, cells, strict=True)]
-    assert all(torch.equal(one[name], firsts[0][name]) for one in firsts for name in firsts[0])
-    rates: list[list[float]] = []
-    monkeypatch.setattr(training, "set_rate", lambda optimiser, value: rates[-1].append(value))
-    for part, cell in zip(parts, cells, strict=True):
-        rates.append([])
-        fit(part, 3, replace(cell.recipe, steps=3, batch=2, recalibration=0), CPU, cell.seed)
-    assert len(rates[0]) == 3 and all(one == rates[0] for one in rates)
-    rows = np.arange(8)
-    seen = [augment(part, rows, [3] * 8, cell.seed, cell.recipe) for part, cell in zip(parts, cells, strict=True)]
-    assert all(torch.equal(one, seen[0]) for one in seen)
-    late = cells[0].recipe.steps - 1
-    drawn = [batch_rows(shown(part, cell.recipe, late), cell.recipe.batch, late, cell.seed) for part, cell in zip(parts, cells, strict=True)]
-    assert all((one[0] == drawn[0][0]).all() and one[1] == drawn[0][1] for one in drawn)
+def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_path, in_process):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "title = 'Mine | <b>'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nvalidation = true\nbatch = 16\n"
+        "[[runs]]\nname = 'first'\naccuracy = 55.35\n[[runs]]\nname = 'same'\n[[runs]]\nname = 'watched'\nschedule = 'plateau'\narm = 'weighted'\n"
+    )
+    page = pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+    text = page.read_text()
+    assert page.name == "plan-mine.html" and "55.35" in text and "<b>" not in text
+    assert text.count("<tr><th scope=\"row\">") == 3 + 1 + 3, "runs, yardstick, audit"
+    assert "All runs: validation = True" in text and "no group is in both" in text
+    assert "split per image" in text and "folds by group" in text
+    sub = per_image(study)
+    assert len(list((study.path / "fold-0/cells").rglob("DONE"))) == len(list((sub.path / "fold-0/cells").rglob("DONE"))) == 2
+    config = json.loads(next((study.path / "fold-0/cells/weighted").rglob("config.json")).read_text())
+    assert config["recipe"]["schedule"] == "plateau"
+    assert "| first |" in page.with_suffix(".md").read_text() and "| watched − first | weighted − original |" not in text, "schedules differ"
+    history = json.loads((study.path / pipeline.HISTORY).read_text())["benchmarks"]
+    assert [(one["command"], one["cells"]) for one in history] == [("bus benchmark --plan mine.toml", 4)]
+    pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+    assert len(json.loads((study.path / pipeline.HISTORY).read_text())["benchmarks"]) == 1, "looked at once"
 
 
-def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkeypatch):
-    """Features of all scans are kept; other labels on the test part change no answer."""
-    places = yardstick.yardsticks(study, [0, 1], CPU)
-    first = [(place.path / "predictions.csv").read_text() for place in places]
-    monkeypatch.setattr(features, "features", None)  # would fail if it were called again
-    kept = study.labels.copy()
-    study.labels[study.test(0)] = (kept[study.test(0)] + 1) % 3
-    yardstick.yardsticks(study, [0], CPU)
-    assert (places[0].path / "predictions.csv").read_text() == first[0]
-    study.labels[study.train(0)] = (kept[study.train(0)] + 1) % 3
-    yardstick.yardsticks(study, [0], CPU)
-    assert (places[0].path / "predictions.csv").read_text() != first[0]
+@pytest.fixture
+def translated(study, monkeypatch):
+    """The study with a tiny translator of fold 0; synthetic scans come unscored."""
+    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+    train.train(study, replace(config, channels=4, blocks=1), CPU)
+    monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
+    return study
 
 
-def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(study, monkeypatch):
-    monkeypatch.setattr(warm_start, "PHANTOMS", 12)
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish((0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), 2, "demo", "phantom", recipe=(("batch", 4),))
-    cells = plan.cells(study, wish, CPU)
-    assert len({warm_start.path(study, cell) for cell in cells}) == 2, "one a seed, for all arms"
-    plain = plan.cells(study, replace(wish, init="none"), CPU)
-    assert not {cell.path for cell in cells} & {cell.path for cell in plain}
-    warm_start.make(study.path, cells[0])
-    weights = warm_start.path(study, cells[0])
-    first = weights.read_bytes()
-    weights.unlink()
-    warm_start.make(study.path, cells[0])
-    assert weights.read_bytes() == first
-    seen = {}
-    monkeypatch.setattr(run, "fit", lambda *given, first, **options: seen.update(first=first) or fit(*given, first=first, **options))
-    run.run_cell(study.path, cells[0], 1, keep_weights=False)
-    assert seen["first"] == str(weights) and cells[0].is_done
-    warm_start.make_missing(study, cells[:1], 1)  # nothing to do
-    study.classes = ["a", "b", "c"]
-    with pytest.raises(UsageError, match="phantoms are benign, malignant, normal"):
-        warm_start.check(study, "phantom")
+ADDING = (
+    "[all]\nmodel = 'simplecnn'\nepochs = 30\nbatch = 16\n[[runs]]\nname = 'as it is'\n[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\n"
+    "synthetic = 'first'\n[[runs]]\nname = 'again'\narm = 'oversampled@0.5'\nsynthetic = 'first'\n"
+)
 
 
-def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
-    """Two at once in processes of their own, a bad one among them, against one after the other in this process."""
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish((0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),))
-    cells = plan.cells(study, wish, CPU)
-    for cell in cells:
-        run.run_cell(study.path, cell, 1, keep_weights=False)
-    expected = [(cell.path / "predictions.csv").read_bytes() for cell in cells]
-    shutil.rmtree(study.cells_path(0))
-    bad = replace(cells[0], recipe=replace(cells[0].recipe, init=str(study.path / "nothing.safetensors")))
-    failures = run.run(study, [bad, *cells], jobs=2, threads=1, keep_weights=False)
-    assert len(failures) == 1 and failures[0].startswith("fold 0 · original · simplecnn · seed 0: --init")
-    assert [(cell.path / "predictions.csv").read_bytes() for cell in cells] == expected
-    assert all(cell.is_done for cell in cells) and not bad.is_done
+def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path, in_process):
+    path = tmp_path / "mine.toml"
+    path.write_text(ADDING)
+    page = pipeline.run_plan(translated, str(path), WISH, CPU, **ONE_JOB)
+    chosen = ablation.read(str(path))
+    (first, half, again), wanted = (cell for _, cell in ablation.cells(translated, chosen, [0], 1, CPU)), plan.needed(translated, 0, "malignant")
+    assert first.is_done and half.is_done and again.is_done
+    assert (first.added, half.added, again.added) == ({}, {"malignant": round(wanted / 2)}, {"malignant": round(wanted / 2)})
+    assert half.synthetic and half.recipe.synthetic == "first" and not first.synthetic
+    sub = per_image(translated)
+    assert [folder.name for folder in (sub.path / "fold-0/cells").iterdir()] == ["original"]
+    text, plain = page.read_text(), page.with_suffix(".md").read_text()
+    assert "<td>cyclegan@0.5</td>" in text and "folds by group alone" in text and "| again | SimpleCNN | oversampled@0.5 |" in plain
+    own = len(translated.train(0))
+    assert f"{own} / 0 / {len(translated.test(0))}; {own + half.added['malignant']} / 0" in plain
+    again_line = next(line for line in plain.splitlines() if line.startswith("| again"))
+    assert again_line.count(" – |") == 3, "no reported accuracy, and nothing on the split per image"
+    assert "| synthetic = first |" in again_line and "(1 of" not in plain
+    (row,) = (line for line in plain.splitlines() if line.startswith("| half − again |"))
+    blocks = [summary.pool("simplecnn", [summary.read_answers(cell, translated.classes) for cell in pair], 1) for pair in ((half, again),)]
+    (block,) = blocks
+    gain = 100 * (block.mean("cyclegan@0.5", "macro_f1") - block.mean("oversampled@0.5", "macro_f1"))[0]
+    assert gain and f"| cyclegan@0.5 − oversampled@0.5 | {gain:+.1f} (".replace("-", "−") in row.replace("†", "")
+    assert [line.split(" | ")[0] for line in plain.splitlines() if " − " in line[:20]] == ["| half − as it is", "| half − again", "| again − as it is"]
+    assert "| yardstick |" in plain and "- every source is a training scan" in plain
 
 
-class Deadly(type(Path())):
-    """A path that ends the process which unpickles it, as a system does that runs out of memory."""
-
-    def __reduce__(self):
-        return os._exit, (1,)
-
-    def __deepcopy__(self, memo):
-        return self
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_killed_process_costs_no_other_cell(study, monkeypatch, jobs):
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    cells = plan.cells(study, replace(ORIGINAL, models=("simplecnn",), preset="demo", seeds=3, recipe=(("batch", 4),)), CPU)
-    bad = replace(cells[1], folder=Deadly("nowhere"))
-    failures = run.run(study, [cells[0], bad, cells[2]], jobs=jobs, threads=1, keep_weights=False)
-    assert len(failures) == 1 and failures[0].startswith(f"{bad.title}: a process that trained was ended from outside")
-    assert [cell.is_done for cell in cells] == [True, False, True]
+def test_what_all_runs_say_of_added_scans_counts_where_scans_are_added(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(ADDING.replace("batch = 16\n", "batch = 16\nsynthetic = 'weighted'\n", 1))
+    first, half, again = ablation.read(str(path)).runs
+    assert "synthetic" not in first.changes and half.changes["synthetic"] == again.changes["synthetic"] == "first"
+    path.write_text(ADDING.replace("name = 'as it is'", "name = 'as it is'\nsynthetic = 'first'"))
+    with pytest.raises(UsageError, match="run 1: synthetic does nothing: the arm original adds no scans"):
+        ablation.read(str(path))
 
 
-def test_first_weights_that_saw_test_scans_are_refused(study, monkeypatch):
+def test_a_plan_that_cannot_be_run_is_refused_before_a_translator_is_trained(study, tmp_path, monkeypatch):
+    path = tmp_path / "mine.toml"
+    monkeypatch.setattr(pipeline, "train_gan", lambda *_, **__: pytest.fail("it trained"))
+    for arm, words in (("cyclegan:cyst", "no cyst scans"), ("cyclegan:malignant", "adds nothing: malignant is the class that is raised")):
+        path.write_text(f"[all]\nmodel = 'simplecnn'\nepochs = 1\n[[runs]]\nname = 'a'\narm = 'cyclegan'\n[[runs]]\nname = 'b'\narm = '{arm}'\n")
+        with pytest.raises(UsageError, match=words):
+            pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+    path.write_text("[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\narm = 'cyclegan'\ninit = 'phantom'\n")
+    monkeypatch.setattr(study, "classes", ["benign", "malignant"])
+    with pytest.raises(UsageError, match="--init phantom: phantoms are"):
+        pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+
+
+def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatch):
+    path = tmp_path / "mine.toml"
+    path.write_text(ADDING)
+    synth.synthesise(translated, CPU, fold=0, target="malignant", gan_seed=0, count=plan.needed(translated, 0, "malignant"))
+    test = translated.scans[translated.test(0)[0]].group
+    manifest = translated.synth_path(0, "malignant", 0) / "manifest.csv"
+    first = synth.read_manifest(manifest.parent)[0]
+    manifest.write_text(manifest.read_text().replace(f",{first.source_group},", f",{test},", 1))
+    monkeypatch.setattr(run, "run", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(BusError, match="Leak in fold 0"):
+        pipeline.run_plan(translated, str(path), WISH, CPU, **ONE_JOB)
+
+
+def test_a_plan_refuses_first_weights_that_saw_the_test_scans(study, tmp_path, monkeypatch):
+    path, wish = tmp_path / "mine.toml", replace(WISH, folds=(1,), arms=(Arm("original"),), models=("simplecnn",))
     monkeypatch.setitem(plan.STEPS, "demo", (1, 1))
-    wish = replace(ORIGINAL, models=("simplecnn",), preset="demo", recipe=(("batch", 4),))
-    other = plan.cells(study, replace(wish, folds=(1,)), CPU)[0]
-    run.run_cell(study.path, other, 1, keep_weights=True)
-    given = study.path / "given.safetensors"
-    shutil.copy(other.path / plan.WEIGHTS, given)
-    started = replace(wish, init=str(given))
-    with pytest.raises(BusError, match=r"first weights of given\.safetensors are of no cell with other test scans"):
-        audit(study, 0, started)
-    assert audit(study, 1, started)[3].count == 1
-    cell = plan.cells(study, started, CPU)[0]
-    assert cell.recipe.init == f"weights {files.sha256_file(given)}" and "first" not in cell.config
-    run.run_cell(study.path, cell, 1, keep_weights=False)
-    assert cell.is_done
-    given.write_bytes(b"others")
-    assert plan.cells(study, started, CPU)[0].path != cell.path, "other weights make another cell"
-    with pytest.raises(BusError, match="was changed while the benchmark ran"):
-        run._first(study, cell)
+    (seen,) = plan.cells(study, wish, CPU)
+    run.run(study, [seen], jobs=1, threads=1, keep_weights=True)
+    path.write_text(f"[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\ninit = '{seen.path / plan.WEIGHTS}'\n")
+    with pytest.raises(BusError, match=r"Leak in fold 0.*weights"):
+        pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
 
 
-def test_translators_of_an_arm_are_alike_on_all_folds(study, monkeypatch):
-    both = replace(CYCLEGAN, folds=(0, 1))
-    assert [check.count for check in audit_translators(study, both)] == [2]
-    with monkeypatch.context() as filtered:
-        filtered.setattr(rejection, "filtered", lambda folder: 0.5 if "fold-1" in str(folder) else None)
-        with pytest.raises(BusError, match=r"confidence: None in fold 0, 0\.5 in fold 1"):
-            audit_translators(study, both)
-    path = study.gan_path(1, "malignant", 0) / "config.json"
-    files.write_json(path, {**files.read_json(path), "cycle": 3.0})
-    with pytest.raises(BusError, match=r"same options on all folds \(cycle: 10.0 in fold 0, 3.0 in fold 1\)"):
-        audit_translators(study, both)
-    assert audit_translators(study, CYCLEGAN) == []
+def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_process, monkeypatch):
+    path = tmp_path / "mine.toml"
+    path.write_text("[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n")
+    options = {**ONE_JOB, "jobs": 2}
+    sound, asked = run.run, []
+
+    def first_only(place, cells, **how):
+        asked.append((how["jobs"], len(run.missing(cells, False))))
+        sound(place, cells[:1], **how)
+        raise Interrupted("Stopped")
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(run, "run", first_only)
+        with pytest.raises(Interrupted):
+            pipeline.run_plan(study, str(path), WISH, CPU, **options)
+    (done,) = study.path.rglob("DONE")
+    trained = done.stat().st_mtime_ns
+    monkeypatch.setattr(run, "run", lambda place, cells, **how: asked.append((how["jobs"], len(run.missing(cells, False)))) or sound(place, cells, **how))
+    pipeline.run_plan(study, str(path), WISH, CPU, **options)
+    pipeline.run_plan(study, str(path), WISH, CPU, **options)
+    assert asked == [(2, 2), (2, 1), (2, 2), (2, 0), (2, 0)]
+    assert done.stat().st_mtime_ns == trained
 
 
-def test_an_estimate_counts_every_part_of_a_cell(study):
-    pace = run.Pace(build=10.0, step=1.0, recalibration=0.5, predict=0.01, heat=0.02)
-    tested, watched = len(study.test(0)), len(study.test(1))
-    wish = plan.Wish((0,), (Arm("original"),), ("simplecnn", "resnet18"), preset="demo")
-    cells = plan.cells(study, wish, CPU)
-    one = 10 + 60 + 4 * 0.5 + tested * 0.03
-    paces = {(model, 16): pace for model in wish.models}
-    assert run.outlook(study, cells, paces) == pytest.approx([one, one])
-    watching = replace(cells[0], recipe=replace(cells[0].recipe, schedule="plateau", validation=True, epoch=20))
-    assert pace.seconds(study, watching) == pytest.approx(one + 3 * watched * 0.01)
-    assert run.wall_seconds([one, one], 2) == pytest.approx(one + run.START) == run.wall_seconds([one], 4)
-    assert run.wall_seconds([], 2) == 0
-    assert run.wall_seconds([1, 1, 8], 2) == pytest.approx(8 + run.START)
-    measured = run.measure(study, cells[0])
-    assert all(seconds >= 0 for seconds in vars(measured).values()) and measured.step > 0 < measured.predict
+def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
+    inner = open_or_create(tmp_path / "study", {"size": 32, "k": 3, "inner": 0}, phantoms=60)
+    locked = {row for row, scan in enumerate(inner.scans) if scan.left_out.startswith("test scans of outer fold 0")}
+    sub = preview(inner)
+    assert locked and not (inner.path / "per-image").exists(), "a dry run writes nothing"
+    for place, fold in ((inner, 0), (inner, 2), (sub, 0)):
+        pairs = list(ablation.cells(place, ablation.read("ablation-1"), [fold], 1, CPU))
+        train, watched = plan.parts(place, fold, pairs[0][1].recipe)
+        assert not locked & {*train, *watched, *place.test(fold)} and train and watched
+        assert {cell.fold for _, cell in pairs} == {fold}
+        assert {cell.test_pixels for _, cell in pairs} == {place.pixels_sha256(place.test(fold))}
+    made = per_image(inner)
+    assert preview(inner).path == made.path and made.pixels_sha256(made.test(0)) == sub.pixels_sha256(sub.test(0))
 
 
-def test_another_generators_scans_are_used_unverified_but_never_test_scans(study, tmp_path):
-    folder = tmp_path / "others"
-    number = plan.needed(study, 0, "malignant")
-    rng = np.random.default_rng(0)
-    made = rng.integers(0, 255, (number, 32, 32), dtype=np.uint8)
-    for place, square in enumerate(made):
-        files.write_bytes(folder / f"{place:03}.png", synthetic_png(square))
-    wish = plan.Wish((0,), (Arm("original"), Arm("unverified")), ("simplecnn",), preset="demo", folder=folder)
-    checks = audit(study, 0, wish)
-    assert "unverified" in checks[-1].name and checks[-1].count == number
-    cell = plan.cells(study, wish, CPU)[1]
-    found = run.examples(study, cell)
-    assert (found.pixels[len(study.train(0)) :] == made).all() and "folder" not in cell.config
-    assert (found.labels[len(study.train(0)) :] == study.classes.index("malignant")).all()
-    files.write_bytes(folder / "000.png", synthetic_png(study.pixels[study.test(0)[0]]))
-    unverified._squares.cache_clear()
-    assert plan.cells(study, wish, CPU)[1].path != cell.path
-    with pytest.raises(BusError, match="no test scan is among the scans of others"):
-        audit(study, 0, wish)
-    (folder / "001.png").unlink()
-    unverified._squares.cache_clear()
-    with pytest.raises(UsageError, match=f"holds {number - 1} scans; {number} are needed"):
-        plan.cells(study, wish, CPU)
-
-
-def test_unknown_names_are_refused_with_the_known_ones(study):
-    with pytest.raises(UsageError, match="vgg is unknown; choose among simplecnn"):
-        options.names("vgg,resnet18", ("simplecnn", "vgg19", "resnet18"), "--models")
-    with pytest.raises(UsageError, match="0, 1, 2"):
-        options.fold_numbers("7", study)
-    assert options.fold_numbers("all", study) == [0, 1, 2]
-    assert options.fold_numbers("2,0", study) == [0, 2]
-
-
-def test_synthetic_scans_are_held_against_the_test_scans_once_and_late(study, monkeypatch):
-    found = held_out.score(study, 0, "malignant", 0, "cpu")
-    tested, sources = study.rows_of(study.test(0), ["malignant"]), study.rows_of(study.train(0), ["benign", "normal"])
-    made = features.features(synth.load(study.synth_path(0, "malignant", 0), (rows := synth.read_manifest(study.synth_path(0, "malignant", 0))), 32), features.lite0("cpu"))
-    seen = real_features(study, "cpu")
-    labels = [study.scans[row].label for row in sources]
-    expected = against_reference(made, [row.source_label for row in rows], seen[sources], labels, seen[tested], [study.groups[row] for row in tested])
-    assert found["tests"] == len(tested) and found["kid"] == expected.scores["kid"] and found["kid"] is not None
-    monkeypatch.setattr(held_out, "real_features", None)  # would fail if it were called again
-    assert held_out.score(study, 0, "malignant", 0, "cpu") == found
-    edit_manifest(study, lambda row: row.update(variant="flipped"))
-    with pytest.raises(TypeError):
-        held_out.score(study, 0, "malignant", 0, "cpu")
+def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch):
+    """A tiny translator is put in its place in both; the claimed numbers are those of the sub-study's own summary."""
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    wish = plan.Wish((0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    for place in (study, per_image(study)):
+        config = configure(place, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+        train.train(place, replace(config, channels=4, blocks=1), CPU)
+    monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
+    options = {"jobs": 1, "keep_weights": False, "judge": pipeline.Judge(), "command": "bus benchmark", "extras": pipeline.Extras(inflation=True)}
+    sound, mark = run.run, study.path / "report" / "DONE"
+    with monkeypatch.context() as broken:
+        broken.setattr(run, "run", lambda place, cells, **how: ["a cell broke"] if place.path.name == "per-image" else sound(place, cells, **how))
+        with pytest.raises(BusError, match="1 cells failed"):
+            pipeline.benchmark(study, wish, CPU, **options)
+    assert mark.with_name("index.html").exists() and not mark.exists(), "a failed cell of the split per image is not passed over"
+    page = pipeline.benchmark(study, wish, CPU, **options)
+    assert mark.exists()
+    text = page.read_text()
+    assert "Not a result." in text and "gain per image" in text
+    assert "What a split per image would have claimed" in page.with_name("report.md").read_text()
+    sub = per_image(study)
+    claimed = summary.summarise(sub, plan.cells(sub, wish, CPU))
+    assert f"{100 * claimed.table[0].metrics['accuracy']:.1f}" in text
+    assert not (sub.path / "fold-0/cells/original/resnet18").exists(), "nobody asked for it"

@@ -6,8 +6,8 @@ import torch
 from bus.classify.explain import BATCH, coarse_maps, enlarge, explain, grad_cam, layer_for, share_inside
 from bus.classify.models import MODELS, build
 from bus.classify.train import Examples, Recipe, fit, predict
-from bus.compute import Compute
-from bus.errors import BusError
+from bus.core.compute import Compute
+from bus.core.errors import BusError
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn

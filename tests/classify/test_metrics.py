@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from bus.classify import metrics
-from bus.errors import BusError
+from bus.core.errors import BusError
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from bus.classify import models
-from bus.errors import BusError, UsageError
+from bus.core.errors import BusError, UsageError
 from safetensors.torch import save_file
 
 

@@ -21,8 +21,8 @@ from bus.classify.train import (
     step_loss,
     weighted_loss,
 )
-from bus.compute import Compute
-from bus.errors import UsageError
+from bus.core.compute import Compute
+from bus.core.errors import UsageError
 from torch.nn import functional as F
 
 CPU = Compute("cpu", "float32", 1)

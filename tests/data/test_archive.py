@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bus.core.errors import BusError
 from bus.data import archive
 from bus.data.scans import list_scans, read_mask, read_scan
-from bus.errors import BusError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bus.benchmark.check_page import write_page
+from bus.benchmark.report.check_page import write_page
+from bus.core.errors import BusError
+from bus.core.files import sha256_file
 from bus.data import phantom, shortcuts
 from bus.data.check import Findings, check, lines
 from bus.data.cohort import Entry
@@ -18,8 +20,6 @@ from bus.data.marks import Marks
 from bus.data.splits import assign_folds
 from bus.data.store import Box
 from bus.data.study import Study
-from bus.errors import BusError
-from bus.files import sha256_file
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
+from bus.core.errors import BusError, UsageError
 from bus.data import cohort, study
 from bus.data.cohort import Entry
 from bus.data.store import Box
-from bus.errors import BusError, UsageError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bus.core.errors import BusError
 from bus.data import dicom
 from bus.data.scans import Listing, list_scans, read_mask, read_scan
-from bus.errors import BusError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bus.data.groups import SIDE, describe, near_duplicates
-from bus.data.phantom import simulate, specs
+from bus.data.phantom.simulation import simulate, specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

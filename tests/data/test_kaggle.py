@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bus.core.errors import BusError, UsageError
 from bus.data import kaggle
 from bus.data.scans import list_scans
-from bus.errors import BusError, UsageError
 
 COUNTS = {"benign": 2, "malignant": 1}
 

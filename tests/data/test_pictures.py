@@ -6,9 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
+from bus.core.errors import BusError
 from bus.data.pictures import decode_mask, decode_rgb
 from bus.data.scans import to_grey
-from bus.errors import BusError
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image

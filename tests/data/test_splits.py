@@ -3,9 +3,9 @@
 import hashlib
 
 import pytest
+from bus.core.errors import BusError, UsageError
 from bus.data.splits import assign_folds, check_given_folds
 from bus.data.study import open_or_create
-from bus.errors import BusError, UsageError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from bus.core.errors import BusError
 from bus.data.store import Box, Squares, letterbox, letterbox_mask, load_pixels, restore_bars
-from bus.errors import BusError
 from hypothesis import given
 from hypothesis import strategies as st
 

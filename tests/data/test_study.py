@@ -6,10 +6,10 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from bus.core.errors import BusError, UsageError
 from bus.data import phantom
 from bus.data.store import letterbox_mask
 from bus.data.study import UNKNOWN, Study, open_or_create
-from bus.errors import BusError, UsageError
 
 
 def write_scans(folder, names=("benign", "malignant"), count=6, seed=0):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bus.compute import Compute
+from bus.core.compute import Compute
 from bus.data.study import Study
 from bus.gan import train
 from bus.gan.config import configure

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from bus.compute import Compute
+from bus.core.compute import Compute
+from bus.core.errors import UsageError
 from bus.data.study import Study
-from bus.errors import UsageError
 from bus.gan import train
 from bus.gan.config import METHODS, configure, options, read_config
 from bus.gan.workflow import Ask, plan_gan

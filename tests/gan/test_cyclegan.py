@@ -8,15 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from bus.compute import Compute
-from bus.console import Interrupted
+from bus.core.compute import Compute
+from bus.core.console import Interrupted
+from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
-from bus.errors import BusError, UsageError
-from bus.gan import distances, losses, train
+from bus.gan import losses, train
 from bus.gan.config import configure
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
 from bus.gan.networks import CompactGenerator, Generator, PatchDiscriminator, patch_layers
+from bus.gan.scores import distances
 from bus.gan.workflow import train_gan
 
 CPU = Compute("cpu", "float32", 1)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bus.compute import Compute
+from bus.core.compute import Compute
 from bus.gan.config import METHODS, PRESETS, GanConfig
 from bus.gan.cyclegan import CycleGAN
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bus import files
+from bus.core import files
+from bus.core.errors import BusError
 from bus.data.study import Study
-from bus.errors import BusError
 from bus.gan import reader
-from bus.gan.checks import reader_probabilities
-from bus.gan.features import features, lite0
+from bus.gan.scores.checks import reader_probabilities
+from bus.gan.scores.features import features, lite0
 from bus.gan.synth import Synthetic
 
 

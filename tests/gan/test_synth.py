@@ -6,9 +6,9 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
-from bus.compute import Compute
+from bus.core.compute import Compute
+from bus.core.errors import BusError
 from bus.data.study import Study
-from bus.errors import BusError
 from bus.gan import synth, train
 from bus.gan.config import configure
 from hypothesis import given

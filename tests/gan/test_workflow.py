@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from bus.compute import Compute
+from bus.core.compute import Compute
 from bus.data.study import Study
 from bus.gan.workflow import Judge, make_scans, score_again, sentences
 

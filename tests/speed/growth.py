@@ -19,7 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from bus import files
+from bus.core import files
 
 POINTS = {
     "scans": (1_000, 5_000, 10_000, 20_000, 50_000),
@@ -103,9 +103,10 @@ def _study(folder: Path, size: int) -> None:
 
 
 def _cells(count: int, folder: Path) -> None:
-    from bus.benchmark import plan, run
+    from bus.benchmark import cells as plan
+    from bus.benchmark import run
     from bus.benchmark.arms import parse
-    from bus.compute import Compute
+    from bus.core.compute import Compute
     from bus.data.study import open_or_create
 
     study = open_or_create(folder / "study", {"size": 32, "k": 3}, phantoms=60)

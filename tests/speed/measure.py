@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bus.compute import Compute, instructions
+from bus.core.compute import Compute, instructions
 from torch.utils.flop_counter import FlopCounterMode
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}

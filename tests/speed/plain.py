@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bus.gan.features import EfficientNetLite
 from bus.gan.imagenet import LITE0, Normalise, efficientnet
+from bus.gan.scores.features import EfficientNetLite
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bus import files
-from bus.compute import Compute, resolve
+from bus.core import files
+from bus.core.compute import Compute, resolve
 from bus.data.study import Study, open_or_create
 from bus.gan import train
 from bus.gan.config import METHODS

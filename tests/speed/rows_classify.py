@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import plain
 import torch
-from bus.benchmark import plan, run
+from bus.benchmark import cells as plan
+from bus.benchmark import run
 from bus.benchmark.arms import parse
 from bus.classify.models import TITLES, build, place
 from bus.classify.recipe import Recipe, optimiser
 from bus.classify.train import Examples, move_average, step_loss
-from bus.compute import Compute
+from bus.core.compute import Compute
 from bus.data import phantom
 from bus.data.study import Study, open_or_create
 from measure import Bench, Row, threads

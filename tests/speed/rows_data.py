@@ -7,8 +7,8 @@ import numpy as np
 import plain
 from bus.data import cohort, groups, phantom
 from bus.data.study import open_or_create
-from bus.gan.features import lite0
-from bus.gan.score import compare
+from bus.gan.scores.features import lite0
+from bus.gan.scores.score import compare
 from measure import Bench, Row, threads
 from rows_classify import class_folders
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import plain
 import torch
-from bus.compute import Compute
+from bus.core.compute import Compute
 from bus.data import phantom
 from bus.gan import train
 from bus.gan.config import METHODS, PRESETS, GanConfig

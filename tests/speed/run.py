@@ -20,8 +20,8 @@ import rows_classify
 import rows_data
 import rows_gan
 import rows_start
-from bus import files
-from bus.compute import resolve
+from bus.core import files
+from bus.core.compute import resolve
 from measure import CLOCKS, Bench, Row, machine
 from rich.console import Console
 from rich.table import Table

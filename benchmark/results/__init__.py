@@ -1,0 +1,1 @@
+"""From the answers of the classifiers to tables, contrasts and verdicts."""

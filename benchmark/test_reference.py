@@ -1,0 +1,35 @@
+"""How far synthetic scans are from the test scans, which neither translator nor scores saw: for the report alone (DESIGN 7)."""
+
+from typing import Any
+
+from ..core import files
+from ..data.study import Study
+from ..gan import synth
+from ..gan.reader import real_features
+
+NAME = "scores-test.json"  # beside scores.json
+
+
+def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> dict[str, Any]:
+    """The scores of docs/scores.md by EfficientNet-Lite0, with the fold's test scans of class `label` as their reference.
+
+    Computed once for a set and kept. Too late to choose anything by: it comes when the classifiers are trained.
+    """
+    folder = study.synth_path(fold, label, gan_seed)
+    place, manifest = folder / NAME, files.sha256_file(folder / "manifest.csv")
+    if place.exists() and (kept := files.read_json(place)).get("manifest") == manifest:
+        return dict(kept)
+    from ..gan.scores.distances import against_reference  # late: torch-fidelity takes seconds to import
+    from ..gan.scores.features import features, lite0
+
+    rows, seen = synth.read_manifest(folder), real_features(study, device)
+    tests = study.rows_of(study.test(fold), [label])
+    sources = study.rows_of(study.train(fold), list(dict.fromkeys(row.source_label for row in rows)))
+    made = features(synth.load(folder, rows, study.settings.size), lite0(device))
+    found = against_reference(
+        made, [row.source_label for row in rows], seen[sources], [study.scans[row].label for row in sources],
+        seen[tests], [study.groups[row] for row in tests],
+    )  # fmt: skip
+    content = {"manifest": manifest, "tests": len(tests), "half": found.half, **found.scores, "notes": found.notes}
+    files.write_json(place, content)
+    return content

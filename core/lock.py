@@ -1,0 +1,161 @@
+"""Locks: two commands never write one thing at once, and a dead process holds nothing.
+
+The operating system holds the lock (flock, msvcrt) on a small file beside what is being made, and lets go of it when
+the process ends, however that happens. The file says who works there; it is removed with the lock.
+"""
+
+import errno
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from ..data.archive import printable
+from .console import console
+from .errors import BusError
+from .files import HOST, is_left_over
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+POLL = 0.5  # s between two looks at a lock that another process holds
+READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}  # file systems without locks
+BEYOND = 1 << 30  # byte that is locked on Windows, where locked bytes cannot be read
+
+
+def lock_path(place: Path) -> Path:
+    """The lock file of a folder or file: hidden, beside it."""
+    return place.with_name(f".{place.name}.lock")
+
+
+@contextmanager
+def attempt(place: Path) -> Iterator[bool]:
+    """Take the lock of `place` if it is free; yields whether it was.
+
+    Where nothing can be written there is nothing to guard. A file system without locks is used all the same, and the
+    user is told.
+    """
+    path, handle = lock_path(place), None
+    try:
+        handle = _take(path)
+        ours = handle is not None
+    except OSError as error:
+        if error.errno not in READ_ONLY | UNKNOWN:
+            raise BusError(f"Could not write {path}: {error.strerror}. Free some space or choose another --study.") from error
+        if error.errno in UNKNOWN:
+            console.print(f"Note: the disk of {place} knows no locks; don't run two commands on it at once.", style="yellow")
+        ours = True
+    try:
+        if handle is not None:
+            clear(place)
+        yield ours
+    finally:
+        if handle is not None:
+            with suppress(OSError):  # Windows does not remove open files
+                path.unlink()
+            os.close(handle)
+
+
+@contextmanager
+def hold(place: Path, what: str) -> Iterator[None]:
+    """Hold the lock of `place`, which a message calls `what`; waits for another process and says once who it is."""
+    waiting = False
+    while True:
+        with attempt(place) as ours:
+            if ours:
+                yield
+                return
+        if not waiting:
+            console.print(f"{what} is being made by {holder(place)}. Waiting for that to end; Ctrl-C stops the waiting.")
+        waiting = True
+        time.sleep(POLL)
+
+
+def holder(place: Path) -> str:
+    """Who holds the lock of `place`, in words."""
+    try:
+        found = json.loads(lock_path(place).read_bytes())
+        text = f"process {found['process']} on {found['host']} ({found['command']}), since {found['since']}"
+    except (OSError, ValueError, TypeError, KeyError):
+        return "another process"
+    return printable(text)[:500]
+
+
+def clear(place: Path) -> None:
+    """Remove temporary files in a folder whose lock is ours: whoever began them has lost it."""
+    for path in place.rglob(".*.part"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def sweep(root: Path) -> None:
+    """Remove what killed processes left below a folder: locks that nobody holds, temporary files without a writer."""
+    for path in root.rglob(".*"):
+        if path.suffix == ".lock":
+            with attempt(path.with_name(path.name[1:].removesuffix(".lock"))):
+                pass
+        elif path.suffix == ".part" and is_left_over(path):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _take(path: Path) -> int | None:
+    """An open file whose lock is ours, or None where another process has it."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            continue  # its folder was removed between the two lines
+        try:
+            free = _lock(handle)
+            if free and _is_at(handle, path):
+                _sign(handle)
+                return handle
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(handle)
+        if not free:
+            return None  # else its holder removed the file while we opened it
+
+
+def _lock(handle: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            os.lseek(handle, BEYOND, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        raise
+    return True
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _sign(handle: int) -> None:
+    """Write down who holds the lock; on a full disk it holds without a name."""
+    about = {
+        "process": os.getpid(), "host": HOST, "command": shlex.join(["bus", *sys.argv[1:]]),
+        "since": datetime.now().astimezone().isoformat(" ", "seconds"),
+    }  # fmt: skip
+    with suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, json.dumps(about, ensure_ascii=False).encode("utf-8", "replace"))

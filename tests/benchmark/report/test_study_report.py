@@ -1,0 +1,330 @@
+"""The report says what the summary says, escapes every name, asks nothing of the network and is made the same twice."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from bus.benchmark.report import figures, gallery, sections
+from bus.benchmark.report import pages as page
+from bus.benchmark.report.checklist import items
+from bus.benchmark.report.study_report import write_report
+from bus.benchmark.report.tables import SHOWN
+from bus.core.errors import BusError
+from bus.core.files import read_csv
+from bus.data import shortcuts
+from bus.data.study import Study
+from hypothesis import given
+from hypothesis import strategies as st
+
+HOSTILE = "<script>alert(1)</script> $x$ *a* | `b`"
+ADDRESSES = {"src", "href", "srcset", "action", "data", "poster", "xlink:href"}
+
+
+class Page(HTMLParser):
+    """All start tags of a page with their attributes, and its text outside of the style sheet."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text, self.style, self.inside = "", "", ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.inside = tag
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "style":
+            self.style += data
+            self.inside = ""
+        else:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def full(made_up: Callable[..., Any]) -> Any:
+    made = made_up(banners=("Numbers of made-up answers mean nothing.",))
+    write_report(made.study, made.summary, cells=made.cells, checks=made.checks, commands=["bus benchmark"])
+    return made
+
+
+@pytest.fixture(scope="module")
+def bare(made_up: Callable[..., Any]) -> Any:
+    """No translator, no contrasts, and a class whose name is meant to break things."""
+    made = made_up(folds=(0,), arms=("original", "weighted"), translator=False, benign=HOSTILE, preset="demo", heat=False)
+    write_report(made.study, made.summary, cells=made.cells, commands=[f"bus benchmark --data '{HOSTILE}'\n```"])
+    return made
+
+
+def html(made: Any) -> str:
+    return str((made.study.path / "report" / "index.html").read_text(encoding="utf-8"))
+
+
+def markdown(made: Any) -> str:
+    return str((made.study.path / "report" / "report.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["full", "bare"])
+def test_asks_nothing_and_runs_nothing(name: str, request: pytest.FixtureRequest) -> None:
+    text = html(request.getfixturevalue(name))
+    found = Page(text)
+    assert not found.all("script") and not found.all("iframe") and not found.all("object")
+    addresses = [value for _, tag in found.tags for key, value in tag.items() if key in ADDRESSES]
+    assert addresses and all(value.startswith(("data:", "#")) for value in addresses)
+    assert "url(" not in found.style and "@import" not in found.style
+    keys = {key for _, tag in found.tags for key in tag}
+    assert "style" not in keys and not any(key.startswith("on") for key in keys)
+    policy = next(tag["content"] for tag in found.all("meta") if "http-equiv" in tag)
+    digest = base64.b64encode(hashlib.sha256(found.style.encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'") and f"style-src 'sha256-{digest}'" in policy
+
+
+@pytest.mark.parametrize("name", ["full", "bare"])
+def test_ids_are_unique_and_references_resolve(name: str, request: pytest.FixtureRequest) -> None:
+    text = html(request.getfixturevalue(name))
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    wanted = re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', text)
+    assert wanted and set(wanted) <= set(ids)
+
+
+def test_hostile_names_are_only_text(bare: Any) -> None:
+    before, block, after = markdown(bare).split("\n```\n")  # inside a fenced block nothing has a meaning
+    assert "<script" not in html(bare) + before + after and HOSTILE in block
+    assert HOSTILE in Page(html(bare)).text
+    rows = [line for line in markdown(bare).splitlines() if line.startswith("|") and "script" in line]
+    table = next(line for line in rows if "always" in line)
+    header = next(line for line in markdown(bare).splitlines() if line.startswith("| model | arm |"))
+    assert len(re.findall(r"(?<!\\)\|", table)) == len(re.findall(r"(?<!\\)\|", header))
+
+
+def test_says_the_verdicts_first(full: Any) -> None:
+    text = re.sub(r"\s+", " ", Page(html(full)).text)
+    for sentence in full.summary.verdicts.values():
+        short, _, rest = sentence.partition(": ")
+        assert f"{short[0].upper()}{short[1:]}." in text and rest[1:].rstrip(".") in text
+        assert rest[1:20] in markdown(full)
+    for later in ("Tested on", "The translator’s own contribution", "Answering “benign”"):
+        assert text.index("No detectable gain.") < text.index(later)
+    assert text.index("Numbers of made-up answers mean nothing.") < text.index("No detectable gain.")
+
+
+def test_collapse_is_flagged_wherever_its_numbers_stand(full: Any) -> None:
+    flagged = sections.flags(full.summary)
+    assert set(flagged) == {("original", "vgg19")}
+    folder = full.study.path / "report" / "figures"
+    assert "†" in (folder / "roc-vgg19.svg").read_text() and "†" not in (folder / "roc-resnet18.svg").read_text()
+    assert "VGG19 †" in (folder / "forest-gain.svg").read_text()
+    for name, _, line in ((m, a, x) for m, a, x in _md_rows(markdown(full)) if a.startswith("original")):
+        assert ("†" in line) == (name == "VGG19")
+    assert html(full).count("† collapsed</span>") == 4  # results, fold 0 alone, confusion matrix, heat
+
+
+def _md_rows(text: str) -> list[tuple[str, str, str]]:
+    cells = [[part.strip() for part in line.split("|")] for line in text.splitlines() if line.startswith("| ")]
+    return [(c[1], c[2], "|".join(c)) for c in cells if len(c) > 8 and c[1] in ("SimpleCNN", "VGG19", "ResNet18")
+            and "−" not in c[2]]  # fmt: skip
+
+
+def test_results_table_holds_the_summary(full: Any) -> None:
+    group = next(g for g in full.summary.table if (g.arm, g.model) == ("cyclegan", "resnet18"))
+    row = next(line for name, arm, line in _md_rows(markdown(full)) if (name, arm) == ("ResNet18", "cyclegan"))
+    low, high = group.intervals["macro_f1"]
+    assert f"{100 * group.metrics['macro_f1']:.1f} ({100 * low:.1f}–{100 * high:.1f})" in row
+    for share in group.recall.values():
+        assert f"{100 * share:.1f}" in row
+
+
+def test_confusion_matrices_count_every_test_scan(full: Any) -> None:
+    matrices = re.findall(r'aria-label="Confusion matrix of.*?</table>', html(full), re.S)
+    assert len(matrices) == len(full.summary.table)
+    for matrix in matrices:
+        assert sum(float(n) for n in re.findall(r'<td class="n s\d+[^>]*>([\d.]+)<', matrix)) == full.summary.scans
+
+
+def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None:
+    study = full.study
+    manifest = read_csv(study.synth_path(0, "malignant", 0) / "manifest.csv")
+    shown = gallery.translators(study, [0], 0, ["malignant"])[0]["pairs"]
+    assert len(shown) == gallery.SHOWN
+    for row, item in zip(manifest, shown, strict=False):
+        content = base64.b64decode(item["source_uri"].partition(",")[2])
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        place = next(i for i, scan in enumerate(study.scans) if scan.sha256 == row["source_sha256"])
+        np.testing.assert_array_equal(pixels, study.pixels[place])
+        assert item["source_uri"] in html(full) and item["made_uri"] in html(full)
+
+
+def test_absent_parts_are_said_to_be_absent(bare: Any, full: Any) -> None:
+    sentences = ("No heat maps", "No CycleGAN was trained", "No outcome of an audit", "Neither contrast could be made")
+    for sentence in sentences:
+        assert sentence in html(bare) and sentence in markdown(bare)
+        assert sentence not in html(full) and sentence not in markdown(full)
+    assert "preset demo" in html(bare).lower() and "Preset demo" not in html(full)
+
+
+def test_same_study_gives_the_same_bytes(full: Any) -> None:
+    folder = full.study.path / "report"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    again = Study.open(full.study.path)
+    write_report(again, full.summary, cells=full.cells, checks=full.checks, commands=["bus benchmark"])
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_csv_has_a_row_a_cell(full: Any) -> None:
+    rows = read_csv(full.study.path / "report" / "results.csv", ["arm", "model", "fold", "seed", "macro_f1"])
+    assert len(rows) == len(full.cells)
+    wanted = {(c.arm, c.model, str(c.fold), str(c.seed)) for c in full.cells}
+    assert {(r["arm"], r["model"], r["fold"], r["seed"]) for r in rows} == wanted
+
+
+def test_markdown_links_to_figures_that_exist(full: Any) -> None:
+    links = re.findall(r"\]\((figures/[^)]+)\)", markdown(full))
+    assert links and all((full.study.path / "report" / link).is_file() for link in links)
+
+
+def test_every_figure_has_its_alternative_text(full: Any) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", html(full), re.S)
+    assert len(drawings) == 2 + 2 * 3 + 2 * 2  # forests, ROC and calibration, score and losses of two folds
+    for drawing in drawings:
+        assert 'role="img"' in drawing and len(re.findall(r"<title id=[^>]*>([^<]{20,})</title>", drawing)) == 1
+
+
+def test_interrupted_log_is_read_to_its_last_whole_line(tmp_path: Path) -> None:
+    log = tmp_path / "metrics.jsonl"
+    log.write_text('{"step": 1, "pairs": 4, "cycle": 0.5}\n{"step": 2, "pa')
+    assert gallery.losses(log) == [{"step": 1.0, "pairs": 4.0, "cycle": 0.5}]
+    log.write_text('{"step": 1, "pa\n{"step": 2}\n')
+    with pytest.raises(BusError, match="line 1"):
+        gallery.losses(log)
+
+
+def test_contrast_beside_zero_is_neither_gain_nor_loss() -> None:
+    around = figures.Effect("x", 2.0, -1.0, 5.0, 4.0)
+    assert [around.verdict, around._replace(low=0.1).verdict, around._replace(high=-0.1).verdict] == [
+        "none",
+        "gain",
+        "loss",
+    ]
+
+
+@given(st.floats(-100, 100), st.integers(0, 3))
+def test_signed_numbers_read_back(value: float, digits: int) -> None:
+    text = figures.signed(value, digits)
+    assert float(text.replace("−", "-")) == float(f"{value:.{digits}f}")
+    assert "-" not in text and (text[0] in "+−") == (float(f"{value:.{digits}f}") != 0)
+
+
+@given(st.floats(-50, 50), st.floats(1e-4, 5))
+def test_score_shows_no_digit_below_its_spread(mean: float, spread: float) -> None:
+    left, _, right = gallery.mean_spread({"mean": mean, "spread": spread}).partition(" ± ")
+    assert len(left.partition(".")[2]) == len(right.partition(".")[2])
+    assert abs(float(left.replace("−", "-")) - mean) <= 0.06 * spread + 0.5 * (spread >= 10)
+    assert gallery.mean_spread(None) == gallery.mean_spread({"mean": None}) == "–"
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=40))
+def test_markdown_values_stand_for_themselves(value: str) -> None:
+    text = str(page._literal(value))
+    assert not re.search(r"(?<!\\)(?:\\\\)*[|`*_\[\]~$#>!]", text) and "<" not in text
+    plain = re.sub(r"\\(.)", r"\1", text).replace("&lt;", "<").replace("&amp;", "&")
+    assert plain == " ".join(value.split())
+
+
+def test_doses_and_source_classes_stand_in_results_and_effects(made_up: Callable[..., Any]) -> None:
+    made = made_up(folds=(0,), arms=("original", "oversampled", "cyclegan@0.5", "cyclegan", "cyclegan:normal"))
+    write_report(made.study, made.summary, cells=made.cells)
+    text = Page(html(made)).text
+    assert "made from normal alone" in text and "0.5 times what balance needs" in text
+    leading, _ = sections.contrast_rows(made.summary, {})
+    pairs = {row["pair"] for row in leading}
+    assert {"cyclegan − original", "cyclegan@0.5 − original", "cyclegan:normal − oversampled"} <= pairs
+    for name in ("cyclegan@0.5", "cyclegan:normal"):
+        assert f"| {name} |" in markdown(made).replace("\\", "")
+    drawn = [figure.svg for figures in sections.curves(made.summary, {}) for figure in figures]
+    assert drawn and not any("cyclegan@" in svg for svg in drawn)
+
+
+def test_every_column_is_explained_on_the_page_and_in_the_docs(full: Any) -> None:
+    text = Page((full.study.path / "report" / "index.html").read_text()).text
+    docs = " ".join((Path(__file__).parents[3] / "docs" / "report.md").read_text().replace("`", "").split())
+    assert set(sections.METRICS.values()) <= set(sections.MEANINGS)
+    for name, meaning in (*sections.MEANINGS.items(), *sections.COLUMNS.items()):
+        assert " ".join(meaning.split()) in " ".join(text.split()), name
+    for name in (*sections.METRICS.values(), *sections.COLUMNS, *SHOWN.values(), *gallery.SCORES, *shortcuts.OF_STUDY):
+        assert name.replace("frechet", "FID").casefold() in docs.casefold(), name
+
+
+def test_claim_names_an_external_test_only_where_there_is_one() -> None:
+    with_it, without = ({item.number: item.section for item in items(external)} for external in (True, False))
+    assert (with_it[33], without[33]) == ("external", "limits")
+    assert list(with_it) == list(without) == sorted(without)
+
+
+def test_sparse_bins_of_a_calibration_are_not_drawn() -> None:
+    def drawn(*bins: tuple[float, float, int]) -> str:
+        return figures.calibration("c", {"original": [*bins, (0.6, 0.5, 40)]}, alt="a").svg
+
+    assert drawn((0.2, 0.5, figures.FEWEST - 1)) == drawn() != drawn((0.2, 0.5, figures.FEWEST))
+
+
+def test_the_spread_of_seeds_stands_beside_the_mean() -> None:
+    group: Any = SimpleNamespace(per_seed=[{"macro_f1": 0.61}, {"macro_f1": 0.7}, {"macro_f1": 0.655}])
+    assert sections._seeds(group) == "61.0–70.0"
+    group.per_seed = group.per_seed[:1]
+    assert sections._seeds(group) == ""
+
+
+def test_only_the_pinned_fold_is_said_to_be_unseen(full: Any) -> None:
+    """Development scans, and other cohorts' fold 0, are no lockbox (DESIGN 5.3)."""
+    study = full.study
+    assert "none of these choices saw the test scans" in sections.fold_zero(study)
+    for change in ({"cohort": "all"}, {"seed": 1}, {"k": 4}):
+        assert not sections.fold_zero(SimpleNamespace(settings=replace(study.settings, **change)))  # type: ignore[arg-type]
+    inner: Any = SimpleNamespace(settings=replace(study.settings, inner=0))
+    assert sections.fold_zero(inner).startswith("Development data")
+
+
+def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
+    plain = [{"pairs": 4.0 * step, "cycle": 1 / step, "adversarial": 1.0} for step in range(1, 5)]
+    measured = [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.2}]
+    without, drawn = gallery.curves("0", plain), gallery.curves("0", measured)
+    assert without is not None and drawn is not None
+    assert "Normalised KID (0 real, 1 did nothing): 1.25 ± 0.20 after 16 pairs." in drawn.alt and "KID" not in without.alt
+    for words in ("normalised KID", "did nothing", "real"):
+        assert f">{words}</text>" in drawn.svg and f">{words}</text>" not in without.svg
+    higher = gallery.curves("0", [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.4}])
+    assert higher is not None and higher.svg != drawn.svg, "the spread is drawn"
+
+
+def test_a_translator_to_another_class_is_shown_with_its_warnings(made_up: Callable[..., Any]) -> None:
+    made = made_up(folds=(0,), arms=("original", "oversampled", "cyclegan"))
+    study, place = made.study, made.study.synth_path(0, "normal", 0)
+    shutil.copytree(study.gan_path(0, "malignant", 0), study.gan_path(0, "normal", 0))
+    shutil.copytree(study.synth_path(0, "malignant", 0), place)
+    scores = json.loads((place / "scores.json").read_text())
+    tested = {"tests": 7, "kid": scores["kid"], "precision": scores["precision"], "recall": scores["recall"]}
+    (place / "scores-test.json").write_text(json.dumps(tested))
+    scores["warnings"] = [{"name": "planted", "text": "Seen in the report."}]
+    (place / "scores.json").write_text(json.dumps(scores))
+    cells = [replace(cell, added={"malignant": 30, "normal": 40}) for cell in made.cells]
+    write_report(study, made.summary, cells=cells)
+    for text in (Page(html(made)).text, markdown(made)):
+        assert "Fold 0, to normal" in text and "Seen in the report." in text and "10 synthetic normal scans" in text
+        assert "7 real normal scans of the test part" in text and "normalised KID 1.47 ± 0.20, precision 0.400 ± 0.040" in text
+    names = [path.name for path in (study.path / "report" / "figures").iterdir()]
+    assert {"training-0.svg", "training-0-2.svg", "pairs-0.png", "pairs-0-2.png"} <= set(names)

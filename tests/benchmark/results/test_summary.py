@@ -1,0 +1,327 @@
+"""What is said about a study's cells: table, contrasts, verdicts, and what is refused."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from bus.benchmark.results import statistics as stats
+from bus.benchmark.results import summary
+from bus.benchmark.results.statistics import Interval
+from bus.classify import metrics
+from bus.core.errors import BusError
+from bus.core.files import write_csv, write_json
+from numpy.typing import NDArray
+
+CLASSES = ["benign", "malignant", "normal"]
+STUDY: Any = SimpleNamespace(classes=CLASSES, target="malignant", settings=SimpleNamespace(k=5))
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cell:
+    arm: str
+    model: str
+    fold: int
+    seed: int
+    path: Path
+
+
+def labels_of(fold: int, scans: int = 60) -> NDArray[np.int64]:
+    return np.random.default_rng([1, fold]).choice(3, p=[0.56, 0.27, 0.17], size=scans)
+
+
+def answered(arm: str, fold: int, seed: int, skill: float, scans: int = 60) -> Floats:
+    """Probabilities that favour the truth by `skill`; scans are easy or hard for all arms alike."""
+    ease = np.random.default_rng([2, fold]).normal(size=(scans, 3))
+    own = np.random.default_rng([3, fold, seed, *arm.encode()]).normal(size=(scans, 3))
+    scores = np.exp(skill * np.eye(3)[labels_of(fold, scans)] + 0.7 * ease + 0.5 * own)
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+def write(cell: Cell, probabilities: Floats, labels: NDArray[np.int64] | None = None) -> Cell:
+    """A finished cell on disk; scans 2i and 2i+1 share a group."""
+    labels = labels_of(cell.fold, len(probabilities)) if labels is None else labels
+    rows = [
+        [f"{cell.fold}-{i}.png", f"hash{i}", CLASSES[label], f"g{cell.fold}-{i // 2}", cell.fold,
+         CLASSES[share.argmax()], *(f"{value:.8f}" for value in share)]
+        for i, (label, share) in enumerate(zip(labels, probabilities, strict=True))
+    ]  # fmt: skip
+    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in CLASSES)]
+    write_csv(cell.path / "predictions.csv", header, rows)
+    write_json(cell.path / "metrics.json", {"seconds": 2.5, "steps": 600})
+    return cell
+
+
+Make = Callable[..., list[Cell]]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Write cells of all given arms (arm → skill), models, folds and seeds."""
+
+    def build(
+        arms: dict[str, float], models: Sequence[str] = ("resnet18",), folds: int = 2, seeds: int = 1
+    ) -> list[Cell]:
+        return [
+            write(
+                Cell(arm, model, fold, seed, tmp_path / f"{fold}-{arm}-{model}-{seed}"),
+                answered(arm + model, fold, seed, skill),
+            )
+            for fold in range(folds)
+            for arm, skill in arms.items()
+            for model in models
+            for seed in range(seeds)
+        ]
+
+    return build
+
+
+def test_table_holds_the_metrics_of_the_pooled_answers(make: Make) -> None:
+    found = summary.summarise(STUDY, make({"original": 1.5, "cyclegan": 1.5}, folds=2, seeds=2))
+    assert (found.folds, found.seeds, found.scans, found.groups) == ([0, 1], 2, 120, 60)
+    assert (found.arms, found.models) == (["original", "cyclegan"], ["resnet18"])
+    labels = np.concatenate([labels_of(0), labels_of(1)])
+    for row in found.table:
+        seeds = [np.vstack([answered(row.arm + row.model, f, s, 1.5) for f in (0, 1)]) for s in (0, 1)]
+        for name in ("macro_f1", "accuracy", "target_recall", "balanced_accuracy", "brier"):
+            expected = np.mean([metrics.METRICS[name](labels, one, 1) for one in seeds])
+            assert row.metrics[name] == pytest.approx(expected, abs=1e-6)
+        areas = [
+            metrics.target_auc(labels_of(f), answered(row.arm + row.model, f, s, 1.5), 1)
+            for f in (0, 1)
+            for s in (0, 1)
+        ]
+        assert row.metrics["target_auc"] == pytest.approx(np.mean(areas))
+        assert row.confusion == np.mean([metrics.confusion(labels, one) for one in seeds], axis=0).tolist()
+        assert row.recall["malignant"] == pytest.approx(row.metrics["target_recall"])
+        assert np.mean([one["macro_f1"] for one in row.per_seed]) == pytest.approx(row.metrics["macro_f1"])
+        alone = [metrics.macro_f1(labels_of(0), answered(row.arm + row.model, 0, s, 1.5), 1) for s in (0, 1)]
+        assert row.fold_zero is not None and row.fold_zero["macro_f1"] == pytest.approx(np.mean(alone))
+        assert all(low <= row.metrics[name] <= high for name, (low, high) in row.intervals.items())
+        assert sum(count for *_, count in row.calibration) == 2 * 120
+        assert row.roc[-1] == (1.0, 1.0) and all(a[1] <= b[1] for a, b in pairwise(row.roc))
+        assert (row.cells, row.collapsed, row.collapsed_class) == (4, 0, None)
+
+
+def test_contrasts_are_differences_of_the_table(make: Make) -> None:
+    arms = {"original": 1.0, "weighted": 1.0, "oversampled": 1.2, "cyclegan": 1.6, "relabelled": 0.7, "dose-2": 1.0}
+    found = summary.summarise(STUDY, make(arms))
+    assert found.arms == [*arms]
+    table = {row.arm: row.metrics for row in found.table}
+    named = {(c.name, c.first, c.second) for c in found.contrasts}
+    assert named == {
+        ("gain", "cyclegan", "original"), ("translator", "cyclegan", "oversampled"),
+        ("weighted − original", "weighted", "original"), ("oversampled − original", "oversampled", "original"),
+        ("relabelled − oversampled", "relabelled", "oversampled"), ("dose-2 − original", "dose-2", "original"),
+    }  # fmt: skip
+    assert len(found.contrasts) == len(named) * len(metrics.METRICS)
+    for c in found.contrasts:
+        assert c.interval.estimate == pytest.approx(table[c.first][c.metric] - table[c.second][c.metric])
+        assert c.interval.low <= c.interval.estimate <= c.interval.high
+        assert c.interval.p_holm == c.interval.p  # one model: nothing to correct
+        assert c.interval.second_opinion_p is not None
+
+
+def test_p_values_are_corrected_over_the_models(make: Make) -> None:
+    found = summary.summarise(STUDY, make({"original": 1.0, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18")))
+    for metric in metrics.METRICS:
+        family = [c.interval for c in found.contrasts if c.metric == metric and c.name == "gain"]
+        assert len(family) == 3
+        assert [one.p_holm for one in family] == stats.holm([one.p for one in family])
+
+
+def test_order_of_cells_changes_nothing(make: Make) -> None:
+    cells = make({"original": 1.0, "oversampled": 1.1, "cyclegan": 1.5}, folds=3, seeds=2)
+    there, back = summary.summarise(STUDY, cells), summary.summarise(STUDY, cells[::-1])
+    assert (there.table, there.contrasts, there.verdicts) == (back.table, back.contrasts, back.verdicts)
+
+
+def test_one_fold_and_one_arm_are_enough_for_a_table(make: Make) -> None:
+    found = summary.summarise(STUDY, make({"original": 1.5}, folds=1))
+    assert [row.fold_zero for row in found.table] == [None]
+    assert found.contrasts == [] and found.verdicts["resnet18"].startswith("no verdict")
+    pair = summary.summarise(STUDY, make({"original": 1.5, "cyclegan": 1.5}, folds=1))
+    assert pair.contrasts and all(c.interval.second_opinion_p is None for c in pair.contrasts)
+
+
+def test_a_class_that_a_fold_lacks_leaves_no_nan(make: Make, tmp_path: Path) -> None:
+    cells = make({"original": 1.5, "cyclegan": 1.5}, folds=1)
+    labels = np.zeros(30, int)
+    cells += [
+        write(Cell(arm, "resnet18", 1, 0, tmp_path / f"1-{arm}"), answered(arm, 1, 0, 1.0, 30), labels)
+        for arm in ("original", "cyclegan")
+    ]
+    found = summary.summarise(STUDY, cells)
+    write_json(tmp_path / "whole.json", [row.metrics for row in found.table] + found.cells)  # refuses NaN
+    bare = [row for row in found.cells if row["fold"] == 1]
+    assert all(row["target_auc"] is None and row["recall_malignant"] is None for row in bare)
+    assert found.table[0].metrics["target_auc"] == found.table[0].fold_zero["target_auc"]  # type: ignore[index]
+
+
+def test_a_target_that_never_occurs_has_no_numbers(tmp_path: Path) -> None:
+    cells = [
+        write(Cell(arm, "resnet18", 0, 0, tmp_path / arm), answered(arm, 0, 0, 1.0), np.resize([0, 2], 60))
+        for arm in ("original", "cyclegan")
+    ]
+    found = summary.summarise(STUDY, cells)
+    assert found.table[0].metrics["target_auc"] is None and "target_auc" not in found.table[0].intervals
+    assert found.table[0].recall["malignant"] is None and found.table[0].roc == []
+    assert {c.metric for c in found.contrasts} == {"macro_f1", "balanced_accuracy", "accuracy", "brier"}
+
+
+def test_an_always_benign_model_is_named(tmp_path: Path) -> None:
+    labels = np.repeat([0, 1, 2], [426, 203, 131])  # class counts like BUSI `clean`
+    constant = np.tile([0.5, 0.3, 0.2], (760, 1))
+    cells = [
+        write(Cell("original", "vgg19", 0, 0, tmp_path / "a"), constant, labels),
+        write(Cell("cyclegan", "vgg19", 0, 0, tmp_path / "b"), answered("b", 0, 0, 1.0, 760), labels),
+    ]
+    found = summary.summarise(STUDY, cells)
+    row = found.table[0]
+    assert (row.collapsed, row.cells, row.collapsed_class) == (1, 1, "benign")
+    assert found.cells[0]["collapsed"] == "benign" and found.cells[1]["collapsed"] == ""
+    assert found.always["class"] == "benign" and found.always["accuracy"] == row.metrics["accuracy"]
+    assert "VGG19 on original (1 of 1 cells, “benign”)" in found.notes[0]
+    assert "accuracy of 56.1 %" in found.notes[1]
+    assert "1 of the 2 cells behind this gave 90 % of the answers to one class." in found.verdicts["vgg19"]
+
+
+def test_cells_without_counterpart_are_left_out_and_said(make: Make) -> None:
+    cells = make({"original": 1.5, "cyclegan": 1.5, "weighted": 1.0}, folds=3)
+    lost = [c for c in cells if not (c.arm == "cyclegan" and c.fold == 2)]
+    found = summary.summarise(STUDY, lost)
+    kept = summary.summarise(STUDY, [c for c in cells if c.fold < 2])
+    assert (found.folds, found.table, found.contrasts) == ([0, 1], kept.table, kept.contrasts)
+    assert len(found.cells) == 8 and any(note.startswith("2 of 8 cells are left out") for note in found.notes)
+    assert not any("left out" in note for note in kept.notes)
+
+
+def test_rows_for_results(make: Make) -> None:
+    cells = make({"original": 1.5, "cyclegan": 1.5}, folds=2, seeds=2)
+    found = summary.summarise(STUDY, cells)
+    assert len(found.cells) == len(cells)
+    assert list(found.cells[0]) == [
+        "fold", "arm", "model", "seed", *metrics.METRICS,
+        "recall_benign", "recall_malignant", "recall_normal", "collapsed", "test_scans", "seconds",
+    ]  # fmt: skip
+    assert found.cost == {"cells": 8, "seconds": 20.0, "steps": {"resnet18": 600}}
+
+
+def damage(cell: Cell, old: str, new: str) -> None:
+    path = cell.path / "predictions.csv"
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0-3.png", "other.png", "tested on different scans of fold 0"),
+        ("hash3", "hash4", "tested on different scans of fold 0"),
+        ("g0-1", "g0-9", "tested on different scans of fold 0"),
+        ("hash3,", "hash3,x", "does not hold answers|something else"),
+        (",0,", ",4,", "1 of 60 are others"),
+        (",0.", ",1.", "don't add up to 1"),
+        (",0.", ",nan0.", "something else than answers"),
+        ("p_normal", "p_other", "p_normal is missing"),
+    ],
+)
+def test_damaged_predictions_are_refused(make: Make, old: str, new: str, message: str) -> None:
+    cells = make({"original": 1.5, "cyclegan": 1.5}, folds=1)
+    damage(cells[1], old, new)
+    with pytest.raises(BusError, match=message):
+        summary.summarise(STUDY, cells)
+
+
+def test_an_answer_that_is_not_the_most_probable_class_is_refused(tmp_path: Path) -> None:
+    cell = write(Cell("original", "resnet18", 0, 0, tmp_path), np.tile([0.2, 0.7, 0.1], (4, 1)))
+    damage(cell, ",malignant,0.2", ",normal,0.2")
+    with pytest.raises(BusError, match="not the most probable"):
+        summary.summarise(STUDY, [cell])
+
+
+def test_other_orders_and_twins_are_refused(make: Make, tmp_path: Path) -> None:
+    cells = make({"original": 1.5, "cyclegan": 1.5}, folds=1)
+    twin = write(replace(cells[0], path=tmp_path / "twin"), answered("twin", 0, 0, 1.0))
+    with pytest.raises(BusError, match="two results for one cell"):
+        summary.summarise(STUDY, [*cells, twin])
+    path = cells[1].path / "predictions.csv"
+    header, *rows = path.read_text().splitlines(keepends=True)
+    path.write_text(header + "".join(rows[::-1]))
+    with pytest.raises(BusError, match="another order"):
+        summary.summarise(STUDY, cells)
+
+
+def test_no_cells_and_missing_files_are_errors(make: Make) -> None:
+    with pytest.raises(BusError, match="no finished cells"):
+        summary.summarise(STUDY, [])
+    cells = make({"original": 1.5}, folds=1)
+    (cells[0].path / "predictions.csv").unlink()
+    with pytest.raises(BusError, match=r"predictions\.csv is missing"):
+        summary.summarise(STUDY, cells)
+
+
+def interval(estimate: float, error: float, p_holm: float | None = None) -> Interval:
+    low, high = estimate - 1.96 * error, estimate + 1.96 * error
+    p = 0.01 if low > 0 or high < 0 else 0.5
+    return Interval(estimate, low, high, p, p if p_holm is None else p_holm, error, 2.8 * error, None)
+
+
+@pytest.mark.parametrize(
+    ("gain", "translator", "sentence"),
+    [
+        (None, None, "no verdict"),
+        (interval(0.008, 0.0196), interval(0.1, 0.01), "no detectable gain: +0.8 points of macro-F1 (95 % interval −3.0 to +4.6); this study could have detected about 5.5 points"),
+        (interval(0.08, 0.02, p_holm=0.06), interval(0.1, 0.01), "no detectable gain: +8.0 points of macro-F1 (95 % interval +4.1 to +11.9), which leaves out 0 only before"),
+        (interval(-0.08, 0.02), None, "loss shown: −8.0 points"),
+        (interval(0.08, 0.02), None, "gain over the original data: +8.0 points"),
+        (interval(0.08, 0.02), interval(0.05, 0.01), "gain shown: +8.0 points"),
+        (interval(0.08, 0.02), interval(0.05, 0.01, p_holm=0.06), "gain, but not shown beyond plain oversampling"),
+        (interval(0.08, 0.02), interval(0.01, 0.02), "gain, but not shown beyond plain oversampling"),
+        (interval(0.08, 0.02), interval(-0.05, 0.01), "gain, but plain oversampling does better"),
+    ],
+)  # fmt: skip
+def test_verdicts(gain: Interval | None, translator: Interval | None, sentence: str) -> None:
+    assert stats.verdict(gain, translator).startswith(sentence)
+
+
+def test_a_planted_gain_is_shown_and_its_absence_is_not(make: Make) -> None:
+    strong = summary.summarise(STUDY, make({"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}, folds=4))
+    assert strong.verdicts["resnet18"].startswith("gain shown: +")
+    assert "One training per place stands behind it; repeat it with --seeds 3" in strong.verdicts["resnet18"]
+    twice = summary.summarise(STUDY, make({"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}, folds=4, seeds=2))
+    assert twice.verdicts["resnet18"].startswith("gain shown: +") and "One training" not in twice.verdicts["resnet18"]
+    weak = summary.summarise(STUDY, make({"original": 1.5, "oversampled": 0.6, "cyclegan": 1.5}, folds=4))
+    assert weak.verdicts["resnet18"].startswith("no detectable gain: ") and "One training" not in weak.verdicts["resnet18"]
+
+
+def test_doses_and_sources_are_compared_with_as_many_repeated_scans() -> None:
+    found = summary.comparisons(["original", "oversampled@0.5", "oversampled", "cyclegan@0.5", "cyclegan:normal", "cyclegan"])
+    assert found["gain"] == ("cyclegan", "original") and found["translator"] == ("cyclegan", "oversampled")
+    assert found["cyclegan@0.5 − oversampled@0.5"] == ("cyclegan@0.5", "oversampled@0.5")
+    assert found["cyclegan:normal − oversampled"] == ("cyclegan:normal", "oversampled")
+    assert len(set(found.values())) == len(found) == 8
+    assert summary.comparisons(["original", "cyclegan@2"])["gain"] == ("cyclegan@2", "original")
+    assert "gain" not in summary.comparisons(["original", "cyclegan:normal"])
+
+
+def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> None:
+    cells = make({"original": 0.2, "cyclegan": 4.0}, folds=2)
+    marks = [write(Cell("original", "yardstick", fold, 0, tmp_path / f"y{fold}"), answered("yardstick", fold, 0, 1.5)) for fold in range(3)]
+    found = summary.summarise(STUDY, cells, marks)
+    assert found.yardstick is not None and found.yardstick.cells == 2, "on the folds that were tested alone"
+    assert summary.below(found.table, found.yardstick) == [("original", "resnet18")]
+    assert any("below the yardstick" in note and "ResNet18 on original" in note for note in found.notes)
+    assert summary.summarise(STUDY, cells).yardstick is None
+
+
+def test_a_claim_in_a_part_dose_rests_on_as_many_repeated_scans(make: Make) -> None:
+    assert summary.claim(["original", "oversampled", "cyclegan", "cyclegan@0.5"]) == ("original", "oversampled", "cyclegan")
+    half = ("original", "oversampled@0.5", "cyclegan@0.5")
+    assert summary.claim([*half, "cyclegan@2", "cyclegan:normal"]) == half

