@@ -21,14 +21,20 @@ def lock(report: Path) -> list[str]:
         for one in chosen
     ]
     where = f"{platform.system()} {platform.machine()}, {platform.python_implementation()} 3.{sys.version_info[1]}"
-    about = f"# The tested set with hashes, for {where}; made by make lock. Install it with make install-locked."
+    about = (
+        f"# The tested set with hashes, for {where}; made by make lock. Install it with make install-locked."
+    )
     return [about, *sorted(lines, key=str.casefold)]
 
 
 def oldest(project: Path) -> list[str]:
     """The lowest version of every requirement that pyproject.toml admits, those of the tests included."""
     found = tomllib.loads(project.read_text())["project"]
-    wanted = [*found["dependencies"], *found["optional-dependencies"]["dev"], *found["optional-dependencies"]["busi"]]
+    wanted = [
+        *found["dependencies"],
+        *found["optional-dependencies"]["dev"],
+        *found["optional-dependencies"]["busi"],
+    ]
     pairs = [re.fullmatch(r"([A-Za-z0-9._-]+)>=([0-9.]+)", text) for text in wanted]
     if not all(pairs):
         raise SystemExit("pyproject.toml has a requirement without a plain lower bound")

@@ -16,8 +16,13 @@ ARMS = {
 }
 DEFAULT_ARMS = ("original", "weighted", "oversampled", "cyclegan")
 ADDING = ("oversampled", "cyclegan", "relabelled", "unverified")  # these have a dose
-TRANSLATED = ("cyclegan", "relabelled")  # these need a translator and may be limited to one of its source classes
-CHOSEN = tuple(name for name in ARMS if name != "unverified")  # by --arms; `unverified` comes with --synthetic
+TRANSLATED = (
+    "cyclegan",
+    "relabelled",
+)  # these need a translator and may be limited to one of its source classes
+CHOSEN = tuple(
+    name for name in ARMS if name != "unverified"
+)  # by --arms; `unverified` comes with --synthetic
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,9 @@ def chosen(text: str, classes: Sequence[str] | None = None) -> tuple[Arm, ...]:
     unknown = [arm for arm in found if arm.kind not in CHOSEN]
     if unknown or not found:
         slip = did_you_mean(unknown[0].kind, CHOSEN) if unknown else ""
-        raise UsageError(f"--arms {text}: {unknown[0] if unknown else 'nothing'} is unknown; choose among {', '.join(CHOSEN)}.{slip}")
+        raise UsageError(
+            f"--arms {text}: {unknown[0] if unknown else 'nothing'} is unknown; choose among {', '.join(CHOSEN)}.{slip}"
+        )
     for arm in found:
         if arm.source and classes is not None and (arm.kind not in TRANSLATED or arm.source not in classes):
             raise UsageError(
@@ -85,7 +92,9 @@ def doses(text: str) -> tuple[float, ...]:
     except ValueError:
         found = []
     if not found or not all(0 < share <= 10 for share in found):
-        raise UsageError(f"--dose {text}: expected numbers above 0 and up to 10, such as 0.25,0.5,1,2 (1 is balance).")
+        raise UsageError(
+            f"--dose {text}: expected numbers above 0 and up to 10, such as 0.25,0.5,1,2 (1 is balance)."
+        )
     return tuple(found)
 
 
@@ -93,5 +102,11 @@ def with_doses(arms: Iterable[Arm], shares: Sequence[float]) -> tuple[Arm, ...]:
     """Each arm that adds scans once for every dose, the others once; UsageError for doses that no arm takes."""
     chosen = list(arms)
     if tuple(shares) != (1.0,) and not any(arm.kind in ADDING for arm in chosen):
-        raise UsageError(f"--dose does nothing here: none of {', '.join(map(str, chosen))} adds scans. Add one of {', '.join(ADDING[:3])} to --arms.")
-    return tuple(replace(arm, dose=share) for arm in chosen for share in (shares if arm.kind in ADDING else (arm.dose,)))
+        raise UsageError(
+            f"--dose does nothing here: none of {', '.join(map(str, chosen))} adds scans. Add one of {', '.join(ADDING[:3])} to --arms."
+        )
+    return tuple(
+        replace(arm, dose=share)
+        for arm in chosen
+        for share in (shares if arm.kind in ADDING else (arm.dose,))
+    )

@@ -13,7 +13,13 @@ from ..gan.config import read_config
 from . import foreign as unverified
 from .cells import WEIGHTS, Wish, needed, used
 
-ARITHMETIC = ("fold", "training_pixels", "precision", "threads", "device")  # in which the translators of two folds may differ
+ARITHMETIC = (
+    "fold",
+    "training_pixels",
+    "precision",
+    "threads",
+    "device",
+)  # in which the translators of two folds may differ
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,32 @@ def audit_split(study: Study, fold: int) -> list[Check]:
     shown = {pixels[row].tobytes() for row in test}
     twins = [study.scans[row].file for row in train if pixels[row].tobytes() in shown]
     table = mend.format("cohort.csv")
-    return _refuse(fold, [
-        Check("no group is in both the training and the test part", len(train) + len(test), not shared, ", ".join(sorted(shared)[:3]), table),
-        Check("no test scan has the pixels of a training scan", len(test), not same, ", ".join(sorted(same)[:3]), table),
-        Check("no square that trains is that of a test scan", len(train), not twins, ", ".join(twins[:3]), mend.format("pixels.npy")),
-    ])  # fmt: skip
+    return _refuse(
+        fold,
+        [
+            Check(
+                "no group is in both the training and the test part",
+                len(train) + len(test),
+                not shared,
+                ", ".join(sorted(shared)[:3]),
+                table,
+            ),
+            Check(
+                "no test scan has the pixels of a training scan",
+                len(test),
+                not same,
+                ", ".join(sorted(same)[:3]),
+                table,
+            ),
+            Check(
+                "no square that trains is that of a test scan",
+                len(train),
+                not twins,
+                ", ".join(twins[:3]),
+                mend.format("pixels.npy"),
+            ),
+        ],
+    )
 
 
 def audit_translators(study: Study, wish: Wish) -> list[Check]:
@@ -66,10 +93,23 @@ def audit_translators(study: Study, wish: Wish) -> list[Check]:
             continue
         options = [_options(study, fold, label, wish.gan_seed) for fold in folds]
         differences = {name for other in options for name in other if other[name] != options[0][name]}
-        detail = "; ".join(f"{name}: {', '.join(f'{one[name]} in fold {fold}' for fold, one in zip(folds, options, strict=True))}"
-                           for name in sorted(differences))  # fmt: skip
+        detail = "; ".join(
+            f"{name}: {', '.join(f'{one[name]} in fold {fold}' for fold, one in zip(folds, options, strict=True))}"
+            for name in sorted(differences)
+        )
         mend = "Give all folds the same options with bus gan train --redo and bus synth --redo, or compare them in two studies."
-        found += _refuse(None, [Check(f"the translators to {label} have the same options on all folds", len(folds), not differences, detail, mend)])
+        found += _refuse(
+            None,
+            [
+                Check(
+                    f"the translators to {label} have the same options on all folds",
+                    len(folds),
+                    not differences,
+                    detail,
+                    mend,
+                )
+            ],
+        )
     return found
 
 
@@ -86,7 +126,9 @@ def _refuse(fold: int | None, checks: Sequence[Check]) -> list[Check]:
     for check in checks:
         if not check.ok:
             where = "Unequal folds" if fold is None else f"Leak in fold {fold}"
-            raise BusError(f"{where}: it does not hold that {check.name} ({check.detail}). No classifier was trained. {check.mend}")
+            raise BusError(
+                f"{where}: it does not hold that {check.name} ({check.detail}). No classifier was trained. {check.mend}"
+            )
     return list(checks)
 
 
@@ -97,16 +139,29 @@ def _first_weights(study: Study, fold: int, wish: Wish) -> list[Check]:
     digest, test = files.sha256_file(wish.first), study.pixels_sha256(study.test(fold))
     kept = [weights.parent for weights in study.path.glob(f"**/cells/**/{WEIGHTS}")]
     strangers = [
-        cell for cell in kept
-        if files.sha256_file(cell / WEIGHTS) == digest and files.read_json(cell / "config.json").get("test_pixels") != test
-    ]  # fmt: skip
+        cell
+        for cell in kept
+        if files.sha256_file(cell / WEIGHTS) == digest
+        and files.read_json(cell / "config.json").get("test_pixels") != test
+    ]
     name = f"the first weights of {wish.first.name} are of no cell with other test scans (unverified: what else they saw is unknown)"
-    return [Check(name, len(kept), not strangers, str(strangers[0]) if strangers else "", "Leave --init out for the folds on whose scans these weights were trained.")]
+    return [
+        Check(
+            name,
+            len(kept),
+            not strangers,
+            str(strangers[0]) if strangers else "",
+            "Leave --init out for the folds on whose scans these weights were trained.",
+        )
+    ]
 
 
 def _unverified(study: Study, fold: int, wish: Wish) -> list[Check]:
     """The one thing that can be checked of another generator's scans."""
-    number = max((needed(study, fold, study.target, arm.dose) for arm in wish.arms if arm.kind == "unverified"), default=0)
+    number = max(
+        (needed(study, fold, study.target, arm.dose) for arm in wish.arms if arm.kind == "unverified"),
+        default=0,
+    )
     if not wish.folder or not number:
         return []
     same = unverified.copies(study, wish.folder, number, fold)
@@ -114,7 +169,9 @@ def _unverified(study: Study, fold: int, wish: Wish) -> list[Check]:
     return [Check(name, number, not same, ", ".join(same[:3]))]
 
 
-def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequence[synth.Synthetic]) -> list[Check]:
+def _synthetic(
+    study: Study, fold: int, label: str, gan_seed: int, rows: Sequence[synth.Synthetic]
+) -> list[Check]:
     """The checks of one translator and of those of its scans that are used."""
     folder, gan = study.synth_path(fold, label, gan_seed), study.gan_path(fold, label, gan_seed)
     train, test = study.train(fold), study.test(fold)
@@ -125,18 +182,35 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequenc
     shown = {square.tobytes() for square in study.pixels[test]}
 
     def check(name: str, bad: list[synth.Synthetic]) -> Check:
-        return Check(name.replace("every synthetic", f"every synthetic {label}"), len(rows), not bad, bad[0].file if bad else "")
+        return Check(
+            name.replace("every synthetic", f"every synthetic {label}"),
+            len(rows),
+            not bad,
+            bad[0].file if bad else "",
+        )
 
     return [
         check("every synthetic scan was made for this fold", [row for row in rows if row.fold != fold]),
-        check("every synthetic scan comes from this fold's generator", [row for row in rows if row.generator_sha256 != generator]),
-        check("every source is a training scan of this fold, with its class and group",
-              [row for row in rows if (row.source_sha256, row.source_label, row.source_group) not in training]),
-        check("no test scan is a synthetic scan",
-              [row for row, square in zip(rows, pixels, strict=True) if square.tobytes() in shown]),
-        Check(f"the generator of {label} scans saw the training part of this fold and nothing else", len(train),
-              (config["fold"], config["target"], config["training_pixels"]) == (fold, label, study.pixels_sha256(train)), str(gan)),
-    ]  # fmt: skip
+        check(
+            "every synthetic scan comes from this fold's generator",
+            [row for row in rows if row.generator_sha256 != generator],
+        ),
+        check(
+            "every source is a training scan of this fold, with its class and group",
+            [row for row in rows if (row.source_sha256, row.source_label, row.source_group) not in training],
+        ),
+        check(
+            "no test scan is a synthetic scan",
+            [row for row, square in zip(rows, pixels, strict=True) if square.tobytes() in shown],
+        ),
+        Check(
+            f"the generator of {label} scans saw the training part of this fold and nothing else",
+            len(train),
+            (config["fold"], config["target"], config["training_pixels"])
+            == (fold, label, study.pixels_sha256(train)),
+            str(gan),
+        ),
+    ]
 
 
 def _filtered(folder: Path, label: str, rows: Sequence[synth.Synthetic]) -> list[Check]:
@@ -155,7 +229,11 @@ def _read(study: Study, fold: int, label: str, path: Path) -> list[Check]:
     """The checks of readings that weight or filter scans, where there are any: synthetic ones, or the fold's own."""
     if not path.exists():
         return []
-    kept, mend, what = reader.Readings.open(path), f"Delete {path} and run the same command again.", f"training scans as {label}"
+    kept, mend, what = (
+        reader.Readings.open(path),
+        f"Delete {path} and run the same command again.",
+        f"training scans as {label}",
+    )
     scans = {scan.file: (scan.sha256, scan.group) for scan in (study.scans[row] for row in study.train(fold))}
     if path.name == reader.NAME:
         scans = {row.file: (row.sha256, row.source_group) for row in synth.read_manifest(path.parent)}
@@ -163,12 +241,35 @@ def _read(study: Study, fold: int, label: str, path: Path) -> list[Check]:
     seen, train = [set(groups) for groups in kept.trained_on], study.train(fold)
     rows = [(one, *scans.get(one.file, ("", ""))) for one in kept.readings]
     strange = [one.file for one, sha256, _ in rows if one.sha256 != sha256]
-    biased = [one.file for one, _, group in rows if not 0 <= one.reader < len(seen) or group in seen[one.reader]]
+    biased = [
+        one.file for one, _, group in rows if not 0 <= one.reader < len(seen) or group in seen[one.reader]
+    ]
     alone = (kept.fold, kept.target, kept.training_pixels, kept.trained_on) == (
-        fold, label, study.pixels_sha256(train), reader.trained_on(study, fold, label),
-    )  # fmt: skip
+        fold,
+        label,
+        study.pixels_sha256(train),
+        reader.trained_on(study, fold, label),
+    )
     return [
-        Check(f"no reader of {what} saw the group of the scan, or of its source, that it read", len(rows), not biased, ", ".join(biased[:3]), mend),
-        Check(f"every reading of {what} is of the very pixels", len(rows), not strange, ", ".join(strange[:3]), mend),
-        Check(f"the readers of {what} saw the training part of this fold and nothing else", len(train), alone, str(path), mend),
+        Check(
+            f"no reader of {what} saw the group of the scan, or of its source, that it read",
+            len(rows),
+            not biased,
+            ", ".join(biased[:3]),
+            mend,
+        ),
+        Check(
+            f"every reading of {what} is of the very pixels",
+            len(rows),
+            not strange,
+            ", ".join(strange[:3]),
+            mend,
+        ),
+        Check(
+            f"the readers of {what} saw the training part of this fold and nothing else",
+            len(train),
+            alone,
+            str(path),
+            mend,
+        ),
     ]

@@ -21,7 +21,11 @@ from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
 
 HEAT = "heat.npy"  # where the classifier looked on each test scan, for its answer: N×g×g uint8, rows of predictions.csv
 WEIGHTS = "classifier.safetensors"
-FILES = {"predictions": "predictions.csv", "heat": HEAT, "weights": WEIGHTS}  # key in DONE, which holds their hashes
+FILES = {
+    "predictions": "predictions.csv",
+    "heat": HEAT,
+    "weights": WEIGHTS,
+}  # key in DONE, which holds their hashes
 PHANTOMS, PHANTOM_SEED = 780, 1_000  # of --init phantom; a study made from phantoms has those of seed 0
 PHANTOM_CLASSES = ("benign", "malignant", "normal")
 PHANTOM_INIT = f"phantom: {PHANTOMS} of seed {PHANTOM_SEED}, for as many steps"
@@ -31,7 +35,9 @@ STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
     "standard": (1_500, 600),
     "paper": (1_500, 600),
 }
-PRESET_RECIPES: dict[str, dict[str, Any]] = {"demo": {"batch": 16, "recalibration": 4}}  # fields of Recipe; minutes, not quality
+PRESET_RECIPES: dict[str, dict[str, Any]] = {
+    "demo": {"batch": 16, "recalibration": 4}
+}  # fields of Recipe; minutes, not quality
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,12 @@ class Cell:
     @property
     def path(self) -> Path:
         """The cell's folder; its name ends in a short hash of the configuration."""
-        return self.root / parse(self.arm).folder / self.model / f"seed-{self.seed}-{files.sha256_json(self.config)[:8]}"
+        return (
+            self.root
+            / parse(self.arm).folder
+            / self.model
+            / f"seed-{self.seed}-{files.sha256_json(self.config)[:8]}"
+        )
 
     @property
     def is_done(self) -> bool:
@@ -92,11 +103,17 @@ def needed(study: Study, fold: int, label: str, dose: float = 1.0) -> int:
     return round(dose * (max(counts.values()) - counts[label]))
 
 
-def picked(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[synth.Synthetic]:
+def picked(
+    study: Study, fold: int, label: str, gan_seed: int, source: str, number: int
+) -> list[synth.Synthetic]:
     """The first `number` synthetic scans of class `label` that were made from class `source` ("" for any)."""
     found = _there(study, fold, label, gan_seed, source, number)
     if len(found) < number:
-        mend = "Run bus synth with a larger --n." if found else "Leave this arm out, or train a translator --from this class too."
+        mend = (
+            "Run bus synth with a larger --n."
+            if found
+            else "Leave this arm out, or train a translator --from this class too."
+        )
         raise BusError(
             f"Fold {fold} has {len(found)} synthetic {label} scans{f' made from {source}' * bool(source)}; {number} are needed. {mend}"
         )
@@ -109,7 +126,9 @@ def used(study: Study, wish: "Wish", fold: int, label: str) -> list[synth.Synthe
     for arm in (arm for arm in wish.arms if arm.kind in TRANSLATED):
         number = _added(study, wish, arm, fold).get(label, 0)
         names |= {row.file for row in picked(study, fold, label, wish.gan_seed, arm.source, number)}
-    return [row for row in synth.read_manifest(study.synth_path(fold, label, wish.gan_seed)) if row.file in names]
+    return [
+        row for row in synth.read_manifest(study.synth_path(fold, label, wish.gan_seed)) if row.file in names
+    ]
 
 
 def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> int:
@@ -121,7 +140,9 @@ def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, num
     if source not in labels:
         raise UsageError(f"Fold {fold} has no {source} scans to make {label} scans from.")
     order = [labels[place] for place in synth.ordered_sources(labels, gan_seed)]
-    return next(islice((place + 1 for place, name in enumerate(cycle(order)) if name == source), number - 1, None), 0)
+    return next(
+        islice((place + 1 for place, name in enumerate(cycle(order)) if name == source), number - 1, None), 0
+    )
 
 
 @dataclass(frozen=True)
@@ -143,13 +164,22 @@ class Wish:
     def to_json(self) -> dict[str, Any]:
         """Plain values, from which `from_json` makes the same wish."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(replace(self, folder=None))))
-        return {**plain, "arms": [str(arm) for arm in self.arms], "folder": str(self.folder) if self.folder else None}
+        return {
+            **plain,
+            "arms": [str(arm) for arm in self.arms],
+            "folder": str(self.folder) if self.folder else None,
+        }
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Wish":
         """The wish that `to_json` wrote; KeyError or TypeError for anything else."""
-        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-        given |= {"arms": tuple(map(parse, found["arms"])), "recipe": tuple((name, value) for name, value in found["recipe"])}
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in found.items()
+        }
+        given |= {
+            "arms": tuple(map(parse, found["arms"])),
+            "recipe": tuple((name, value) for name, value in found["recipe"]),
+        }
         return cls(**given | {"folder": Path(found["folder"]) if found["folder"] else None})
 
     @property
@@ -177,15 +207,21 @@ def _added(study: Study, wish: Wish, arm: Arm, fold: int) -> dict[str, int]:
     if arm.kind not in ADDING:
         return {}
     if wish.raised(study) == (arm.source,):
-        raise UsageError(f"The arm {arm} adds nothing: {arm.source} is the class that is raised. Name one of the others as its source.")
-    wanted = {label: needed(study, fold, label, arm.dose) for label in wish.raised(study) if label != arm.source}
+        raise UsageError(
+            f"The arm {arm} adds nothing: {arm.source} is the class that is raised. Name one of the others as its source."
+        )
+    wanted = {
+        label: needed(study, fold, label, arm.dose) for label in wish.raised(study) if label != arm.source
+    }
     return {label: number for label, number in wanted.items() if number}
 
 
 def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
     """All cells of a wish, arms of one place beside each other; synthetic scans must exist where an arm needs them."""
     if wish.preset not in STEPS and not wish.epochs:
-        raise UsageError(f"--preset {wish.preset} is unknown; choose one of {', '.join(STEPS)}.{did_you_mean(wish.preset, STEPS)}")
+        raise UsageError(
+            f"--preset {wish.preset} is unknown; choose one of {', '.join(STEPS)}.{did_you_mean(wish.preset, STEPS)}"
+        )
     if wish.seeds < 1:
         raise UsageError(f"--seeds {wish.seeds}: expected 1 or more.")
     return [cell for fold in wish.folds for cell in _cells(study, wish, compute, fold)]
@@ -194,36 +230,71 @@ def cells(study: Study, wish: Wish, compute: Compute) -> list[Cell]:
 def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Cell]:
     changes = {**PRESET_RECIPES.get(wish.preset, {}), **dict(wish.recipe)}
     if wish.balance and not any(arm.kind in ADDING for arm in wish.arms):
-        raise UsageError(f"--balance does nothing here: none of {', '.join(map(str, wish.arms))} adds scans. Leave it out, or add an arm that does.")
+        raise UsageError(
+            f"--balance does nothing here: none of {', '.join(map(str, wish.arms))} adds scans. Leave it out, or add an arm that does."
+        )
     if changes.get("synthetic", "mixed") != "mixed" and not any(arm.kind in ADDING for arm in wish.arms):
-        raise UsageError(f"synthetic = {changes['synthetic']} does nothing here: none of {', '.join(map(str, wish.arms))} adds scans.")
+        raise UsageError(
+            f"synthetic = {changes['synthetic']} does nothing here: none of {', '.join(map(str, wish.arms))} adds scans."
+        )
     if wish.folder and wish.raised(study) != (study.target,):
         raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
     if changes.get("validation") and any(arm.kind in ADDING for arm in wish.arms):
-        raise UsageError("validation = true goes with the arms original and weighted: translators see the whole training part.")
+        raise UsageError(
+            "validation = true goes with the arms original and weighted: translators see the whole training part."
+        )
     if changes.get("synthetic") == confidence.NAME and wish.folder:
-        raise UsageError("synthetic = confidence needs readers that did not see a scan's source; of --synthetic FOLDER nobody knows the sources.")
+        raise UsageError(
+            "synthetic = confidence needs readers that did not see a scan's source; of --synthetic FOLDER nobody knows the sources."
+        )
     training = study.pixels_sha256(parts(study, fold, Recipe("", 0, **changes))[0])
     test = study.pixels_sha256(study.test(fold))
     added = {arm: _added(study, wish, arm, fold) for arm in wish.arms}
     synthetic = {arm: _synthetic(study, wish, arm, fold, added[arm]) for arm in wish.arms}
-    init = f"weights {files.sha256_file(wish.first)}" if wish.first else {"phantom": PHANTOM_INIT}.get(wish.init, wish.init)
+    init = (
+        f"weights {files.sha256_file(wish.first)}"
+        if wish.first
+        else {"phantom": PHANTOM_INIT}.get(wish.init, wish.init)
+    )
     for model in wish.models:
         steps = 0 if wish.epochs else STEPS[wish.preset][model in DEEP]
         for seed in range(wish.seeds):
             for arm in wish.arms:
                 recipe = recipe_for(study, fold, model, arm, steps, changes, init, epochs=wish.epochs)
-                translator = wish.gan_seed if arm.kind in TRANSLATED else 0  # or another one would train the other arms anew
+                translator = (
+                    wish.gan_seed if arm.kind in TRANSLATED else 0
+                )  # or another one would train the other arms anew
                 yield Cell(
-                    fold, str(arm), model, seed, recipe, translator, added[arm], compute.precision, compute.device,
-                    wish.preset, training, synthetic[arm], test, study.cells_path(fold),
-                    wish.folder if arm.kind == "unverified" else None, wish.first,
-                )  # fmt: skip
+                    fold,
+                    str(arm),
+                    model,
+                    seed,
+                    recipe,
+                    translator,
+                    added[arm],
+                    compute.precision,
+                    compute.device,
+                    wish.preset,
+                    training,
+                    synthetic[arm],
+                    test,
+                    study.cells_path(fold),
+                    wish.folder if arm.kind == "unverified" else None,
+                    wish.first,
+                )
 
 
 def recipe_for(
-    study: Study, fold: int, model: str, arm: Arm, steps: int, changes: Mapping[str, Any], init: str = "none", *, epochs: int = 0
-) -> Recipe:  # fmt: skip
+    study: Study,
+    fold: int,
+    model: str,
+    arm: Arm,
+    steps: int,
+    changes: Mapping[str, Any],
+    init: str = "none",
+    *,
+    epochs: int = 0,
+) -> Recipe:
     """The recipe of one cell; `epochs` passes over the fold's own scans instead of `steps`."""
     recipe = Recipe(model, steps, init=init, weighted=arm.kind == "weighted", **changes)
     if recipe.schedule == "plateau" and not recipe.validation:
@@ -240,7 +311,9 @@ def parts(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], list[int]
     if not recipe.validation:
         return rows, []
     if study.settings.k < 3:
-        raise BusError("A validation part needs a study of at least 3 folds (--k): one to test, one to watch, one to train.")
+        raise BusError(
+            "A validation part needs a study of at least 3 folds (--k): one to test, one to watch, one to train."
+        )
     watched = study.test((fold + 1) % study.settings.k)
     return sorted(set(rows) - set(watched)), watched
 
@@ -259,7 +332,9 @@ def _synthetic(study: Study, wish: Wish, arm: Arm, fold: int, added: dict[str, i
     return files.sha256_bytes("\n".join(lines).encode()) if arm.kind in TRANSLATED or lines else ""
 
 
-def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[synth.Synthetic]:
+def _there(
+    study: Study, fold: int, label: str, gan_seed: int, source: str, number: int
+) -> list[synth.Synthetic]:
     """What is already there of `picked`: a plan can be shown before its synthetic scans are made."""
     rows = synth.read_manifest(study.synth_path(fold, label, gan_seed))
     return [row for row in rows if source in ("", row.source_label)][:number]

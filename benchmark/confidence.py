@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import files, lock
-from ..core.console import console
 from ..core.errors import BusError
+from ..core.progress import note
 from ..data.study import Study
 from ..gan import reader, synth
 from .arms import ADDING, Arm
@@ -38,7 +38,9 @@ def digest(place: Path, names: Sequence[str] = ()) -> str:
     return files.sha256_bytes(weights(place, names).tobytes()) if names else files.sha256_file(place)
 
 
-def make_missing(study: Study, fold: int, label: str, gan_seed: int, kinds: Collection[str], device: str) -> None:
+def make_missing(
+    study: Study, fold: int, label: str, gan_seed: int, kinds: Collection[str], device: str
+) -> None:
     """Have everything read that arms of these kinds add under `label`; nothing where that was done."""
     if not set(kinds) & set(ADDING):
         return
@@ -49,7 +51,7 @@ def make_missing(study: Study, fold: int, label: str, gan_seed: int, kinds: Coll
     new = any(row.file not in read for row in rows)
     if own.exists() and not new:
         return
-    console.print(f"Fold {fold}: the independent reader reads what is added to {label} …")
+    note(f"Fold {fold}: the independent reader reads what is added to {label} …")
     fitted = reader.CrossFitted(study, fold, label, device)
     if not own.exists():
         with lock.hold(own, f"The readings {own}"):

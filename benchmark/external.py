@@ -47,7 +47,9 @@ class External:
         """Open a set that `read` has kept."""
         about = files.read_json(folder / "external.json")
         rows = files.read_csv(folder / "scans.csv", COLUMNS)
-        return cls(folder, about["name"], about["sha256"], about["size"], rows, about["left_out"], about["groups"])
+        return cls(
+            folder, about["name"], about["sha256"], about["size"], rows, about["left_out"], about["groups"]
+        )
 
 
 def read(source: str, study: Study) -> External:
@@ -57,7 +59,9 @@ def read(source: str, study: Study) -> External:
     where a scan is one of the study's own (by the pixels).
     """
     if source == "phantom":
-        raise UsageError("--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some with bus data phantom.")
+        raise UsageError(
+            "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some with bus data phantom."
+        )
     listing = cohort.list_source(source)
     squares = Squares(study.path, study.settings.size)
     data = cohort.read_listing(listing, study.settings.size, keep=squares.put)
@@ -73,17 +77,25 @@ def read(source: str, study: Study) -> External:
     own = {scan.sha256 for scan in study.scans}
     same = [entry.file for entry, _ in used if entry.sha256 in own]
     if same:
-        raise BusError(f"{len(same)} scans of --external {source} are the study's own, such as {same[0]}: that is no external test.")
+        raise BusError(
+            f"{len(same)} scans of --external {source} are the study's own, such as {same[0]}: that is no external test."
+        )
     rows = [[entry.file, entry.sha256, entry.label, name] for entry, name in used]
     digest = files.sha256_json({"rows": [row[1:] for row in rows]})
     folder = study.path / "external" / digest[:12]
     left = Counter(entry.label for entry in data.entries if entry.label not in known)
     squares.save(folder / "pixels.npy", [entry.place for entry, _ in used])
     files.write_csv(folder / "scans.csv", COLUMNS, rows)
-    files.write_json(folder / "external.json", {
-        "name": data.name, "sha256": digest, "size": study.settings.size, "left_out": dict(sorted(left.items())),
-        "groups": "; ".join(cohort.GROUP_SOURCES[name] for name in sorted(set(sources))),
-    })  # fmt: skip
+    files.write_json(
+        folder / "external.json",
+        {
+            "name": data.name,
+            "sha256": digest,
+            "size": study.settings.size,
+            "left_out": dict(sorted(left.items())),
+            "groups": "; ".join(cohort.GROUP_SOURCES[name] for name in sorted(set(sources))),
+        },
+    )
     return External.open(folder)
 
 
@@ -93,13 +105,17 @@ def write(external: External, folder: Path, classes: Sequence[str], chances: NDA
         [*(row[name] for name in COLUMNS), classes[answer], *(f"{value:.8f}" for value in shares)]
         for row, answer, shares in zip(external.rows, metrics.answers(chances), chances, strict=True)
     ]
-    files.write_csv(folder / external.file, [*COLUMNS, "predicted", *(f"p_{name}" for name in classes)], table)
+    files.write_csv(
+        folder / external.file, [*COLUMNS, "predicted", *(f"p_{name}" for name in classes)], table
+    )
 
 
 def answered(external: External, cell: Cell) -> bool:
     """Whether a finished cell's answers on the external scans lie there as they were written."""
     place = cell.path / external.file
-    return place.exists() and files.read_json(cell.path / "DONE").get("external", {}).get(external.file) == files.sha256_file(place)
+    return place.exists() and files.read_json(cell.path / "DONE").get("external", {}).get(
+        external.file
+    ) == files.sha256_file(place)
 
 
 def hashes(cell: Cell) -> dict[str, str]:

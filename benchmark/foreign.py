@@ -19,7 +19,9 @@ def load(study: Study, folder: Path, number: int) -> Pixels:
     """The first `number` scans of a folder by name, letterboxed (N×S×S); UsageError where there are fewer."""
     found = _squares(folder, study.settings.size)
     if len(found) < number:
-        raise UsageError(f"--synthetic {folder} holds {len(found)} scans; {number} are needed. Add more, or give a smaller --dose.")
+        raise UsageError(
+            f"--synthetic {folder} holds {len(found)} scans; {number} are needed. Add more, or give a smaller --dose."
+        )
     return found[:number]
 
 

@@ -23,17 +23,32 @@ def per_image(study: Study) -> Study:
     path = study.path / FOLDER
     if (path / "study.json").exists():
         found = Study.open(path)
-        if found.settings.data == study.settings.data and found.pixels_sha256(found.used()) == study.pixels_sha256(study.used()):
+        if found.settings.data == study.settings.data and found.pixels_sha256(
+            found.used()
+        ) == study.pixels_sha256(study.used()):
             return found
         shutil.rmtree(path)
     settings, scans = recut(study)
     path.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(study.path / "pixels.npy", path / "pixels.npy")
-    files.write_csv(path / "cohort.csv", COLUMNS, [
-        [scan.file, scan.sha256, scan.label, scan.group, "" if scan.fold is None else scan.fold, scan.left_out,
-         scan.width, scan.height, *scan.box]
-        for scan in scans
-    ])  # fmt: skip
+    files.write_csv(
+        path / "cohort.csv",
+        COLUMNS,
+        [
+            [
+                scan.file,
+                scan.sha256,
+                scan.label,
+                scan.group,
+                "" if scan.fold is None else scan.fold,
+                scan.left_out,
+                scan.width,
+                scan.height,
+                *scan.box,
+            ]
+            for scan in scans
+        ],
+    )
     files.write_json(path / "study.json", asdict(settings))
     return Study.open(path)
 
@@ -62,6 +77,8 @@ def split(labels: list[str], seed: int) -> list[int]:
     from sklearn.model_selection import train_test_split  # late: it takes a second to import
 
     rest, tested = train_test_split(range(total), test_size=test, stratify=labels, random_state=seed)
-    _, watched = train_test_split(rest, test_size=watch, stratify=[labels[row] for row in rest], random_state=seed)
+    _, watched = train_test_split(
+        rest, test_size=watch, stratify=[labels[row] for row in rest], random_state=seed
+    )
     place = dict.fromkeys(tested, 0) | dict.fromkeys(watched, 1)
     return [place.get(row, 2) for row in range(total)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..classify.models import TITLES
 from ..core import files, lock
 from ..core.compute import Compute
-from ..core.console import console, results
 from ..core.errors import BusError
+from ..core.progress import note, result
 from ..data.study import Study
 from ..gan import datasheet, synth, train
 from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
@@ -26,7 +26,9 @@ from .per_image import per_image, preview
 if TYPE_CHECKING:
     from .results.summary import Summary
 
-Sets = dict[str, tuple[Study, list[tuple[ablation.Run, plan.Cell]]]]  # kind of split → study, runs with their cells
+Sets = dict[
+    str, tuple[Study, list[tuple[ablation.Run, plan.Cell]]]
+]  # kind of split → study, runs with their cells
 INFLATED = ("simplecnn", "resnet18")  # the models of --inflation
 LAST = "benchmark.json"  # in the study: what the last bus benchmark asked for
 HISTORY = "benchmarks.json"  # in the study: every benchmark that was finished, with its verdicts
@@ -51,17 +53,23 @@ class Request:
 
     def key(self, cells: Sequence[plan.Cell], external: External | None) -> str:
         """Hash of all that decides what the report says."""
-        return files.sha256_json({
-            "cells": [str(cell.path.name) for cell in cells], "folds": list(self.wish.folds),
-            "external": external.sha256 if external else "", "inflation": self.extras.inflation,
-        })  # fmt: skip
+        return files.sha256_json(
+            {
+                "cells": [str(cell.path.name) for cell in cells],
+                "folds": list(self.wish.folds),
+                "external": external.sha256 if external else "",
+                "inflation": self.extras.inflation,
+            }
+        )
 
     def remember(self, study: Study) -> None:
         """Note what was asked for, so that `bus report` can find its cells; untouched where it is the same."""
         content = {
-            "wish": self.wish.to_json(), "extras": asdict(self.extras),
-            "device": self.compute.device, "precision": self.compute.precision,
-        }  # fmt: skip
+            "wish": self.wish.to_json(),
+            "extras": asdict(self.extras),
+            "device": self.compute.device,
+            "precision": self.compute.precision,
+        }
         place = study.path / LAST
         known = files.read_json(place) if place.exists() else {}
         if known != {**content, "command": known.get("command")}:
@@ -78,14 +86,16 @@ class Request:
             compute = Compute(last["device"], last["precision"], 1)
             return cls(plan.Wish.from_json(last["wish"]), Extras(**last["extras"]), compute, last["command"])
         except (KeyError, TypeError, ValueError) as error:
-            raise BusError(f"{place} does not hold what this version wrote ({error!r}). Run bus benchmark again.") from error
+            raise BusError(
+                f"{place} does not hold what this version wrote ({error!r}). Run bus benchmark again."
+            ) from error
 
 
 def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> None:
     """Make translators and synthetic scans that the arms of `wish` need and that do not exist yet."""
     for (fold, label), needed in wish.synthetic(study).items():
         if not train.is_done(study.gan_path(fold, label, wish.gan_seed)):
-            console.print(f"Fold {fold} has no finished translator to {label} scans yet; it is trained first.")
+            note(f"Fold {fold} has no finished translator to {label} scans yet; it is trained first.")
             config, here = plan_gan(
                 study, compute, fold=fold, target=label, seed=wish.gan_seed, ask=Ask(), preset=wish.preset
             )
@@ -100,9 +110,16 @@ def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> No
 
 
 def benchmark(
-    study: Study, wish: plan.Wish, compute: Compute, *, jobs: int, keep_weights: bool, judge: Judge, command: str,
+    study: Study,
+    wish: plan.Wish,
+    compute: Compute,
+    *,
+    jobs: int,
+    keep_weights: bool,
+    judge: Judge,
+    command: str,
     extras: Extras | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """Run all cells of a wish and write the report; returns its path. BusError if cells failed, after the others ran."""
     request = Request(wish, extras or Extras(), compute, command)
     lock.sweep(study.path)
@@ -112,8 +129,13 @@ def benchmark(
     todo = run.missing(cells, keep_weights, external)
     page, mark = study.path / "report" / "index.html", study.path / "report" / "DONE"
     request.remember(study)
-    if not todo and page.exists() and mark.exists() and files.read_json(mark).get("cells") == request.key(cells, external):
-        results.print(f"Nothing to do: all {len(cells)} cells are done. Report: {page}")
+    if (
+        not todo
+        and page.exists()
+        and mark.exists()
+        and files.read_json(mark).get("cells") == request.key(cells, external)
+    ):
+        result(f"Nothing to do: all {len(cells)} cells are done. Report: {page}")
         return page
     warm_start.make_missing(study, todo, jobs)
     failures = run.run(study, cells, jobs=jobs, threads=1, keep_weights=keep_weights, external=external)
@@ -122,7 +144,9 @@ def benchmark(
         raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
     if request.extras.inflation:
         failures += inflate(study, request, jobs=jobs, judge=judge)
-    page, found = _write(study, request, finished, checks, external, mark="" if failures else request.key(cells, external))
+    page, found = _write(
+        study, request, finished, checks, external, mark="" if failures else request.key(cells, external)
+    )
     if failures:
         raise BusError(
             f"{len(failures)} cells failed (see above); the report {page} leaves them out. "
@@ -139,11 +163,15 @@ def rewrite(study: Study) -> Path:
     cells, checks = plan.cells(study, request.wish, request.compute), _check(study, request, external)
     finished = _finished(cells, external)
     if not finished:
-        raise BusError(f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to train them.")
+        raise BusError(
+            f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to train them."
+        )
     whole = len(finished) == len(cells)
-    page, found = _write(study, request, finished, checks, external, mark=request.key(cells, external) if whole else "")
+    page, found = _write(
+        study, request, finished, checks, external, mark=request.key(cells, external) if whole else ""
+    )
     if not whole:
-        console.print(f"{len(finished)} of {len(cells)} cells are trained; the report leaves the others out.")
+        note(f"{len(finished)} of {len(cells)} cells are trained; the report leaves the others out.")
     _tell(found, page)
     return page
 
@@ -160,7 +188,7 @@ def _foresee(study: Study, request: Request, keep_weights: bool) -> External | N
         plan.cells(study, _per_image_wish(wish), request.compute)
     if todo := run.missing(cells, keep_weights, external):
         run.require_space(study, todo, keep_weights)
-        console.print(f"{len(cells)} cells, {len(todo)} to train. {expectation(study, wish)}")
+        note(f"{len(cells)} cells, {len(todo)} to train. {expectation(study, wish)}")
     return external
 
 
@@ -172,7 +200,11 @@ def _check(study: Study, request: Request, external: External | None) -> list[Ch
     """The leak audit of every fold, of the folds together, and of the external scans; BusError names the first leak."""
     checks = [check for fold in request.wish.folds for check in audit(study, fold, request.wish)]
     checks += audit_translators(study, request.wish)
-    return [*checks, Check("no external scan is one of the study's", len(external.rows), True)] if external else checks
+    return (
+        [*checks, Check("no external scan is one of the study's", len(external.rows), True)]
+        if external
+        else checks
+    )
 
 
 def _finished(cells: Sequence[plan.Cell], external: External | None) -> list[plan.Cell]:
@@ -189,9 +221,14 @@ def expectation(study: Study, wish: plan.Wish) -> str:
 
 
 def _write(
-    study: Study, request: Request, finished: Sequence[plan.Cell], checks: Sequence[Check], external: External | None, *,
+    study: Study,
+    request: Request,
+    finished: Sequence[plan.Cell],
+    checks: Sequence[Check],
+    external: External | None,
+    *,
     mark: str,
-) -> tuple[Path, "Summary"]:  # fmt: skip
+) -> tuple[Path, "Summary"]:
     """Write the report; `mark` says for which cells it is whole, "" that some are missing."""
     from . import test_reference as held_out
     from .report import study_report as report
@@ -209,23 +246,33 @@ def _write(
         history = _record(study, request.command, len(found.cells), verdicts, mark)
         (place / "DONE").unlink(missing_ok=True)  # or a report cut short would count as done
         page = report.write_report(
-            study, found, cells=finished, checks=checks, commands=[*commands(study, wish), request.command],
-            gan_seed=wish.gan_seed, external=tables.external_test(external, study, finished) if external else None,
-            inflation=tables.inflation_table(found, claimed) if claimed else None, history=history,
-        )  # fmt: skip
+            study,
+            found,
+            cells=finished,
+            checks=checks,
+            commands=[*commands(study, wish), request.command],
+            gan_seed=wish.gan_seed,
+            external=tables.external_test(external, study, finished) if external else None,
+            inflation=tables.inflation_table(found, claimed) if claimed else None,
+            history=history,
+        )
         if mark:
             files.write_json(place / "DONE", {"cells": mark})
     return page, found
 
 
-def _record(study: Study, command: str, cells: int, verdicts: dict[str, str], mark: str) -> list[dict[str, Any]]:
+def _record(
+    study: Study, command: str, cells: int, verdicts: dict[str, str], mark: str
+) -> list[dict[str, Any]]:
     """All finished benchmarks and plans of a study, this one among them where it is whole, by its `mark` (DESIGN 5.8)."""
     place = study.path / HISTORY
     try:
         known: list[dict[str, Any]] = list(files.read_json(place)["benchmarks"]) if place.exists() else []
         keys = [one["cells_sha256"] for one in known]
     except (KeyError, TypeError) as error:
-        raise BusError(f"{place} does not hold what this version wrote ({error!r}). Move it away and run the same command again.") from error
+        raise BusError(
+            f"{place} does not hold what this version wrote ({error!r}). Move it away and run the same command again."
+        ) from error
     if mark and mark not in keys:
         known.append({"command": command, "cells": cells, "cells_sha256": mark, "verdicts": verdicts})
         files.write_json(place, {"benchmarks": known})
@@ -234,8 +281,8 @@ def _record(study: Study, command: str, cells: int, verdicts: dict[str, str], ma
 
 def _tell(found: "Summary", page: Path) -> None:
     for model, sentence in found.verdicts.items():
-        results.print(f"{TITLES[model]}: {sentence}")
-    results.print(f"Report: {page}")
+        result(f"{TITLES[model]}: {sentence}")
+    result(f"Report: {page}")
 
 
 def _per_image_wish(wish: plan.Wish) -> plan.Wish:
@@ -250,7 +297,7 @@ def inflate(study: Study, request: Request, *, jobs: int, judge: Judge) -> list[
     Returns what failed, a sentence each.
     """
     sub, wish = per_image(study), _per_image_wish(request.wish)
-    console.print(f"A split per image, to show what it would have claimed ({sub.path}):")
+    note(f"A split per image, to show what it would have claimed ({sub.path}):")
     try:
         prepare(sub, wish, request.compute, judge)
     except BusError as error:  # the true figures are trained, and are reported without it
@@ -263,15 +310,23 @@ def inflated(study: Study, request: Request) -> "Summary | None":
     from .results.summary import summarise
 
     sub = per_image(study)
-    finished = [cell for cell in plan.cells(sub, _per_image_wish(request.wish), request.compute) if cell.is_done]
+    finished = [
+        cell for cell in plan.cells(sub, _per_image_wish(request.wish), request.compute) if cell.is_done
+    ]
     return summarise(sub, finished) if finished else None
 
 
-def plan_sets(study: Study, sub: Study, chosen: ablation.Plan, folds: Sequence[int], seeds: int, compute: Compute) -> Sets:
+def plan_sets(
+    study: Study, sub: Study, chosen: ablation.Plan, folds: Sequence[int], seeds: int, compute: Compute
+) -> Sets:
     """The runs of a plan with their cells, on the split per image (`sub`) and on folds by group; runs that add scans there alone."""
     alone = replace(chosen, runs=tuple(one for one in chosen.runs if not one.adds))
     places = (("split per image", sub, alone, [0]), ("folds by group", study, chosen, folds))
-    return {name: (place, list(ablation.cells(place, runs, used, seeds, compute))) for name, place, runs, used in places if runs.runs}
+    return {
+        name: (place, list(ablation.cells(place, runs, used, seeds, compute)))
+        for name, place, runs, used in places
+        if runs.runs
+    }
 
 
 def distinct(pairs: Sequence[tuple[ablation.Run, plan.Cell]]) -> list[plan.Cell]:
@@ -281,7 +336,7 @@ def distinct(pairs: Sequence[tuple[ablation.Run, plan.Cell]]) -> list[plan.Cell]
 
 def run_plan(
     study: Study, source: str, wish: plan.Wish, compute: Compute, *, jobs: int, judge: Judge, command: str
-) -> Path:  # fmt: skip
+) -> Path:
     """Train every run of a plan on folds by group and on a split per image; write `report/plan-NAME.html` and `.md`.
 
     Of `wish` count the folds, the seeds, and the preset of translators that are missing.
@@ -294,8 +349,10 @@ def run_plan(
     for one in wishes:
         warm_start.check(study, one.init)
         one.synthetic(study)
-    plan_sets(study, preview(study), chosen, wish.folds, wish.seeds, compute)  # what can be refused is refused before hours of training
-    console.print(expectation(study, wish))
+    plan_sets(
+        study, preview(study), chosen, wish.folds, wish.seeds, compute
+    )  # what can be refused is refused before hours of training
+    note(expectation(study, wish))
     for line, one in zip(chosen.runs, wishes, strict=True):
         if line.adds or one.first:  # the others are told by the audit of the split
             prepare(study, one, compute, judge)
@@ -304,7 +361,7 @@ def run_plan(
     for name, (place, pairs) in sets.items():
         cells = distinct(pairs)
         todo = run.missing(cells, False)
-        console.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train.")
+        note(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train.")
         warm_start.make_missing(place, todo, jobs)
         failures += run.run(place, cells, jobs=jobs, threads=1, keep_weights=False)
     from .report import tables
@@ -314,12 +371,18 @@ def run_plan(
     table = tables.plan_table(chosen, sets, study, yardsticks(study, wish.folds, compute))
     with lock.hold(study.path / "report", "The report"):
         page = write_plan(study, Path(source).stem, table, command, list(dict.fromkeys(checks)))
-        names = [str(cell.path.relative_to(study.path)) for place, pairs in sets.values() for cell in distinct(pairs)]
+        names = [
+            str(cell.path.relative_to(study.path))
+            for place, pairs in sets.values()
+            for cell in distinct(pairs)
+        ]
         verdicts = {chosen.title: f"{len(chosen.runs)} recipes looked at ({page.name})."}
         _record(study, command, len(names), verdicts, "" if failures else files.sha256_json({"cells": names}))
-    results.print(f"Plan: {page}")
+    result(f"Plan: {page}")
     if failures:
-        raise BusError(f"{len(failures)} cells failed (see above); {page} leaves them out. Run the same command again to train them.")
+        raise BusError(
+            f"{len(failures)} cells failed (see above); {page} leaves them out. Run the same command again to train them."
+        )
     return page
 
 
@@ -331,6 +394,12 @@ def commands(study: Study, wish: plan.Wish) -> list[str]:
         rows = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
         if rows and (place / "config.json").exists():
             lines += datasheet.commands(
-                study, fold, label, wish.gan_seed, len(rows), data=study.settings.data.path, where=str(study.path)
+                study,
+                fold,
+                label,
+                wish.gan_seed,
+                len(rows),
+                data=study.settings.data.path,
+                where=str(study.path),
             )
     return lines

@@ -16,7 +16,15 @@ from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
 from .cells import Cell, Wish
 from .cells import cells as cells_of
 
-RUN_KEYS = {"name": str, "model": str, "arm": str, "epochs": int, "accuracy": float, "init": str, "gan_seed": int}
+RUN_KEYS = {
+    "name": str,
+    "model": str,
+    "arm": str,
+    "epochs": int,
+    "accuracy": float,
+    "init": str,
+    "gan_seed": int,
+}
 SHIPPED = ("ablation-1", "ablation-2")
 PRESET = "plan"  # of its cells: a plan says itself how long they train
 
@@ -37,9 +45,15 @@ class Run:
     def like(self, other: "Run") -> bool:
         """Whether two runs differ in their arms alone, so that the difference of their results is the arms' doing."""
         both = self.adds and other.adds  # else the rules for added scans have no counterpart
-        names = [name for name in {**self.changes, **other.changes} if both or not name.startswith("synthetic")]
+        names = [
+            name for name in {**self.changes, **other.changes} if both or not name.startswith("synthetic")
+        ]
         same = (self.model, self.epochs, self.init) == (other.model, other.epochs, other.init)
-        return same and self.arm != other.arm and all(self.changes.get(name) == other.changes.get(name) for name in names)
+        return (
+            same
+            and self.arm != other.arm
+            and all(self.changes.get(name) == other.changes.get(name) for name in names)
+        )
 
     @property
     def adds(self) -> bool:
@@ -49,9 +63,16 @@ class Run:
     def wish(self, folds: Sequence[int], seeds: int, preset: str = PRESET) -> Wish:
         """What a benchmark of this one run would be asked for; `preset` is for a translator that is missing."""
         return Wish(
-            tuple(folds), (self.arm,), (self.model,), seeds, preset, self.init, self.gan_seed, recipe=tuple(self.changes.items()),
+            tuple(folds),
+            (self.arm,),
+            (self.model,),
+            seeds,
+            preset,
+            self.init,
+            self.gan_seed,
+            recipe=tuple(self.changes.items()),
             epochs=self.epochs,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -72,13 +93,22 @@ def read(source: str) -> Plan:
             text = Path(source).read_text(encoding="utf-8")
         content = tomllib.loads(text)
     except FileNotFoundError:
-        raise UsageError(f"--plan {source}: {unknown(source, SHIPPED)} A TOML file will do too, but there is none of this name.") from None
+        raise UsageError(
+            f"--plan {source}: {unknown(source, SHIPPED)} A TOML file will do too, but there is none of this name."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"--plan {source} could not be read as TOML: {error}.") from error
     _known(content, ("title", "note", "all", "runs"), f"--plan {source}")
     common, runs = content.get("all", {}), content.get("runs", [])
-    if not isinstance(common, dict) or not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
-        raise UsageError(f"--plan {source}: expected one or more tables [[runs]], and at most one table [all].")
+    if (
+        not isinstance(common, dict)
+        or not isinstance(runs, list)
+        or not runs
+        or not all(isinstance(run, dict) for run in runs)
+    ):
+        raise UsageError(
+            f"--plan {source}: expected one or more tables [[runs]], and at most one table [all]."
+        )
     found = tuple(_run(common, run, f"--plan {source}, run {place}") for place, run in enumerate(runs, 1))
     if len({run.name for run in found}) < len(found):
         raise UsageError(f"--plan {source}: two runs have the same name.")
@@ -99,7 +129,9 @@ def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) ->
     for name, value in own.items():
         kind: Any = (int, float) if RUN_KEYS[name] is float else RUN_KEYS[name]
         if isinstance(value, bool) or not isinstance(value, kind):
-            raise UsageError(f"{where}: {name} = {value!r}: expected a value of the kind {RUN_KEYS[name].__name__}.")
+            raise UsageError(
+                f"{where}: {name} = {value!r}: expected a value of the kind {RUN_KEYS[name].__name__}."
+            )
     missing = [name for name in ("name", "model", "epochs") if name not in own]
     if missing:
         raise UsageError(f"{where}: {', '.join(missing)} is missing.")
@@ -108,7 +140,11 @@ def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) ->
     arm = parse(own.get("arm", "original"))
     if arm.kind not in CHOSEN:
         raise UsageError(f"{where}: arm: {unknown(arm.kind, CHOSEN)}")
-    if (arm.source and arm.kind not in TRANSLATED) or not 0 < arm.dose <= 10 or (arm.dose != 1 and arm.kind not in ADDING):
+    if (
+        (arm.source and arm.kind not in TRANSLATED)
+        or not 0 < arm.dose <= 10
+        or (arm.dose != 1 and arm.kind not in ADDING)
+    ):
         raise UsageError(
             f"{where}: arm = {own['arm']!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a source class, and for an arm that "
             "adds scans perhaps a dose up to 10, such as cyclegan, cyclegan:normal or oversampled@0.5."
@@ -117,16 +153,33 @@ def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) ->
         raise UsageError(f"{where}: epochs = {own['epochs']}: expected 1 or more.")
     idle = [name for name in table if name.startswith("synthetic") and arm.kind not in ADDING]
     if said := [name for name in idle if name in own_table]:
-        raise UsageError(f"{where}: {', '.join(said)} does nothing: the arm {arm} adds no scans. Leave it out.")
-    changes = check_changes({name: value for name, value in table.items() if name in SWITCHES and name not in idle}, where)
+        raise UsageError(
+            f"{where}: {', '.join(said)} does nothing: the arm {arm} adds no scans. Leave it out."
+        )
+    changes = check_changes(
+        {name: value for name, value in table.items() if name in SWITCHES and name not in idle}, where
+    )
     check_init((own["model"],), own.get("init", "none"))
-    return Run(own["name"], own["model"], arm, own["epochs"], own.get("accuracy"), own.get("init", "none"), own.get("gan_seed", 0), changes)
+    return Run(
+        own["name"],
+        own["model"],
+        arm,
+        own["epochs"],
+        own.get("accuracy"),
+        own.get("init", "none"),
+        own.get("gan_seed", 0),
+        changes,
+    )
 
 
-def cells(study: Study, plan: Plan, folds: Sequence[int], seeds: int, compute: Compute) -> Iterator[tuple[Run, Cell]]:
+def cells(
+    study: Study, plan: Plan, folds: Sequence[int], seeds: int, compute: Compute
+) -> Iterator[tuple[Run, Cell]]:
     """Every run of a plan on every fold with every seed; runs that differ in name alone share a cell."""
     if any(run.changes.get("validation") for run in plan.runs) and study.settings.k < 3:
-        raise BusError("This plan needs a study of at least 3 folds (--k): one to test, one to watch, one to train.")
+        raise BusError(
+            "This plan needs a study of at least 3 folds (--k): one to test, one to watch, one to train."
+        )
     for fold in folds:
         for run in plan.runs:
             yield from ((run, cell) for cell in cells_of(study, run.wish((fold,), seeds), compute))

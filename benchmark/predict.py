@@ -25,7 +25,11 @@ from .cells import WEIGHTS
 
 SCHEMA = "bus.predict/1"  # of the JSON; the number changes if a key changes its meaning or goes
 NOTICE = "Research use only: these answers come from an experiment and must not inform a diagnosis."
-PARTS = {"training": "seen in training", "test": "held out: test part of the fold", "left out": "left out of the study"}
+PARTS = {
+    "training": "seen in training",
+    "test": "held out: test part of the fold",
+    "left out": "left out of the study",
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ class Trained:
             share = f"{COLLAPSED:.0%} or more of its test scans"
             found.append(f"This classifier collapsed: it answers {self.collapsed} to {share}.")
         if self.others:
-            found.append(f"{self.others + 1} trainings fit these options; the newest answers ({self.path.name}).")
+            found.append(
+                f"{self.others + 1} trainings fit these options; the newest answers ({self.path.name})."
+            )
         return found
 
 
@@ -99,9 +105,13 @@ def find_trained(study: Study, *, fold: int, model: str, arm: str, seed: int) ->
     path = max(kept, key=lambda cell: ((cell / "DONE").stat().st_mtime_ns, cell.name))
     config, mark = read_json(path / "config.json"), read_json(path / "DONE")
     if mark.get("config") != sha256_json(config):
-        raise BusError(f"{path}/config.json is not what the training wrote. Delete {path} and run bus benchmark again.")
+        raise BusError(
+            f"{path}/config.json is not what the training wrote. Delete {path} and run bus benchmark again."
+        )
     if config.get("training_pixels") != study.pixels_sha256(study.train(fold)):
-        raise BusError(f"{path} was trained on other scans than fold {fold} of {study.path} trains on. Delete {path}.")
+        raise BusError(
+            f"{path} was trained on other scans than fold {fold} of {study.path} trains on. Delete {path}."
+        )
     predicted = Counter(row["predicted"] for row in read_csv(path / "predictions.csv", ["predicted"]))
     most, count = predicted.most_common(1)[0] if predicted else ("", 0)
     collapsed = most if count and count >= COLLAPSED * predicted.total() else None
@@ -110,7 +120,18 @@ def find_trained(study: Study, *, fold: int, model: str, arm: str, seed: int) ->
 
 def _no_weights(study: Study, fold: int, model: str, arm: str, seed: int, done: Sequence[Path]) -> str:
     """What is missing, the one command that makes it, and what that command does to the report."""
-    words = ["bus", "benchmark", "--study", str(study.path), "--fold", str(fold), "--models", model, "--arms", arm]
+    words = [
+        "bus",
+        "benchmark",
+        "--study",
+        str(study.path),
+        "--fold",
+        str(fold),
+        "--models",
+        model,
+        "--arms",
+        arm,
+    ]
     if done:  # the same cell again, this time with its weights
         config = read_json(max(done, key=lambda cell: cell.name) / "config.json")
         words += ["--preset", config["preset"]]
@@ -118,7 +139,9 @@ def _no_weights(study: Study, fold: int, model: str, arm: str, seed: int, done: 
         words += ["--init", config["recipe"]["init"]] if config["recipe"]["init"] != "none" else []
     words += ["--seeds", str(seed + 1)] if seed else []
     state = "was trained, but its weights were not kept" if done else "was not trained yet"
-    found = sorted("/".join(file.parent.parts[-3:]) for file in study.path.glob(f"fold-{fold}/cells/*/*/*/{WEIGHTS}"))
+    found = sorted(
+        "/".join(file.parent.parts[-3:]) for file in study.path.glob(f"fold-{fold}/cells/*/*/*/{WEIGHTS}")
+    )
     others = f" Weights of this fold: {', '.join(found)}." if found else ""
     return (
         f"{TITLES.get(model, model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n"
@@ -142,10 +165,18 @@ def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat:
             unreadable.append((loose.name, str(error)))
     answered = answering.answer(network, [square for _, square in read], compute, heat=heat)
     scans = [
-        Scan(entry.file, entry.sha256, parts.get(entry.sha256), square, entry.box, study.classes[one.number],
-             dict(zip(study.classes, one.probabilities.tolist(), strict=True)), one.heat)
+        Scan(
+            entry.file,
+            entry.sha256,
+            parts.get(entry.sha256),
+            square,
+            entry.box,
+            study.classes[one.number],
+            dict(zip(study.classes, one.probabilities.tolist(), strict=True)),
+            one.heat,
+        )
         for (entry, square), one in zip(read, answered, strict=True)
-    ]  # fmt: skip
+    ]
     return Answers(trained, scans, unreadable)
 
 
@@ -193,9 +224,13 @@ def as_json(answers: Answers) -> dict[str, Any]:
 
 def _scan_json(scan: Scan) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "file": scan.file, "sha256": scan.sha256, "answer": scan.answer, "probabilities": scan.probabilities,
-        "seen_in_training": scan.seen, "part": scan.part,
-    }  # fmt: skip
+        "file": scan.file,
+        "sha256": scan.sha256,
+        "answer": scan.answer,
+        "probabilities": scan.probabilities,
+        "seen_in_training": scan.seen,
+        "part": scan.part,
+    }
     if scan.heat is not None:
         found["heat"] = [[round(level / 255, 3) for level in row] for row in scan.heat.tolist()]
     return found

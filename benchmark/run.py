@@ -19,8 +19,8 @@ from ..classify.models import DEEP, build, place, weight_bytes
 from ..classify.train import Examples, fit, predict, recalibrate
 from ..core import files, lock, processes
 from ..core.compute import Compute, is_out_of_memory
-from ..core.console import Interrupted, console, interruptible, progress, results
 from ..core.errors import BusError
+from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data.store import Pixels
 from ..data.study import Study
 from ..gan import synth
@@ -45,7 +45,12 @@ def key(digest: str) -> int:
 def examples(study: Study, cell: Cell) -> Examples:
     """The training part of one cell: the fold's real scans first, then what the arm adds under the raised classes' labels."""
     own, arm = _own(study, parts(study, cell.fold, cell.recipe)[0]), parse(cell.arm)
-    pixels, labels, keys, counts = [own.pixels], [own.labels], list(own.keys), [np.ones(len(own.labels), np.float32)]
+    pixels, labels, keys, counts = (
+        [own.pixels],
+        [own.labels],
+        list(own.keys),
+        [np.ones(len(own.labels), np.float32)],
+    )
     for label, number in cell.added.items():
         more = _repeated if arm.kind == "oversampled" else _synthetic
         squares, names, scans = more(study, cell, label, number)
@@ -53,7 +58,9 @@ def examples(study: Study, cell: Cell) -> Examples:
         labels.append(np.full(len(squares), study.classes.index(label)))
         keys += names
         if cell.recipe.synthetic == confidence.NAME:
-            counts.append(confidence.weights(confidence.path(study, arm, cell.fold, label, cell.gan_seed), scans))
+            counts.append(
+                confidence.weights(confidence.path(study, arm, cell.fold, label, cell.gan_seed), scans)
+            )
     weighted = np.concatenate(counts) if len(counts) > 1 else None
     return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels), weighted)
 
@@ -90,16 +97,33 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixel
 
 def write_answers(path: Path, study: Study, fold: int, chances: NDArray[np.float64]) -> None:
     """Write probabilities of a fold's test scans (N×classes) as `predictions.csv`."""
-    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
+    header = [
+        "file",
+        "sha256",
+        "label",
+        "group",
+        "fold",
+        "predicted",
+        *(f"p_{name}" for name in study.classes),
+    ]
     rows = [
-        [study.scans[row].file, study.scans[row].sha256, study.scans[row].label, study.scans[row].group, fold,
-         study.classes[answer], *(f"{value:.8f}" for value in shares)]
+        [
+            study.scans[row].file,
+            study.scans[row].sha256,
+            study.scans[row].label,
+            study.scans[row].group,
+            fold,
+            study.classes[answer],
+            *(f"{value:.8f}" for value in shares),
+        ]
         for row, answer, shares in zip(study.test(fold), metrics.answers(chances), chances, strict=True)
-    ]  # fmt: skip
+    ]
     files.write_csv(path, header, rows)
 
 
-def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None) -> bool:
+def run_cell(
+    study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None
+) -> bool:
     """Train one cell and write its folder; for a process of its own. False where another process is training it.
 
     `external` is a kept set of scans from elsewhere, which the network answers at once, while it is at hand.
@@ -111,28 +135,44 @@ def run_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, ext
     return ours
 
 
-def _train_cell(study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: External | None) -> None:
+def _train_cell(
+    study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: External | None
+) -> None:
     compute = Compute(cell.device, cell.precision, threads)
     compute.start()
     study = Study.open(study_path)
     if external and cell.is_done and (cell.path / WEIGHTS).exists():
         done = files.read_json(cell.path / "DONE")
         if done.get("weights") != files.sha256_file(cell.path / WEIGHTS):
-            raise BusError(f"{cell.path / WEIGHTS} was changed since it was written. Delete {cell.path} and run the same command again.")
+            raise BusError(
+                f"{cell.path / WEIGHTS} was changed since it was written. Delete {cell.path} and run the same command again."
+            )
         network = build(cell.model, len(study.classes), str(cell.path / WEIGHTS), cell.seed)
         network = place(network, cell.model, compute.device).eval()
         _answer_external(study, cell, network, external, compute)
         files.write_json(cell.path / "DONE", {**done, "external": hashes(cell)})
         return
     watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
-    outcome = fit(examples(study, cell), len(study.classes), cell.recipe, compute, cell.seed, watched=watched,
-                  first=_first(study, cell))  # fmt: skip
+    outcome = fit(
+        examples(study, cell),
+        len(study.classes),
+        cell.recipe,
+        compute,
+        cell.seed,
+        watched=watched,
+        first=_first(study, cell),
+    )
     rows = study.test(cell.fold)
     probabilities = predict(outcome.network, study.pixels[rows], compute)
     target = study.classes.index(study.target)
     found = metrics.scores(study.labels[rows], probabilities, target)
-    heat = explain.coarse_maps(outcome.network, study.pixels[rows], metrics.answers(probabilities), compute.device)
-    losses = [round(float(np.mean(part)), 5) for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))]
+    heat = explain.coarse_maps(
+        outcome.network, study.pixels[rows], metrics.answers(probabilities), compute.device
+    )
+    losses = [
+        round(float(np.mean(part)), 5)
+        for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))
+    ]
     about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
     study.require()
     # DONE comes last and names the predictions, so that no mixture of an old and a new result counts as done
@@ -157,7 +197,9 @@ def _first(study: Study, cell: Cell) -> str | None:
     if cell.recipe.init == PHANTOM_INIT:
         return str(warm_start.path(study, cell))
     if cell.first and f"weights {files.sha256_file(cell.first)}" != cell.recipe.init:
-        raise BusError(f"--init {cell.first} was changed while the benchmark ran. Run the same command again.")
+        raise BusError(
+            f"--init {cell.first} was changed while the benchmark ran. Run the same command again."
+        )
     return str(cell.first) if cell.first else None
 
 
@@ -167,7 +209,9 @@ def _npy(values: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _answer_external(study: Study, cell: Cell, network: nn.Module, external: External, compute: Compute) -> None:
+def _answer_external(
+    study: Study, cell: Cell, network: nn.Module, external: External, compute: Compute
+) -> None:
     write_external(external, cell.path, study.classes, predict(network, external.pixels, compute))
 
 
@@ -183,7 +227,13 @@ def missing(cells: Sequence[Cell], keep_weights: bool, external: External | None
 
 
 def run(
-    study: Study, cells: Sequence[Cell], *, jobs: int, threads: int, keep_weights: bool, external: External | None = None
+    study: Study,
+    cells: Sequence[Cell],
+    *,
+    jobs: int,
+    threads: int,
+    keep_weights: bool,
+    external: External | None = None,
 ) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed, a sentence each.
 
@@ -191,13 +241,21 @@ def run(
     at once, since memory is the usual reason; with one at a time it is known whom to blame. A cell that another process
     trains is waited for in the end. Raises Interrupted after Ctrl-C: finished cells stay, running ones begin again next time.
     """
-    todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model not in DEEP)  # the longest first
+    todo = sorted(
+        missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model not in DEEP
+    )  # the longest first
     if not todo:
         return []
     require_space(study, todo, keep_weights)
     failures: list[str] = []
-    work = partial(run_cell, study.path, threads=threads, keep_weights=keep_weights, external=external.folder if external else None)
-    with interruptible() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
+    work = partial(
+        run_cell,
+        study.path,
+        threads=threads,
+        keep_weights=keep_weights,
+        external=external.folder if external else None,
+    )
+    with stoppable() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
         while todo:
             elsewhere, lost = _attempt(todo, work, jobs, failures, advance, stop)
             if lost and jobs == 1:
@@ -205,19 +263,25 @@ def run(
                 advance(1, lost.pop(0).title)
             elif lost:
                 jobs //= 2
-                console.print(f"A process was ended from outside, as systems do when memory runs out: going on with {jobs} at once.")
+                note(
+                    f"A process was ended from outside, as systems do when memory runs out: going on with {jobs} at once."
+                )
             if elsewhere and not lost:
                 time.sleep(RETRY)  # other processes train these
             todo = lost + elsewhere
     for failure in failures:
-        results.print(f"failed: {failure}", style="red")
+        result(f"failed: {failure}", failed=True)
     return failures
 
 
 def _attempt(
-    cells: Sequence[Cell], work: Callable[[Cell], bool], jobs: int, failures: list[str], advance: Callable[..., None],
+    cells: Sequence[Cell],
+    work: Callable[[Cell], bool],
+    jobs: int,
+    failures: list[str],
+    advance: Callable[..., None],
     stop: Callable[[], bool],
-) -> tuple[list[Cell], list[Cell]]:  # fmt: skip
+) -> tuple[list[Cell], list[Cell]]:
     """Train cells in a pool of processes; returns those that another process is training, and in their order those lost with the pool."""
     elsewhere: list[Cell] = []
     lost: list[Cell] = []
@@ -306,7 +370,13 @@ def measure(study: Study, cell: Cell) -> Pace:
     explain.coarse_maps(outcome.network, squares, answers, compute.device)
     times.append(time.perf_counter())
     batch, predicted, heat = np.diff(times)
-    return Pace(max(0.0, first - step), step, float(batch), float(predicted) / len(squares), float(heat) / len(squares))
+    return Pace(
+        max(0.0, first - step),
+        step,
+        float(batch),
+        float(predicted) / len(squares),
+        float(heat) / len(squares),
+    )
 
 
 def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pace]) -> list[float]:

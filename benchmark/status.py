@@ -67,7 +67,12 @@ def _translators(folder: Path) -> Iterator[Json]:
             log = place / "metrics.jsonl"
             told = log.read_bytes().count(b"\n") if log.exists() else 0
             done = min(0.99, told / train.REPORTS)
-        about = {"target": config.target, "gan_seed": config.seed, "preset": config.preset, "pairs": config.pairs}
+        about = {
+            "target": config.target,
+            "gan_seed": config.seed,
+            "preset": config.preset,
+            "pairs": config.pairs,
+        }
         yield {"fold": _fold(folder), **about, "done": done, "seconds": seconds, "folder": str(place)}
 
 
@@ -75,9 +80,13 @@ def _synthetic(folder: Path) -> Iterator[Json]:
     for manifest in sorted(folder.glob("synth/*/*/manifest.csv")):
         place = manifest.parent
         yield {
-            "fold": _fold(folder), "target": place.name, "gan_seed": int(place.parent.name.removeprefix("seed-")),
-            "scans": len(synth.read_manifest(place)), "scored": (place / "scores.json").exists(), "folder": str(place),
-        }  # fmt: skip
+            "fold": _fold(folder),
+            "target": place.name,
+            "gan_seed": int(place.parent.name.removeprefix("seed-")),
+            "scans": len(synth.read_manifest(place)),
+            "scored": (place / "scores.json").exists(),
+            "folder": str(place),
+        }
 
 
 def _cells(folder: Path) -> Iterator[Json]:

@@ -27,9 +27,19 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> di
     sources = study.rows_of(study.train(fold), list(dict.fromkeys(row.source_label for row in rows)))
     made = features(synth.load(folder, rows, study.settings.size), lite0(device))
     found = against_reference(
-        made, [row.source_label for row in rows], seen[sources], [study.scans[row].label for row in sources],
-        seen[tests], [study.groups[row] for row in tests],
-    )  # fmt: skip
-    content = {"manifest": manifest, "tests": len(tests), "half": found.half, **found.scores, "notes": found.notes}
+        made,
+        [row.source_label for row in rows],
+        seen[sources],
+        [study.scans[row].label for row in sources],
+        seen[tests],
+        [study.groups[row] for row in tests],
+    )
+    content = {
+        "manifest": manifest,
+        "tests": len(tests),
+        "half": found.half,
+        **found.scores,
+        "notes": found.notes,
+    }
     files.write_json(place, content)
     return content

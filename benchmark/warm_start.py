@@ -11,8 +11,8 @@ from safetensors.torch import save as safetensors_bytes
 from ..classify.train import Examples, fit
 from ..core import files, processes
 from ..core.compute import Compute
-from ..core.console import progress
 from ..core.errors import BusError, UsageError
+from ..core.progress import progress
 from ..data import cohort
 from ..data.study import Study
 from .cells import PHANTOM_CLASSES, PHANTOM_INIT, PHANTOM_SEED, PHANTOMS, Cell
@@ -23,7 +23,13 @@ FOLDER = "phantom-start"
 def path(study: Study, cell: Cell) -> Path:
     """Where the weights lie from which `cell` starts; arms, folds and classes' weights make no difference to them."""
     recipe = replace(cell.recipe, init="none", weighted=False, validation=False)
-    key = {"recipe": asdict(recipe), "size": study.settings.size, "precision": cell.precision, "device": cell.device, "phantoms": PHANTOM_INIT}
+    key = {
+        "recipe": asdict(recipe),
+        "size": study.settings.size,
+        "precision": cell.precision,
+        "device": cell.device,
+        "phantoms": PHANTOM_INIT,
+    }
     return study.path / FOLDER / f"{cell.model}-seed-{cell.seed}-{files.sha256_json(key)[:8]}.safetensors"
 
 
@@ -74,7 +80,9 @@ def _phantoms(study: Study) -> Examples:
     if not place.exists():
         squares = np.zeros((PHANTOMS, size, size), np.uint8)
         with progress(f"Simulating {PHANTOMS} phantoms", PHANTOMS) as advance:
-            data = cohort.read_phantoms(PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance)
+            data = cohort.read_phantoms(
+                PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance
+            )
         labels = np.zeros(PHANTOMS, np.int64)
         for entry in data.entries:
             labels[entry.place] = PHANTOM_CLASSES.index(entry.label)

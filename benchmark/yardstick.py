@@ -42,11 +42,16 @@ def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Pla
     for fold in folds:
         place = Place("original", NAME, fold, 0, study.fold_path(fold) / NAME)
         train, test = study.train(fold), study.test(fold)
-        reader = make_pipeline(StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000))
+        reader = make_pipeline(
+            StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000)
+        )
         reader.fit(seen[train], study.labels[train])
         chances = np.zeros((len(test), len(study.classes)))
         chances[:, reader.classes_] = reader.predict_proba(seen[test])
         write_answers(place.path / "predictions.csv", study, fold, chances)
-        files.write_json(place.path / "metrics.json", metrics.scores(study.labels[test], chances, study.classes.index(study.target)))
+        files.write_json(
+            place.path / "metrics.json",
+            metrics.scores(study.labels[test], chances, study.classes.index(study.target)),
+        )
         found.append(place)
     return found

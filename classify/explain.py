@@ -36,7 +36,11 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
     Where no layer has so many cells, as at 32 px, the shallowest one listed is taken (4×4).
     """
     kinds = [kind.__name__ for kind in type(network).__mro__]
-    known = _before_pooling(network) if "VGG" in kinds else next((LAYERS[kind] for kind in kinds if kind in LAYERS), None)
+    known = (
+        _before_pooling(network)
+        if "VGG" in kinds
+        else next((LAYERS[kind] for kind in kinds if kind in LAYERS), None)
+    )
     if known is None:
         raise BusError(f"Heat maps are made for {', '.join(LAYERS)} and VGG, not {type(network).__name__}.")
     fitting = (name for stride, name in known.items() if size // stride >= CELLS)
@@ -45,11 +49,17 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
 
 def _before_pooling(network: nn.Module) -> dict[int, str]:
     """Stride → layer for a VGG of any depth, with batch normalisation or without: the last layers before two of its five poolings."""
-    pools = [place for place, layer in enumerate(network.get_submodule("features").children()) if isinstance(layer, nn.MaxPool2d)]
+    pools = [
+        place
+        for place, layer in enumerate(network.get_submodule("features").children())
+        if isinstance(layer, nn.MaxPool2d)
+    ]
     return {16: f"features.{pools[4] - 1}", 8: f"features.{pools[3] - 1}"}
 
 
-def grad_cam(network: nn.Module, layer: nn.Module, images: Tensor, classes: Tensor, *, average: bool = True) -> Tensor:
+def grad_cam(
+    network: nn.Module, layer: nn.Module, images: Tensor, classes: Tensor, *, average: bool = True
+) -> Tensor:
     """Grad-CAM of one class a scan (B×g×g, ≥ 0): images B×1×S×S, classes int B, `layer` gives B×K×g×g.
 
     Equations 1 and 2 of the paper: channels weighted by the mean gradient of the class's logit, summed, cut at 0. Without
@@ -95,7 +105,9 @@ def coarse_maps(
 
 def enlarge(maps: Pixels, size: int) -> Heat:
     """Coarse maps as heat on squares of `size` px, bilinear between the cells' centres."""
-    heat = [cv2.resize(one.astype(np.float32) / 255, (size, size), interpolation=cv2.INTER_LINEAR) for one in maps]
+    heat = [
+        cv2.resize(one.astype(np.float32) / 255, (size, size), interpolation=cv2.INTER_LINEAR) for one in maps
+    ]
     return np.array(heat, np.float32).reshape(-1, size, size)
 
 

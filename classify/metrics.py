@@ -112,7 +112,9 @@ def brier_terms(labels: Labels, probabilities: Floats) -> NDArray[np.float64]:
     return np.asarray(((probabilities - truth) ** 2).sum(axis=1), dtype=np.float64)
 
 
-def roc_curve(parts: Sequence[tuple[Labels, Floats]], target: int, points: int = 101) -> list[tuple[float, float]]:
+def roc_curve(
+    parts: Sequence[tuple[Labels, Floats]], target: int, points: int = 101
+) -> list[tuple[float, float]]:
     """Mean ROC curve of several (labels, probabilities), target class against others: (false, true) rates.
 
     The curves are averaged at `points` evenly spaced false positive rates (Fawcett, Pattern Recognition
@@ -129,7 +131,9 @@ def roc_curve(parts: Sequence[tuple[Labels, Floats]], target: int, points: int =
     return list(zip(grid.tolist(), np.mean(curves, axis=0).tolist(), strict=True)) if curves else []
 
 
-def calibration(labels: Labels, probabilities: Floats, target: int, bins: int = 10) -> list[tuple[float, float, int]]:
+def calibration(
+    labels: Labels, probabilities: Floats, target: int, bins: int = 10
+) -> list[tuple[float, float, int]]:
     """Mean predicted probability of the target class, its observed share and the scans, for every filled bin.
 
     The bins are equally wide, from 0 to 1.

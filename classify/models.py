@@ -45,11 +45,19 @@ class SimpleCNN(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 64, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
-            nn.Conv2d(64, 128, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
-            nn.Conv2d(128, 256, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True),
-            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), AveragePool(10),
-        )  # fmt: skip
+            nn.Conv2d(1, 64, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, 128, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(128, 256, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.ReLU(inplace=True),
+            AveragePool(10),
+        )
         self.classifier = nn.Linear(256 * 10 * 10, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,7 +75,9 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
     Raises UsageError for an unknown model or an `init` that the model does not have.
     """
     if model not in KNOWN:
-        raise UsageError(f"--models {model} is unknown; choose among {', '.join(KNOWN)}.{did_you_mean(model, KNOWN)}")
+        raise UsageError(
+            f"--models {model} is unknown; choose among {', '.join(KNOWN)}.{did_you_mean(model, KNOWN)}"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _construct(model, classes)
@@ -81,7 +91,10 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
 def _construct(model: str, classes: int) -> nn.Module:
     if model == "simplecnn":
         return SimpleCNN(classes)
-    from torchvision.models import resnet18, vgg19_bn  # late: a finished study does not need its second of import
+    from torchvision.models import (
+        resnet18,
+        vgg19_bn,
+    )  # late: a finished study does not need its second of import
 
     if model == "resnet18":
         network = resnet18(num_classes=classes)
@@ -123,9 +136,13 @@ def weight_bytes(model: str, classes: int) -> int:
 def check_init(models: tuple[str, ...], init: str) -> None:
     """Raise UsageError before the work if `init` cannot be had for one of the models."""
     if init not in INITS and not Path(init).is_file():
-        raise UsageError(f"--init {init}: expected none, phantom, imagenet or a safetensors file that exists.")
+        raise UsageError(
+            f"--init {init}: expected none, phantom, imagenet or a safetensors file that exists."
+        )
     if init == "imagenet" and "vgg16" in models:
-        raise UsageError("--init imagenet: VGG16's head fits small scans, not ImageNet's weights. Leave it out.")
+        raise UsageError(
+            "--init imagenet: VGG16's head fits small scans, not ImageNet's weights. Leave it out."
+        )
     if init == "imagenet" and "simplecnn" in models:
         raise UsageError(
             "--init imagenet: SimpleCNN has no ImageNet weights. Leave it out with --models vgg19,resnet18."

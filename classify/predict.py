@@ -53,7 +53,9 @@ def load(path: Path, model: str, classes: int, sha256: str | None, device: str) 
     return place(network, model, device).eval()
 
 
-def answer(network: nn.Module, squares: Sequence[Pixels], compute: Compute, *, heat: bool) -> Iterator[Answer]:
+def answer(
+    network: nn.Module, squares: Sequence[Pixels], compute: Compute, *, heat: bool
+) -> Iterator[Answer]:
     """Answer squares (S×S uint8) in their order, some at a time, in the arithmetic of the benchmark's test."""
     for start in range(0, len(squares), EVALUATION_BATCH):
         pixels = np.stack(squares[start : start + EVALUATION_BATCH])

@@ -35,29 +35,39 @@ class Recipe:
     warm_up: float = 0.1  # share of the steps; then half a cosine to 0
     smoothing: float = 0.05  # of the labels
     average: float = 0.99  # decay of the averaged weights that answer in the end; 0: the last weights answer
-    recalibration: int = 20  # batches of real scans that give the averaged network its batch statistics; 0: averaged too
+    recalibration: int = (
+        20  # batches of real scans that give the averaged network its batch statistics; 0: averaged too
+    )
     init: str = "none"
     weighted: bool = False  # loss weighted by the inverse class frequency
     optimiser: str = "adamw"  # adamw | adam | sgd
     schedule: str = "cosine"  # cosine | multistep | step | plateau
     epoch: int = 0  # steps of an epoch, the unit of all schedules but cosine
     augment: bool = True  # flip, affine, gain, contrast
-    speckle: float = 0.0  # deviation of the multiplicative noise on augmented scans, a share of the grey level
+    speckle: float = (
+        0.0  # deviation of the multiplicative noise on augmented scans, a share of the grey level
+    )
     synthetic: str = "mixed"  # added scans: mixed throughout | first: in the first steps only | weighted in the loss | confidence: by a reader's
     synthetic_share: float = 0.5  # of the steps, for `first`
     synthetic_weight: float = 0.5  # of an added scan in the loss, for `weighted`
-    validation: bool = False  # keep the next fold out of the training part, to watch (`plateau`) or as the seed did
+    validation: bool = (
+        False  # keep the next fold out of the training part, to watch (`plateau`) or as the seed did
+    )
 
 
 SWITCHES: dict[str, Any] = {  # what --set and plans may change, with the defaults
-    field.name: field.default for field in fields(Recipe) if field.name not in ("model", "steps", "init", "weighted", "epoch")
+    field.name: field.default
+    for field in fields(Recipe)
+    if field.name not in ("model", "steps", "init", "weighted", "epoch")
 }
 
 
 ONLY_WITH = {  # field → (another field, its value) without which it does nothing
-    "synthetic_share": ("synthetic", "first"), "synthetic_weight": ("synthetic", "weighted"), "speckle": ("augment", True),
+    "synthetic_share": ("synthetic", "first"),
+    "synthetic_weight": ("synthetic", "weighted"),
+    "speckle": ("augment", True),
     "warm_up": ("schedule", "cosine"),
-}  # fmt: skip
+}
 POSITIVE = ("batch", "learning_rate")
 SHARES = ("warm_up", "smoothing", "average", "synthetic_share", "synthetic_weight")  # from 0 to 1
 
@@ -104,7 +114,10 @@ def _value(name: str, value: Any, where: str) -> Any:
     elif name in SHARES:
         right, expected = 0 <= found <= 1, "a number from 0 to 1"
     else:
-        right, expected = 0 <= found < math.inf and not (name in POSITIVE and not found), f"a number {'above 0' if name in POSITIVE else 'of 0 or more'}"
+        right, expected = (
+            0 <= found < math.inf and not (name in POSITIVE and not found),
+            f"a number {'above 0' if name in POSITIVE else 'of 0 or more'}",
+        )
     if not right:
         raise UsageError(f"{where}: {name} = {value}: expected {expected}.")
     return found

@@ -33,8 +33,12 @@ class Examples:
     pixels: Pixels
     labels: NDArray[np.int64]
     keys: Sequence[int]
-    real: int | None = None  # so many at the beginning are the fold's own scans, the rest was added; None: all are
-    confidence: NDArray[np.float32] | None = None  # what each scan counts in the loss (N, 0–1) with `confidence`; None: 1
+    real: int | None = (
+        None  # so many at the beginning are the fold's own scans, the rest was added; None: all are
+    )
+    confidence: NDArray[np.float32] | None = (
+        None  # what each scan counts in the loss (N, 0–1) with `confidence`; None: 1
+    )
     kept: Tensor | None = None  # `pixels` on a graphics card; None: they are sent a batch at a time
 
     @property
@@ -53,9 +57,15 @@ class Outcome:
 
 
 def fit(
-    examples: Examples, classes: int, recipe: Recipe, compute: Compute, seed: int, *,
-    watched: Examples | None = None, first: str | None = None,
-) -> Outcome:  # fmt: skip
+    examples: Examples,
+    classes: int,
+    recipe: Recipe,
+    compute: Compute,
+    seed: int,
+    *,
+    watched: Examples | None = None,
+    first: str | None = None,
+) -> Outcome:
     """Train for a fixed number of steps; nothing is selected, the averaged weights of the last step answer.
 
     Deterministic for the same examples, recipe, seed, precision and threads. `watched` are the validation scans of
@@ -102,7 +112,12 @@ def set_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
 
 
 def step_loss(
-    network: nn.Module, examples: Examples, recipe: Recipe, compute: Compute, place: tuple[int, int], weights: Tensor
+    network: nn.Module,
+    examples: Examples,
+    recipe: Recipe,
+    compute: Compute,
+    place: tuple[int, int],
+    weights: Tensor,
 ) -> Tensor:
     """The loss of one training step on the batch that (step, seed) decide; `weights` are the classes'."""
     step, seed = place
@@ -132,7 +147,9 @@ def shown(examples: Examples, recipe: Recipe, step: int) -> int:
     return examples.own if late else len(examples.labels)
 
 
-def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor, importance: Tensor, smoothing: float) -> Tensor:
+def weighted_loss(
+    logits: Tensor, labels: Tensor, weights: Tensor, importance: Tensor, smoothing: float
+) -> Tensor:
     """Cross-entropy averaged over the batch with a weight for each class (C) and each scan (B)."""
     each = F.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing, reduction="none")
     return (each * importance).sum() / (weights[labels] * importance).sum().clamp_min(1e-12)
@@ -164,26 +181,40 @@ def batch_rows(count: int, batch: int, step: int, seed: int) -> tuple[NDArray[np
 
 
 def augment(
-    examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int, recipe: Recipe, device: str = "cpu"
+    examples: Examples,
+    rows: NDArray[np.int64],
+    turns: Sequence[int],
+    seed: int,
+    recipe: Recipe,
+    device: str = "cpu",
 ) -> Tensor:
     """Augmented scans B×1×S×S in [0, 1]: flip left to right, small affine, gain, contrast, speckle; never upside down.
 
     What happens to a scan depends on (seed, its key, how often it was shown), not on the arm or the batch.
     """
-    grey = torch.from_numpy(examples.pixels[rows]) if examples.kept is None else examples.kept[torch.from_numpy(rows)]
+    grey = (
+        torch.from_numpy(examples.pixels[rows])
+        if examples.kept is None
+        else examples.kept[torch.from_numpy(rows)]
+    )
     images = grey.to(device).float().div_(255).unsqueeze(1)
     if not recipe.augment:
         return images
-    draws = np.stack([
-        np.random.default_rng((seed, 11, examples.keys[row], turn)).uniform(-1, 1, 8)
-        for row, turn in zip(rows, turns, strict=True)
-    ]).astype(np.float32)  # fmt: skip
+    draws = np.stack(
+        [
+            np.random.default_rng((seed, 11, examples.keys[row], turn)).uniform(-1, 1, 8)
+            for row, turn in zip(rows, turns, strict=True)
+        ]
+    ).astype(np.float32)
     flip, turn, scale, right, down, gain, contrast, _ = torch.from_numpy(draws).to(device).unbind(1)
     angle, zoom, mirror = turn * math.radians(10), 1 + 0.1 * scale, torch.where(flip < 0, -1.0, 1.0)
-    theta = torch.stack([
-        torch.stack([mirror * angle.cos() / zoom, -angle.sin() / zoom, 0.08 * right], 1),
-        torch.stack([mirror * angle.sin() / zoom, angle.cos() / zoom, 0.08 * down], 1),
-    ], 1)  # fmt: skip
+    theta = torch.stack(
+        [
+            torch.stack([mirror * angle.cos() / zoom, -angle.sin() / zoom, 0.08 * right], 1),
+            torch.stack([mirror * angle.sin() / zoom, angle.cos() / zoom, 0.08 * down], 1),
+        ],
+        1,
+    )
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     moved = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
     mean = moved.mean((1, 2, 3), keepdim=True)
@@ -197,10 +228,16 @@ def augment(
 def _speckle(examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int) -> Tensor:
     """Standard normal noise B×1×S×S, each scan's own."""
     side = examples.pixels.shape[1]
-    return torch.from_numpy(np.stack([
-        np.random.default_rng((seed, 13, examples.keys[row], turn)).standard_normal((1, side, side), dtype=np.float32)
-        for row, turn in zip(rows, turns, strict=True)
-    ]))  # fmt: skip
+    return torch.from_numpy(
+        np.stack(
+            [
+                np.random.default_rng((seed, 13, examples.keys[row], turn)).standard_normal(
+                    (1, side, side), dtype=np.float32
+                )
+                for row, turn in zip(rows, turns, strict=True)
+            ]
+        )
+    )
 
 
 @torch.no_grad()
@@ -224,7 +261,10 @@ def recalibrate(averaged: nn.Module, examples: Examples, recipe: Recipe, compute
     batches = (batch_rows(examples.own, recipe.batch, step, seed) for step in range(recipe.recalibration))
     if recipe.recalibration:
         with compute.autocast():
-            update_bn((augment(examples, rows, turns, seed, recipe, compute.device) for rows, turns in batches), averaged)
+            update_bn(
+                (augment(examples, rows, turns, seed, recipe, compute.device) for rows, turns in batches),
+                averaged,
+            )
 
 
 @torch.inference_mode()

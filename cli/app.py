@@ -28,14 +28,21 @@ class InOrder(TyperGroup):
 
 
 app = typer.Typer(
-    name="bus", cls=InOrder, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    name="bus",
+    cls=InOrder,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     help="Balance a breast-ultrasound data set with a CycleGAN and measure what that does to three classifiers. "
     "Research use only.",
     epilog="Example: bus demo\n\nExit codes: 0 done, 1 the work failed, 2 a wrong option or one that contradicts the study, "
     "130 stopped by Ctrl-C (the same command goes on).",
-)  # fmt: skip
-data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, or simulate one.",
-                       epilog="Example: bus data check Dataset_BUSI_with_GT")  # fmt: skip
+)
+data_app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at a data set, or simulate one.",
+    epilog="Example: bus data check Dataset_BUSI_with_GT",
+)
 app.add_typer(gan.app, name="gan", rich_help_panel=MAIN)
 app.add_typer(data_app, name="data", rich_help_panel=DATA)
 for command, panel, example in (
@@ -52,8 +59,8 @@ for command, panel, example in (
 @app.command(epilog="Example: bus doctor", rich_help_panel=LOOK)
 def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what this machine has, what bus would choose on it and why, and what would be slow."""
-    from ..core.console import findings
     from .doctor import examine, lines
+    from .terminal import findings
 
     found = examine(Path.cwd())
     if as_json:
@@ -73,9 +80,9 @@ def data_check(
 ) -> None:
     """Audit a data set before a study: groups, contradictions, burned-in marks, shortcuts, leaks. Exit code 1: unsound."""
     from ..benchmark.report.check_page import write_page
-    from ..core.console import Bars, results
-    from ..core.console import findings as show
     from ..data import check
+    from .terminal import Bars, results
+    from .terminal import findings as show
 
     with Bars("Reading scans") as bars:
         findings = check.check(data, k=k, seed=seed, reading=bars.start)
@@ -95,18 +102,27 @@ def data_phantom(
     size: Annotated[int, typer.Option(help="Side in pixels.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of the cohort.")] = 0,
     scanner: Annotated[str, typer.Option(help="linear-7, linear-10 or linear-14.")] = "linear-10",
-    paired: Annotated[bool, typer.Option("--paired", metavar="", help="The same anatomy benign and malignant.")] = False,
+    paired: Annotated[
+        bool, typer.Option("--paired", metavar="", help="The same anatomy benign and malignant.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Simulate a cohort and write it in BUSI's layout, with masks, groups and lesion parameters."""
     from ..core.compute import cores
-    from ..core.console import progress, results
     from ..data import phantom
+    from .terminal import progress, results
 
     jobs = cores() if n > 200 else 1  # below that, starting processes takes longer than they save
     with progress(f"Simulating {n} phantoms", n) as advance:
         phantom.write_cohort(
-            out, n, seed=seed, size=size, scanner=scanner, paired=paired, jobs=jobs, progress=lambda done: advance()
+            out,
+            n,
+            seed=seed,
+            size=size,
+            scanner=scanner,
+            paired=paired,
+            jobs=jobs,
+            progress=lambda done: advance(),
         )
     results.print(f"{n} phantoms in {out}; use them with --data {shlex.quote(str(out))}.")
 
@@ -120,23 +136,30 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    from ..core.console import speak
+    from .terminal import speak
 
     speak(quiet=quiet)  # also loud again, for a caller that runs several commands
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; exit codes: 0 done, 1 the work failed, 2 a wrong option, 130 stopped by the user."""
-    from ..core.console import Interrupted, results
+    from ..core.progress import Interrupted, listening
+    from .terminal import Terminal, results
 
-    gc.set_threshold(50_000)  # while torch is imported, Python's collector would look through all of it again and again
-    atexit.register(gc.freeze)  # and once more at the end; together a third of what a finished study takes to answer
+    gc.set_threshold(
+        50_000
+    )  # while torch is imported, Python's collector would look through all of it again and again
+    atexit.register(
+        gc.freeze
+    )  # and once more at the end; together a third of what a finished study takes to answer
     try:
-        app(arguments, prog_name="bus")
+        with listening(Terminal()):
+            app(arguments, prog_name="bus")
     except UsageError as error:
         _fail(str(error), 2)
     except BusError as error:

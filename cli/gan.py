@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError
-from .options import (  # fmt: skip
+from .options import (
     WORK,
     Cohort,
     Data,
@@ -39,40 +39,112 @@ from .options import (  # fmt: skip
     use_study,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Train a translator that turns scans into target-class scans.",
-                  epilog="Example: bus gan train --data Dataset_BUSI_with_GT")  # fmt: skip
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train a translator that turns scans into target-class scans.",
+    epilog="Example: bus gan train --data Dataset_BUSI_with_GT",
+)
 
 
 @app.command("train", epilog="Example: bus gan train --data Dataset_BUSI_with_GT --fold 0")
 def gan_train(
-    study: StudyPath = Path("study"), data: Data = None, cohort: Cohort = None, size: Size = None, k: Folds = None,
-    seed: SplitSeed = None, target: Target = None, inner: Inner = None,
-    frames: Frames = None, fold: FoldOrNone = "0", to: ToClass = None,
-    sources: Annotated[str | None, typer.Option("--from", metavar="CLASSES", help="Comma-separated classes to translate from; all others unless given.", rich_help_panel=WORK)] = None,
-    gan_seed: GanSeed = 0, preset: PresetName = None,
-    pairs: Annotated[int | None, typer.Option(help="Pairs of scans to show, instead of the preset's.", min=1, rich_help_panel=WORK)] = None,
-    method: Annotated[str | None, typer.Option(help="projected, or published (CycleGAN of 2017); projected unless --preset paper.", rich_help_panel=WORK)] = None,
-    switches: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change one switch of the method (docs/translator.md); may be repeated.", rich_help_panel=WORK)] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", metavar="", help="Write the curves for TensorBoard too (an extra).", rich_help_panel=WORK)] = False,
-    redo: Annotated[bool, typer.Option("--redo", metavar="", help="Set the old translator and its scans aside and start anew.", rich_help_panel=WORK)] = False,
-    dry_run: DryRun = False, device: Device = "auto", precision: Precision = "auto", quiet: Quiet = False,
-) -> None:  # fmt: skip
+    study: StudyPath = Path("study"),
+    data: Data = None,
+    cohort: Cohort = None,
+    size: Size = None,
+    k: Folds = None,
+    seed: SplitSeed = None,
+    target: Target = None,
+    inner: Inner = None,
+    frames: Frames = None,
+    fold: FoldOrNone = "0",
+    to: ToClass = None,
+    sources: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="CLASSES",
+            help="Comma-separated classes to translate from; all others unless given.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    gan_seed: GanSeed = 0,
+    preset: PresetName = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option(help="Pairs of scans to show, instead of the preset's.", min=1, rich_help_panel=WORK),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="projected, or published (CycleGAN of 2017); projected unless --preset paper.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    switches: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change one switch of the method (docs/translator.md); may be repeated.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            "--tensorboard",
+            metavar="",
+            help="Write the curves for TensorBoard too (an extra).",
+            rich_help_panel=WORK,
+        ),
+    ] = False,
+    redo: Annotated[
+        bool,
+        typer.Option(
+            "--redo",
+            metavar="",
+            help="Set the old translator and its scans aside and start anew.",
+            rich_help_panel=WORK,
+        ),
+    ] = False,
+    dry_run: DryRun = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    quiet: Quiet = False,
+) -> None:
     """Train a CycleGAN on the training part of a fold. The same command goes on where it stopped."""
     from ..core.compute import resolve
-    from ..core.console import results
     from ..gan import train, workflow
+    from .terminal import results
 
     compute = resolve(device, precision)
-    asked = {"data": data, "cohort": cohort, "size": size, "k": k, "seed": seed, "target": target, "inner": inner, "frames": frames}
+    asked = {
+        "data": data,
+        "cohort": cohort,
+        "size": size,
+        "k": k,
+        "seed": seed,
+        "target": target,
+        "inner": inner,
+        "frames": frames,
+    }
     opened = use_study(study, asked, preset=preset)
     names = tuple(name.strip() for name in sources.split(",")) if sources else None
     ask, to = workflow.Ask(preset, pairs, names, method, switches_of(switches or [])), target_of(to, opened)
     for number in folds_of(fold, opened):
         place = opened.gan_path(number, to, gan_seed)
         config, here = workflow.plan_gan(
-            opened, compute, fold=number, target=to, seed=gan_seed, ask=ask, preset=default_preset(None, compute),
-            redo=redo, insist=(device, precision) != ("auto", "auto"),
-        )  # fmt: skip
+            opened,
+            compute,
+            fold=number,
+            target=to,
+            seed=gan_seed,
+            ask=ask,
+            preset=default_preset(None, compute),
+            redo=redo,
+            insist=(device, precision) != ("auto", "auto"),
+        )
         if not dry_run:
             workflow.train_gan(opened, config, here, redo=redo, tensorboard=tensorboard)
             continue
@@ -82,25 +154,41 @@ def gan_train(
             results.print(f"Nothing to do: the translator in {place} is trained.")
             continue
         seconds = config.steps * train.time_step(opened, config, here)
-        results.print(f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about {duration(seconds)}.")
+        results.print(
+            f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about {duration(seconds)}."
+        )
 
 
 @app.command("score", epilog="Example: bus gan score made/malignant real/malignant")
 def gan_score(
     ctx: typer.Context,
-    synthetic: Annotated[Path | None, typer.Argument(help="Folder of generated scans.", exists=True, file_okay=False)] = None,
-    real: Annotated[Path | None, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)] = None,
-    study: StudyPath = Path("study"), fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
-    size: Annotated[int, typer.Option(help="Side to which the scans of two folders are letterboxed, in pixels.", min=32)] = 64,
-    extractor: Extractor = "auto", fid_weights: FidWeights = None, as_json: Json = False, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    synthetic: Annotated[
+        Path | None, typer.Argument(help="Folder of generated scans.", exists=True, file_okay=False)
+    ] = None,
+    real: Annotated[
+        Path | None, typer.Argument(help="Folder of real scans.", exists=True, file_okay=False)
+    ] = None,
+    study: StudyPath = Path("study"),
+    fold: FoldOrNone = "0",
+    to: ToClass = None,
+    gan_seed: GanSeed = 0,
+    size: Annotated[
+        int, typer.Option(help="Side to which the scans of two folders are letterboxed, in pixels.", min=32)
+    ] = 64,
+    extractor: Extractor = "auto",
+    fid_weights: FidWeights = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Score a study's synthetic scans, or compare any two folders: FID or FD, KID, precision, recall, density, coverage."""
     from ..core.compute import resolve
-    from ..core.console import results
     from ..gan import workflow
+    from .terminal import results
 
     if synthetic and not real:
-        raise UsageError(f"One folder ({synthetic}) was given: expected two, generated then real, or none for a study.")
+        raise UsageError(
+            f"One folder ({synthetic}) was given: expected two, generated then real, or none for a study."
+        )
     _refuse_idle(given(ctx))
     compute, judge = resolve(), workflow.Judge(extractor, fid_weights)
     compute.start()
@@ -112,7 +200,10 @@ def gan_score(
         numbers, to = folds_of(fold, opened), target_of(to, opened)
         for number in numbers:
             workflow.score_again(opened, compute, fold=number, target=to, gan_seed=gan_seed, judge=judge)
-        found = {"study": str(study), "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers]}
+        found = {
+            "study": str(study),
+            "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers],
+        }
         lines = iter(())
     if as_json:
         print_json(found)
@@ -125,20 +216,42 @@ def _refuse_idle(typed: dict[str, str]) -> None:
     """UsageError for options of bus gan score that would silently do nothing."""
     idle = [text for name, text in typed.items() if name in ("study", "fold", "to", "gan_seed")]
     if "real" in typed and idle:
-        raise UsageError(f"{', '.join(idle)} does not go with two folders, which are compared as they are. Leave one or the other out.")
+        raise UsageError(
+            f"{', '.join(idle)} does not go with two folders, which are compared as they are. Leave one or the other out."
+        )
     if "real" not in typed and "size" in typed:
-        raise UsageError("--size does not go with a study, whose scans have its size. Leave it out, or give two folders to compare.")
+        raise UsageError(
+            "--size does not go with a study, whose scans have its size. Leave it out, or give two folders to compare."
+        )
 
 
 def synth(
     study: StudyPath = Path("study"),
-    n: Annotated[int, typer.Option("--n", min=1, help="At least so many synthetic scans.", rich_help_panel=WORK)] = 500,
-    fold: FoldOrNone = "0", to: ToClass = None, gan_seed: GanSeed = 0,
-    confidence: Annotated[float | None, typer.Option(min=0, max=1, help="Keep only scans to which the cross-fitted reader gives at least this probability of the class; all unless given.", rich_help_panel=WORK)] = None,
-    redo: Annotated[bool, typer.Option("--redo", help="Set the old scans aside and make others.", rich_help_panel=WORK)] = False,
-    extractor: Extractor = "auto", fid_weights: FidWeights = None,
-    device: Device = "auto", precision: Precision = "auto", as_json: Json = False, quiet: Quiet = False,
-) -> None:  # fmt: skip
+    n: Annotated[
+        int, typer.Option("--n", min=1, help="At least so many synthetic scans.", rich_help_panel=WORK)
+    ] = 500,
+    fold: FoldOrNone = "0",
+    to: ToClass = None,
+    gan_seed: GanSeed = 0,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Keep only scans to which the cross-fitted reader gives at least this probability of the class; all unless given.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="Set the old scans aside and make others.", rich_help_panel=WORK)
+    ] = False,
+    extractor: Extractor = "auto",
+    fid_weights: FidWeights = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Make synthetic scans of the target class, each with its provenance, and score them."""
     from ..core.compute import resolve
     from ..gan import workflow
@@ -148,7 +261,20 @@ def synth(
     numbers, to = folds_of(fold, opened), target_of(to, opened)
     for number in numbers:
         workflow.make_scans(
-            opened, compute, fold=number, target=to, gan_seed=gan_seed, count=n, judge=judge, confidence=confidence, redo=redo
+            opened,
+            compute,
+            fold=number,
+            target=to,
+            gan_seed=gan_seed,
+            count=n,
+            judge=judge,
+            confidence=confidence,
+            redo=redo,
         )
     if as_json:
-        print_json({"study": str(study), "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers]})
+        print_json(
+            {
+                "study": str(study),
+                "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers],
+            }
+        )

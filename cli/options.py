@@ -19,29 +19,41 @@ StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.",
 Data = Annotated[
     str | None,
     typer.Option(
-        help="Folder or zip of class folders (BUSI's layout too), labels.csv, or phantom.", rich_help_panel=STUDY
+        help="Folder or zip of class folders (BUSI's layout too), labels.csv, or phantom.",
+        rich_help_panel=STUDY,
     ),
 ]
 Cohort = Annotated[
     str | None, typer.Option(help="raw, clean, strict or curated; clean unless given.", rich_help_panel=STUDY)
 ]
 Size = Annotated[
-    int | None, typer.Option(help="Side of the letterboxed scans in pixels; 64 unless given.", rich_help_panel=STUDY)
+    int | None,
+    typer.Option(help="Side of the letterboxed scans in pixels; 64 unless given.", rich_help_panel=STUDY),
 ]
-Folds = Annotated[int | None, typer.Option("--k", help="Number of folds; 5 unless given.", rich_help_panel=STUDY)]
+Folds = Annotated[
+    int | None, typer.Option("--k", help="Number of folds; 5 unless given.", rich_help_panel=STUDY)
+]
 SplitSeed = Annotated[
     int | None, typer.Option("--seed", help="Seed of the split; 0 unless given.", rich_help_panel=STUDY)
 ]
-Target = Annotated[str | None, typer.Option(help="Class to balance; malignant unless given.", rich_help_panel=STUDY)]
+Target = Annotated[
+    str | None, typer.Option(help="Class to balance; malignant unless given.", rich_help_panel=STUDY)
+]
 Inner = Annotated[
     int | None,
-    typer.Option(help="Make the study of this outer fold's training part alone (development).", rich_help_panel=STUDY),
+    typer.Option(
+        help="Make the study of this outer fold's training part alone (development).", rich_help_panel=STUDY
+    ),
 ]
 Frames = Annotated[
-    str | None, typer.Option(help="Of DICOM loops: middle or all; middle unless given.", rich_help_panel=STUDY)
+    str | None,
+    typer.Option(help="Of DICOM loops: middle or all; middle unless given.", rich_help_panel=STUDY),
 ]
 ToClass = Annotated[
-    str | None, typer.Option("--to", metavar="CLASS", help="Class to make; the study's target unless given.", rich_help_panel=WORK)
+    str | None,
+    typer.Option(
+        "--to", metavar="CLASS", help="Class to make; the study's target unless given.", rich_help_panel=WORK
+    ),
 ]
 GanSeed = Annotated[int, typer.Option(help="Seed of the translator.", rich_help_panel=WORK)]
 PresetName = Annotated[
@@ -53,23 +65,33 @@ PresetName = Annotated[
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", metavar="", help="Say what would be done, for how long, and stop.", rich_help_panel=WORK)
+    bool,
+    typer.Option(
+        "--dry-run", metavar="", help="Say what would be done, for how long, and stop.", rich_help_panel=WORK
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=COMPUTE)]
 Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.", rich_help_panel=COMPUTE)]
 Extractor = Annotated[
     str,
-    typer.Option(help="Network that judges: auto, inception (FID), efficientnet-lite0 (FD) or efficientnet-lite2 (FD; an extra).", rich_help_panel=WORK),
+    typer.Option(
+        help="Network that judges: auto, inception (FID), efficientnet-lite0 (FD) or efficientnet-lite2 (FD; an extra).",
+        rich_help_panel=WORK,
+    ),
 ]
 FidWeights = Annotated[
     Path | None,
-    typer.Option(help="File with the Inception weights of FID.", exists=True, dir_okay=False, rich_help_panel=WORK),
+    typer.Option(
+        help="File with the Inception weights of FID.", exists=True, dir_okay=False, rich_help_panel=WORK
+    ),
 ]
 FoldText = Annotated[str, typer.Option("--fold", help="0, or 0,2, or all.", rich_help_panel=WORK)]
 FoldOrNone = Annotated[
     str,
     typer.Option(
-        "--fold", help="0, or 0,2, or all; none: all scans, without a test part (no benchmark then).", rich_help_panel=WORK
+        "--fold",
+        help="0, or 0,2, or all; none: all scans, without a test part (no benchmark then).",
+        rich_help_panel=WORK,
     ),
 ]
 
@@ -77,7 +99,7 @@ FoldOrNone = Annotated[
 def _machine(asked: bool) -> bool:
     """Callback of --json: from here on everything but the answer goes to stderr."""
     if asked:
-        from ..core.console import console, speak
+        from .terminal import console, speak
 
         speak(quiet=console.quiet, machine=True)
     return asked
@@ -85,34 +107,43 @@ def _machine(asked: bool) -> bool:
 
 Json = Annotated[
     bool,
-    typer.Option("--json", metavar="", callback=_machine, help="Print the answer as JSON, everything else on stderr.", rich_help_panel=WORK),
-]  # fmt: skip
+    typer.Option(
+        "--json",
+        metavar="",
+        callback=_machine,
+        help="Print the answer as JSON, everything else on stderr.",
+        rich_help_panel=WORK,
+    ),
+]
 
 
 def _hush(asked: bool) -> bool:
     """Callback of --quiet: from here on only results and errors are said."""
     if asked:
-        from ..core.console import results, speak
+        from .terminal import results, speak
 
         speak(quiet=True, machine=results.stderr)
     return asked
 
 
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", metavar="", callback=_hush, help="Say nothing but results and errors.")
+    bool,
+    typer.Option("--quiet", "-q", metavar="", callback=_hush, help="Say nothing but results and errors."),
 ]
 
 
 def print_json(content: Any) -> None:
     """Print plain values as the one JSON object that `--json` promises."""
-    typer.echo(json.dumps(content, indent=2, allow_nan=False))  # escaped to ASCII: any locale's pipe can carry it
+    typer.echo(
+        json.dumps(content, indent=2, allow_nan=False)
+    )  # escaped to ASCII: any locale's pipe can carry it
 
 
 def use_study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "Study":
     """Open or create the study and show what every reader must know about its data."""
-    from ..core.console import Bars, console
     from ..data import study as studies
     from ..gan.config import check_preset
+    from .terminal import Bars, console
 
     if preset:
         check_preset(preset)
@@ -132,7 +163,9 @@ def open_study(path: Path) -> "Study":
     from ..data.study import Study
 
     if not (path / "study.json").exists():
-        raise BusError(f"There is no study in {path}. Run bus gan train first, or give its folder with --study.")
+        raise BusError(
+            f"There is no study in {path}. Run bus gan train first, or give its folder with --study."
+        )
     return Study.open(path)
 
 
@@ -191,7 +224,11 @@ def switches_of(texts: list[str]) -> dict[str, str]:
 def given(ctx: typer.Context) -> dict[str, str]:
     """The options that were typed: name of the parameter → how the option is written."""
     sources = {option: ctx.get_parameter_source(str(option.name)) for option in ctx.command.params}
-    return {str(option.name): option.opts[0] for option, source in sources.items() if source and source.name == "COMMANDLINE"}
+    return {
+        str(option.name): option.opts[0]
+        for option, source in sources.items()
+        if source and source.name == "COMMANDLINE"
+    }
 
 
 def duration(seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""What every floor of the house needs: errors, files, locks, processes, arithmetic, the console."""
+"""What every floor of the house needs: errors, files, locks, processes, arithmetic, progress."""

@@ -30,7 +30,9 @@ class Compute:
         Weights in that precision are not kept for a second use: torch keeps them for all threads alike, and forgets them
         when the first leaves its context.
         """
-        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False)
+        return torch.autocast(
+            self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
+        )
 
     @property
     def fused(self) -> bool:
@@ -45,7 +47,9 @@ class Compute:
         """
         if self.device != "cpu" or self.threads < len(works):
             return [work() for work in works]
-        pools = [_pool(place, (self.threads + len(works) - 1 - place) // len(works)) for place in range(len(works))]
+        pools = [
+            _pool(place, (self.threads + len(works) - 1 - place) // len(works)) for place in range(len(works))
+        ]
         waiting = [pool.submit(work) for pool, work in zip(pools, works, strict=True)]
         try:
             wait(waiting)
@@ -80,9 +84,13 @@ if hasattr(os, "register_at_fork"):
 def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
     """Turn `auto` into what this machine has; UsageError if something is asked for that it lacks."""
     if device not in DEVICES:
-        raise UsageError(f"--device {device} is unknown; choose one of {', '.join(DEVICES)}.{did_you_mean(device, DEVICES)}")
+        raise UsageError(
+            f"--device {device} is unknown; choose one of {', '.join(DEVICES)}.{did_you_mean(device, DEVICES)}"
+        )
     if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision} is unknown; choose one of {', '.join(PRECISIONS)}.{did_you_mean(precision, PRECISIONS)}")
+        raise UsageError(
+            f"--precision {precision} is unknown; choose one of {', '.join(PRECISIONS)}.{did_you_mean(precision, PRECISIONS)}"
+        )
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if has[name])
@@ -112,16 +120,20 @@ def instructions() -> set[str]:
     if hasattr(torch.cpu, "get_capabilities"):
         return {name for name, has in torch.cpu.get_capabilities().items() if has is True}
     asked = {  # torch before 2.8
-        "avx2": "_is_avx2_supported", "avx512_f": "_is_avx512_supported", "avx512_bf16": "_is_avx512_bf16_supported",
+        "avx2": "_is_avx2_supported",
+        "avx512_f": "_is_avx512_supported",
+        "avx512_bf16": "_is_avx512_bf16_supported",
         "amx_bf16": "_is_amx_tile_supported",
-    }  # fmt: skip
+    }
     return {name for name, question in asked.items() if getattr(torch.cpu, question, lambda: False)()}
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on a processor or a graphics card."""
     text = str(error).casefold()
-    return isinstance(error, MemoryError) or any(said in text for said in ("out of memory", "can't allocate memory"))
+    return isinstance(error, MemoryError) or any(
+        said in text for said in ("out of memory", "can't allocate memory")
+    )
 
 
 def cores() -> int:

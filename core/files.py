@@ -128,12 +128,16 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     except FileNotFoundError as error:
         raise BusError(f"{path} is missing. Run the command that makes it again.") from error
     except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise BusError(f"{path} could not be read as a CSV table ({error}). Save it as CSV in UTF-8.") from error
+        raise BusError(
+            f"{path} could not be read as a CSV table ({error}). Save it as CSV in UTF-8."
+        ) from error
     missing = [column for column in columns if column not in found]
     if missing:
         raise BusError(f"{path} has the columns {', '.join(found)}; {', '.join(missing)} is missing.")
     if any(None in row or None in row.values() for row in rows):
-        raise BusError(f"{path} has rows with more or fewer cells than its header. Save it again as a plain CSV table.")
+        raise BusError(
+            f"{path} has rows with more or fewer cells than its header. Save it again as a plain CSV table."
+        )
     return rows
 
 

@@ -16,9 +16,9 @@ from datetime import datetime
 from pathlib import Path
 
 from ..data.archive import printable
-from .console import console
 from .errors import BusError
 from .files import HOST, is_left_over
+from .progress import note
 
 if sys.platform == "win32":
     import msvcrt
@@ -49,9 +49,14 @@ def attempt(place: Path) -> Iterator[bool]:
         ours = handle is not None
     except OSError as error:
         if error.errno not in READ_ONLY | UNKNOWN:
-            raise BusError(f"Could not write {path}: {error.strerror}. Free some space or choose another --study.") from error
+            raise BusError(
+                f"Could not write {path}: {error.strerror}. Free some space or choose another --study."
+            ) from error
         if error.errno in UNKNOWN:
-            console.print(f"Note: the disk of {place} knows no locks; don't run two commands on it at once.", style="yellow")
+            note(
+                f"Note: the disk of {place} knows no locks; don't run two commands on it at once.",
+                warning=True,
+            )
         ours = True
     try:
         if handle is not None:
@@ -74,7 +79,9 @@ def hold(place: Path, what: str) -> Iterator[None]:
                 yield
                 return
         if not waiting:
-            console.print(f"{what} is being made by {holder(place)}. Waiting for that to end; Ctrl-C stops the waiting.")
+            note(
+                f"{what} is being made by {holder(place)}. Waiting for that to end; Ctrl-C stops the waiting."
+            )
         waiting = True
         time.sleep(POLL)
 
@@ -152,9 +159,11 @@ def _is_at(handle: int, path: Path) -> bool:
 def _sign(handle: int) -> None:
     """Write down who holds the lock; on a full disk it holds without a name."""
     about = {
-        "process": os.getpid(), "host": HOST, "command": shlex.join(["bus", *sys.argv[1:]]),
+        "process": os.getpid(),
+        "host": HOST,
+        "command": shlex.join(["bus", *sys.argv[1:]]),
         "since": datetime.now().astimezone().isoformat(" ", "seconds"),
-    }  # fmt: skip
+    }
     with suppress(OSError):
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)

@@ -6,7 +6,9 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
-KILLED = "a process that trained was ended from outside, as systems do when memory runs out. Use fewer --jobs."
+KILLED = (
+    "a process that trained was ended from outside, as systems do when memory runs out. Use fewer --jobs."
+)
 
 
 def pool(jobs: int) -> ProcessPoolExecutor:

@@ -57,7 +57,9 @@ class Source:
         """The content of a file; BusError if it cannot be read or holds more than MAX_BYTES."""
         content = self.head(name, MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise BusError(f"{self.where(name)} holds more than {MAX_BYTES >> 20} MB, too much for a scan. Remove it.")
+            raise BusError(
+                f"{self.where(name)} holds more than {MAX_BYTES >> 20} MB, too much for a scan. Remove it."
+            )
         return content
 
 
@@ -90,7 +92,9 @@ def refusal(name: str) -> str:
 
 def printable(name: str) -> str:
     """The name with control characters and lone surrogates written as escapes."""
-    return "".join(ascii(letter)[1:-1] if unicodedata.category(letter) in UNPRINTABLE else letter for letter in name)
+    return "".join(
+        ascii(letter)[1:-1] if unicodedata.category(letter) in UNPRINTABLE else letter for letter in name
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -152,7 +156,9 @@ def _open_zip(path: Path) -> Source:
     try:
         archive = zipfile.ZipFile(path)
     except Exception as error:  # a damaged zip raises nearly anything
-        raise BusError(f"{path} could not be read as a zip ({_reason(error)}). Download or copy it again.") from error
+        raise BusError(
+            f"{path} could not be read as a zip ({_reason(error)}). Download or copy it again."
+        ) from error
     _check_size(path, archive.infolist())
     members: dict[str, zipfile.ZipInfo] = {}
     folders: set[str] = set()

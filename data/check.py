@@ -116,7 +116,9 @@ def check(
         name=listing.name,
         path=str(path),
         layout=listing.layout,
-        classes=tuple(_summarise(seen, names, set(conflicts), label) for label in sorted({e.label for e in entries})),
+        classes=tuple(
+            _summarise(seen, names, set(conflicts), label) for label in sorted({e.label for e in entries})
+        ),
         sizes=len({entry.shape for entry in entries}),
         group_sources=dict(Counter(sources).most_common()),
         group_sizes=dict(sorted(Counter(Counter(names).values()).items())),
@@ -167,7 +169,9 @@ def _probe(seen: Sequence[Seen], names: Sequence[str], seed: int) -> tuple[list[
         return [], None
     seen, names = [seen[row] for row in rows], [names[row] for row in rows]
     entries = [scan.entry for scan in seen]
-    folds = splits.assign_folds([e.sha256 for e in entries], [e.label for e in entries], names, k=FOLDS, seed=seed)
+    folds = splits.assign_folds(
+        [e.sha256 for e in entries], [e.label for e in entries], names, k=FOLDS, seed=seed
+    )
     return shortcuts.probe(seen, folds, seed=seed), shortcuts.inflation(seen, folds, k=FOLDS, seed=seed)
 
 
@@ -177,10 +181,16 @@ def _summarise(seen: Sequence[Seen], names: Sequence[str], conflicts: set[str], 
     shapes = np.array([seen[row].entry.shape for row in rows])
     height, width = ((int(side.min()), int(np.median(side)), int(side.max())) for side in shapes.T)
     return ClassSummary(
-        label, len(rows), len({names[row] for row in rows}), len(kept), len({names[row] for row in kept}),
+        label,
+        len(rows),
+        len({names[row] for row in rows}),
+        len(kept),
+        len({names[row] for row in kept}),
         sum(seen[row].marks.burned_in for row in rows) / len(rows),
-        sum(seen[row].marks.corner > 0 for row in rows) / len(rows), width, height,
-    )  # fmt: skip
+        sum(seen[row].marks.corner > 0 for row in rows) / len(rows),
+        width,
+        height,
+    )
 
 
 def _contradictions(
@@ -193,7 +203,9 @@ def _contradictions(
         for row in rows:
             labels[entries[row].sha256].add(entries[row].label)
         files = sorted((entries[row].file, entries[row].label) for row in rows)
-        found.append(Contradiction(name, sources[rows[0]], tuple(files), any(len(of) > 1 for of in labels.values())))
+        found.append(
+            Contradiction(name, sources[rows[0]], tuple(files), any(len(of) > 1 for of in labels.values()))
+        )
     return tuple(sorted(found, key=lambda one: (not one.same_pixels, one.scans)))
 
 
@@ -205,7 +217,10 @@ def _duplicates(entries: Sequence[Entry]) -> tuple[tuple[str, ...], ...]:
 
 
 def _notes(
-    entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str], contradictions: Sequence[Contradiction]
+    entries: Sequence[Entry],
+    names: Sequence[str],
+    sources: Sequence[str],
+    contradictions: Sequence[Contradiction],
 ) -> Iterator[str]:
     """Sentences on what does not make a study unsound, but that its reader must know."""
     if detected := sources.count("detected"):
@@ -228,7 +243,9 @@ def _notes(
         )
 
 
-def _alike_across(entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _alike_across(
+    entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
     """Files that the near-duplicate detector joins although the user gave them different groups."""
     given = [row for row, source in enumerate(sources) if source == "given"]
     if not given:
@@ -274,7 +291,9 @@ def _uncuttable(entries: Sequence[Entry], names: Sequence[str], kept: Sequence[i
         return
     try:
         if any(entry.fold is not None for entry in entries):
-            splits.check_given_folds([entries[row].fold for row in kept], inside, [entries[row].file for row in kept])
+            splits.check_given_folds(
+                [entries[row].fold for row in kept], inside, [entries[row].file for row in kept]
+            )
         else:
             splits.require_groups(labels, inside, k)
     except BusError as error:
@@ -307,7 +326,9 @@ def lines(findings: Findings) -> Iterator[str]:
             f"{'':12}{one.label:<16}{one.scans:>6}{one.clean_scans:>7}{one.clean_groups:>8}{one.marked:>8.0%}{one.corner:>8.0%}"
             f"   {one.width[1]} × {one.height[1]}"
         )
-    sources = ", ".join(f"{cohort.GROUP_SOURCES[source]} ({n})" for source, n in findings.group_sources.items())
+    sources = ", ".join(
+        f"{cohort.GROUP_SOURCES[source]} ({n})" for source, n in findings.group_sources.items()
+    )
     yield f"Groups      {sources}; {findings.siblings / findings.scans:.0%} of the scans have a sibling"
     yield f"Leak        a split per image (80/20) leaves {findings.leak:.0%} of the test scans with a sibling in training"
     if found := findings.inflation:

@@ -96,9 +96,13 @@ def stamp(listing: Listing) -> str:
 
 
 def read_listing(
-    listing: Listing, size: int, *, keep: Keep = _forget, keep_mask: Keep | None = None,
+    listing: Listing,
+    size: int,
+    *,
+    keep: Keep = _forget,
+    keep_mask: Keep | None = None,
     advance: Callable[[], None] = lambda: None,
-) -> Data:  # fmt: skip
+) -> Data:
     """Decode every listed scan once; its square of `size` px goes to `keep`, its lesion's to `keep_mask` if it has masks.
 
     Raises BusError for unreadable scans. Unusable masks are noted and passed over: nothing is trained on them.
@@ -136,9 +140,14 @@ def _mask_notes(refused: Sequence[str]) -> list[str]:
 
 
 def read_phantoms(
-    count: int, size: int, *, seed: int = 0, keep: Keep = _forget, keep_mask: Keep = _forget,
+    count: int,
+    size: int,
+    *,
+    seed: int = 0,
+    keep: Keep = _forget,
+    keep_mask: Keep = _forget,
     advance: Callable[[], None] = lambda: None,
-) -> Data:  # fmt: skip
+) -> Data:
     """Simulate the built-in cohort of `count` phantoms (128 px); scans and lesions as squares of `size` px are kept."""
     entries = []
     for place, spec in enumerate(phantom.specs(count, seed=seed)):
@@ -233,7 +242,9 @@ def contradictions(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, 
 def check_kind(kind: str) -> None:
     """UsageError unless there is a cohort called so."""
     if kind not in COHORTS:
-        raise UsageError(f"--cohort {kind} is unknown; choose one of {', '.join(COHORTS)}.{did_you_mean(kind, COHORTS)}")
+        raise UsageError(
+            f"--cohort {kind} is unknown; choose one of {', '.join(COHORTS)}.{did_you_mean(kind, COHORTS)}"
+        )
 
 
 def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Scan]:
@@ -260,10 +271,19 @@ def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Sca
         return ""
 
     return [
-        Scan(entry.file, entry.sha256, entry.label, name, None, reason(entry, name, about),
-             entry.shape[1], entry.shape[0], entry.box)
+        Scan(
+            entry.file,
+            entry.sha256,
+            entry.label,
+            name,
+            None,
+            reason(entry, name, about),
+            entry.shape[1],
+            entry.shape[0],
+            entry.box,
+        )
         for entry, name, about in zip(entries, names, listed, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def leave_out(rows: Sequence[Scan], drop: Callable[[Scan], bool], why: str) -> Iterator[Scan]:

@@ -34,18 +34,39 @@ SUFFIXES = {".dcm", ".dicom", ".ima"}
 MAX_FRAMES = 10_000
 PATIENT_KEY = b"bus: patient group, version 1"
 IDENTITY_TAGS = [
-    "PatientID", "PatientName", "PatientBirthDate", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName",
-    "PatientMotherBirthName", "PatientTelephoneNumbers", "AccessionNumber", "ReferringPhysicianName",
-]  # fmt: skip
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "OtherPatientIDs",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientMotherBirthName",
+    "PatientTelephoneNumbers",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+]
 HEADER_TAGS = [*IDENTITY_TAGS, "StudyInstanceUID", "BurnedInAnnotation", "NumberOfFrames", "Rows", "Columns"]
 PALETTE_TAGS = [
-    f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")
+    f"{colour}PaletteColorLookupTable{part}"
+    for colour in ("Red", "Green", "Blue")
+    for part in ("Descriptor", "Data")
 ]
 PIXEL_TAGS = [
-    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
-    "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData",
-    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", *PALETTE_TAGS,
-]  # fmt: skip
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    *PALETTE_TAGS,
+]
 
 # pydicom's complaints quote the values that it complains about, which may be a patient's
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE

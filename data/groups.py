@@ -36,11 +36,20 @@ class Crop(NamedTuple):
 
 CROPS = (
     Crop(1, 0, 0),
-    *(Crop(side, top * (1 - side), left * (1 - side)) for side in (0.88, 0.76) for top in (0, 0.5, 1) for left in (0, 0.5, 1)),
+    *(
+        Crop(side, top * (1 - side), left * (1 - side))
+        for side in (0.88, 0.76)
+        for top in (0, 0.5, 1)
+        for left in (0, 0.5, 1)
+    ),
 )
 # Which crop of one scan is compared with which of another (and the other way round): all with the whole, for crops;
 # opposite corners with each other, for shifts.
-COMPARED = ((0, 0), *((0, crop) for crop in range(1, len(CROPS))), *((crop, 10 - crop) for crop in (1, 2, 3, 4)))
+COMPARED = (
+    (0, 0),
+    *((0, crop) for crop in range(1, len(CROPS))),
+    *((crop, 10 - crop) for crop in (1, 2, 3, 4)),
+)
 
 
 def describe(grey: NDArray[np.uint8]) -> Descriptors:
@@ -68,14 +77,19 @@ def near_duplicates(descriptors: Descriptors, *, block: int = 512) -> list[int]:
     The partition does not depend on the order of the scans. `block` scans at a time are compared with all others, which
     bounds memory: about 15 kB a scan and 10 kB a scan and 1,000 of `block`.
     """
-    unique, place = np.unique(descriptors, axis=0, return_inverse=True)  # sorted: the same work whatever the order
+    unique, place = np.unique(
+        descriptors, axis=0, return_inverse=True
+    )  # sorted: the same work whatever the order
     place = place.ravel()
     pairs = _likely_pairs(_coarse(unique), block)
     thumbnails = unique.reshape(-1, SIDE, SIDE)
     joined = [
         (first, second)
         for first, second, compared in pairs
-        if _correlation(thumbnails[first].astype(np.float32), thumbnails[second].astype(np.float32), *compared) >= THRESHOLD
+        if _correlation(
+            thumbnails[first].astype(np.float32), thumbnails[second].astype(np.float32), *compared
+        )
+        >= THRESHOLD
     ]
     rows, columns = np.array(joined, int).reshape(-1, 2).T
     graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(unique),) * 2)
@@ -138,7 +152,9 @@ def _correlation(first: Floats, second: Floats, of_first: Crop, of_second: Crop)
             SIDE * (there + of_second.side / 2 - factor * (here + of_first.side / 2))
             for here, there in ((of_first.left, of_second.left), (of_first.top, of_second.top))
         )
-        moved = cv2.warpAffine(first, np.array([[factor, 0, left], [0, factor, top]], np.float32), (SIDE, SIDE))
+        moved = cv2.warpAffine(
+            first, np.array([[factor, 0, left], [0, factor, top]], np.float32), (SIDE, SIDE)
+        )
         (x0, x1), (y0, y1) = (_inner(corner, factor) for corner in (left, top))
         template = moved[y0:y1, x0:x1]
         found = cv2.matchTemplate(second[_wide(y0, y1), _wide(x0, x1)], template, cv2.TM_CCOEFF_NORMED)

@@ -7,9 +7,20 @@ from ..core.errors import BusError
 
 SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 NOT_CLASSES = {
-    "images", "image", "imgs", "img", "scans", "masks", "mask", "gt", "ground_truth", "groundtruth",
-    "annotations", "segmentations", "labels",
-}  # fmt: skip
+    "images",
+    "image",
+    "imgs",
+    "img",
+    "scans",
+    "masks",
+    "mask",
+    "gt",
+    "ground_truth",
+    "groundtruth",
+    "annotations",
+    "segmentations",
+    "labels",
+}
 USE_TABLE = "write a labels.csv (columns file,label)"
 
 

@@ -18,9 +18,20 @@ Mask = NDArray[np.bool_]
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM")
 SUFFIXES = {
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".pgm", ".ppm",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".dib",
+    ".webp",
+    ".pgm",
+    ".ppm",
     ".pnm",
-}  # fmt: skip
+}
 MAX_PIXELS = 64_000_000  # the largest screens of ultrasound scanners have 8 million
 MIN_SIDE = 16  # px
 
@@ -57,7 +68,8 @@ def synthetic_png(pixels: Pixels) -> bytes:
     """A grey picture (H×W, uint8) as PNG whose metadata say that it shows no patient."""
     about = PngImagePlugin.PngInfo()
     about.add_text(
-        "Description", "SYNTHETIC breast ultrasound scan made by a CycleGAN; it shows no patient. Research use only."
+        "Description",
+        "SYNTHETIC breast ultrasound scan made by a CycleGAN; it shows no patient. Research use only.",
     )
     about.add_text("Software", f"bus-balance {__version__}")
     buffer = io.BytesIO()
@@ -73,7 +85,9 @@ def check_size(width: int, height: int, where: str) -> None:
             "Reduce or remove it."
         )
     if min(width, height) < MIN_SIDE:
-        raise BusError(f"{where} has {width}×{height} pixels; a scan has {MIN_SIDE} or more a side. Remove it.")
+        raise BusError(
+            f"{where} has {width}×{height} pixels; a scan has {MIN_SIDE} or more a side. Remove it."
+        )
 
 
 @contextmanager

@@ -145,7 +145,11 @@ class _Stock:
     def discreet(self, name: str) -> str:
         """The name, or a hash of it where it may identify a patient: a DICOM file's whose path does, or a file's beside it."""
         folders = {PurePosixPath(other).parent for other, header in self.headers.items() if header.named}
-        return f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}" if PurePosixPath(name).parent in folders else name
+        return (
+            f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}"
+            if PurePosixPath(name).parent in folders
+            else name
+        )
 
     def left_over(self, rows: Sequence[ScanFile], why: str) -> list[tuple[str, str]]:
         """What is neither one of `rows` nor a mask of one, and why not."""

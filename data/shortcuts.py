@@ -97,7 +97,7 @@ PROBES: dict[str, tuple[str, Callable[[Seen], Values]]] = {
 
 def probe(
     seen: Sequence[Seen], folds: Sequence[int], *, seed: int = 0, names: Sequence[str] = tuple(PROBES)
-) -> list[Probe]:  # fmt: skip
+) -> list[Probe]:
     """Train a random forest on each shortcut of `names` alone; folds must not split groups.
 
     The AUC of each class against the rest is taken fold by fold and averaged, since scores of different models don't
@@ -105,7 +105,9 @@ def probe(
     """
     labels = np.array([scan.entry.label for scan in seen])
     return [
-        Probe(name, sees, _cross_fit(np.stack([feature(scan) for scan in seen]), labels, np.array(folds), seed))
+        Probe(
+            name, sees, _cross_fit(np.stack([feature(scan) for scan in seen]), labels, np.array(folds), seed)
+        )
         for name, (sees, feature) in PROBES.items()
         if name in names
     ]
@@ -125,21 +127,46 @@ def of_study(study: "Study") -> list[Probe]:
     if known.get("cohort") != key:
         usable = measurable((study.scans[row].label, study.groups[row]) for row in study.used())
         rows = study.rows_of(study.used(), sorted(usable))
-        found = probe([_seen(study, row) for row in rows], [study.scans[row].fold or 0 for row in rows], names=OF_STUDY) if rows else []
+        found = (
+            probe(
+                [_seen(study, row) for row in rows],
+                [study.scans[row].fold or 0 for row in rows],
+                names=OF_STUDY,
+            )
+            if rows
+            else []
+        )
         known = {"cohort": key, "probes": [asdict(one) for one in found]}
         files.write_json(place, known)
     try:
         return [Probe(**one) for one in known["probes"]]
     except (KeyError, TypeError) as error:
-        raise BusError(f"{place} does not hold what this version wrote ({error!r}). Delete it and run the same command again.") from error
+        raise BusError(
+            f"{place} does not hold what this version wrote ({error!r}). Delete it and run the same command again."
+        ) from error
 
 
 def _seen(study: "Study", row: int) -> Seen:
     """One scan of a study as the probes see it; marks and native pixels are no longer known."""
     scan, square = study.scans[row], study.pixels[row]
-    entry = Entry(scan.file, scan.label, scan.sha256, (scan.height, scan.width), scan.box, row, np.empty(0), scan.group, scan.fold)
+    entry = Entry(
+        scan.file,
+        scan.label,
+        scan.sha256,
+        (scan.height, scan.width),
+        scan.box,
+        row,
+        np.empty(0),
+        scan.group,
+        scan.fold,
+    )
     inside = square[scan.box.inside]
-    return Seen(entry, square, Marks(0, 0, 0), np.bincount(inside.ravel() // (256 // LEVELS), minlength=LEVELS) / inside.size)
+    return Seen(
+        entry,
+        square,
+        Marks(0, 0, 0),
+        np.bincount(inside.ravel() // (256 // LEVELS), minlength=LEVELS) / inside.size,
+    )
 
 
 def tint(area: float) -> int:
@@ -147,14 +174,20 @@ def tint(area: float) -> int:
     return min(10, max(0, round((area - 0.5) * 25)))
 
 
-def _cross_fit(features: Values, labels: NDArray[np.str_], folds: NDArray[np.int_], seed: int) -> dict[str, float]:
+def _cross_fit(
+    features: Values, labels: NDArray[np.str_], folds: NDArray[np.int_], seed: int
+) -> dict[str, float]:
     areas: dict[str, list[float]] = {str(label): [] for label in np.unique(labels)}
     for fold in np.unique(folds):
         train, test = folds != fold, folds == fold
         forest = RandomForestClassifier(
-            TREES, min_samples_leaf=5, max_samples=min(DRAWN, int(train.sum())), class_weight="balanced",
-            random_state=seed, n_jobs=1,
-        )  # fmt: skip
+            TREES,
+            min_samples_leaf=5,
+            max_samples=min(DRAWN, int(train.sum())),
+            class_weight="balanced",
+            random_state=seed,
+            n_jobs=1,
+        )
         scores = forest.fit(features[train], labels[train]).predict_proba(features[test])
         for column, label in enumerate(forest.classes_):
             right = labels[test] == label
@@ -184,14 +217,18 @@ def inflation(seen: Sequence[Seen], folds: Sequence[int], *, k: int, seed: int =
     labels = np.array([entry.label for entry in entries])
     alone = [str(row) for row in range(len(entries))]
     random = assign_folds([entry.sha256 for entry in entries], list(labels), alone, k=k, seed=seed)
-    small = np.stack([cv2.resize(scan.square, (SMALL, SMALL), interpolation=cv2.INTER_AREA).ravel() for scan in seen])
+    small = np.stack(
+        [cv2.resize(scan.square, (SMALL, SMALL), interpolation=cv2.INTER_AREA).ravel() for scan in seen]
+    )
     points = small.astype(np.float32) - small.mean(1, keepdims=True, dtype=np.float32)
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-6)
     largest = np.unique(labels, return_counts=True)[1].max() / len(labels)
     return Inflation(_nearest(points, labels, random), _nearest(points, labels, folds), float(largest))
 
 
-def _nearest(points: NDArray[np.float32], labels: NDArray[np.str_], folds: Sequence[int], block: int = 1024) -> float:
+def _nearest(
+    points: NDArray[np.float32], labels: NDArray[np.str_], folds: Sequence[int], block: int = 1024
+) -> float:
     """Share of scans whose nearest neighbour in other folds has their label; `points` are N×D, of length 1."""
     of = np.array(folds)
     right = 0

@@ -18,7 +18,9 @@ def assign_folds(
     StratifiedGroupKFold without its own shuffling (which changed between releases) then deals them out greedily.
     Raises UsageError for k < 2 and BusError if a class has fewer than `k` groups.
     """
-    from sklearn.model_selection import StratifiedGroupKFold  # late: only a new study needs its second of import
+    from sklearn.model_selection import (
+        StratifiedGroupKFold,
+    )  # late: only a new study needs its second of import
 
     if k < 2:
         raise UsageError(f"--k {k}: a study needs at least 2 folds.")

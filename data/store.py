@@ -69,7 +69,9 @@ class Squares:
         try:
             self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - closed by save, or with the object
         except OSError as error:
-            raise BusError(f"Could not write in {folder}: {error.strerror}. Choose another --study.") from error
+            raise BusError(
+                f"Could not write in {folder}: {error.strerror}. Choose another --study."
+            ) from error
 
     def put(self, place: int, square: Pixels) -> None:
         """Keep `square` as number `place`; may be called from many threads. BusError on a full disk."""
@@ -80,7 +82,9 @@ class Squares:
                 self._file.flush()
                 self.places.add(place)
         except OSError as error:
-            raise BusError(f"The scans could not be kept: {error.strerror}. Free some space or choose another --study.") from error
+            raise BusError(
+                f"The scans could not be kept: {error.strerror}. Free some space or choose another --study."
+            ) from error
 
     def save(self, path: Path, order: Sequence[int]) -> None:
         """Write the squares numbered `order` as a `.npy` file (N×S×S uint8), whole or not at all; ends this object."""

@@ -20,16 +20,32 @@ from .store import Box, Pixels, Squares, load_pixels
 
 FORMAT = 1
 DEFAULTS: dict[str, Any] = {
-    "data": "phantom", "cohort": "clean", "size": 64, "k": 5, "seed": 0, "target": "malignant", "inner": None,
+    "data": "phantom",
+    "cohort": "clean",
+    "size": 64,
+    "k": 5,
+    "seed": 0,
+    "target": "malignant",
+    "inner": None,
     "frames": "middle",
-}  # fmt: skip
+}
 PHANTOMS = 780  # as many as BUSI has scans
 CHUNK = 4 << 20  # bytes of pixels read at once
 UNKNOWN = 255  # fills the mask of a scan that came without one; else 1 is inside a lesion, 0 outside
 COLUMNS = (
-    "file", "sha256", "label", "group", "fold", "left_out",
-    "width", "height", "top", "left", "inner_height", "inner_width",
-)  # fmt: skip
+    "file",
+    "sha256",
+    "label",
+    "group",
+    "fold",
+    "left_out",
+    "width",
+    "height",
+    "top",
+    "left",
+    "inner_height",
+    "inner_width",
+)
 OWN = {"pixels.npy", "cohort.csv"}  # what lies in a study whose creation was cut short
 LOCKBOX = "test scans of outer fold {} are locked away (--inner)"
 
@@ -111,7 +127,9 @@ class Study:
         """Hash of the letterboxed pixels and classes of `rows`, in order: what a training saw."""
         digest, many = hashlib.sha256(), max(1, CHUNK // self.settings.size**2)
         for start in range(0, len(rows), many):
-            digest.update(self.pixels[list(rows[start : start + many])].data)  # mapped anew: memory stays flat
+            digest.update(
+                self.pixels[list(rows[start : start + many])].data
+            )  # mapped anew: memory stays flat
         digest.update(",".join(self.scans[row].label for row in rows).encode())
         return digest.hexdigest()
 
@@ -134,7 +152,9 @@ class Study:
     def require(self) -> None:
         """Raise BusError if the study's folder has vanished: writing would make a part of it anew."""
         if not (self.path / "study.json").is_file():
-            raise BusError(f"The study {self.path} has vanished or lost its study.json. Nothing more was written there.")
+            raise BusError(
+                f"The study {self.path} has vanished or lost its study.json. Nothing more was written there."
+            )
 
     @classmethod
     def open(cls, path: Path) -> "Study":
@@ -162,9 +182,13 @@ def _check(settings: Settings, rows: Sequence[Scan]) -> None:
     """Raise ValueError for values that no study has, before they lead somewhere."""
     numbers = (settings.k, settings.size, settings.seed)
     texts = (*settings.classes, *settings.banners, settings.target, settings.data.name, settings.data.path)
-    if not all(isinstance(number, int) for number in numbers) or not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(number, int) for number in numbers) or not all(
+        isinstance(text, str) for text in texts
+    ):
         raise ValueError("a value of another type")
-    if settings.target not in settings.classes or not (2 <= settings.k <= 1000 and 32 <= settings.size <= 8192):
+    if settings.target not in settings.classes or not (
+        2 <= settings.k <= 1000 and 32 <= settings.size <= 8192
+    ):
         raise ValueError("target, k or size")
     for scan in rows:
         top, left, height, width = scan.box
@@ -176,14 +200,27 @@ def _check(settings: Settings, rows: Sequence[Scan]) -> None:
 def class_folder(label: str) -> str:
     """A class's name as that of one folder, wherever the label came from."""
     plain = re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", label).strip(". ") or "_"
-    return plain if plain == label and len(plain.encode()) < 200 else f"{plain[:40]}-{sha256_bytes(label.encode())[:8]}"
+    return (
+        plain
+        if plain == label and len(plain.encode()) < 200
+        else f"{plain[:40]}-{sha256_bytes(label.encode())[:8]}"
+    )
 
 
 def _scan(row: dict[str, str]) -> Scan:
     box = Box(*(int(row[name]) for name in COLUMNS[-4:]))
     fold = int(row["fold"]) if row["fold"] else None
-    return Scan(row["file"], row["sha256"], row["label"], row["group"], fold, row["left_out"],
-                int(row["width"]), int(row["height"]), box)  # fmt: skip
+    return Scan(
+        row["file"],
+        row["sha256"],
+        row["label"],
+        row["group"],
+        fold,
+        row["left_out"],
+        int(row["width"]),
+        int(row["height"]),
+        box,
+    )
 
 
 def open_or_create(
@@ -211,7 +248,9 @@ def open_or_create(
         if key != "data" and value != getattr(study.settings, key)
     ]
     if "data" in asked and not _same_data(study, str(asked["data"]), say):
-        differences.append(f"--data {asked['data']} (the study was made from other scans: {study.settings.data.path})")
+        differences.append(
+            f"--data {asked['data']} (the study was made from other scans: {study.settings.data.path})"
+        )
     if differences:
         raise UsageError(
             f"The study {path} is frozen and contradicts {'; '.join(differences)}. "
@@ -221,20 +260,33 @@ def open_or_create(
 
 
 def _create_alone(
-    path: Path, asked: dict[str, Any], phantoms: int, say: Callable[[str], None],
+    path: Path,
+    asked: dict[str, Any],
+    phantoms: int,
+    say: Callable[[str], None],
     reading: Callable[[int], Callable[[], None]],
-) -> Study | None:  # fmt: skip
+) -> Study | None:
     """Create a study unless another process is doing that; then wait for it and return None."""
     existed = path.exists()
-    if path.is_file() or (existed and any(entry.name not in OWN and entry.name[0] != "." for entry in path.iterdir())):
-        raise UsageError(f"{path} is a folder with other things in it and no study.json. Choose another --study.")
+    if path.is_file() or (
+        existed and any(entry.name not in OWN and entry.name[0] != "." for entry in path.iterdir())
+    ):
+        raise UsageError(
+            f"{path} is a folder with other things in it and no study.json. Choose another --study."
+        )
     try:
         with lock.hold(path / "study.json", f"The study {path}"):
             if (path / "study.json").exists():
                 return None
             lock.clear(path)
-            return create(path, {**DEFAULTS, **asked}, phantoms=phantoms, say=say, reading=reading,
-                          by_default="data" not in asked)  # fmt: skip
+            return create(
+                path,
+                {**DEFAULTS, **asked},
+                phantoms=phantoms,
+                say=say,
+                reading=reading,
+                by_default="data" not in asked,
+            )
     finally:
         if not existed:
             with suppress(OSError):  # not empty: there is a study
@@ -279,11 +331,22 @@ def create(
     k = 1 + max(scan.fold for scan in scans if scan.fold is not None)
     phantom = data.name == "phantom"
     found = "phantom" if phantom else "+".join(sorted(set(sources)))
-    info = DataInfo(data.name, str(options["data"]), _content(data.entries), listing, found, len(data.ignored))
+    info = DataInfo(
+        data.name, str(options["data"]), _content(data.entries), listing, found, len(data.ignored)
+    )
     settings = Settings(
-        FORMAT, info, options["cohort"], options["size"], k, options["seed"], options["target"], options["inner"],
-        tuple(classes), (*_banners(phantom, by_default, sources), *data.notes), options["frames"],
-    )  # fmt: skip
+        FORMAT,
+        info,
+        options["cohort"],
+        options["size"],
+        k,
+        options["seed"],
+        options["target"],
+        options["inner"],
+        tuple(classes),
+        (*_banners(phantom, by_default, sources), *data.notes),
+        options["frames"],
+    )
     path.mkdir(parents=True, exist_ok=True)
     order = [entry.place for entry in data.entries]
     squares.save(path / "pixels.npy", order)
@@ -296,9 +359,12 @@ def create(
 
 
 def _read(
-    source: str, frames: str, kept: tuple[Squares, Squares], phantoms: int,
+    source: str,
+    frames: str,
+    kept: tuple[Squares, Squares],
+    phantoms: int,
     reading: Callable[[int], Callable[[], None]],
-) -> tuple[cohort.Data, str]:  # fmt: skip
+) -> tuple[cohort.Data, str]:
     """Read the data into squares of scans and of masks, and a hash by which the same files are known again undecoded."""
     keep, keep_mask, size = kept[0].put, kept[1].put, kept[0].size
     if source == "phantom":
@@ -317,7 +383,9 @@ def _same_data(study: Study, source: str, say: Callable[[str], None]) -> bool:
     listing = cohort.list_source(source, study.settings.frames)
     if cohort.stamp(listing) == study.settings.data.listing:
         return True
-    say("The files under --data have changed names or times since the study was made; comparing their pixels.")
+    say(
+        "The files under --data have changed names or times since the study was made; comparing their pixels."
+    )
     return _content(cohort.read_listing(listing, study.settings.size).entries) == study.settings.data.sha256
 
 
@@ -375,4 +443,14 @@ def _banners(phantom: bool, by_default: bool, sources: Sequence[str]) -> list[st
 
 def _row(scan: Scan) -> list[object]:
     fold = "" if scan.fold is None else scan.fold
-    return [scan.file, scan.sha256, scan.label, scan.group, fold, scan.left_out, scan.width, scan.height, *scan.box]
+    return [
+        scan.file,
+        scan.sha256,
+        scan.label,
+        scan.group,
+        fold,
+        scan.left_out,
+        scan.width,
+        scan.height,
+        *scan.box,
+    ]

@@ -82,7 +82,9 @@ def _parse(content: bytes, where: str) -> tuple[list[str], list[tuple[int, list[
     return header, lines[1:]
 
 
-def _row(cell: Mapping[str, str], grouped_by: str | None, known: Mapping[str, str], line: int, at: str) -> Row:
+def _row(
+    cell: Mapping[str, str], grouped_by: str | None, known: Mapping[str, str], line: int, at: str
+) -> Row:
     if not cell["file"]:
         raise BusError(f"{at}: the cell file is empty. Fill it in or delete the row.")
     if not cell["label"] or printable(cell["label"]) != cell["label"]:

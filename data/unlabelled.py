@@ -84,7 +84,9 @@ def _look_at_dicom(source: Source, name: str, where: str, *, alone: bool) -> Loo
         header = dicom.read_header(handle, where, printable(where))
     shown = f"{dicom.pseudonym(where)}.dcm" if header.named else printable(where)
     if not header.frames and alone:
-        raise BusError(f"{shown} is DICOM without an image (a report or a directory). Give a file with an image.")
+        raise BusError(
+            f"{shown} is DICOM without an image (a report or a directory). Give a file with an image."
+        )
     if not header.frames:
         return "DICOM without an image"
     return Loose(shown, lambda: dicom.decode_rgb(source.read(name), None, shown))

@@ -14,11 +14,15 @@ def main() -> None:
     """Write the picture beside this script."""
     with (HERE / "translator.csv").open(encoding="utf-8") as handle:
         runs = list(csv.DictReader(handle))[::-1]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 0.34 * len(runs) + 1.2), sharey=True, layout="constrained")
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(10, 0.34 * len(runs) + 1.2), sharey=True, layout="constrained"
+    )
     places = range(len(runs))
     for place, run in zip(places, runs, strict=True):
         colour = COLOURS[run["kind"]]
-        left.errorbar(float(run["kid"]), place, xerr=float(run["kid_spread"]), fmt="o", color=colour, capsize=3)
+        left.errorbar(
+            float(run["kid"]), place, xerr=float(run["kid_spread"]), fmt="o", color=colour, capsize=3
+        )
         right.plot(float(run["reader"]), place, "o", color=colour)
         right.plot(float(run["reader_target"]), place, "|", color="black", markersize=12)
     left.set_yticks(places, [f"{run['switches']}, {int(run['pairs']):,} pairs" for run in runs])

@@ -72,43 +72,93 @@ class GanConfig:
 METHODS: dict[str, dict[str, Any]] = {
     # Zhu et al. 2017; nearest-neighbour upsampling and averaged weights outside the preset paper
     "published": {
-        "generator": "published", "channels": 32, "blocks": 6, "upsampling": "nearest", "noise": 0,
-        "discriminator": "patch", "adversarial": "least-squares", "augmentation": False, "learning_rate": 2e-4,
-        "cycle": 10.0, "identity": 5.0, "negatives": 0.0, "diversity": 0.0, "buffer": 50, "average": 0.999, "shift": 4,
-        "batch": 4, "phantoms": 0.0,
+        "generator": "published",
+        "channels": 32,
+        "blocks": 6,
+        "upsampling": "nearest",
+        "noise": 0,
+        "discriminator": "patch",
+        "adversarial": "least-squares",
+        "augmentation": False,
+        "learning_rate": 2e-4,
+        "cycle": 10.0,
+        "identity": 5.0,
+        "negatives": 0.0,
+        "diversity": 0.0,
+        "buffer": 50,
+        "average": 0.999,
+        "shift": 4,
+        "batch": 4,
+        "phantoms": 0.0,
     },
     # what was tried, and what of it was shown: docs/translator.md
     "projected": {
-        "generator": "compact", "channels": 32, "blocks": 6, "upsampling": "nearest", "noise": 0,
-        "discriminator": "both", "adversarial": "hinge", "augmentation": True, "learning_rate": 2e-4,
-        "cycle": 20.0, "identity": 4.0, "negatives": 0.0, "diversity": 0.0, "buffer": 0, "average": 0.999, "shift": 4,
-        "batch": 4, "phantoms": 0.15,
+        "generator": "compact",
+        "channels": 32,
+        "blocks": 6,
+        "upsampling": "nearest",
+        "noise": 0,
+        "discriminator": "both",
+        "adversarial": "hinge",
+        "augmentation": True,
+        "learning_rate": 2e-4,
+        "cycle": 20.0,
+        "identity": 4.0,
+        "negatives": 0.0,
+        "diversity": 0.0,
+        "buffer": 0,
+        "average": 0.999,
+        "shift": 4,
+        "batch": 4,
+        "phantoms": 0.15,
     },
-}  # fmt: skip
+}
 METHOD = "projected"
-PRESETS: dict[str, dict[str, Any]] = {  # effort; `epochs` instead of `pairs` counts passes over the larger class side
+PRESETS: dict[
+    str, dict[str, Any]
+] = {  # effort; `epochs` instead of `pairs` counts passes over the larger class side
     "demo": {"pairs": 400, "channels": 16, "blocks": 3, "phantoms": 0.0},
     "quick": {"pairs": 6_000},
     "standard": {"pairs": 30_000},
-    "paper": {"epochs": 200, "batch": 1, "channels": 64, "upsampling": "transposed", "average": 0.0, "shift": 0},
+    "paper": {
+        "epochs": 200,
+        "batch": 1,
+        "channels": 64,
+        "upsampling": "transposed",
+        "average": 0.0,
+        "shift": 0,
+    },
 }
 POSITIVE = ("batch", "channels", "blocks", "learning_rate", "pairs", "size")
 CHOICES = {
-    "generator": ("compact", "published"), "upsampling": ("nearest", "transposed"), "discriminator": DISCRIMINATORS,
+    "generator": ("compact", "published"),
+    "upsampling": ("nearest", "transposed"),
+    "discriminator": DISCRIMINATORS,
     "adversarial": LOSSES,
-}  # fmt: skip
+}
 
 
 def check_preset(preset: str) -> None:
     """UsageError unless there is an effort called so."""
     if preset not in PRESETS:
-        raise UsageError(f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}")
+        raise UsageError(
+            f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}"
+        )
 
 
 def configure(
-    study: Study, compute: Compute, *, fold: int | None, target: str, seed: int, preset: str, pairs: int | None = None,
-    sources: Sequence[str] | None = None, method: str | None = None, changes: Mapping[str, str] | None = None,
-) -> GanConfig:  # fmt: skip
+    study: Study,
+    compute: Compute,
+    *,
+    fold: int | None,
+    target: str,
+    seed: int,
+    preset: str,
+    pairs: int | None = None,
+    sources: Sequence[str] | None = None,
+    method: str | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> GanConfig:
     """Resolve method and preset for one fold of a study, then apply `changes` (switches of GanConfig, as text).
 
     `sources`: the classes to translate from, all others unless given. UsageError for a preset, method, class, switch or
@@ -117,9 +167,13 @@ def configure(
     check_preset(preset)
     method = method or ("published" if preset == "paper" else METHOD)
     if method not in METHODS:
-        raise UsageError(f"--method {method} is unknown; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
+        raise UsageError(
+            f"--method {method} is unknown; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}"
+        )
     if preset == "paper" and method != "published":
-        raise UsageError("--preset paper is the published method; leave --method out, or choose another preset.")
+        raise UsageError(
+            "--preset paper is the published method; leave --method out, or choose another preset."
+        )
     changed = parse_changes(changes or {}, METHODS[method])
     check_target(study, target)
     if changed.get("phantoms") and target not in PAIRED:
@@ -131,7 +185,9 @@ def configure(
     _check_idle(switches, changed)
     sources = check_sources(study, target, sources)
     rows = study.train(fold)
-    count = {side: len(study.rows_of(rows, names)) for side, names in (("source", sources), ("target", [target]))}
+    count = {
+        side: len(study.rows_of(rows, names)) for side, names in (("source", sources), ("target", [target]))
+    }
     if not all(count.values()):
         raise BusError(
             f"The training part of fold {fold} holds {count['target']} scans of {target} and {count['source']} of other classes; "
@@ -140,16 +196,27 @@ def configure(
     switches["pairs"] = pairs or _usual_pairs(switches, count.values())
     switches.pop("epochs", None)
     return GanConfig(
-        target=target, sources=sources, fold=fold, seed=seed, size=study.settings.size, preset=preset, method=method, **switches,
-        precision=compute.precision, threads=compute.threads, device=compute.device,
+        target=target,
+        sources=sources,
+        fold=fold,
+        seed=seed,
+        size=study.settings.size,
+        preset=preset,
+        method=method,
+        **switches,
+        precision=compute.precision,
+        threads=compute.threads,
+        device=compute.device,
         training_pixels=study.pixels_sha256(rows),
-    )  # fmt: skip
+    )
 
 
 def check_target(study: Study, target: str) -> str:
     """The class to make; UsageError unless it is one of the study's."""
     if target not in study.classes:
-        raise UsageError(f"--to {target}: the study's classes are {', '.join(study.classes)}.{did_you_mean(target, study.classes)}")
+        raise UsageError(
+            f"--to {target}: the study's classes are {', '.join(study.classes)}.{did_you_mean(target, study.classes)}"
+        )
     return target
 
 
@@ -191,7 +258,9 @@ def options(config: GanConfig, study: Study) -> str:
     if config.sources != check_sources(study, config.target, None):
         parts.append(f"--from {shlex.quote(','.join(config.sources))}")
     rows = study.train(config.fold)
-    if config.pairs != _usual_pairs(defaults, [len(study.rows_of(rows, side)) for side in (config.sources, [config.target])]):
+    if config.pairs != _usual_pairs(
+        defaults, [len(study.rows_of(rows, side)) for side in (config.sources, [config.target])]
+    ):
         parts.append(f"--pairs {config.pairs}")
     changed = [name for name in METHODS[config.method] if found[name] != defaults[name]]
     return " ".join(parts + [f"--set {name}={str(found[name]).casefold()}" for name in changed])
@@ -202,7 +271,9 @@ def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[
     found: dict[str, Any] = {}
     for name, text in changes.items():
         if name not in known:
-            raise UsageError(f"--set {name}={text}: the switches of a translator are {', '.join(known)}.{did_you_mean(name, known)}")
+            raise UsageError(
+                f"--set {name}={text}: the switches of a translator are {', '.join(known)}.{did_you_mean(name, known)}"
+            )
         kind = type(known[name])
         try:
             value = {"true": True, "false": False}[text.casefold()] if kind is bool else kind(text)
@@ -248,7 +319,9 @@ def _fits(name: str, value: object, kind: Any) -> bool:
     """Whether a value read from a file can be that of a switch of GanConfig."""
     if name == "sources":
         return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
-    known = isinstance(value, int | float if kind is float else kind) and isinstance(value, bool) == (kind is bool)
+    known = isinstance(value, int | float if kind is float else kind) and isinstance(value, bool) == (
+        kind is bool
+    )
     return known and (not isinstance(value, int | float) or _in_range(name, value))
 
 
@@ -259,7 +332,11 @@ def read_config(folder: Path) -> GanConfig:
         if not isinstance(found["sources"], list):
             raise TypeError("the value of sources")
         config = GanConfig(**{**found, "sources": tuple(found["sources"])})
-        wrong = [name for name, kind in get_type_hints(GanConfig).items() if not _fits(name, getattr(config, name), kind)]
+        wrong = [
+            name
+            for name, kind in get_type_hints(GanConfig).items()
+            if not _fits(name, getattr(config, name), kind)
+        ]
         if wrong:
             raise TypeError(f"the value of {wrong[0]}")
         return config

@@ -32,7 +32,9 @@ class CycleGAN:
     `networks` holds all that is trained: to_target, to_source, discriminator_target, discriminator_source.
     """
 
-    MARGIN = 0.1  # mean absolute difference of two translations of one scan from which they count as different
+    MARGIN = (
+        0.1  # mean absolute difference of two translations of one scan from which they count as different
+    )
 
     def __init__(self, config: GanConfig, compute: Compute) -> None:
         self.config, self.compute = config, compute
@@ -49,15 +51,23 @@ class CycleGAN:
         self.networks = {name: network.to(compute.device) for name, network in networks.items()}
         self.averaged.load_state_dict(self.networks["to_target"].state_dict())
         # projected discriminators learn without momentum (Sauer et al. 2021); the published ones like the generators
-        betas = {"generators": (0.5, 0.999), "discriminators": (0.5, 0.999) if config.discriminator == "patch" else (0.0, 0.99)}
-        names = {"generators": ("to_target", "to_source"), "discriminators": ("discriminator_target", "discriminator_source")}
+        betas = {
+            "generators": (0.5, 0.999),
+            "discriminators": (0.5, 0.999) if config.discriminator == "patch" else (0.0, 0.99),
+        }
+        names = {
+            "generators": ("to_target", "to_source"),
+            "discriminators": ("discriminator_target", "discriminator_source"),
+        }
         self.optimisers = {
             kind: torch.optim.Adam(
                 [parameter for name in names[kind] for parameter in self.networks[name].parameters()],
-                lr=config.learning_rate, betas=betas[kind], fused=compute.fused,
+                lr=config.learning_rate,
+                betas=betas[kind],
+                fused=compute.fused,
             )
             for kind in names
-        }  # fmt: skip
+        }
         shape = (0, 1, config.size, config.size)
         self.buffers = {side: torch.zeros(shape, device=compute.device) for side in SIDES}
         self.step_number = 0
@@ -95,8 +105,14 @@ class CycleGAN:
         return found
 
     def _cycle(
-        self, side: str, origin: str, real: Pair, view: Tensor | None, noise: Tensor | None = None, other: Tensor | None = None
-    ) -> Cycle:  # fmt: skip
+        self,
+        side: str,
+        origin: str,
+        real: Pair,
+        view: Tensor | None,
+        noise: Tensor | None = None,
+        other: Tensor | None = None,
+    ) -> Cycle:
         """Translate the scans of `origin` to `side` and back, and add what that costs to the generators' gradients.
 
         With `noise`, `other` noise for a second translation that should differ from the first.
@@ -143,7 +159,9 @@ class CycleGAN:
         """Both discriminators at the same time; they share nothing."""
         config, count = self.config, len(real["source"])
         views = self._draw_views(count, rng)
-        replayed = {side: self._replay(side, cycles[side].fake, rng) for side in SIDES} if config.buffer else {}
+        replayed = (
+            {side: self._replay(side, cycles[side].fake, rng) for side in SIDES} if config.buffer else {}
+        )
         again = self._draw_views(count, rng) if config.buffer else dict.fromkeys(SIDES)
         self.optimisers["discriminators"].zero_grad(set_to_none=True)
 
@@ -156,7 +174,9 @@ class CycleGAN:
             with self.compute.autocast():
                 fields = network([torch.cat(maps) for maps in zip(*shown, strict=True)])
             parts = list(zip(*(field.chunk(len(shown)) for field in fields), strict=True))
-            total = losses.call_real(parts[0], config.adversarial) + losses.call_fake(parts[1], config.adversarial)
+            total = losses.call_real(parts[0], config.adversarial) + losses.call_fake(
+                parts[1], config.adversarial
+            )
             if config.negatives:
                 total = total + config.negatives * losses.call_fake(parts[2], config.adversarial)
             total.backward()
@@ -175,7 +195,9 @@ class CycleGAN:
         """How the discriminators see `count` scans of either side."""
         if not self.config.augmentation:
             return dict.fromkeys(SIDES)
-        draws = torch.from_numpy(rng.uniform(-1, 1, (2 * count, 6)).astype(np.float32)).to(self.compute.device)
+        draws = torch.from_numpy(rng.uniform(-1, 1, (2 * count, 6)).astype(np.float32)).to(
+            self.compute.device
+        )
         return dict(zip(SIDES, draws.chunk(2), strict=True))
 
     def _draw_noise(self, count: int, rng: np.random.Generator) -> Tensor | None:
@@ -228,4 +250,3 @@ class CycleGAN:
 def rate(step: int, steps: int) -> float:
     """Factor on the learning rate: 1 in the first half of the steps, then linearly to 0 (section 4)."""
     return min(1.0, 2 * (1 - step / steps))
-

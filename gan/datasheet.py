@@ -69,30 +69,55 @@ def write(study: Study, folder: Path, rows: Sequence[Synthetic], scores: Iterabl
     if first.fold is not None:
         fold = f"{first.fold} of 0–{settings.k - 1}; only scans of its training part were used"
     counts = Counter(row.source_label for row in rows)
-    distinct = {label: len({row.source_sha256 for row in rows if row.source_label == label}) for label in counts}
+    distinct = {
+        label: len({row.source_sha256 for row in rows if row.source_label == label}) for label in counts
+    }
     text = TEXT.format(
-        count=len(rows), target=folder.name, size=settings.size, version=__version__, data=settings.data.name,
-        cohort=settings.cohort, content=settings.data.sha256, fold=fold,
-        sources="; ".join(f"{count} scans from {distinct[label]} distinct {label} scans" for label, count in sorted(counts.items())),
+        count=len(rows),
+        target=folder.name,
+        size=settings.size,
+        version=__version__,
+        data=settings.data.name,
+        cohort=settings.cohort,
+        content=settings.data.sha256,
+        fold=fold,
+        sources="; ".join(
+            f"{count} scans from {distinct[label]} distinct {label} scans"
+            for label, count in sorted(counts.items())
+        ),
         variants=", ".join(f"{count} {name}" for name, count in Counter(row.variant for row in rows).items()),
-        generator=first.generator_sha256, method=config.method, preset=config.preset, pairs=config.pairs, seed=first.seed,
-        trained=len(study.train(first.fold)), scores="\n".join(f"- {line}" for line in scores) or "- They have no scores.",
+        generator=first.generator_sha256,
+        method=config.method,
+        preset=config.preset,
+        pairs=config.pairs,
+        seed=first.seed,
+        trained=len(study.train(first.fold)),
+        scores="\n".join(f"- {line}" for line in scores) or "- They have no scores.",
         fold_use="this fold" if first.fold is not None else "a study on other data",
         licence=" ".join(LICENCES[name] for name in settings.data.groups.split("+") if name in LICENCES),
         commands="\n".join(commands(study, first.fold, folder.name, first.seed, len(rows))),
-    )  # fmt: skip
+    )
     write_text(folder / NAME, text)
 
 
 def commands(
-    study: Study, fold: int | None, target: str, gan_seed: int, count: int, *, data: str = "PATH", where: str = "study"
+    study: Study,
+    fold: int | None,
+    target: str,
+    gan_seed: int,
+    count: int,
+    *,
+    data: str = "PATH",
+    where: str = "study",
 ) -> list[str]:
     """The commands that make a translator and `count` of its scans again; `data` stands for any but the phantoms."""
     settings = study.settings
     given = {name: getattr(settings, name) for name in DEFAULTS if name != "data"}
     given = {"data": "phantom" if settings.data.name == "phantom" else data, **given}
     to = "" if target == settings.target else f" --to {shlex.quote(target)}"
-    changed = [f"--{name} {shlex.quote(str(given[name]))}" for name in DEFAULTS if given[name] != DEFAULTS[name]]
+    changed = [
+        f"--{name} {shlex.quote(str(given[name]))}" for name in DEFAULTS if given[name] != DEFAULTS[name]
+    ]
     effort = options(read_config(study.gan_path(fold, target, gan_seed)), study)
     place = f"--fold {'none' if fold is None else fold} --gan-seed {gan_seed}{to}"
     confidence = rejection.filtered(study.synth_path(fold, target, gan_seed))

@@ -16,7 +16,12 @@ from .imagenet import LITE1, FrozenLite, Normalise
 from .networks import PatchDiscriminator
 
 DISCRIMINATORS = ("patch", "projected", "both")
-DEPTHS = (24, 40, 112, 320)  # channels of the frozen network's stages that are looked at; the last block of each
+DEPTHS = (
+    24,
+    40,
+    112,
+    320,
+)  # channels of the frozen network's stages that are looked at; the last block of each
 PROJECTED = 64  # channels to which each depth is mixed
 EYES_SIZE = 128  # px, input of the frozen network
 BLACK, GREY = -1.0, 0.0
@@ -47,7 +52,9 @@ class FrozenDepths(nn.Module):
         network = FrozenLite(LITE1)
         self.normalise, self.stem, self.blocks = Normalise(), network.stem, network.blocks
         widths = network.widths
-        self.exits = {len(widths) - 1 - widths[::-1].index(width): place for place, width in enumerate(DEPTHS)}
+        self.exits = {
+            len(widths) - 1 - widths[::-1].index(width): place for place, width in enumerate(DEPTHS)
+        }
         projections = [nn.Conv2d(width, PROJECTED, 1, bias=False) for width in DEPTHS]
         for projection in projections:
             nn.init.kaiming_normal_(projection.weight, nonlinearity="linear")
@@ -82,10 +89,12 @@ class Discriminator(nn.Module):
 def head(channels: int) -> nn.Sequential:
     """Two 3×3 convolutions and a 1×1, spectrally normalised (Miyato et al. 2018), on B×channels×H×W."""
     return nn.Sequential(
-        spectral_norm(nn.Conv2d(channels, channels, 3, padding=1)), nn.LeakyReLU(0.2),
-        spectral_norm(nn.Conv2d(channels, channels, 3, padding=1)), nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(channels, channels, 3, padding=1)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(channels, channels, 3, padding=1)),
+        nn.LeakyReLU(0.2),
         spectral_norm(nn.Conv2d(channels, 1, 1)),
-    )  # fmt: skip
+    )
 
 
 def augment(scans: Tensor, draws: Tensor) -> Tensor:
@@ -101,7 +110,10 @@ def augment(scans: Tensor, draws: Tensor) -> Tensor:
     toned = (scans - mean) * (1 + 0.4 * contrast) + mean + 0.25 * bright
     rows = torch.arange(size, device=scans.device).view(1, 1, -1, 1)
     columns = rows.transpose(2, 3)
-    from_row, from_column = rows + (down * size / 8).round().long(), columns + (right * size / 8).round().long()
+    from_row, from_column = (
+        rows + (down * size / 8).round().long(),
+        columns + (right * size / 8).round().long(),
+    )
     inside = (from_row.clamp(0, size - 1) == from_row) & (from_column.clamp(0, size - 1) == from_column)
     index = from_row.clamp(0, size - 1) * size + from_column.clamp(0, size - 1)
     moved = toned.flatten(2).gather(2, index.flatten(2)).view(count, 1, size, size).where(inside, BLACK)

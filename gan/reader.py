@@ -58,7 +58,9 @@ class Readings:
                 raise ValueError("its content does not have the hash it names")
             return cls(**{**found, "readings": [Reading(**row) for row in found["readings"]]})
         except (KeyError, TypeError, ValueError) as error:
-            raise BusError(f"{path} is not what the reader wrote ({error}). Delete it and run the same command again.") from error
+            raise BusError(
+                f"{path} is not what the reader wrote ({error}). Delete it and run the same command again."
+            ) from error
 
 
 class CrossFitted:
@@ -84,26 +86,44 @@ class CrossFitted:
         """
         from .scores.features import features, lite0
 
-        place = {(self.study.scans[row].sha256, self.study.scans[row].label): at for at, row in enumerate(self.rows)}
+        place = {
+            (self.study.scans[row].sha256, self.study.scans[row].label): at
+            for at, row in enumerate(self.rows)
+        }
         if foreign := [row.file for row in rows if (row.source_sha256, row.source_label) not in place]:
-            raise BusError(f"The source of {foreign[0]} is no training scan of fold {self.fold}, so nobody may read it. Make it again with bus synth.")
-        seen = features(squares, lite0(self.device), batch=1) if len(rows) else np.zeros((0, self.real.shape[1]), np.float32)
+            raise BusError(
+                f"The source of {foreign[0]} is no training scan of fold {self.fold}, so nobody may read it. Make it again with bus synth."
+            )
+        seen = (
+            features(squares, lite0(self.device), batch=1)
+            if len(rows)
+            else np.zeros((0, self.real.shape[1]), np.float32)
+        )
         parts = self._readers.parts[[place[row.source_sha256, row.source_label] for row in rows]]
         return self._readings([(row.file, row.sha256, row.source_group) for row in rows], seen, parts)
 
     def originals(self) -> list[Reading]:
         """Read the training part itself, in its order."""
         scans = [self.study.scans[row] for row in self.rows]
-        return self._readings([(scan.file, scan.sha256, scan.group) for scan in scans], self.real, self._readers.parts)
+        return self._readings(
+            [(scan.file, scan.sha256, scan.group) for scan in scans], self.real, self._readers.parts
+        )
 
-    def _readings(self, about: Sequence[tuple[str, str, str]], seen: NDArray[np.float32], parts: NDArray[np.int64]) -> list[Reading]:
+    def _readings(
+        self, about: Sequence[tuple[str, str, str]], seen: NDArray[np.float32], parts: NDArray[np.int64]
+    ) -> list[Reading]:
         said = self._readers.probabilities(seen, parts)
-        return [Reading(*one, int(part), round(float(chance), DIGITS)) for one, part, chance in zip(about, parts, said, strict=True)]
+        return [
+            Reading(*one, int(part), round(float(chance), DIGITS))
+            for one, part, chance in zip(about, parts, said, strict=True)
+        ]
 
     def save(self, path: Path, readings: list[Reading]) -> Readings:
         """Keep readings of these readers in a file."""
         sure = self.study.pixels_sha256(self.rows)
-        kept = Readings(self.fold, self.target, sure, trained_on(self.study, self.fold, self.target), readings)
+        kept = Readings(
+            self.fold, self.target, sure, trained_on(self.study, self.fold, self.target), readings
+        )
         kept.save(path)
         return kept
 
@@ -141,7 +161,9 @@ def real_features(study: Study, device: str) -> NDArray[np.float32]:
         try:
             return np.asarray(np.load(place, allow_pickle=False).reshape(found.shape), np.float32)
         except (ValueError, OSError) as error:
-            raise BusError(f"{place} is damaged ({error}). Delete it and run the same command again.") from error
+            raise BusError(
+                f"{place} is damaged ({error}). Delete it and run the same command again."
+            ) from error
     found[used] = features(study.pixels[used], lite0(device))
     with files.writing(place) as temporary, temporary.open("wb") as handle:
         np.save(handle, found)

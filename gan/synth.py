@@ -11,8 +11,8 @@ import torch
 
 from ..core import files
 from ..core.compute import Compute
-from ..core.console import Interrupted, interruptible, progress
 from ..core.errors import BusError
+from ..core.progress import Interrupted, progress, stoppable
 from ..data.pictures import synthetic_png
 from ..data.store import Pixels, restore_bars
 from ..data.study import Study
@@ -72,9 +72,9 @@ def vary(square: Pixels, inside: tuple[slice, slice], turn: int, seed: int, inde
     share = rng.uniform(0.8, 0.95)
     down, right = (int(rng.integers(0, side - int(share * side) + 1)) for side in (height, width))
     crop = scan[down : down + int(share * height), right : right + int(share * width)]
-    gained = cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=cv2.INTER_LINEAR) * rng.uniform(
-        0.85, 1.15
-    )
+    gained = cv2.resize(
+        np.ascontiguousarray(crop), (width, height), interpolation=cv2.INTER_LINEAR
+    ) * rng.uniform(0.85, 1.15)
     out = np.zeros_like(square)
     out[inside] = gained.clip(0, 255).astype(np.uint8)
     return "cropped", out
@@ -87,10 +87,16 @@ def read_manifest(folder: Path) -> list[Synthetic]:
         return []
     try:
         rows = [
-            Synthetic(**{**row, "fold": int(row["fold"]) if row["fold"] else None, "seed": int(row["seed"]),
-                         "index": int(row["index"])})  # type: ignore[arg-type]
+            Synthetic(
+                **{
+                    **row,
+                    "fold": int(row["fold"]) if row["fold"] else None,
+                    "seed": int(row["seed"]),
+                    "index": int(row["index"]),
+                }
+            )  # type: ignore[arg-type]
             for row in files.read_csv(path, COLUMNS)
-        ]  # fmt: skip
+        ]
         if strange := [row.file for row in rows if Path(row.file).name != row.file or "\\" in row.file]:
             raise ValueError(f"{strange[0]} is no file of this folder")
         return rows
@@ -99,7 +105,14 @@ def read_manifest(folder: Path) -> list[Synthetic]:
 
 
 def synthesise(
-    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int, confidence: float = 0
+    study: Study,
+    compute: Compute,
+    *,
+    fold: int | None,
+    target: str,
+    gan_seed: int,
+    count: int,
+    confidence: float = 0,
 ) -> tuple[Path, int]:
     """Make at least `count` synthetic scans of one finished translator; returns their folder and how many are new.
 
@@ -109,7 +122,9 @@ def synthesise(
     """
     gan, folder = study.gan_path(fold, target, gan_seed), study.synth_path(fold, target, gan_seed)
     if not train.is_done(gan):
-        raise BusError(f"{gan} holds no finished translator. Run bus gan train with the same --study and --fold first.")
+        raise BusError(
+            f"{gan} holds no finished translator. Run bus gan train with the same --study and --fold first."
+        )
     digest = files.sha256_file(gan / "generator.safetensors")
     made = [row for row in read_manifest(folder) if row.generator_sha256 == digest]
     if len(made) >= count:
@@ -118,8 +133,14 @@ def synthesise(
     compute.start()
     generator = train.load_generator(gan, compute.device)
     missing = count - len(made)
-    files.require_space(folder, missing * (study.settings.size**2 + 8192), f"Making {missing:,} synthetic scans")
-    choose = rejection.Filter(study, fold, target, confidence, folder, made, compute.device) if confidence else None
+    files.require_space(
+        folder, missing * (study.settings.size**2 + 8192), f"Making {missing:,} synthetic scans"
+    )
+    choose = (
+        rejection.Filter(study, fold, target, confidence, folder, made, compute.device)
+        if confidence
+        else None
+    )
 
     def save() -> float:
         study.require()
@@ -128,7 +149,7 @@ def synthesise(
         files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in made))
         return time.monotonic()
 
-    with interruptible() as stop, progress(f"Synthetic {target} scans, fold {fold}", missing) as advance:
+    with stoppable() as stop, progress(f"Synthetic {target} scans, fold {fold}", missing) as advance:
         saved, tried = time.monotonic(), made[-1].index + 1 if made else 0
         while len(made) < count:
             indices = range(tried, tried + min(BATCH, count - len(made)))
@@ -141,7 +162,9 @@ def synthesise(
             advance(len(kept))
             if stop():
                 save()
-                raise Interrupted(f"Stopped after {len(made)} of {count} synthetic scans; run the same command again to go on.")
+                raise Interrupted(
+                    f"Stopped after {len(made)} of {count} synthetic scans; run the same command again to go on."
+                )
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = save()
     save()
@@ -161,9 +184,13 @@ def _order(study: Study, fold: int | None, gan: Path, seed: int) -> list[int]:
 
 @torch.inference_mode()
 def _translate(
-    study: Study, generator: Generator | CompactGenerator, compute: Compute, order: Sequence[int], indices: range,
+    study: Study,
+    generator: Generator | CompactGenerator,
+    compute: Compute,
+    order: Sequence[int],
+    indices: range,
     origin: tuple[int | None, str, int],
-) -> Candidates:  # fmt: skip
+) -> Candidates:
     """Translations number `indices` with their provenance; they depend on nothing else."""
     fold, digest, seed = origin
     sources = [order[index % len(order)] for index in indices]
@@ -180,10 +207,24 @@ def _translate(
     for index, row, (variant, _), result in zip(indices, sources, versions, results, strict=True):
         source = study.scans[row]
         pixels = restore_bars(result, source.box)
-        made.append((Synthetic(
-            f"synthetic ({index + 1}).png", files.sha256_bytes(pixels.tobytes()), source.file, source.sha256, source.label,
-            source.group, fold, variant, digest, seed, index,
-        ), pixels))  # fmt: skip
+        made.append(
+            (
+                Synthetic(
+                    f"synthetic ({index + 1}).png",
+                    files.sha256_bytes(pixels.tobytes()),
+                    source.file,
+                    source.sha256,
+                    source.label,
+                    source.group,
+                    fold,
+                    variant,
+                    digest,
+                    seed,
+                    index,
+                ),
+                pixels,
+            )
+        )
     return made
 
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..core import files
 from ..core.compute import Compute, is_out_of_memory
-from ..core.console import Interrupted, console, interruptible, progress
 from ..core.errors import BusError, UsageError
+from ..core.progress import Interrupted, note, progress, stoppable
 from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
@@ -68,7 +68,7 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
         run = Run(folder, model, _pools(study, config), Log(), distance, board)
         _resume(run)
         text = f"CycleGAN {' + '.join(config.sources)} → {config.target}, fold {config.fold}, {config.pairs:,} pairs"
-        with interruptible() as stop, progress(text, config.steps, run.model.step_number) as advance:
+        with stoppable() as stop, progress(text, config.steps, run.model.step_number) as advance:
             while run.model.step_number < config.steps:
                 losses = _step(run)
                 advance(1, f"cycle {losses['cycle']:.3f}  adversarial {losses['adversarial']:.2f}")
@@ -101,7 +101,9 @@ def _require_space(folder: Path, model: CycleGAN) -> None:
     config = model.config
     weights = [parameter for network in model.networks.values() for parameter in network.parameters()]
     generator = sum(4 * parameter.numel() for parameter in model.averaged.parameters())
-    checkpoint = 12 * sum(parameter.numel() for parameter in weights) + generator + 8 * config.buffer * config.size**2
+    checkpoint = (
+        12 * sum(parameter.numel() for parameter in weights) + generator + 8 * config.buffer * config.size**2
+    )
     files.require_space(folder, 2 * checkpoint + generator, "Training this translator")
 
 
@@ -113,16 +115,21 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         "target": study.pixels[study.rows_of(rows, [config.target])],
     }
     if lacks_phantoms(config.method, config.preset, config.target):
-        console.print(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")
+        note(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")
     if config.phantoms:
         if config.target not in phantom.PAIRED:
             raise UsageError(
                 f"This translator was to begin on phantoms (phantoms={config.phantoms:g}): there are some of "
                 f"{' and '.join(phantom.PAIRED)}, none of {config.target}. Start anew with --redo and without --set phantoms."
             )
-        console.print(f"Simulating {PHANTOM_PAIRS} pairs of phantoms for the warm start …")
-        made = [phantom.simulate(spec) for spec in phantom.specs(2 * PHANTOM_PAIRS, size=config.size, paired=True)]
-        sides = {side: [scan.pixels for scan in made if (scan.label == config.target) == (side == "target")] for side in SIDES}
+        note(f"Simulating {PHANTOM_PAIRS} pairs of phantoms for the warm start …")
+        made = [
+            phantom.simulate(spec) for spec in phantom.specs(2 * PHANTOM_PAIRS, size=config.size, paired=True)
+        ]
+        sides = {
+            side: [scan.pixels for scan in made if (scan.label == config.target) == (side == "target")]
+            for side in SIDES
+        }
         pools |= {f"{side} phantom": np.stack(found) for side, found in sides.items()}
     return pools
 
@@ -142,7 +149,11 @@ def _step(run: Run) -> dict[str, float]:
 
 def _diverged(run: Run, found: str) -> BusError:
     """What to say, and what to do, where a training cannot come back."""
-    kept = f"The last good checkpoint in {run.folder} is kept." if (run.folder / "checkpoint.pt").exists() else "There was no checkpoint yet."
+    kept = (
+        f"The last good checkpoint in {run.folder} is kept."
+        if (run.folder / "checkpoint.pt").exists()
+        else "There was no checkpoint yet."
+    )
     return BusError(
         f"Training diverged at step {run.model.step_number - 1}: {found}. {kept} Start anew with --redo and "
         f"--set learning_rate={run.model.config.learning_rate / 2:g}, --precision float32, or another --gan-seed."
@@ -196,9 +207,13 @@ def _move(square: Pixels, shift: int, rng: np.random.Generator) -> NDArray[np.ui
 def _checkpoint(run: Run) -> None:
     """Write down all that a later process needs to go on; the last one stays where the weights are spoilt."""
     if not (run.folder / "config.json").exists():
-        raise BusError(f"{run.folder} has vanished while its translator was trained. Nothing more was written there.")
+        raise BusError(
+            f"{run.folder} has vanished while its translator was trained. Nothing more was written there."
+        )
     _require_finite(run)
-    buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
+    buffer = (
+        io.BytesIO()
+    )  # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
     torch.save({"model": run.model.state(), "log": json.dumps(asdict(run.log))}, buffer)
     files.write_bytes(run.folder / "checkpoint.pt", buffer.getbuffer())
     files.write_text(run.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in run.log.lines))
@@ -216,7 +231,7 @@ def _resume(run: Run) -> None:
         raise BusError(
             f"{path} is damaged ({type(error).__name__}). Delete it to start this translator anew."
         ) from error
-    console.print(f"Going on from {run.pairs:,} pairs ({path}).")
+    note(f"Going on from {run.pairs:,} pairs ({path}).")
 
 
 def _finish(run: Run) -> None:
@@ -268,7 +283,9 @@ def load_generator(folder: Path, device: str) -> Generator | CompactGenerator:
     try:
         generator.load_state_dict(load_file(folder / "generator.safetensors"))
     except Exception as error:
-        raise BusError(f"{folder}/generator.safetensors is damaged ({error}). Use --redo to train it again.") from error
+        raise BusError(
+            f"{folder}/generator.safetensors is damaged ({error}). Use --redo to train it again."
+        ) from error
     return generator.to(device).eval()
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core import files, lock
 from ..core.compute import Compute, resolve
-from ..core.console import Interrupted, console, results
 from ..core.errors import BusError, UsageError
+from ..core.progress import Interrupted, note, result
 from ..data.pictures import SUFFIXES, decode_rgb
 from ..data.scans import MASK_NAME, to_grey
 from ..data.store import Pixels, letterbox
@@ -53,9 +53,17 @@ class Ask:
 
 
 def plan_gan(
-    study: Study, compute: Compute, *, fold: int | None, target: str, seed: int, ask: Ask, preset: str,
-    redo: bool = False, insist: bool = False,
-) -> tuple[GanConfig, Compute]:  # fmt: skip
+    study: Study,
+    compute: Compute,
+    *,
+    fold: int | None,
+    target: str,
+    seed: int,
+    ask: Ask,
+    preset: str,
+    redo: bool = False,
+    insist: bool = False,
+) -> tuple[GanConfig, Compute]:
     """Configuration and arithmetic of one translator: those it was begun with, unless something else is asked.
 
     `preset` is the default effort of a new one. `insist`: the user asked for device or precision, so that a translator
@@ -71,15 +79,25 @@ def plan_gan(
         compute = begun(old.device, old.precision, old.threads)
     if old and ask.is_empty:
         return replace(
-            old, device=compute.device, precision=compute.precision, threads=compute.threads,
+            old,
+            device=compute.device,
+            precision=compute.precision,
+            threads=compute.threads,
             training_pixels=study.pixels_sha256(study.train(fold)),
-        ), compute  # fmt: skip
+        ), compute
     pairs = ask.pairs or (old.pairs if old and ask.preset is None else None)
     found = configure(
-        study, compute, fold=fold, target=target, seed=seed, preset=ask.preset or (old.preset if old else preset),
-        pairs=pairs, sources=ask.sources or (old.sources if old else None),
-        method=ask.method or (old.method if old and ask.preset is None else None), changes=ask.changes,
-    )  # fmt: skip
+        study,
+        compute,
+        fold=fold,
+        target=target,
+        seed=seed,
+        preset=ask.preset or (old.preset if old else preset),
+        pairs=pairs,
+        sources=ask.sources or (old.sources if old else None),
+        method=ask.method or (old.method if old and ask.preset is None else None),
+        changes=ask.changes,
+    )
     return found, compute
 
 
@@ -97,7 +115,9 @@ def set_aside(study: Study, folders: Sequence[Path]) -> Path | None:
     return root / str(number)
 
 
-def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool = False, tensorboard: bool = False) -> bool:
+def train_gan(
+    study: Study, config: GanConfig, compute: Compute, *, redo: bool = False, tensorboard: bool = False
+) -> bool:
     """Make sure that the translator of `config` is trained; returns whether there was anything to do.
 
     Raises UsageError where another translator lies in its place, unless `redo` sets it and its scans aside.
@@ -109,14 +129,14 @@ def train_gan(study: Study, config: GanConfig, compute: Compute, *, redo: bool =
             _set_translator_aside(study, config)
         train.check_unchanged(folder, config)
         if train.is_done(folder):
-            results.print(f"Nothing to do: the translator in {folder} is trained.")
+            result(f"Nothing to do: the translator in {folder} is trained.")
             return False
         board = watch.tensorboard(folder / "tensorboard") if tensorboard else watch.silent
         try:
             train.train(study, config, compute, board)
         except Interrupted as stop:
             raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
-    results.print(f"Trained: {folder}")
+    result(f"Trained: {folder}")
     return True
 
 
@@ -125,13 +145,21 @@ def _set_translator_aside(study: Study, config: GanConfig) -> None:
     with lock.hold(made, f"The set of synthetic scans {made}"):
         aside = set_aside(study, [study.gan_path(config.fold, config.target, config.seed), made])
     if aside:
-        console.print(f"The old translator and its scans are now in {aside}.")
+        note(f"The old translator and its scans are now in {aside}.")
 
 
 def make_scans(
-    study: Study, compute: Compute, *, fold: int | None, target: str, gan_seed: int, count: int, judge: Judge,
-    confidence: float | None = None, redo: bool = False,
-) -> bool:  # fmt: skip
+    study: Study,
+    compute: Compute,
+    *,
+    fold: int | None,
+    target: str,
+    gan_seed: int,
+    count: int,
+    judge: Judge,
+    confidence: float | None = None,
+    redo: bool = False,
+) -> bool:
     """Make sure that at least `count` synthetic scans exist and are scored; returns whether there was anything to do.
 
     `confidence`: what the reader must give a scan for it to be kept; None for as begun, or no filter. Raises
@@ -141,7 +169,7 @@ def make_scans(
     lock.sweep(study.path)
     with lock.hold(folder, f"The set of synthetic scans {folder}"):
         if redo and (aside := set_aside(study, [folder])):
-            console.print(f"The old scans are now in {aside}.")
+            note(f"The old scans are now in {aside}.")
         wanted = _filter(folder, confidence)
         folder, new = synth.synthesise(
             study, compute, fold=fold, target=target, gan_seed=gan_seed, count=count, confidence=wanted
@@ -149,10 +177,10 @@ def make_scans(
         rows = synth.read_manifest(folder)
         scored = _describe_scored(study, folder, target, rows, compute, judge)
     if not new and not scored:
-        results.print(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
+        result(f"Nothing to do: {folder} holds {len(rows)} scored synthetic scans.")
         return False
     distinct = len({row.source_sha256 for row in rows})
-    results.print(f"{folder} holds {len(rows)} synthetic scans of {distinct} distinct sources, {new} of them new.")
+    result(f"{folder} holds {len(rows)} synthetic scans of {distinct} distinct sources, {new} of them new.")
     return True
 
 
@@ -177,13 +205,15 @@ def score_again(
     folder = study.synth_path(fold, target, gan_seed)
     rows = synth.read_manifest(folder)
     if not rows:
-        raise BusError(f"{folder} holds no synthetic scans. Run bus synth with the same --study and --fold first.")
+        raise BusError(
+            f"{folder} holds no synthetic scans. Run bus synth with the same --study and --fold first."
+        )
     with lock.hold(folder, f"The set of synthetic scans {folder}"):
         scored = _describe_scored(study, folder, target, rows, compute, judge)
     if not scored:
         for line in sentences(files.read_json(folder / "scores.json")):
-            results.print(line)
-        results.print(f"Nothing to do: {folder / 'scores.json'} speaks of these {len(rows)} scans.")
+            result(line)
+        result(f"Nothing to do: {folder / 'scores.json'} speaks of these {len(rows)} scans.")
 
 
 def _describe_scored(
@@ -218,7 +248,7 @@ def _score(
     config, used = read_config(study.gan_path(fold, target, rows[0].seed)), study.train(fold)
     number = {(study.scans[row].sha256, study.scans[row].label): place for place, row in enumerate(used)}
     compute.start()
-    console.print("Scoring the synthetic scans against the target scans of the training part …")
+    note("Scoring the synthetic scans against the target scans of the training part …")
     scores = score.score_synthetic(
         synthetic=synth.load(folder, rows, study.settings.size),
         source_rows=[number[row.source_sha256, row.source_label] for row in rows],
@@ -239,7 +269,7 @@ def _score(
     )
     files.write_json(place, {"key": key, **scores})
     for line in sentences(scores):
-        results.print(line)
+        result(line)
     return True
 
 
@@ -248,9 +278,14 @@ def describe(study: Study, fold: int | None, target: str, gan_seed: int) -> dict
     folder = study.synth_path(fold, target, gan_seed)
     rows = synth.read_manifest(folder)
     return {
-        "fold": fold, "target": target, "gan_seed": gan_seed, "folder": str(folder), "scans": len(rows),
-        "distinct_sources": len({row.source_sha256 for row in rows}), "scores": files.read_json(folder / "scores.json"),
-    }  # fmt: skip
+        "fold": fold,
+        "target": target,
+        "gan_seed": gan_seed,
+        "folder": str(folder),
+        "scans": len(rows),
+        "distinct_sources": len({row.source_sha256 for row in rows}),
+        "scores": files.read_json(folder / "scores.json"),
+    }
 
 
 def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute: Compute) -> dict[str, Any]:
@@ -280,11 +315,15 @@ def comparison(found: dict[str, Any]) -> Iterator[str]:
 def pictures(folder: Path, size: int) -> Pixels:
     """All scans that lie in one folder, letterboxed (N×S×S uint8); BusError where there are none."""
     listed = sorted(
-        path for path in folder.iterdir() if path.suffix.casefold() in SUFFIXES and not MASK_NAME.fullmatch(path.stem)
+        path
+        for path in folder.iterdir()
+        if path.suffix.casefold() in SUFFIXES and not MASK_NAME.fullmatch(path.stem)
     )
     if not listed:
         raise BusError(f"{folder} holds no pictures. Give a folder whose scans lie directly in it.")
-    return np.stack([letterbox(to_grey(decode_rgb(path.read_bytes(), str(path))), size)[0] for path in listed])
+    return np.stack(
+        [letterbox(to_grey(decode_rgb(path.read_bytes(), str(path))), size)[0] for path in listed]
+    )
 
 
 def sentences(scores: dict[str, Any]) -> Iterator[str]:
@@ -293,7 +332,11 @@ def sentences(scores: dict[str, Any]) -> Iterator[str]:
     yield f"{n['synthetic']} synthetic scans against {n['target']} real ones ({scores['reference']}); judge: {scores['extractor']['name']}."
     if kid:
         scale = kid["normalised"]
-        lead = f"Normalised KID {scale['mean']:.2f} ± {scale['spread']:.2f} (0 real, 1 did nothing); " if scale else ""
+        lead = (
+            f"Normalised KID {scale['mean']:.2f} ± {scale['spread']:.2f} (0 real, 1 did nothing); "
+            if scale
+            else ""
+        )
         yield f"{lead}KID {kid['score']['mean']:.4f} between {kid['floor']['mean']:.4f} (real) and {kid['ceiling']['mean']:.4f} (did nothing)."
     if scores["frechet"]:
         yield f"{scores['extractor']['label']}: {scores['frechet']['score']['mean']:.1f}."

@@ -150,7 +150,9 @@ def phase(name: str, study: Path) -> str:
     if name == "synth":
         made = any(study.glob("fold-0/synth/*/*/manifest.csv"))
         begun = any(study.glob("fold-0/synth/*/*/*.png"))
-        return "scoring" if made else "writing synthetic scans" if begun else "before the first synthetic scan"
+        return (
+            "scoring" if made else "writing synthetic scans" if begun else "before the first synthetic scan"
+        )
     cells = len(list(study.glob("fold-0/cells/*/*/*/DONE")))
     return ("before the first cell is done", "between the cells", "report")[min(cells, 2)]
 
@@ -168,14 +170,20 @@ def kill(process: Process, whole_group: bool) -> None:
 
 def members(group: int) -> list[int]:
     """Processes of a process group that are no zombies."""
-    found = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        ["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
     rows = [line.split() for line in found.splitlines()]
     return [int(pid) for pid, pgid, stat in rows if int(pgid) == group and not stat.startswith("Z")]
 
 
 def snapshot(study: Path) -> Snapshot:
     """The content of every file, without times."""
-    return {path.relative_to(study).as_posix(): timeless(path) for path in sorted(study.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(study).as_posix(): timeless(path)
+        for path in sorted(study.rglob("*"))
+        if path.is_file()
+    }
 
 
 def timeless(path: Path) -> Any:
@@ -222,7 +230,9 @@ def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
 def differences(reference: Snapshot, found: Snapshot) -> list[str]:
     """Files that are missing, left over or other, by name."""
     names = sorted(reference.keys() | found.keys())
-    return [name for name in names if name not in found or name not in reference or reference[name] != found[name]]
+    return [
+        name for name in names if name not in found or name not in reference or reference[name] != found[name]
+    ]
 
 
 class Chaos:
@@ -283,7 +293,12 @@ class Chaos:
                 more = patience > 0 and sum(self.counted.values()) < self.kills
 
                 def enough(
-                    count: int, passed: float, a: int = after, u: float = until, c: bool = by_change, m: bool = more
+                    count: int,
+                    passed: float,
+                    a: int = after,
+                    u: float = until,
+                    c: bool = by_change,
+                    m: bool = more,
                 ) -> bool:
                     return m and (count >= a if c else passed >= u)
 

@@ -28,8 +28,12 @@ def seeds(folder: Path) -> None:
         GREY.save(buffer, kind)
         (folder / f"picture-{number}").write_bytes(b"\0" + buffer.getvalue())
     header = bytes(128) + b"DICM" + bytes.fromhex("02001000554914") + b"\0" + b"1.2.840.10008.1.2.1\0"
-    (folder / "dicom").write_bytes(b"\1" + header + bytes.fromhex("28001000555302001800280011005553020018002800000155530200080010")
-                                   + bytes(576))  # fmt: skip
+    (folder / "dicom").write_bytes(
+        b"\1"
+        + header
+        + bytes.fromhex("28001000555302001800280011005553020018002800000155530200080010")
+        + bytes(576)
+    )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in ("a/1.png", "b/1.png", "b/1_mask.png"):
@@ -66,7 +70,14 @@ def main() -> None:
     seconds = sys.argv[1] if len(sys.argv) > 1 else "60"
     with tempfile.TemporaryDirectory() as folder:
         seeds(Path(folder))
-        options = [sys.argv[0], f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=20000", folder]
+        options = [
+            sys.argv[0],
+            f"-max_total_time={seconds}",
+            "-timeout=10",
+            "-rss_limit_mb=2048",
+            "-max_len=20000",
+            folder,
+        ]
         atheris.Setup(options, one)
         atheris.Fuzz()
 

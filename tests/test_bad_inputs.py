@@ -41,9 +41,27 @@ from PIL import Image
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 CPU = Compute("cpu", "float32", 1)
-GAN, MADE, CELL = "fold-0/gan/malignant/seed-0", "fold-0/synth/seed-0/malignant", "fold-0/cells/original/simplecnn"
-DAMAGES = ("empty", "first half", "all but a byte", "one bit", "three bits", "a hole", "twice", "noise", "text", "[]", "{}",
-           "nested", "numbers turned to text", "wide characters")  # fmt: skip
+GAN, MADE, CELL = (
+    "fold-0/gan/malignant/seed-0",
+    "fold-0/synth/seed-0/malignant",
+    "fold-0/cells/original/simplecnn",
+)
+DAMAGES = (
+    "empty",
+    "first half",
+    "all but a byte",
+    "one bit",
+    "three bits",
+    "a hole",
+    "twice",
+    "noise",
+    "text",
+    "[]",
+    "{}",
+    "nested",
+    "numbers turned to text",
+    "wide characters",
+)
 SECONDS = 60  # none may take longer
 
 
@@ -74,20 +92,33 @@ def damaged(content: bytes, kind: str, seed: str) -> bytes:
         begin = rng.randrange(len(out))
         out[begin : begin + 64] = bytes(len(out[begin : begin + 64]))
     elif kind == "numbers turned to text":
-        out = bytearray(content.replace(b": 0", b': "zero"').replace(b": 3", b': "three"').replace(b",0,", b",zero,"))
+        out = bytearray(
+            content.replace(b": 0", b': "zero"').replace(b": 3", b': "three"').replace(b",0,", b",zero,")
+        )
     else:
         whole = {
-            "empty": b"", "first half": content[: len(content) // 2], "all but a byte": content[:-1], "twice": content * 2,
-            "noise": rng.randbytes(500), "text": b"no such thing\n", "[]": b"[]\n", "{}": b"{}\n",
-            "nested": b"[" * 100_000, "wide characters": content.decode("latin-1").encode("utf-16"),
-        }  # fmt: skip
+            "empty": b"",
+            "first half": content[: len(content) // 2],
+            "all but a byte": content[:-1],
+            "twice": content * 2,
+            "noise": rng.randbytes(500),
+            "text": b"no such thing\n",
+            "[]": b"[]\n",
+            "{}": b"{}\n",
+            "nested": b"[" * 100_000,
+            "wide characters": content.decode("latin-1").encode("utf-16"),
+        }
         out = bytearray(whole[kind])
     return bytes(out)
 
 
 def read_study(study: Path) -> object:
     opened = Study.open(study)
-    return opened.pixels[opened.used()].sum(), opened.pixels_sha256(opened.train(0)), list(status.lines(status.overview(opened)))
+    return (
+        opened.pixels[opened.used()].sum(),
+        opened.pixels_sha256(opened.train(0)),
+        list(status.lines(status.overview(opened))),
+    )
 
 
 def read_gan(study: Path) -> object:
@@ -102,13 +133,17 @@ def go_on(study: Path) -> object:
 
 def read_generator(study: Path) -> object:
     if train.is_done(study / GAN):
-        assert files.read_json(study / GAN / "DONE")["generator"] == files.sha256_file(study / GAN / "generator.safetensors")
+        assert files.read_json(study / GAN / "DONE")["generator"] == files.sha256_file(
+            study / GAN / "generator.safetensors"
+        )
     return train.load_generator(study / GAN, "cpu")
 
 
 def read_scans(study: Path) -> object:
     opened = Study.open(study)
-    return audit(opened, 0, plan.Wish((0,), (Arm("cyclegan"),))), gallery.translators(opened, [0], 0, ["malignant"])
+    return audit(opened, 0, plan.Wish((0,), (Arm("cyclegan"),))), gallery.translators(
+        opened, [0], 0, ["malignant"]
+    )
 
 
 def read_cell(study: Path) -> object:
@@ -124,14 +159,23 @@ def read_weights(study: Path) -> object:
 
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "study.json": read_study, "cohort.csv": read_study, "pixels.npy": read_study,
-    f"{GAN}/config.json": read_gan, f"{GAN}/DONE": read_gan, f"{GAN}/metrics.jsonl": read_scans,
-    f"{GAN}/checkpoint.pt": go_on, f"{GAN}/generator.safetensors": read_generator,
+    "study.json": read_study,
+    "cohort.csv": read_study,
+    "pixels.npy": read_study,
+    f"{GAN}/config.json": read_gan,
+    f"{GAN}/DONE": read_gan,
+    f"{GAN}/metrics.jsonl": read_scans,
+    f"{GAN}/checkpoint.pt": go_on,
+    f"{GAN}/generator.safetensors": read_generator,
     f"{GAN}/samples/pairs-000040.png": read_scans,
-    f"{MADE}/manifest.csv": read_scans, f"{MADE}/scores.json": read_scans, f"{MADE}/synthetic (3).png": read_scans,
-    f"{CELL}/*/predictions.csv": read_cell, f"{CELL}/*/metrics.json": read_cell, f"{CELL}/*/DONE": read_cell,
+    f"{MADE}/manifest.csv": read_scans,
+    f"{MADE}/scores.json": read_scans,
+    f"{MADE}/synthetic (3).png": read_scans,
+    f"{CELL}/*/predictions.csv": read_cell,
+    f"{CELL}/*/metrics.json": read_cell,
+    f"{CELL}/*/DONE": read_cell,
     f"{CELL}/*/classifier.safetensors": read_weights,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -139,19 +183,26 @@ def study(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A finished study whose cells were made in the arithmetic of this file's plan."""
     path = tmp_path_factory.mktemp("bad") / "study"
     shutil.copytree(finished_study, path)
-    cell = plan.cells(Study.open(path), plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo"), CPU)[0]
+    cell = plan.cells(
+        Study.open(path), plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo"), CPU
+    )[0]
     cell = replace(cell, recipe=replace(cell.recipe, steps=4))  # as in `few_steps`
     old = next((path / CELL).iterdir())
     if old != cell.path:  # this processor trains in bfloat16
         old.rename(cell.path)
-        files.write_json(cell.path / "DONE", {**files.read_json(cell.path / "DONE"), "config": files.sha256_json(cell.config)})
+        files.write_json(
+            cell.path / "DONE",
+            {**files.read_json(cell.path / "DONE"), "config": files.sha256_json(cell.config)},
+        )
     return path
 
 
 @pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("kind", DAMAGES)
 @pytest.mark.parametrize("name", READERS)
-def test_a_damaged_file_of_a_study_is_named_or_harmless(study: Path, tmp_path: Path, name: str, kind: str) -> None:
+def test_a_damaged_file_of_a_study_is_named_or_harmless(
+    study: Path, tmp_path: Path, name: str, kind: str
+) -> None:
     """224 inputs; what cannot be told from sound content must at least do nothing else than sound content does."""
     copy = tmp_path / "study"
     shutil.copytree(study, copy, copy_function=os.link if name != f"{GAN}/checkpoint.pt" else shutil.copy2)
@@ -189,33 +240,80 @@ def claims(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds nothing."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(99)))
+        + chunk(b"IEND", b"")
+    )
 
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 GREY = Image.fromarray(NOISE[..., 0])
 BAD_SCANS = {
-    "0 bytes.png": b"", "0 bytes.dcm": b"", "text.png": b"hello", "text.jpg": b"hello", "text.dcm": b"hello",
-    "half.png": picture(GREY)[:900], "half.jpg": picture(GREY, "JPEG")[:500], "half.tif": picture(GREY, "TIFF")[:900],
-    "1x1.png": picture(Image.new("L", (1, 1))), "1x30000.png": picture(Image.new("L", (1, 30_000))),
-    "30000x30000.png": claims(30_000, 30_000), "200000x200000.png": claims(200_000, 200_000), "0x0.png": claims(0, 0),
+    "0 bytes.png": b"",
+    "0 bytes.dcm": b"",
+    "text.png": b"hello",
+    "text.jpg": b"hello",
+    "text.dcm": b"hello",
+    "half.png": picture(GREY)[:900],
+    "half.jpg": picture(GREY, "JPEG")[:500],
+    "half.tif": picture(GREY, "TIFF")[:900],
+    "1x1.png": picture(Image.new("L", (1, 1))),
+    "1x30000.png": picture(Image.new("L", (1, 30_000))),
+    "30000x30000.png": claims(30_000, 30_000),
+    "200000x200000.png": claims(200_000, 200_000),
+    "0x0.png": claims(0, 0),
     "float.tif": picture(Image.fromarray(NOISE[..., 0].astype(np.float32)), "TIFF"),
     "int32.tif": picture(Image.fromarray(NOISE[..., 0].astype(np.int32)), "TIFF"),
-    "pages.tif": picture(GREY, "TIFF", save_all=True, append_images=[GREY]), "gif named.png": picture(GREY, "GIF"),
-    "zip named.png": b"PK\x05\x06" + bytes(18), "html named.jpg": b"<script>alert(1)</script>",
-}  # fmt: skip
+    "pages.tif": picture(GREY, "TIFF", save_all=True, append_images=[GREY]),
+    "gif named.png": picture(GREY, "GIF"),
+    "zip named.png": b"PK\x05\x06" + bytes(18),
+    "html named.jpg": b"<script>alert(1)</script>",
+}
 GOOD_SCANS = {
     "cmyk.jpg": picture(Image.fromarray(NOISE).convert("CMYK"), "JPEG"),
-    "palette.png": picture(Image.fromarray(NOISE).convert("P")), "bits.png": picture(GREY.convert("1")),
-    "16 bit.png": picture(Image.fromarray(NOISE[..., 0].astype(np.uint16) * 257)), "alpha.png": picture(GREY.convert("LA")),
-    "png named.jpg": picture(GREY), "long.png": picture(GREY.resize((2000, 16))),
-}  # fmt: skip
-ODD_NAMES = ("a b", "é", "e\u0301", "스캔", "🩻", "'quote'", '"double"', "$(touch ran)", "`touch ran`", "; touch ran", "%s%n",
-             "{0.__class__}", "<script>", "[bold]x", "-rf", "~", "*", "?", "#1", "&amp;", "a" * 150, "\u202etxt", "CON",
-             "\\", "|", "=1+1", "@x")  # fmt: skip
+    "palette.png": picture(Image.fromarray(NOISE).convert("P")),
+    "bits.png": picture(GREY.convert("1")),
+    "16 bit.png": picture(Image.fromarray(NOISE[..., 0].astype(np.uint16) * 257)),
+    "alpha.png": picture(GREY.convert("LA")),
+    "png named.jpg": picture(GREY),
+    "long.png": picture(GREY.resize((2000, 16))),
+}
+ODD_NAMES = (
+    "a b",
+    "é",
+    "e\u0301",
+    "스캔",
+    "🩻",
+    "'quote'",
+    '"double"',
+    "$(touch ran)",
+    "`touch ran`",
+    "; touch ran",
+    "%s%n",
+    "{0.__class__}",
+    "<script>",
+    "[bold]x",
+    "-rf",
+    "~",
+    "*",
+    "?",
+    "#1",
+    "&amp;",
+    "a" * 150,
+    "\u202etxt",
+    "CON",
+    "\\",
+    "|",
+    "=1+1",
+    "@x",
+)
 BROKEN_NAMES = ("new\nline", "tab\t", "\x1b[31mred", "\x7f", "\udcff")
 
 
@@ -242,7 +340,9 @@ def test_a_bad_scan_is_named_by_a_study_and_listed_by_a_check(
     data = scans(tmp_path / "data")
     (data / "benign" / name).write_bytes(BAD_SCANS[name])
     with in_time():
-        code, text = run_bus("gan", "train", "--data", data, "--study", tmp_path / "study", "--size", 32, "--k", 2)
+        code, text = run_bus(
+            "gan", "train", "--data", data, "--study", tmp_path / "study", "--size", 32, "--k", 2
+        )
         assert (code, name in text, "Traceback" in text) == (1, True, False), text
         assert outside(tmp_path, "data") == []
         code, text = run_bus("data", "check", data, "--k", 2, "--page", tmp_path / "page.html")
@@ -260,7 +360,9 @@ def test_unusual_scans_are_read(tmp_path: Path) -> None:
     assert {f"benign/{name}" for name in GOOD_SCANS} < {scan.file for scan in made.scans}
 
 
-def test_odd_names_are_kept_and_broken_ones_listed(tmp_path: Path, run_bus: Callable[..., tuple[int, str]]) -> None:
+def test_odd_names_are_kept_and_broken_ones_listed(
+    tmp_path: Path, run_bus: Callable[..., tuple[int, str]]
+) -> None:
     data = scans(tmp_path / "data")
     for number, name in enumerate((*ODD_NAMES, *BROKEN_NAMES)):
         grey = np.random.default_rng(number).integers(0, 255, (6, 8)).astype(np.uint8)
@@ -279,11 +381,16 @@ def test_odd_names_are_kept_and_broken_ones_listed(tmp_path: Path, run_bus: Call
     assert not Path("ran").exists()
 
 
-@pytest.mark.parametrize("label", ["../../evil", "..", "/etc", "a/b", "C:\\x", "con*?", "x" * 250, ". .", "malignant"])
+@pytest.mark.parametrize(
+    "label", ["../../evil", "..", "/etc", "a/b", "C:\\x", "con*?", "x" * 250, ". .", "malignant"]
+)
 def test_a_class_name_never_leaves_the_study(tmp_path: Path, label: str) -> None:
     data = tmp_path / "data"
     scans(data, 5, ("one", "two"))
-    rows = [f'{path.relative_to(data)},"{label if path.parent.name == "one" else "other"}"' for path in sorted(data.rglob("*.png"))]
+    rows = [
+        f'{path.relative_to(data)},"{label if path.parent.name == "one" else "other"}"'
+        for path in sorted(data.rglob("*.png"))
+    ]
     (data / "labels.csv").write_text("file,label\n" + "\n".join(rows) + "\n")
     made = open_or_create(tmp_path / "study", {"data": str(data), "size": 32, "k": 2, "target": label})
     for place in (made.gan_path(0, label, 0), made.synth_path(0, label, 0)):
@@ -322,17 +429,23 @@ def test_classes_that_cannot_be_split_are_refused(
     for label, count in counts.items():
         scans(tmp_path / "data", count, (label,))
     (tmp_path / "data").mkdir(exist_ok=True)
-    code, text = run_bus("gan", "train", "--data", tmp_path / "data", "--study", tmp_path / "study", "--size", 32, "--k", 2)
+    code, text = run_bus(
+        "gan", "train", "--data", tmp_path / "data", "--study", tmp_path / "study", "--size", 32, "--k", 2
+    )
     assert code in (1, 2)
     assert words in text
     assert "Traceback" not in text
     assert outside(tmp_path, "data") == []
 
 
-def test_data_that_contradict_themselves_are_refused(tmp_path: Path, run_bus: Callable[..., tuple[int, str]]) -> None:
+def test_data_that_contradict_themselves_are_refused(
+    tmp_path: Path, run_bus: Callable[..., tuple[int, str]]
+) -> None:
     data = scans(tmp_path / "data", 3, ("benign",))
     shutil.copytree(data / "benign", data / "malignant")
-    code, text = run_bus("gan", "train", "--data", data, "--study", tmp_path / "study", "--size", 32, "--k", 2)
+    code, text = run_bus(
+        "gan", "train", "--data", data, "--study", tmp_path / "study", "--size", 32, "--k", 2
+    )
     assert code == 1
     assert "every group holds contradicting labels" in text
 
@@ -341,11 +454,32 @@ def test_a_translator_without_scans_of_a_side_is_refused(
     tmp_path: Path, run_bus: Callable[..., tuple[int, str]]
 ) -> None:
     data = scans(tmp_path / "data")
-    listed = [f"{path.relative_to(data)},{path.parent.name},{int(path.parent.name == 'benign')}" for path in sorted(data.rglob("*.png"))]
+    listed = [
+        f"{path.relative_to(data)},{path.parent.name},{int(path.parent.name == 'benign')}"
+        for path in sorted(data.rglob("*.png"))
+    ]
     (data / "labels.csv").write_text("file,label,fold\n" + "\n".join(listed) + "\n")
     for fold in (0, 1):
-        code, text = run_bus("gan", "train", "--data", data, "--study", tmp_path / "study", "--size", 32, "--fold", fold,
-                             "--preset", "demo", "--pairs", 4, "--method", "published", "--set", "channels=4")  # fmt: skip
+        code, text = run_bus(
+            "gan",
+            "train",
+            "--data",
+            data,
+            "--study",
+            tmp_path / "study",
+            "--size",
+            32,
+            "--fold",
+            fold,
+            "--preset",
+            "demo",
+            "--pairs",
+            4,
+            "--method",
+            "published",
+            "--set",
+            "channels=4",
+        )
         assert code == 1
         assert "a translator needs both" in text
 
@@ -383,8 +517,24 @@ def test_a_manifest_never_leads_out_of_its_folder(study: Path, tmp_path: Path, f
         synth.read_manifest(copy / MADE)
 
 
-@pytest.mark.parametrize("change", ["batch=0", "channels=0", "blocks=-1", "learning_rate=0", "cycle=nan", "batch=1e3", "noise=-1",
-                                    "generator=evil", "augmentation=2", "device=cuda", "x", "=", "batch="])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        "batch=0",
+        "channels=0",
+        "blocks=-1",
+        "learning_rate=0",
+        "cycle=nan",
+        "batch=1e3",
+        "noise=-1",
+        "generator=evil",
+        "augmentation=2",
+        "device=cuda",
+        "x",
+        "=",
+        "batch=",
+    ],
+)
 def test_switches_that_no_training_has_are_refused(
     tiny_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], change: str
 ) -> None:
@@ -395,8 +545,17 @@ def test_switches_that_no_training_has_are_refused(
     assert not (tmp_path / "study" / "fold-0").exists()
 
 
-@pytest.mark.parametrize("value", [{"batch": 0}, {"batch": "4"}, {"pairs": -3}, {"sources": "benign"}, {"cycle": None}, {"fold": "0"}])
-def test_a_configuration_with_impossible_values_is_refused(study: Path, tmp_path: Path, value: dict[str, object]) -> None:
-    files.write_json(tmp_path / "config.json", {**json.loads((study / GAN / "config.json").read_text()), **value})
-    with pytest.raises(BusError, match=r"config\.json is not a translator's configuration.*" + next(iter(value))):
+@pytest.mark.parametrize(
+    "value",
+    [{"batch": 0}, {"batch": "4"}, {"pairs": -3}, {"sources": "benign"}, {"cycle": None}, {"fold": "0"}],
+)
+def test_a_configuration_with_impossible_values_is_refused(
+    study: Path, tmp_path: Path, value: dict[str, object]
+) -> None:
+    files.write_json(
+        tmp_path / "config.json", {**json.loads((study / GAN / "config.json").read_text()), **value}
+    )
+    with pytest.raises(
+        BusError, match=r"config\.json is not a translator's configuration.*" + next(iter(value))
+    ):
         read_config(tmp_path)

@@ -27,15 +27,38 @@ def shuffled_copy(source: Path, place: Path, seed: int) -> Path:
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_jobs_order_of_files_and_folder_change_no_byte(tmp_path: Path, run_bus: Callable[..., tuple[int, str]]) -> None:
+def test_jobs_order_of_files_and_folder_change_no_byte(
+    tmp_path: Path, run_bus: Callable[..., tuple[int, str]]
+) -> None:
     write_cohort(tmp_path / "cohort", 60, seed=5, size=64)
     (tmp_path / "cohort" / "labels.csv").unlink()  # class folders, which the disk lists in its own order
     found = []
     for jobs, name in enumerate(("first", "another one/초음파"), start=1):
         data = shuffled_copy(tmp_path / "cohort", tmp_path / name / "data", jobs)
         study = ("--study", tmp_path / name / "study")
-        small = ["--preset", "demo", "--method", "published", "--set", "channels=4", "--set", "blocks=1", "--pairs", "40"]
-        cells = ["--preset", "demo", "--models", "simplecnn", "--arms", "original,cyclegan", "--keep-weights", "--extractor", "efficientnet-lite0"]
+        small = [
+            "--preset",
+            "demo",
+            "--method",
+            "published",
+            "--set",
+            "channels=4",
+            "--set",
+            "blocks=1",
+            "--pairs",
+            "40",
+        ]
+        cells = [
+            "--preset",
+            "demo",
+            "--models",
+            "simplecnn",
+            "--arms",
+            "original,cyclegan",
+            "--keep-weights",
+            "--extractor",
+            "efficientnet-lite0",
+        ]
         for command in (
             ("gan", "train", "--data", data, "--size", 32, "--k", 2, *small, *study),
             ("synth", "--n", 24, "--extractor", "efficientnet-lite0", *study),
@@ -44,6 +67,12 @@ def test_jobs_order_of_files_and_folder_change_no_byte(tmp_path: Path, run_bus: 
             code, text = run_bus(*command)
             assert code == 0, text
         files = chaos.snapshot(tmp_path / name / "study")
-        found.append({file: content for file, content in files.items() if file.startswith(("fold-0/", "cohort.csv", "pixels.npy"))})
+        found.append(
+            {
+                file: content
+                for file, content in files.items()
+                if file.startswith(("fold-0/", "cohort.csv", "pixels.npy"))
+            }
+        )
     assert len(found[0]) > 40
     assert chaos.differences(*found) == []

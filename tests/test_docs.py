@@ -41,7 +41,9 @@ def resolve(words: list[str]) -> tuple[Any, set[str], list[str]]:
     """The command that `words` name, the options it knows, and the words after its name."""
     command, options = get_command(app), set()
     while True:
-        options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        options = {
+            name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)
+        }
         known = getattr(command, "commands", {})
         while words and words[0] in options and known:  # --quiet and --version stand before the command
             words = words[1:]
@@ -110,11 +112,20 @@ def follow(folder: Path, changes: list[tuple[str, str]], upto: int | None = None
         assert old in script, f"the tutorial no longer says {old}"
         marked = [block.replace(old, new) for block in marked]
     script = "\n".join(marked[:upto])
-    environment = {**os.environ, "BROWSER": "true", "COLUMNS": "100", "PYTHON": sys.executable}  # true: opens nothing
+    environment = {
+        **os.environ,
+        "BROWSER": "true",
+        "COLUMNS": "100",
+        "PYTHON": sys.executable,
+    }  # true: opens nothing
     done = subprocess.run(
-        ["bash", "-euc", f'bus() {{ "$PYTHON" -m bus "$@"; }}\n{script}'], cwd=folder, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        ["bash", "-euc", f'bus() {{ "$PYTHON" -m bus "$@"; }}\n{script}'],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -128,10 +139,21 @@ def test_the_tutorial_begins(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_tutorial_on_phantoms_runs(tmp_path: Path) -> None:
     said = follow(tmp_path, SMALL)
-    for words in ("Processor", "120 phantoms in phantoms", "Trained: my-study", "12 synthetic scans of", "to train"):
+    for words in (
+        "Processor",
+        "120 phantoms in phantoms",
+        "Trained: my-study",
+        "12 synthetic scans of",
+        "to train",
+    ):
         assert words in said
-    for made in ("data-check.html", "my-study/fold-0/gan/malignant/seed-0/generator.safetensors", "my-study/report/metrics.csv",
-                 "my-study/report/contrasts.csv", "my-study/fold-0/synth/seed-0/malignant/DATASHEET.md"):  # fmt: skip
+    for made in (
+        "data-check.html",
+        "my-study/fold-0/gan/malignant/seed-0/generator.safetensors",
+        "my-study/report/metrics.csv",
+        "my-study/report/contrasts.csv",
+        "my-study/fold-0/synth/seed-0/malignant/DATASHEET.md",
+    ):
         assert (tmp_path / made).exists(), made
 
 
@@ -139,10 +161,16 @@ def test_the_tutorial_on_phantoms_runs(tmp_path: Path) -> None:
 def test_the_tutorial_on_phantoms_runs_as_it_is_written(tmp_path: Path) -> None:
     said = follow(tmp_path, [])
     assert list(tmp_path.glob("my-study/fold-0/gan/malignant/seed-0/samples/*.png"))
-    assert "60 synthetic scans of 60 distinct sources" in said and "SimpleCNN: " in said and "ResNet18: " in said
+    assert (
+        "60 synthetic scans of 60 distinct sources" in said and "SimpleCNN: " in said and "ResNet18: " in said
+    )
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "```toml" in page.read_text(encoding="utf-8")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if "```toml" in page.read_text(encoding="utf-8")],
+    ids=lambda page: page.name,
+)
 def test_every_plan_shown_is_one(page: Path, tmp_path: Path) -> None:
     for number, text in enumerate(blocks(page, "toml")):
         path = tmp_path / f"{number}.toml"

@@ -25,21 +25,38 @@ TINY = "--preset demo --method published --set channels=4 --set blocks=1 --pairs
 CELLS = "--preset demo --models simplecnn --jobs 1 --extractor efficientnet-lite0"
 FULL = {  # name → size of the disk in MB, what is copied there, command
     "study": (3, "", "gan train --study {disk}/study --data phantom --preset demo --size 64"),
-    "translator": (6, "study.json cohort.csv pixels.npy", "gan train --study {disk}/study --preset demo --method published"),
-    "scans": (8, "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth", "synth --study {disk}/study --n 5000"),
-    "cells": (30, "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells",
-              f"benchmark --study {{disk}}/study {CELLS} --seeds 5 --keep-weights"),
-}  # fmt: skip
+    "translator": (
+        6,
+        "study.json cohort.csv pixels.npy",
+        "gan train --study {disk}/study --preset demo --method published",
+    ),
+    "scans": (
+        8,
+        "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth",
+        "synth --study {disk}/study --n 5000",
+    ),
+    "cells": (
+        30,
+        "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells",
+        f"benchmark --study {{disk}}/study {CELLS} --seeds 5 --keep-weights",
+    ),
+}
 NO_FILES = {  # name → inodes left, what is copied, command; the space is there, the files are not
     "study": (2, "", "gan train --study {disk}/study --data {data} --size 32 --k 2"),
     "translator": (6, "study.json cohort.csv pixels.npy", f"gan train --study {{disk}}/study {TINY}"),
     "scans": (12, "study.json cohort.csv pixels.npy fold-0/gan", "synth --study {disk}/study --n 30"),
-    "cells": (5, "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells report",
-              f"benchmark --study {{disk}}/study {CELLS} --arms original,weighted"),
-    "report": (1, "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells",
-               f"benchmark --study {{disk}}/study {CELLS} --arms original,cyclegan"),
+    "cells": (
+        5,
+        "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells report",
+        f"benchmark --study {{disk}}/study {CELLS} --arms original,weighted",
+    ),
+    "report": (
+        1,
+        "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells",
+        f"benchmark --study {{disk}}/study {CELLS} --arms original,cyclegan",
+    ),
     "page": (0, "", "data check {data} --k 2 --page {disk}/page.html"),
-}  # fmt: skip
+}
 READ_ONLY = {  # command → exit code and words
     "status --study {disk}/study": (0, "trained"),
     f"gan train --study {{disk}}/study {TINY}": (0, "Nothing to do"),
@@ -54,7 +71,9 @@ READ_ONLY = {  # command → exit code and words
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
 
 
 def mount(disk: Path, *options: str) -> None:
@@ -65,7 +84,7 @@ def mount(disk: Path, *options: str) -> None:
 def command(text: str, disk: Path, data: Path) -> dict[str, Any]:
     """Run a command in this process; its exit code, what it said, what it changed and left over."""
     from bus.cli.app import main
-    from bus.core.console import console, results
+    from bus.cli.terminal import console, results
 
     before, said, code = contents(disk), io.StringIO(), 0
     console.file = results.file = sys.stderr = said
@@ -80,10 +99,11 @@ def command(text: str, disk: Path, data: Path) -> dict[str, Any]:
         sys.stderr = sys.__stderr__
     after = contents(disk)
     return {
-        "code": code, "text": " ".join(said.getvalue().split()),
+        "code": code,
+        "text": " ".join(said.getvalue().split()),
         "changed": sorted(name for name in before if before[name] != after.get(name)),
         "new": sorted(after.keys() - before.keys()),
-    }  # fmt: skip
+    }
 
 
 def put(study: Path, disk: Path, names: str) -> None:
@@ -148,14 +168,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcomes(finished_study: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def outcomes(
+    finished_study: Path, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
     """How every fault ended."""
-    if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode
+    ):
         pytest.skip("unshare -m is not permitted here")
     place = tmp_path_factory.mktemp("faults")
     code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_faults as t; from pathlib import Path; t.inside(*map(Path, sys.argv[2:]))"
     here = [str(Path(__file__).parent), str(finished_study), str(data), str(place)]
-    done = subprocess.run(["unshare", "-m", sys.executable, "-c", code, *here], capture_output=True, text=True)
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", code, *here], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((place / "outcomes.json").read_text())
 
@@ -179,14 +206,20 @@ def test_too_small_a_disk_is_seen_before_the_work(outcomes: dict[str, dict[str, 
 @pytest.mark.parametrize("name", NO_FILES)
 def test_a_disk_that_fills_up_ends_in_a_sentence(outcomes: dict[str, dict[str, Any]], name: str) -> None:
     found = outcomes[f"inodes {name}"]
-    found["changed"] = [changed for changed in found["changed"] if not changed.startswith("study/report/")]  # of what is left
+    found["changed"] = [
+        changed for changed in found["changed"] if not changed.startswith("study/report/")
+    ]  # of what is left
     check_refusal(found)
     assert "No space left on device" in found["text"]
-    assert not [new for new in found["new"] if new.endswith(("DONE", "study.json", "manifest.csv"))], "nothing counts as done"
+    assert not [new for new in found["new"] if new.endswith(("DONE", "study.json", "manifest.csv"))], (
+        "nothing counts as done"
+    )
 
 
 @pytest.mark.parametrize("text", READ_ONLY)
-def test_a_read_only_study_can_be_read_and_says_what_it_is(outcomes: dict[str, dict[str, Any]], text: str) -> None:
+def test_a_read_only_study_can_be_read_and_says_what_it_is(
+    outcomes: dict[str, dict[str, Any]], text: str
+) -> None:
     code, words = READ_ONLY[text]
     check_refusal(outcomes[text], code)
     assert words in outcomes[text]["text"]
@@ -196,7 +229,10 @@ def test_a_read_only_study_can_be_read_and_says_what_it_is(outcomes: dict[str, d
 def test_out_of_memory_names_the_batch(outcomes: dict[str, dict[str, Any]]) -> None:
     found = outcomes["memory"]
     check_refusal(found)
-    assert "Out of memory with steps of 2000 pairs of 32 px. Use a smaller batch (--set batch=1000" in found["text"]
+    assert (
+        "Out of memory with steps of 2000 pairs of 32 px. Use a smaller batch (--set batch=1000"
+        in found["text"]
+    )
 
 
 def test_cells_out_of_memory_name_the_jobs() -> None:
@@ -204,7 +240,11 @@ def test_cells_out_of_memory_name_the_jobs() -> None:
     from bus.benchmark import run
 
     huge = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
-    for error in (MemoryError(), RuntimeError(huge), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 MiB")):
+    for error in (
+        MemoryError(),
+        RuntimeError(huge),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 MiB"),
+    ):
         assert "fewer --jobs" in run._sentence(error)
     with ProcessPoolExecutor(1) as pool, pytest.raises(BrokenProcessPool) as caught:
         pool.submit(os._exit, 9).result()
@@ -212,7 +252,9 @@ def test_cells_out_of_memory_name_the_jobs() -> None:
 
 
 @contextmanager
-def at_step(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int, action: Callable[[], object]) -> Iterator[None]:
+def at_step(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int, action: Callable[[], object]
+) -> Iterator[None]:
     """Do something in the middle of the work: after the `number`-th call of a function."""
     original, calls = getattr(module, name), 0
 
@@ -231,7 +273,10 @@ def at_step(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int
 
 @pytest.mark.usefixtures("few_steps")
 def test_a_study_that_vanishes_is_not_made_anew(
-    finished_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+    finished_study: Path,
+    tmp_path: Path,
+    run_bus: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from bus.benchmark import cells as plan
     from bus.benchmark import run
@@ -255,7 +300,11 @@ def test_a_study_that_vanishes_is_not_made_anew(
         code, text = run_bus("synth", "--study", study, "--n", 100)
     assert (code, "has vanished" in text, study.exists()) == (1, True, False), text
     shutil.copytree(finished_study, study)
-    cell = plan.cells(Study.open(study), plan.Wish((0,), (Arm("weighted"),), ("simplecnn",), preset="demo"), Compute("cpu", "float32", 1))[0]
+    cell = plan.cells(
+        Study.open(study),
+        plan.Wish((0,), (Arm("weighted"),), ("simplecnn",), preset="demo"),
+        Compute("cpu", "float32", 1),
+    )[0]
     with at_step(monkeypatch, run, "fit", 1, vanish), pytest.raises(BusError, match=r"vanished|No such file"):
         run._train_cell(study, cell, 1, keep_weights=False, external=None)
     assert not study.exists()
@@ -269,14 +318,21 @@ def test_an_unwritable_cache_costs_fid_alone(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file" / "cache"))
     told: list[str] = []
     assert choose_extractor("auto", announce=told.append).name == "efficientnet-lite0"
-    assert any("Could not write" in text and "the distances are FD (EfficientNet-Lite0)" in text for text in told)
+    assert any(
+        "Could not write" in text and "the distances are FD (EfficientNet-Lite0)" in text for text in told
+    )
     with pytest.raises(BusError, match=r"Could not write .*cache"):
         choose_extractor("inception", announce=told.append)
 
 
 def start(study: Path, arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-m", "bus", *arguments.split(), "--study", str(study)], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "bus", *arguments.split(), "--study", str(study)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
 
 
 def interrupt(process: "subprocess.Popen[str]", line: str) -> str:
@@ -287,7 +343,9 @@ def interrupt(process: "subprocess.Popen[str]", line: str) -> str:
         said += process.stdout.readline() or pytest.fail(said)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    return " ".join((said + process.communicate(timeout=120)[0]).split())  # left alone, they would go on for far longer
+    return " ".join(
+        (said + process.communicate(timeout=120)[0]).split()
+    )  # left alone, they would go on for far longer
 
 
 def test_ctrl_c_saves_the_translator_and_says_how_to_go_on(tiny_study: Path, tmp_path: Path) -> None:
@@ -313,7 +371,10 @@ def heeds_ctrl_c() -> Iterator[None]:
 
 @pytest.mark.usefixtures("few_steps", "heeds_ctrl_c")
 def test_ctrl_c_in_scans_and_elsewhere(
-    finished_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+    finished_study: Path,
+    tmp_path: Path,
+    run_bus: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from bus.data import cohort
     from bus.gan import synth, workflow
@@ -323,7 +384,10 @@ def test_ctrl_c_in_scans_and_elsewhere(
     press = lambda: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
     with at_step(monkeypatch, synth, "_translate", 1, press):
         code, text = run_bus("synth", "--study", study, "--n", 100)
-    assert (code, "Stopped after 62 of 100 synthetic scans; run the same command again" in text) == (130, True), text
+    assert (code, "Stopped after 62 of 100 synthetic scans; run the same command again" in text) == (
+        130,
+        True,
+    ), text
     assert len(synth.read_manifest(study / "fold-0/synth/seed-0/malignant")) == 62
     with at_step(monkeypatch, workflow.synth, "load", 1, press):
         code, text = run_bus("synth", "--study", study, "--n", 62, "--extractor", "efficientnet-lite0")

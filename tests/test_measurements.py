@@ -13,7 +13,9 @@ SPEED = Path(__file__).parent / "speed"
 
 def measure(script: str, folder: Path, rows: str) -> str:
     command = [sys.executable, str(SPEED / script), "--tiny", "--rows", rows, "--out", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -44,9 +46,24 @@ def test_every_row_is_measured(tmp_path: Path) -> None:
 def test_a_step_counts_the_same_operations_with_one_thread_and_two(tmp_path: Path) -> None:
     counted = []
     for threads in ("1", "2"):
-        command = [sys.executable, str(SPEED / "run.py"), "--tiny", "--rows", "gan", "--threads", threads, "--out", str(tmp_path / threads)]
+        command = [
+            sys.executable,
+            str(SPEED / "run.py"),
+            "--tiny",
+            "--rows",
+            "gan",
+            "--threads",
+            threads,
+            "--out",
+            str(tmp_path / threads),
+        ]
         subprocess.run(command, capture_output=True, check=True)
-        counted.append([row["flops"] for row in json.loads((tmp_path / threads / "speed.json").read_text())["rows"].values()])
+        counted.append(
+            [
+                row["flops"]
+                for row in json.loads((tmp_path / threads / "speed.json").read_text())["rows"].values()
+            ]
+        )
     assert counted[0] == counted[1]
 
 
@@ -54,5 +71,7 @@ def test_a_step_counts_the_same_operations_with_one_thread_and_two(tmp_path: Pat
 def test_growth_is_measured_point_by_point(tmp_path: Path, row: str) -> None:
     measure("growth.py", tmp_path, row)
     points = json.loads((tmp_path / "growth.json").read_text())[row]
-    assert len(points) == 2 and all(point["seconds"] > 0 and point["parent"] > 50 for point in points.values())
+    assert len(points) == 2 and all(
+        point["seconds"] > 0 and point["parent"] > 50 for point in points.values()
+    )
     assert (tmp_path / "growth.svg").exists()

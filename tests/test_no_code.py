@@ -13,19 +13,38 @@ import pytest
 import torch
 from bus.core import files
 
-GAN, MADE, CELL = "fold-0/gan/malignant/seed-0", "fold-0/synth/seed-0/malignant", "fold-0/cells/original/simplecnn/seed-0-*"
-TRAIN, SYNTH, STATUS = ("gan", "train"), ("synth", "--n", "31", "--extractor", "efficientnet-lite0"), ("status",)
+GAN, MADE, CELL = (
+    "fold-0/gan/malignant/seed-0",
+    "fold-0/synth/seed-0/malignant",
+    "fold-0/cells/original/simplecnn/seed-0-*",
+)
+TRAIN, SYNTH, STATUS = (
+    ("gan", "train"),
+    ("synth", "--n", "31", "--extractor", "efficientnet-lite0"),
+    ("status",),
+)
 BENCHMARK = ("benchmark", "--preset", "demo", "--models", "simplecnn", "--arms", "original", "--jobs", "1")
 PLACES = [  # file, command that reads it, exit codes that are right
-    ("study.json", STATUS, {1}), ("cohort.csv", STATUS, {1}), ("pixels.npy", TRAIN, {1}),
-    (f"{GAN}/config.json", TRAIN, {1}), (f"{GAN}/config.json", STATUS, {1}), (f"{GAN}/DONE", TRAIN, {1}),
-    (f"{GAN}/checkpoint.pt", TRAIN, {1}), (f"{GAN}/generator.safetensors", SYNTH, {1}),
-    (f"{GAN}/metrics.jsonl", STATUS, {0}), (f"{GAN}/metrics.jsonl", BENCHMARK, {0, 1}),
+    ("study.json", STATUS, {1}),
+    ("cohort.csv", STATUS, {1}),
+    ("pixels.npy", TRAIN, {1}),
+    (f"{GAN}/config.json", TRAIN, {1}),
+    (f"{GAN}/config.json", STATUS, {1}),
+    (f"{GAN}/DONE", TRAIN, {1}),
+    (f"{GAN}/checkpoint.pt", TRAIN, {1}),
+    (f"{GAN}/generator.safetensors", SYNTH, {1}),
+    (f"{GAN}/metrics.jsonl", STATUS, {0}),
+    (f"{GAN}/metrics.jsonl", BENCHMARK, {0, 1}),
     (f"{GAN}/samples/pairs-000040.png", BENCHMARK, {0}),
-    (f"{MADE}/manifest.csv", SYNTH, {1}), (f"{MADE}/scores.json", SYNTH, {1}), (f"{MADE}/synthetic (1).png", (*BENCHMARK, "--arms", "cyclegan"), {1}),
-    (f"{CELL}/DONE", BENCHMARK, {1}), (f"{CELL}/predictions.csv", BENCHMARK, {0}), (f"{CELL}/metrics.json", BENCHMARK, {1}),
-    (f"{CELL}/config.json", BENCHMARK, {0}), ("report/DONE", BENCHMARK, {1}),
-]  # fmt: skip
+    (f"{MADE}/manifest.csv", SYNTH, {1}),
+    (f"{MADE}/scores.json", SYNTH, {1}),
+    (f"{MADE}/synthetic (1).png", (*BENCHMARK, "--arms", "cyclegan"), {1}),
+    (f"{CELL}/DONE", BENCHMARK, {1}),
+    (f"{CELL}/predictions.csv", BENCHMARK, {0}),
+    (f"{CELL}/metrics.json", BENCHMARK, {1}),
+    (f"{CELL}/config.json", BENCHMARK, {0}),
+    ("report/DONE", BENCHMARK, {1}),
+]
 
 
 class Payload:
@@ -76,8 +95,14 @@ def test_nothing_in_a_study_runs(
     finished_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], kind: str
 ) -> None:
     marker = tmp_path / "ran"
-    places = PLACES if kind == "pickle" else PLACES[KINDS.index(kind) :: 5]  # every place with one, a fifth with each other
-    places += [place for place in PLACES if place[0].endswith((".pt", ".npy", ".safetensors")) and place not in places]
+    places = (
+        PLACES if kind == "pickle" else PLACES[KINDS.index(kind) :: 5]
+    )  # every place with one, a fifth with each other
+    places += [
+        place
+        for place in PLACES
+        if place[0].endswith((".pt", ".npy", ".safetensors")) and place not in places
+    ]
     for number, (name, command, codes) in enumerate(places):
         study = tmp_path / str(number) / "study"
         shutil.copytree(finished_study, study)
@@ -115,12 +140,18 @@ def test_nothing_in_the_data_or_an_option_runs(
             archive.writestr(f"{label}/1.png", content)
     new, page = tmp_path / "new", ("--page", tmp_path / "page.html")
     commands: list[tuple[object, ...]] = [
-        *(("data", "check", source, *page) for source in (data, packed, tmp_path / "scans.zip", tmp_path / "table")),
-        *(("gan", "train", "--study", new, "--data", source) for source in (data, packed, tmp_path / "scans.zip", tmp_path / "table")),
+        *(
+            ("data", "check", source, *page)
+            for source in (data, packed, tmp_path / "scans.zip", tmp_path / "table")
+        ),
+        *(
+            ("gan", "train", "--study", new, "--data", source)
+            for source in (data, packed, tmp_path / "scans.zip", tmp_path / "table")
+        ),
         ("synth", "--n", 30, "--study", finished_study, "--fid-weights", weights, "--extractor", "inception"),
         (*BENCHMARK[:-2], "--study", finished_study, "--init", weights, "--dry-run"),
         ("gan", "score", data / "a", data / "b"),
-    ]  # fmt: skip
+    ]
     for command in commands:
         code, text = run_bus(*command)
         assert not marker.exists(), command

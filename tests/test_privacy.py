@@ -18,8 +18,23 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 NAME, IDENTITY = "Zyxwvut^Quentin", "SECRET-4711"
 SECRETS = ("zyxwvut", "quentin", "secret-4711", "19560701")
-TEXTS = {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT", "DA"}  # value representations that hold text or dates
-NEEDED = {"PhotometricInterpretation", "TransferSyntaxUID", "SpecificCharacterSet"}  # others would spoil the file
+TEXTS = {
+    "AE",
+    "CS",
+    "LO",
+    "LT",
+    "PN",
+    "SH",
+    "ST",
+    "UC",
+    "UT",
+    "DA",
+}  # value representations that hold text or dates
+NEEDED = {
+    "PhotometricInterpretation",
+    "TransferSyntaxUID",
+    "SpecificCharacterSet",
+}  # others would spoil the file
 
 
 def with_identity() -> Dataset:
@@ -31,9 +46,13 @@ def with_identity() -> Dataset:
     for tag, (representation, *_) in DicomDictionary.items():
         word = keyword_for_tag(tag)
         if representation in TEXTS and word and word not in NEEDED and tag >> 16 not in (0, 2):
-            value = {"PN": NAME, "DA": "19560701", "CS": "ZYXWVUT QUENTIN", "AE": "ZYXWVUT", "SH": IDENTITY}.get(
-                representation, f"{NAME} {IDENTITY} 19560701"
-            )
+            value = {
+                "PN": NAME,
+                "DA": "19560701",
+                "CS": "ZYXWVUT QUENTIN",
+                "AE": "ZYXWVUT",
+                "SH": IDENTITY,
+            }.get(representation, f"{NAME} {IDENTITY} 19560701")
             setattr(data, word, value)
             planted += 1
     assert planted > 1000
@@ -44,7 +63,11 @@ def write(data: Dataset, path: Path, seed: int) -> None:
     """Write an ultrasound file of one patient."""
     data.PatientID = f"{IDENTITY}-{seed}"
     data.BurnedInAnnotation = "NO"
-    data.SOPClassUID, data.SOPInstanceUID, data.StudyInstanceUID = UltrasoundImageStorage, generate_uid(), generate_uid()
+    data.SOPClassUID, data.SOPInstanceUID, data.StudyInstanceUID = (
+        UltrasoundImageStorage,
+        generate_uid(),
+        generate_uid(),
+    )
     data.Rows, data.Columns, data.SamplesPerPixel, data.PhotometricInterpretation = 48, 64, 1, "MONOCHROME2"
     data.BitsAllocated = data.BitsStored = 8
     data.HighBit, data.PixelRepresentation = 7, 0
@@ -67,20 +90,29 @@ def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     del report.PixelData, report.Rows, report.Columns
     report.save_as(root / "benign" / "zyxwvut report.dcm")
     (root / "benign" / "letter to Quentin.txt").write_text("x")
-    (root / "malignant" / "zyxwvut orphan_mask.png").write_bytes((root / "benign" / "letter to Quentin.txt").read_bytes())
+    (root / "malignant" / "zyxwvut orphan_mask.png").write_bytes(
+        (root / "benign" / "letter to Quentin.txt").read_bytes()
+    )
     return root
 
 
 @pytest.mark.usefixtures("few_steps")
 def test_no_identity_in_any_file_or_output(
-    patients: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+    patients: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(tmp_path)
     train = f"gan train --data {patients} --size 32 --k 2 --preset demo --pairs 40 --method published --set channels=4 --set blocks=1"
     commands = [
-        f"data check {patients} --k 2 --page page.html", train, "synth --n 8 --extractor efficientnet-lite0",
-        "benchmark --preset demo --models simplecnn --arms original,cyclegan --jobs 1", "status",
-    ]  # fmt: skip
+        f"data check {patients} --k 2 --page page.html",
+        train,
+        "synth --n 8 --extractor efficientnet-lite0",
+        "benchmark --preset demo --models simplecnn --arms original,cyclegan --jobs 1",
+        "status",
+    ]
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for command in commands:
@@ -89,7 +121,9 @@ def test_no_identity_in_any_file_or_output(
             assert stop.value.code == 0, command
     said = "".join(capfd.readouterr()) + caplog.text + str([str(warning.message) for warning in warned])
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {"study.json", "manifest.csv", "predictions.csv", "index.html", "page.html"} <= {path.name for path in written}
+    assert {"study.json", "manifest.csv", "predictions.csv", "index.html", "page.html"} <= {
+        path.name for path in written
+    }
     for secret in SECRETS:
         assert secret not in said.casefold()
         for path in written:
@@ -103,8 +137,11 @@ def test_whatever_leaves_the_translator_says_synthetic(finished_study: Path) -> 
     rows = list(csv.DictReader((folder / "manifest.csv").open()))
     assert len(rows) == 30
     assert {row["synthetic"] for row in rows} == {"SYNTHETIC, not a patient"}
-    pictures = [*folder.glob("*.png"), *(finished_study / "fold-0/gan/malignant/seed-0/samples").glob("*.png"),
-                *(finished_study / "report/figures").glob("pairs-*.png")]  # fmt: skip
+    pictures = [
+        *folder.glob("*.png"),
+        *(finished_study / "fold-0/gan/malignant/seed-0/samples").glob("*.png"),
+        *(finished_study / "report/figures").glob("pairs-*.png"),
+    ]
     assert len(pictures) == 32
     for path in pictures:
         with Image.open(path) as image:

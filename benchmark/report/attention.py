@@ -61,19 +61,28 @@ def looks(study: Study, cells: Sequence[Cell], flagged: Flags) -> Json:
     """Everything the report says of heat: shares in lesions, disagreements of two arms, what is missing."""
     found = [one for cell in cells if (one := read_looks(study, cell)) is not None]
     models = list(dict.fromkeys(one.cell.model for one in found))
-    shown = [(model, _disagreements(study, [one for one in found if one.cell.model == model])) for model in models]
+    shown = [
+        (model, _disagreements(study, [one for one in found if one.cell.model == model])) for model in models
+    ]
     return {
         "cells": len(found),
         "missing": len(cells) - len(found),
         "rows": _share_rows(study, found, flagged),
         "masks": study.masks is not None,
         "apart": [
-            {"model": title(model), "slug": re.sub(r"\W+", "-", model), "flags": _flags(model, flagged), **part}
+            {
+                "model": title(model),
+                "slug": re.sub(r"\W+", "-", model),
+                "flags": _flags(model, flagged),
+                **part,
+            }
             for model, part in shown
             if part
         ],
         "grids": ", ".join(
-            dict.fromkeys(f"{title(one.cell.model)} {'×'.join(map(str, one.heat.shape[1:]))}" for one in found)
+            dict.fromkeys(
+                f"{title(one.cell.model)} {'×'.join(map(str, one.heat.shape[1:]))}" for one in found
+            )
         ),
     }
 
@@ -92,15 +101,24 @@ def _share_rows(study: Study, found: Sequence[Looked], flagged: Flags) -> list[J
     for one in found:
         parts.setdefault((one.cell.model, one.cell.arm), []).append(one)
     rows = []
-    for (model, arm), part in sorted(parts.items(), key=lambda item: (models.index(item[0][0]), parse(item[0][1]).order)):
+    for (model, arm), part in sorted(
+        parts.items(), key=lambda item: (models.index(item[0][0]), parse(item[0][1]).order)
+    ):
         measured = [values for one in part if (values := inside(study, one)) is not None]
         if measured:
             own, others, area = np.concatenate(measured, axis=1)
-            rows.append({
-                "model": title(model), "arm": arm, "flag": flagged.get((arm, model), ""), "scans": len(own),
-                "lesions": sum(int((study.masks[one.rows] == 1).any((1, 2)).sum()) for one in part),
-                "own": float(own.mean()), "others": float(others.mean()), "area": float(area.mean()),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "model": title(model),
+                    "arm": arm,
+                    "flag": flagged.get((arm, model), ""),
+                    "scans": len(own),
+                    "lesions": sum(int((study.masks[one.rows] == 1).any((1, 2)).sum()) for one in part),
+                    "own": float(own.mean()),
+                    "others": float(others.mean()),
+                    "area": float(area.mean()),
+                }
+            )
     return rows
 
 
@@ -158,10 +176,17 @@ def _shown(study: Study, apart: Sequence[tuple[Looked, Looked, int]]) -> Iterato
         for one in (first, second):
             heat = enlarge(one.heat[row : row + 1], study.settings.size)[0]
             picture = overlay(study.pixels[place], heat, lesion)
-            sides.append({
-                "arm": one.cell.arm, "answer": one.answers[row], "share": one.shares[row], "picture": picture,
-                "uri": png_uri(picture), "right": one.answers[row] == scan.label, "where": in_words(heat),
-            })  # fmt: skip
+            sides.append(
+                {
+                    "arm": one.cell.arm,
+                    "answer": one.answers[row],
+                    "share": one.shares[row],
+                    "picture": picture,
+                    "uri": png_uri(picture),
+                    "right": one.answers[row] == scan.label,
+                    "where": in_words(heat),
+                }
+            )
         yield {"file": scan.file, "truth": scan.label, "fold": first.cell.fold, "sides": sides}
 
 
@@ -174,7 +199,9 @@ def overlay(square: Pixels, heat: Heat, lesion: NDArray[np.bool_] | None = None)
     side = scale * len(square)
     grey = cv2.cvtColor(square.repeat(scale, 0).repeat(scale, 1), cv2.COLOR_GRAY2BGR).astype(np.float32)
     level = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
-    colour = cv2.applyColorMap((255 * level).round().astype(np.uint8), cv2.COLORMAP_INFERNO).astype(np.float32)
+    colour = cv2.applyColorMap((255 * level).round().astype(np.uint8), cv2.COLORMAP_INFERNO).astype(
+        np.float32
+    )
     alpha = OPACITY * level[..., None]
     out = np.ascontiguousarray(((1 - alpha) * grey + alpha * colour).round().astype(np.uint8))
     if lesion is not None and lesion.any():

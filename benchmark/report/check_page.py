@@ -31,7 +31,9 @@ def write_page(findings: Findings, path: Path) -> Path:
 
 
 def _about(findings: Findings) -> list[tuple[str, str]]:
-    sources = ", ".join(f"{GROUP_SOURCES[source]} ({n} scans)" for source, n in findings.group_sources.items())
+    sources = ", ".join(
+        f"{GROUP_SOURCES[source]} ({n} scans)" for source, n in findings.group_sources.items()
+    )
     return [
         ("Data", f"{findings.name} ({findings.layout})"),
         (
@@ -45,7 +47,9 @@ def _about(findings: Findings) -> list[tuple[str, str]]:
 def _cards(findings: Findings) -> list[dict[str, str]]:
     """The answer in three cards: may a study use it, what would leak, what gives the classes away."""
     first = "This would be refused or wrong as it is." if findings.unsound else "Nothing stands against it."
-    leak = f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
+    leak = (
+        f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
+    )
     if findings.inflation:
         leak += f" A nearest neighbour is right for {percent(findings.inflation.random)} % of the scans then, for {percent(findings.inflation.grouped)} % in folds by group."
     told = ", ".join(f"{probe.name} alone ({probe.worst:.2f})" for probe in findings.telling)

@@ -16,7 +16,9 @@ class Item(NamedTuple):
     remark: str
 
 
-EXTERNAL = Item(33, "testing on external data", "external", "one set, the target against the other classes it holds")
+EXTERNAL = Item(
+    33, "testing on external data", "external", "one set, the target against the other classes it holds"
+)
 ITEMS = (
     Item(
         7,
@@ -54,7 +56,12 @@ ITEMS = (
     Item(28, "performance metrics", "results", "macro-F1 first, named before the work"),
     Item(29, "significance and uncertainty", "effects", "bootstrap over groups, Holm over the models"),
     Item(30, "robustness", "effects", "control arms and seeds; no other sensitivity analysis"),
-    Item(31, "explainability", "looks", "Grad-CAM or HiResCAM; checked against lesion masks where the data have them"),
+    Item(
+        31,
+        "explainability",
+        "looks",
+        "Grad-CAM or HiResCAM; checked against lesion masks where the data have them",
+    ),
     Item(32, "evaluation on internal data", "results", "out-of-fold test scans"),
     Item(33, "testing on external data", "limits", "not done"),
     Item(

@@ -41,14 +41,30 @@ ARMS: dict[str, tuple[str, Dash, float]] = {  # colour, dash, line width in pt
     "relabelled": (PURPLE, (0, (1, 1.5)), 1.6),
 }
 RC: Any = {
-    "svg.fonttype": "none", "svg.hashsalt": "bus", "text.parse_math": False,
-    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9.0, "text.color": INK,
-    "axes.edgecolor": MUTED, "axes.labelcolor": INK, "axes.linewidth": 0.7, "axes.facecolor": "none",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.unicode_minus": True,
-    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelsize": 8.0, "ytick.labelsize": 8.0,
-    "xtick.major.width": 0.7, "ytick.major.width": 0.7, "legend.frameon": False, "legend.fontsize": 8.0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "bus",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
     "figure.facecolor": PAPER,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,10 @@ def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> 
         (("adversarial", BLUE, "-"), ("discriminators", VERMILION, (0, (5, 2)))),
         (("cycle", GREEN, "-"), ("identity", ORANGE, (0, (5, 2)))),
     )
-    measured = np.array([(r["pairs"], r["kid"], r.get("kid_spread", 0)) for r in records if "kid" in r and "pairs" in r], float)
+    measured = np.array(
+        [(r["pairs"], r["kid"], r.get("kid_spread", 0)) for r in records if "kid" in r and "pairs" in r],
+        float,
+    )
     rows = len(panels) + bool(len(measured))
     height = 150 * rows
     with _canvas(height) as canvas:
@@ -168,7 +187,15 @@ def _distance(axes: Axes, measured: Points) -> None:
     axes.errorbar(x, mean, spread, fmt="D", ms=4.5, color=PURPLE, lw=1.4)
     for y, text, dash in ((0.0, "real", "-"), (1.0, "did nothing", (0, (4, 2)))):
         axes.axhline(y, color=MUTED, lw=0.8, ls=dash, zorder=0.5)
-        axes.annotate(text, (0, y), (2, 2), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8, color=MUTED)
+        axes.annotate(
+            text,
+            (0, y),
+            (2, 2),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=8,
+            color=MUTED,
+        )
     axes.set_ylim(min(-0.25, (mean - spread).min() - 0.1), max(1.4, (mean + spread).max() + 0.1))
     axes.set_ylabel("normalised KID")
 
@@ -254,9 +281,13 @@ def _finish(canvas: Canvas, name: str, alt: str) -> Figure:
         del root.attrib[key]
     _, _, width, height = (float(value) * 96 / 72 for value in root.attrib["viewBox"].split())
     root.attrib |= {
-        "width": f"{width:.0f}", "height": f"{height:.0f}", "role": "img", "aria-labelledby": f"{name}-alt",
-        "font-family": "sans-serif", "stroke-linejoin": "round",
-    }  # fmt: skip
+        "width": f"{width:.0f}",
+        "height": f"{height:.0f}",
+        "role": "img",
+        "aria-labelledby": f"{name}-alt",
+        "font-family": "sans-serif",
+        "stroke-linejoin": "round",
+    }
     title = ElementTree.Element(f"{{{SVG}}}title", {"id": f"{name}-alt"})
     title.text = alt
     root.insert(0, title)
@@ -276,7 +307,9 @@ def _restyle(element: ElementTree.Element, name: str, used: set[str]) -> None:
     identity = attributes.pop("id", "")
     if identity in used:
         attributes["id"] = f"{name}-{identity}"
-        attributes.pop("style", None)  # a marker takes the paint of its use, which a page's style sheet can reach
+        attributes.pop(
+            "style", None
+        )  # a marker takes the paint of its use, which a page's style sheet can reach
     for key, value in attributes.items():
         attributes[key] = value.replace("url(#", f"url(#{name}-")
     for rule in filter(None, attributes.pop("style", "").split(";")):

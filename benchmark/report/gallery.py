@@ -56,21 +56,27 @@ def _translator(study: Study, fold: int, label: str, gan: Path, synth: Path) -> 
     records = losses(gan / "metrics.jsonl")
     other = label != study.target  # which may share a fold with the target's
     place = f"{fold}-{study.classes.index(label)}" if other else str(fold)  # in the names of figures
-    return [{
-        "fold": fold, "label": label, "title": f"Fold {fold}{f', to {label}' if other else ''}", "place": place,
-        "config": list(flat(_json(gan / "config.json")).items()),
-        "seconds": sum(record.get("seconds", 0.0) for record in records),
-        "curves": curves(place, records),
-        "sheet": sheet(gan / "samples"),
-        "made": len(manifest),
-        "sources": len({row["source_sha256"] for row in manifest}),
-        "generator": manifest[0].get("generator_sha256", "") if manifest else "",
-        "pairs": pairs(study, synth, manifest[:SHOWN]),
-        "scores": scores, "held_out": _json(synth / held_out.NAME),
-        "rows": score_rows(scores),
-        "picture": picture(place, scores),
-        "copies": copies(study, synth, scores),
-    }]  # fmt: skip
+    return [
+        {
+            "fold": fold,
+            "label": label,
+            "title": f"Fold {fold}{f', to {label}' if other else ''}",
+            "place": place,
+            "config": list(flat(_json(gan / "config.json")).items()),
+            "seconds": sum(record.get("seconds", 0.0) for record in records),
+            "curves": curves(place, records),
+            "sheet": sheet(gan / "samples"),
+            "made": len(manifest),
+            "sources": len({row["source_sha256"] for row in manifest}),
+            "generator": manifest[0].get("generator_sha256", "") if manifest else "",
+            "pairs": pairs(study, synth, manifest[:SHOWN]),
+            "scores": scores,
+            "held_out": _json(synth / held_out.NAME),
+            "rows": score_rows(scores),
+            "picture": picture(place, scores),
+            "copies": copies(study, synth, scores),
+        }
+    ]
 
 
 def losses(path: Path) -> list[dict[str, float]]:
@@ -82,10 +88,14 @@ def losses(path: Path) -> list[dict[str, float]]:
     for number, line in enumerate(lines):
         try:
             record = json.loads(line)
-            found.append({key: float(value) for key, value in record.items() if isinstance(value, int | float)})
+            found.append(
+                {key: float(value) for key, value in record.items() if isinstance(value, int | float)}
+            )
         except (ValueError, AttributeError, RecursionError) as error:
             if number + 1 < len(lines):
-                raise BusError(f"{path}, line {number + 1} is damaged ({error}). Delete that line.") from error
+                raise BusError(
+                    f"{path}, line {number + 1} is damaged ({error}). Delete that line."
+                ) from error
     return found
 
 
@@ -97,17 +107,23 @@ def curves(place: str, records: Sequence[Mapping[str, float]]) -> Figure | None:
     ends = ", ".join(f"{name} {last[name]:.3f}" for name in names if name in last)
     alt = f"Losses of the translator over {last.get('pairs', 0):,.0f} pairs; at the end: {ends}."
     if measured := [r for r in records if {"pairs", "kid", "kid_spread"} <= set(r)]:
-        points = ", ".join(f"{r['kid']:.2f} ± {r['kid_spread']:.2f} after {r['pairs']:,.0f} pairs" for r in measured)
+        points = ", ".join(
+            f"{r['kid']:.2f} ± {r['kid_spread']:.2f} after {r['pairs']:,.0f} pairs" for r in measured
+        )
         alt += f" Normalised KID (0 real, 1 did nothing): {points}."
     drawn = figures.training(f"training-{place}", records, alt=alt)
-    return drawn.entitled("Training", "a low cycle loss says that structure is kept, not that the scans look real")
+    return drawn.entitled(
+        "Training", "a low cycle loss says that structure is kept, not that the scans look real"
+    )
 
 
 def sheet(folder: Path) -> Json | None:
     """The last sample sheet of the training as an inline picture."""
     files = sorted(folder.glob("*.png"))
     image = _read(files[-1]) if files else None
-    return None if image is None else {"uri": png_uri(image), "name": files[-1].stem, "shape": image.shape[::-1]}
+    return (
+        None if image is None else {"uri": png_uri(image), "name": files[-1].stem, "shape": image.shape[::-1]}
+    )
 
 
 def pairs(study: Study, synth: Path, rows: Sequence[Mapping[str, str]]) -> list[Json]:
@@ -118,11 +134,18 @@ def pairs(study: Study, synth: Path, rows: Sequence[Mapping[str, str]]) -> list[
         made = _read(synth / row["file"])
         source = by_hash.get(row["source_sha256"])
         if made is not None and source is not None:
-            found.append({
-                "source": study.pixels[source], "made": made, "label": row["source_label"],
-                "source_file": row["source_file"], "file": row["file"], "variant": row["variant"],
-                "source_uri": png_uri(study.pixels[source]), "made_uri": png_uri(made),
-            })  # fmt: skip
+            found.append(
+                {
+                    "source": study.pixels[source],
+                    "made": made,
+                    "label": row["source_label"],
+                    "source_file": row["source_file"],
+                    "file": row["file"],
+                    "variant": row["variant"],
+                    "source_uri": png_uri(study.pixels[source]),
+                    "made_uri": png_uri(made),
+                }
+            )
     return found
 
 
@@ -161,7 +184,9 @@ def picture(place: str, scores: Json) -> Figure | None:
         f"{p.label} {p.mean:.2f} ± {p.spread:.2f}" for p in places
     )
     drawn = figures.between(f"scores-{place}", places, alt=alt)
-    return drawn.entitled("Between real and untouched", "left is better; beyond the dashed line, worse than nothing")
+    return drawn.entitled(
+        "Between real and untouched", "left is better; beyond the dashed line, worse than nothing"
+    )
 
 
 def contact_sheet(shown: Sequence[Json]) -> bytes | None:

@@ -28,7 +28,9 @@ def write_page(answers: Answers, path: Path) -> Path:
         "scans": answers.scans,
         "parts": PARTS,
         "pictures": [_picture(scan) for scan in answers.scans[:PICTURED]],
-        "grid": next((f"{len(scan.heat)}×{len(scan.heat)}" for scan in answers.scans if scan.heat is not None), ""),
+        "grid": next(
+            (f"{len(scan.heat)}×{len(scan.heat)}" for scan in answers.scans if scan.heat is not None), ""
+        ),
         "unreadable": answers.unreadable,
     }
     write_text(path, render_page("predict.html.j2", content))
@@ -51,7 +53,9 @@ def _about(answers: Answers) -> list[tuple[str, str]]:
         ("On the test scans of its fold", f"macro-F1 {decimal(scores)}"),
         ("Scans", f"{len(answers.scans)} answered, {len(answers.unreadable)} unreadable"),
     ]
-    return [*found, ("Seen in training", f"{seen}: their answers say nothing of its skill")] if seen else found
+    return (
+        [*found, ("Seen in training", f"{seen}: their answers say nothing of its skill")] if seen else found
+    )
 
 
 def _picture(scan: Scan) -> dict[str, Any]:

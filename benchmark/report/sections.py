@@ -52,10 +52,7 @@ COLUMNS = {  # of the table of effects → what it is
 }
 CONTRASTS = {
     "gain": ("Gain", "what adding synthetic scans did"),
-    "translator": (
-        "The translator’s own contribution",
-        "what they did beyond repeating real scans",
-    ),
+    "translator": ("The translator’s own contribution", "what they did beyond repeating real scans"),
 }
 PACKAGES = (
     "torch",
@@ -125,7 +122,9 @@ def verdicts(summary: Summary, flagged: Flags) -> list[Json]:
         kind = {"gain shown": "gain", "loss shown": "loss"}.get(short, "none")
         kind = "care" if marks else kind
         sentence = f"{rest[:1].upper()}{rest[1:].rstrip('.')}." if rest else ""
-        found.append({"model": title(model), "short": short, "sentence": sentence, "kind": kind, "flags": marks})
+        found.append(
+            {"model": title(model), "short": short, "sentence": sentence, "kind": kind, "flags": marks}
+        )
     return found
 
 
@@ -149,13 +148,15 @@ def contrast_rows(summary: Summary, flagged: Flags) -> tuple[list[Json], list[Js
     """Rows of the table of effects: what synthetic scans did in the primary metric (by dose and source class too), then the rest."""
     rows = [
         {
-            "name": CONTRASTS.get(c.name, (c.name,))[0], "pair": f"{c.first} − {c.second}",
+            "name": CONTRASTS.get(c.name, (c.name,))[0],
+            "pair": f"{c.first} − {c.second}",
             "metric": METRICS.get(c.metric, c.metric) + " × 100" * (c.metric == "brier"),
-            "effect": effect(c, flagged), "interval": c.interval,
+            "effect": effect(c, flagged),
+            "interval": c.interval,
             "leads": c.metric == PRIMARY and (c.name in CONTRASTS or parse(c.first).kind == "cyclegan"),
         }
         for c in summary.contrasts
-    ]  # fmt: skip
+    ]
     return [row for row in rows if row["leads"]], [row for row in rows if not row["leads"]]
 
 
@@ -166,7 +167,12 @@ def results(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]:
         (
             title(model),
             [
-                {"group": g, "flag": flagged.get((g.arm, g.model), ""), "below": (g.arm, g.model) in low, "seeds": _seeds(g)}
+                {
+                    "group": g,
+                    "flag": flagged.get((g.arm, g.model), ""),
+                    "below": (g.arm, g.model) in low,
+                    "seeds": _seeds(g),
+                }
                 for g in _groups(summary, model)
             ],
         )
@@ -227,7 +233,10 @@ def confusions(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]
     return [
         (
             title(model),
-            [{"arm": g.arm, "rows": rows(g), "flag": flagged.get((g.arm, model), "")} for g in _groups(summary, model)],
+            [
+                {"arm": g.arm, "rows": rows(g), "flag": flagged.get((g.arm, model), "")}
+                for g in _groups(summary, model)
+            ],
         )
         for model in summary.models
     ]
@@ -265,8 +274,12 @@ def cohort(study: Study) -> Json:
 
 
 def limits(
-    study: Study, summary: Summary, presets: Sequence[str], external: bool = False, probes: Sequence[Probe] = ()
-) -> list[str]:  # fmt: skip
+    study: Study,
+    summary: Summary,
+    presets: Sequence[str],
+    external: bool = False,
+    probes: Sequence[Probe] = (),
+) -> list[str]:
     """What this study cannot say, as far as the tool can know."""
     k, tested, seeds = study.settings.k, len(summary.folds), summary.seeds
     gains = [c.interval for c in primary(summary, "gain")]
@@ -284,7 +297,9 @@ def limits(
         found.append(fold_zero(study))
     if tested < k:
         was = "was" if tested == 1 else "were"
-        found.append(f"{tested} of {k} folds {was} tested. All folds (--fold all) would narrow the intervals.")
+        found.append(
+            f"{tested} of {k} folds {was} tested. All folds (--fold all) would narrow the intervals."
+        )
     return [
         *found,
         f"The intervals take the fitted models as given: {seeds} training{'s' * (seeds > 1)} per place and "
@@ -292,7 +307,11 @@ def limits(
         "Schedules are fixed and the last weights are used; no training was stopped or chosen by its test scans. Other choices may do better.",
         f"Scans are {study.settings.size} px a side; finer detail is lost to translator and classifier alike.",
         _shortcuts(probes),
-        ("One data set, and one external set that tests the target against other lesions only" if external else "One data set, no external test")
+        (
+            "One data set, and one external set that tests the target against other lesions only"
+            if external
+            else "One data set, no external test"
+        )
         + ": other scanners, hospitals and patients may give other results.",
         "AUC and ROC are averages over cells, since scores of separately trained models don’t compare. Training "
         "on a balanced set raises the predicted probability of the target, which shows in the calibration.",
@@ -302,7 +321,11 @@ def limits(
 def _shortcuts(probes: Sequence[Probe]) -> str:
     """What could have told the classes apart without a lesion."""
     told = ", ".join(f"{probe.name} {probe.worst:.2f}" for probe in probes)
-    measured = f"They alone reach these AUC for one class (0.5 is chance): {told}." if told else "How much they tell was not measured here."
+    measured = (
+        f"They alone reach these AUC for one class (0.5 is chance): {told}."
+        if told
+        else "How much they tell was not measured here."
+    )
     return (
         "A classifier can tell classes apart by a scan’s size, by the black bars of letterboxing, by its border or its grey levels. "
         f"{measured} Whether a classifier used them this report does not say; marks burned into the scans are counted by bus data check."
@@ -317,7 +340,9 @@ def cost(summary: Summary, translators: Sequence[Json]) -> list[tuple[str, int, 
         spent = [row.get("seconds") or 0.0 for row in summary.cells if row["model"] == model]
         rows.append((f"{title(model)}, all arms", len(spent), sum(spent)))
     rows = [row for row in rows if row[2]]
-    return [*rows, ("all", sum(row[1] for row in rows), sum(row[2] for row in rows))] if len(rows) > 1 else rows
+    return (
+        [*rows, ("all", sum(row[1] for row in rows), sum(row[2] for row in rows))] if len(rows) > 1 else rows
+    )
 
 
 def configurations(cells: Sequence[Cell]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -326,7 +351,9 @@ def configurations(cells: Sequence[Cell]) -> list[tuple[str, list[tuple[str, str
     for model in dict.fromkeys(cell.model for cell in cells):
         configs = [flat(cell.config) for cell in cells if cell.model == model]
         keys = dict.fromkeys(key for config in configs for key in config)
-        values = {key: list(dict.fromkeys(config[key] for config in configs if key in config)) for key in keys}
+        values = {
+            key: list(dict.fromkeys(config[key] for config in configs if key in config)) for key in keys
+        }
         found.append((title(model), [(key, _some(value)) for key, value in values.items()]))
     return found
 

@@ -19,7 +19,11 @@ from .checklist import items
 from .figures import Figure
 from .pages import render_markdown, render_page
 
-EXTRAS: dict[str, Any] = {"external": None, "inflation": None, "history": ()}  # sections that a report may have, by their names in the templates
+EXTRAS: dict[str, Any] = {
+    "external": None,
+    "inflation": None,
+    "history": (),
+}  # sections that a report may have, by their names in the templates
 
 
 def write_report(
@@ -40,7 +44,11 @@ def write_report(
     don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
     folder = study.path / "report"
-    content = context(study, summary, cells=cells, commands=commands, checks=checks, gan_seed=gan_seed) | EXTRAS | extras
+    content = (
+        context(study, summary, cells=cells, commands=commands, checks=checks, gan_seed=gan_seed)
+        | EXTRAS
+        | extras
+    )
     external, presets = content["external"] is not None, sorted({cell.preset for cell in cells})
     content["limits"] = sections.limits(study, summary, presets, external, content["probes"])
     content["claim"] = items(external)
@@ -63,9 +71,17 @@ def write_report(
     return folder / "index.html"
 
 
-def write_plan(study: Study, name: str, content: dict[str, Any], command: str, checks: Sequence[Check]) -> Path:
+def write_plan(
+    study: Study, name: str, content: dict[str, Any], command: str, checks: Sequence[Check]
+) -> Path:
     """Write the page and the Markdown of a plan's runs beside the report; returns the page's path."""
-    everything = {**content, "study": study, "command": command, "banners": study.settings.banners, "checks": checks}
+    everything = {
+        **content,
+        "study": study,
+        "command": command,
+        "banners": study.settings.banners,
+        "checks": checks,
+    }
     folder = study.path / "report"
     write_text(folder / f"plan-{name}.md", render_markdown("plan.md.j2", everything))
     write_text(folder / f"plan-{name}.html", render_page("plan.html.j2", everything))
@@ -87,7 +103,9 @@ def context(
     demo = ["Preset demo: it shows the way, its numbers mean nothing."] if "demo" in presets else []
     leading, others = sections.contrast_rows(summary, flagged)
     raised = [label for cell in cells if parse(cell.arm).kind in TRANSLATED for label in cell.added]
-    translators = gallery.translators(study, summary.folds, gan_seed, list(dict.fromkeys(raised)) or [study.target])
+    translators = gallery.translators(
+        study, summary.folds, gan_seed, list(dict.fromkeys(raised)) or [study.target]
+    )
     return {
         "study": study,
         "summary": summary,

@@ -18,9 +18,13 @@ from .figures import Effect, interval
 from .sections import METRICS, title
 
 SHOWN = {  # key → heading
-    "target_auc": "AUC", "target_recall": "sensitivity", "specificity": "specificity", "balanced_accuracy": "balanced accuracy",
-    "accuracy": "accuracy", "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
-}  # fmt: skip
+    "target_auc": "AUC",
+    "target_recall": "sensitivity",
+    "specificity": "specificity",
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
+}
 CONTRASTS = ("target_auc", "balanced_accuracy")
 
 
@@ -33,27 +37,52 @@ def external_test(external: External, study: Study, cells: Sequence[Cell]) -> di
     for model in dict.fromkeys(cell.model for cell in cells):
         means = _means(sample, external, study, [cell for cell in cells if cell.model == model])
         for arm, values in means.items():
-            flag = _collapse(external, study, [cell for cell in cells if (cell.model, cell.arm) == (model, arm)])
-            rows.append({"model": title(model), "arm": arm, "flag": flag, **{key: _number(sample, values[key]) for key in SHOWN}})
+            flag = _collapse(
+                external, study, [cell for cell in cells if (cell.model, cell.arm) == (model, arm)]
+            )
+            rows.append(
+                {
+                    "model": title(model),
+                    "arm": arm,
+                    "flag": flag,
+                    **{key: _number(sample, values[key]) for key in SHOWN},
+                }
+            )
         original, repeated, lead = claim(list(means))
         for first, second in ((lead, original), (lead, repeated)):
             if first in means and second in means:
                 contrasts += [
-                    {"model": title(model), "pair": f"{first} − {second}", "metric": SHOWN[key], "text": _points(span)}
+                    {
+                        "model": title(model),
+                        "pair": f"{first} − {second}",
+                        "metric": SHOWN[key],
+                        "text": _points(span),
+                    }
                     for key in CONTRASTS
                     if (span := stats.interval(sample, means[first][key] - means[second][key]))
                 ]
     return {
-        "name": external.name, "scans": len(labels), "target": int(labels.sum()), "groups": len(set(groups)),
-        "group_source": external.groups, "others": sorted({row["label"] for row in external.rows} - {study.target}),
-        "left_out": external.left_out, "rows": rows, "contrasts": contrasts, "shown": SHOWN,
-    }  # fmt: skip
+        "name": external.name,
+        "scans": len(labels),
+        "target": int(labels.sum()),
+        "groups": len(set(groups)),
+        "group_source": external.groups,
+        "others": sorted({row["label"] for row in external.rows} - {study.target}),
+        "left_out": external.left_out,
+        "rows": rows,
+        "contrasts": contrasts,
+        "shown": SHOWN,
+    }
 
 
-def _means(sample: stats.Sample, external: External, study: Study, cells: Sequence[Cell]) -> Mapping[str, dict[str, stats.Array]]:
+def _means(
+    sample: stats.Sample, external: External, study: Study, cells: Sequence[Cell]
+) -> Mapping[str, dict[str, stats.Array]]:
     """Arm → metric under every row of weights, averaged over the same (fold, seed) places; arms that lack some are left out."""
     order = sorted({cell.arm for cell in cells}, key=lambda name: parse(name).order)
-    arms, folds, seeds = stats.comparable({arm: {(c.fold, c.seed) for c in cells if c.arm == arm} for arm in order}, claim(order))
+    arms, folds, seeds = stats.comparable(
+        {arm: {(c.fold, c.seed) for c in cells if c.arm == arm} for arm in order}, claim(order)
+    )
     found = {}
     for arm in order:
         each = [
@@ -77,7 +106,11 @@ def _collapse(external: External, study: Study, cells: Sequence[Cell]) -> str:
 def _number(sample: stats.Sample, values: stats.Array) -> dict[str, float | None]:
     span = stats.interval(sample, values)
     value = float(values[0]) if np.isfinite(values[0]) else None
-    return {"value": value, "low": max(span.low, 0.0) if span else None, "high": min(span.high, 1.0) if span else None}
+    return {
+        "value": value,
+        "low": max(span.low, 0.0) if span else None,
+        "high": min(span.high, 1.0) if span else None,
+    }
 
 
 def _points(span: stats.Interval) -> str:
@@ -89,45 +122,86 @@ def inflation_table(true: Summary, claimed: Summary) -> dict[str, Any]:
     own = {(row.model, row.arm): row for row in true.table}
     names = [METRICS[key] for key in ("accuracy", PRIMARY, "target_auc")]
     rows = [
-        {"model": title(row.model), "arm": row.arm, "metrics": {
-            METRICS[key]: (row.metrics[key], own[row.model, row.arm].metrics[key] if (row.model, row.arm) in own else None)
-            for key in ("accuracy", PRIMARY, "target_auc")
-        }, "collapsed": bool(row.collapsed)}
+        {
+            "model": title(row.model),
+            "arm": row.arm,
+            "metrics": {
+                METRICS[key]: (
+                    row.metrics[key],
+                    own[row.model, row.arm].metrics[key] if (row.model, row.arm) in own else None,
+                )
+                for key in ("accuracy", PRIMARY, "target_auc")
+            },
+            "collapsed": bool(row.collapsed),
+        }
         for row in claimed.table
-    ]  # fmt: skip
+    ]
     gains = []
     for model in claimed.models:
-        found = [next((c.interval for c in summary.contrasts if (c.name, c.model, c.metric) == ("gain", model, PRIMARY)), None)
-                 for summary in (claimed, true)]  # fmt: skip
+        found = [
+            next(
+                (
+                    c.interval
+                    for c in summary.contrasts
+                    if (c.name, c.model, c.metric) == ("gain", model, PRIMARY)
+                ),
+                None,
+            )
+            for summary in (claimed, true)
+        ]
         gains.append({"model": title(model), "texts": [_points(span) if span else "–" for span in found]})
     return {"rows": rows, "gains": gains, "scans": claimed.scans, "true_scans": true.scans, "names": names}
 
 
 def plan_table(
-    plan: Plan, sets: Mapping[str, tuple[Study, Sequence[tuple[Run, Cell]]]], study: Study, yardsticks: Sequence[Place]
+    plan: Plan,
+    sets: Mapping[str, tuple[Study, Sequence[tuple[Run, Cell]]]],
+    study: Study,
+    yardsticks: Sequence[Place],
 ) -> dict[str, Any]:
     """Every run of a plan with the accuracy reported elsewhere and ours on each of `sets` (name → study, its cells).
 
     Beside them the yardstick of the folds by group, and the paired difference of runs that differ in their arms alone.
     """
-    own = {run.name: [cell for place, pairs in sets.values() if place is study for one, cell in pairs if one is run] for run in plan.runs}
+    own = {
+        run.name: [
+            cell for place, pairs in sets.values() if place is study for one, cell in pairs if one is run
+        ]
+        for run in plan.runs
+    }
     shared, further = _further(plan.runs)
     rows = []
     for run in plan.runs:
         cells = {name: [cell for one, cell in pairs if one is run] for name, (_, pairs) in sets.items()}
         groups = {name: _group(place, cells[name]) for name, (place, _) in sets.items()}
-        rows.append({
-            "run": run, "model": title(run.model), "arm": str(run.arm), "recipe": next(iter(own[run.name])).recipe, "groups": groups,
-            "further": further[run.name], "cells": {name: len(found) for name, found in cells.items()},
-        })  # fmt: skip
-    measure = pool(NAME, [read_answers(place, study.classes) for place in yardsticks], study.classes.index(study.target))
+        rows.append(
+            {
+                "run": run,
+                "model": title(run.model),
+                "arm": str(run.arm),
+                "recipe": next(iter(own[run.name])).recipe,
+                "groups": groups,
+                "further": further[run.name],
+                "cells": {name: len(found) for name, found in cells.items()},
+            }
+        )
+    measure = pool(
+        NAME, [read_answers(place, study.classes) for place in yardsticks], study.classes.index(study.target)
+    )
     some = next(iter(own.values()))
     return {
-        "plan": plan, "rows": rows, "adds": any(run.adds for run in plan.runs), "shared": shared, "further": any(further.values()),
+        "plan": plan,
+        "rows": rows,
+        "adds": any(run.adds for run in plan.runs),
+        "shared": shared,
+        "further": any(further.values()),
         "sets": {name: _sizes(place, pairs) for name, (place, pairs) in sets.items()},
-        "yardstick": table_row(measure, "original", study.classes), "meaning": MEANING.format(study.settings.size),
-        "pairs": _pairs(study, plan.runs, own), "folds": sorted({cell.fold for cell in some}), "seeds": len({cell.seed for cell in some}),
-    }  # fmt: skip
+        "yardstick": table_row(measure, "original", study.classes),
+        "meaning": MEANING.format(study.settings.size),
+        "pairs": _pairs(study, plan.runs, own),
+        "folds": sorted({cell.fold for cell in some}),
+        "seeds": len({cell.seed for cell in some}),
+    }
 
 
 def _further(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
@@ -135,12 +209,18 @@ def _further(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
     told = ("optimiser", "learning_rate", "batch", "schedule")
     said = {
         run.name: {name: value for name, value in run.changes.items() if name not in told}
-        | ({"init": run.init} if run.init != "none" else {}) | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
+        | ({"init": run.init} if run.init != "none" else {})
+        | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
         for run in runs
-    }  # fmt: skip
+    }
     first = next(iter(said.values()))
-    common = {name: value for name, value in first.items() if all(one.get(name) == value for one in said.values())}
-    text = {key: ", ".join(f"{name} = {value}" for name, value in one.items() if name not in common) for key, one in said.items()}
+    common = {
+        name: value for name, value in first.items() if all(one.get(name) == value for one in said.values())
+    }
+    text = {
+        key: ", ".join(f"{name} = {value}" for name, value in one.items() if name not in common)
+        for key, one in said.items()
+    }
     return ", ".join(f"{name} = {value}" for name, value in common.items()), text
 
 
@@ -155,12 +235,19 @@ def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]
         block = pool(one.model, [read_answers(cell, study.classes) for cell in both], target)
         if len(block.cells) == 2:
             first, second = str(one.arm), str(other.arm)
-            span = stats.interval(block.sample, block.mean(first, PRIMARY) - block.mean(second, PRIMARY), 1 / study.settings.k)
+            span = stats.interval(
+                block.sample, block.mean(first, PRIMARY) - block.mean(second, PRIMARY), 1 / study.settings.k
+            )
             fallen = any(table_row(block, arm, study.classes).collapsed for arm in (first, second))
-            found.append({
-                "runs": f"{one.name} − {other.name}", "arms": f"{first} − {second}", "flag": fallen, "text": _points(span) if span else "–",
-                "detectable": 100 * span.detectable if span else None,
-            })  # fmt: skip
+            found.append(
+                {
+                    "runs": f"{one.name} − {other.name}",
+                    "arms": f"{first} − {second}",
+                    "flag": fallen,
+                    "text": _points(span) if span else "–",
+                    "detectable": 100 * span.detectable if span else None,
+                }
+            )
     return found
 
 
@@ -168,7 +255,9 @@ def _group(study: Study, cells: Sequence[Cell]) -> Group | None:
     done = [cell for cell in cells if cell.is_done]
     if not done:
         return None
-    block = pool(done[0].model, [read_answers(cell, study.classes) for cell in done], study.classes.index(study.target))
+    block = pool(
+        done[0].model, [read_answers(cell, study.classes) for cell in done], study.classes.index(study.target)
+    )
     return table_row(block, done[0].arm, study.classes)
 
 
@@ -179,7 +268,9 @@ def _sizes(study: Study, pairs: Sequence[tuple[Run, Cell]]) -> dict[str, Any]:
     for fold in sorted({cell.fold for _, cell in pairs}):
         for cell in (cell for _, cell in pairs if cell.fold == fold):
             train, watched = parts(study, fold, cell.recipe)
-            sizes[f"{len(train) + sum(cell.added.values())} / {len(watched)} / {len(study.test(fold))}"] = None
+            sizes[f"{len(train) + sum(cell.added.values())} / {len(watched)} / {len(study.test(fold))}"] = (
+                None
+            )
         labels += [study.labels[row] for row in study.test(fold)]
     most, scores = constant_answer(np.array(labels), len(study.classes), study.classes.index(study.target))
     return {"sizes": list(sizes), "always": study.classes[most], "accuracy": scores["accuracy"]}

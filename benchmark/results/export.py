@@ -12,8 +12,19 @@ from .summary import Summary
 
 METRIC_COLUMNS = ("fold", "arm", "model", "seed", "metric", "class", "value")
 CONTRAST_COLUMNS = (
-    "contrast", "first", "second", "model", "metric", "estimate", "low", "high", "p", "p_holm", "p_nadeau_bengio", "detectable",
-)  # fmt: skip
+    "contrast",
+    "first",
+    "second",
+    "model",
+    "metric",
+    "estimate",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "p_nadeau_bengio",
+    "detectable",
+)
 Row = tuple[object, ...]
 
 
@@ -42,8 +53,20 @@ def contrast_rows(summary: Summary) -> Iterator[Row]:
     """Every difference of two arms (first − second), with its 95 % interval."""
     for one in summary.contrasts:
         found = one.interval
-        yield (one.name, one.first, one.second, one.model, one.metric, found.estimate, found.low, found.high,
-               found.p, found.p_holm, found.second_opinion_p, found.detectable)  # fmt: skip
+        yield (
+            one.name,
+            one.first,
+            one.second,
+            one.model,
+            one.metric,
+            found.estimate,
+            found.low,
+            found.high,
+            found.p,
+            found.p_holm,
+            found.second_opinion_p,
+            found.detectable,
+        )
 
 
 def content(study: Study, summary: Summary) -> dict[str, Any]:

@@ -231,16 +231,22 @@ def verdict(gain: Interval | None, translator: Interval | None) -> str:
     if gain is None:
         return "no verdict: it needs cells of the arms original and cyclegan on the same folds and seeds"
     if gain.standard_error == 0 and gain.estimate == 0:
-        return "no verdict: both arms gave the same answers to every test scan, so their difference says nothing"
+        return (
+            "no verdict: both arms gave the same answers to every test scan, so their difference says nothing"
+        )
     effect = with_interval(gain)
     if not shown(gain):
-        uncorrected = "" if gain.p > ALPHA else ", which leaves out 0 only before the correction for several models"
+        uncorrected = (
+            "" if gain.p > ALPHA else ", which leaves out 0 only before the correction for several models"
+        )
         could = f"this study could have detected about {100 * gain.detectable:.1f} points"
         return f"no detectable gain: {effect}{uncorrected}; {could}"
     if shown(gain) < 0:
         return f"loss shown: {effect}"
     if translator is None:
-        return f"gain over the original data: {effect}; whether the translator made it needs the arm oversampled"
+        return (
+            f"gain over the original data: {effect}; whether the translator made it needs the arm oversampled"
+        )
     beyond = f"the translator's own contribution is {with_interval(translator)}"
     return {
         1: f"gain shown: {effect}; {beyond}",
@@ -252,7 +258,9 @@ def verdict(gain: Interval | None, translator: Interval | None) -> str:
 Place = tuple[int, int]  # fold, seed
 
 
-def comparable(places: Mapping[str, set[Place]], core: Sequence[str]) -> tuple[list[str], list[int], list[int]]:
+def comparable(
+    places: Mapping[str, set[Place]], core: Sequence[str]
+) -> tuple[list[str], list[int], list[int]]:
     """Arms, folds and seeds that can stand side by side: each of these arms has each fold with each seed.
 
     Of what the `core` arms share, keeps the largest block that begins with one seed's folds or one fold's
@@ -285,6 +293,8 @@ def expected_half_width(folds: int, seeds: int, *, groups: int = ANCHOR_GROUPS, 
     five folds; gives ± 8.9 on one fold.
     """
     if folds < 1 or seeds < 1 or groups < 1 or folds > k:
-        raise ValueError(f"expected 1 to {k} folds, 1 or more seeds, groups; found {folds}, {seeds}, {groups}")
+        raise ValueError(
+            f"expected 1 to {k} folds, 1 or more seeds, groups; found {folds}, {seeds}, {groups}"
+        )
     tested = groups * folds / k
     return float(np.sqrt((SHARED + PER_SEED / seeds) * ANCHOR_GROUPS / tested))

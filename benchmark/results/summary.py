@@ -118,7 +118,9 @@ def read_answers(cell: Cell, classes: Sequence[str]) -> Answers:
         given = np.array([classes.index(row["predicted"]) for row in rows], dtype=np.int64)
         strangers = sum(int(row["fold"]) != cell.fold for row in rows)
     except ValueError as error:
-        raise BusError(f"{path} holds something else than answers of a classifier ({error}). {remedy}") from error
+        raise BusError(
+            f"{path} holds something else than answers of a classifier ({error}). {remedy}"
+        ) from error
     if not rows or strangers:
         wrong = f"{strangers} of {len(rows)} are others"
         raise BusError(f"{path} must hold test scans of fold {cell.fold}; {wrong}. {remedy}")
@@ -234,8 +236,16 @@ def comparisons(arms: Sequence[str]) -> dict[str, tuple[str, str]]:
     pairs = {GAIN: (lead, original), TRANSLATOR: (lead, against)}
     for arm in parts:
         repeated = Arm("oversampled", dose=arm.dose)
-        pairs |= {f"{arm} − original": (arm, Arm("original"))} if arm.kind not in ("original", "relabelled") else {}
-        pairs |= {f"{arm} − {repeated}": (arm, repeated)} if arm.kind in ("cyclegan", "relabelled", "unverified") else {}
+        pairs |= (
+            {f"{arm} − original": (arm, Arm("original"))}
+            if arm.kind not in ("original", "relabelled")
+            else {}
+        )
+        pairs |= (
+            {f"{arm} − {repeated}": (arm, repeated)}
+            if arm.kind in ("cyclegan", "relabelled", "unverified")
+            else {}
+        )
     named = {name: (str(first), str(second)) for name, (first, second) in pairs.items()}
     unique = {pair: name for name, pair in reversed(named.items())}  # gain and translator keep their names
     return {name: pair for name, pair in named.items() if set(pair) <= set(arms) and unique[pair] == name}
@@ -267,7 +277,10 @@ def caution(table: Sequence[Group], model: str, gain: stats.Interval | None) -> 
     needed = claim([row.arm for row in table])
     behind = [row for row in table if row.model == model and row.arm in needed]
     fallen, cells = sum(row.collapsed for row in behind), sum(row.cells for row in behind)
-    words = f" Read with care: {fallen} of the {cells} cells behind this gave 90 % of the answers to one class." * bool(fallen)
+    words = (
+        f" Read with care: {fallen} of the {cells} cells behind this gave 90 % of the answers to one class."
+        * bool(fallen)
+    )
     if gain and stats.shown(gain) and max(row.seeds for row in behind) == 1:
         words += " One training per place stands behind it; repeat it with --seeds 3 before you rely on it."
     return words
@@ -279,13 +292,16 @@ def cell_row(answers: Answers, classes: Sequence[str], target: int) -> dict[str,
     recall = metrics.class_recall(labels, probabilities)
     fallen = metrics.collapsed(probabilities)
     return {
-        "fold": cell.fold, "arm": cell.arm, "model": cell.model, "seed": cell.seed,
+        "fold": cell.fold,
+        "arm": cell.arm,
+        "model": cell.model,
+        "seed": cell.seed,
         **{name: metric(labels, probabilities, target) for name, metric in metrics.METRICS.items()},
         **{f"recall_{name}": value for name, value in zip(classes, recall, strict=True)},
         "collapsed": "" if fallen is None else classes[fallen],
         "test_scans": len(labels),
         "seconds": effort(cell)[0],
-    }  # fmt: skip
+    }
 
 
 def effort(cell: Cell) -> tuple[float | None, int | None]:
@@ -294,7 +310,9 @@ def effort(cell: Cell) -> tuple[float | None, int | None]:
     found = read_json(path)
     seconds, steps = found.get("seconds"), found.get("steps")
     if not (isinstance(seconds, int | float | None) and isinstance(steps, int | None)):
-        raise BusError(f"{path} does not hold what a training wrote. Delete the folder and run the same command again.")
+        raise BusError(
+            f"{path} does not hold what a training wrote. Delete the folder and run the same command again."
+        )
     return seconds, steps
 
 
@@ -324,18 +342,30 @@ def remarks(blocks: Sequence[Block], table: Sequence[Group], always: dict[str, A
 def below(table: Sequence[Group], yardstick: Group) -> list[tuple[str, str]]:
     """(arm, model) of what was retrained for less macro-F1 than the yardstick has."""
     mark = yardstick.metrics[PRIMARY]
-    return [(row.arm, row.model) for row in table if (value := row.metrics[PRIMARY]) is not None and mark is not None and value < mark]
+    return [
+        (row.arm, row.model)
+        for row in table
+        if (value := row.metrics[PRIMARY]) is not None and mark is not None and value < mark
+    ]
 
 
-def against_yardstick(study: Study, table: Sequence[Group], places: Sequence[Cell]) -> tuple[Group | None, list[str]]:
+def against_yardstick(
+    study: Study, table: Sequence[Group], places: Sequence[Cell]
+) -> tuple[Group | None, list[str]]:
     """The yardstick's row and a sentence on who stays below it."""
     if not places:
         return None, []
     target = study.classes.index(study.target)
-    group = table_row(pool("yardstick", [read_answers(place, study.classes) for place in places], target), "original", study.classes)
+    group = table_row(
+        pool("yardstick", [read_answers(place, study.classes) for place in places], target),
+        "original",
+        study.classes,
+    )
     short = [f"{TITLES.get(model, model)} on {arm}" for arm, model in below(table, group)]
     found = "; ".join(short) if short else "none"
-    return group, [f"Retrained networks below the yardstick in macro-F1 ({100 * (group.metrics[PRIMARY] or 0):.1f} %): {found}."]
+    return group, [
+        f"Retrained networks below the yardstick in macro-F1 ({100 * (group.metrics[PRIMARY] or 0):.1f} %): {found}."
+    ]
 
 
 def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = ()) -> Summary:

@@ -20,21 +20,35 @@ SHARES: dict[str, dict[str, dict[str, float]]] = {
     },
     "margin": {
         "benign": {
-            "circumscribed": 0.61, "indistinct": 0.18, "microlobulated": 0.13, "angular": 0.07,
+            "circumscribed": 0.61,
+            "indistinct": 0.18,
+            "microlobulated": 0.13,
+            "angular": 0.07,
             "spiculated": 0.01,
         },
         "malignant": {
-            "circumscribed": 0.13, "indistinct": 0.32, "microlobulated": 0.20, "angular": 0.21,
+            "circumscribed": 0.13,
+            "indistinct": 0.32,
+            "microlobulated": 0.20,
+            "angular": 0.21,
             "spiculated": 0.14,
         },
     },
     "echo_pattern": {
         "benign": {
-            "anechoic": 0.20, "hypoechoic": 0.46, "isoechoic": 0.14, "hyperechoic": 0.04, "complex": 0.08,
+            "anechoic": 0.20,
+            "hypoechoic": 0.46,
+            "isoechoic": 0.14,
+            "hyperechoic": 0.04,
+            "complex": 0.08,
             "heterogeneous": 0.08,
         },
         "malignant": {
-            "anechoic": 0.02, "hypoechoic": 0.58, "isoechoic": 0.10, "hyperechoic": 0.02, "complex": 0.08,
+            "anechoic": 0.02,
+            "hypoechoic": 0.58,
+            "isoechoic": 0.10,
+            "hyperechoic": 0.02,
+            "complex": 0.08,
             "heterogeneous": 0.20,
         },
     },
@@ -46,8 +60,12 @@ SHARES: dict[str, dict[str, dict[str, float]]] = {
 HALO = {"benign": 0.05, "malignant": 0.35}  # share with an echogenic rind
 CALCIFIED = {"benign": 0.08, "malignant": 0.25}
 _ECHO_DB = {  # mean and deviation over lesions, dB
-    "anechoic": (-44, 4), "hypoechoic": (-26, 3.5), "isoechoic": (-16, 2), "hyperechoic": (-4, 2),
-    "complex": (-30, 4), "heterogeneous": (-24, 3),
+    "anechoic": (-44, 4),
+    "hypoechoic": (-26, 3.5),
+    "isoechoic": (-16, 2),
+    "hyperechoic": (-4, 2),
+    "complex": (-30, 4),
+    "heterogeneous": (-24, 3),
 }
 _POSTERIOR_DB = {"none": (-2, 2), "enhancement": (4, 11), "shadowing": (-22, -7), "combined": (-5, 4)}
 _REFERENCE_MHZ = 10.0  # at which posterior_db is meant

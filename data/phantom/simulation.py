@@ -99,7 +99,9 @@ def specs(
     same place, and nothing is burned in. `size` is the side in pixels. UsageError for impossible options.
     """
     if scanner not in SCANNERS:
-        raise UsageError(f"There is no scanner {scanner!r}; known are {', '.join(SCANNERS)}.{did_you_mean(scanner, SCANNERS)}")
+        raise UsageError(
+            f"There is no scanner {scanner!r}; known are {', '.join(SCANNERS)}.{did_you_mean(scanner, SCANNERS)}"
+        )
     if n < 1 or seed < 0 or not 16 <= size <= 1024:
         raise UsageError(f"{n} scans of {size} px, seed {seed}: expected n ≥ 1, 16–1024 px, a seed ≥ 0.")
     counts = dict.fromkeys(BLOCK, 0)
@@ -156,8 +158,12 @@ def simulate(spec: Spec) -> Phantom:
     if spec.marked:
         pixels, marks = burn_in(pixels, mask, _rng(_MARKS, *patient, spec.view))
     machine: Parameters = {
-        "view": spec.view, "scanner": spec.scanner, "frequency_mhz": scanner.frequency_mhz,
-        "gain_db": round(gain, 4), "dynamic_range_db": round(dynamic, 4), "marks": marks,
+        "view": spec.view,
+        "scanner": spec.scanner,
+        "frequency_mhz": scanner.frequency_mhz,
+        "gain_db": round(gain, 4),
+        "dynamic_range_db": round(dynamic, 4),
+        "marks": marks,
     }
     return Phantom(spec.file, spec.label, spec.group, pixels, mask, machine | _describe(anatomy, lesion))
 
@@ -258,8 +264,15 @@ def _describe(anatomy: Anatomy, lesion: Lesion | None) -> Parameters:
 
 
 def write_cohort(
-    out: Path, n: int, *, seed: int = 0, size: int = 128, scanner: str = "linear-10", paired: bool = False,
-    jobs: int = 1, progress: Callable[[int], None] | None = None,
+    out: Path,
+    n: int,
+    *,
+    seed: int = 0,
+    size: int = 128,
+    scanner: str = "linear-10",
+    paired: bool = False,
+    jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Write a cohort in BUSI's layout with labels.csv (label, group, mask) and parameters.csv; returns `out`.
 

@@ -76,7 +76,11 @@ class Copies(NamedTuple):
 
 
 def copies(
-    synthetic: Pixels, synthetic_features: Features, target: Pixels, target_features: Features, groups: Sequence[str]
+    synthetic: Pixels,
+    synthetic_features: Features,
+    target: Pixels,
+    target_features: Features,
+    groups: Sequence[str],
 ) -> Copies:
     """Compare each synthetic scan's nearest training target with what is usual between unrelated real scans.
 
@@ -97,7 +101,10 @@ def copies(
     for between, to_target in pairs:
         apart = np.where(related, np.inf, between)
         usual = max(float(np.median(apart.min(1))), 1e-9)
-        of_target, of_synthetic = np.minimum(of_target, apart / usual), np.minimum(of_synthetic, to_target / usual)
+        of_target, of_synthetic = (
+            np.minimum(of_target, apart / usual),
+            np.minimum(of_synthetic, to_target / usual),
+        )
     held_out = of_target.min(1)
     threshold = float(np.percentile(held_out, COPY_PERCENTILE))
     return Copies(threshold, of_synthetic.min(1), of_synthetic.argmin(1), held_out)
@@ -115,7 +122,9 @@ def _unlike(first: Pixels, second: Pixels) -> Floats:
 
 def _shrunk(scans: Pixels) -> Floats:
     side = (COPY_SIDE, COPY_SIDE)
-    small = [cv2.resize(np.ascontiguousarray(scan), side, interpolation=cv2.INTER_AREA).ravel() for scan in scans]
+    small = [
+        cv2.resize(np.ascontiguousarray(scan), side, interpolation=cv2.INTER_AREA).ravel() for scan in scans
+    ]
     values = np.array(small, np.float64)
     values -= values.mean(1, keepdims=True)
     return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9))
@@ -145,7 +154,10 @@ class Readers(NamedTuple):
 
     def probabilities(self, features: Features, parts: Rows) -> Floats:
         """The probability of "target" for scans (N×D), each said by the reader of its part (int N)."""
-        found, seen = np.zeros(len(features)), features.astype(np.float64)  # in float32 it would depend on the scans beside it
+        found, seen = (
+            np.zeros(len(features)),
+            features.astype(np.float64),
+        )  # in float32 it would depend on the scans beside it
         for part in np.unique(parts):
             mine = parts == part
             found[mine] = self.models[part].predict_proba(seen[mine])[:, 1]
@@ -157,7 +169,9 @@ def fit_readers(real: Features, is_target: Sequence[bool], groups: Sequence[str]
     parts, truth = reader_parts(is_target, groups), np.asarray(is_target, bool)
     models = []
     for part in range(int(parts.max()) + 1):
-        reader = make_pipeline(StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000))
+        reader = make_pipeline(
+            StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000)
+        )
         models.append(reader.fit(real[parts != part], truth[parts != part]))
     return Readers(parts, models)
 

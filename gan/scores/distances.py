@@ -18,7 +18,9 @@ from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, p
 from .features import Features
 
 SPLITS = 50
-KID_SUBSETS = 10  # enough where nearly every scan is in each subset; torch-fidelity's 100 are meant for 1,000 of 50,000
+KID_SUBSETS = (
+    10  # enough where nearly every scan is in each subset; torch-fidelity's 100 are meant for 1,000 of 50,000
+)
 PRECISION_NEIGHBOURS = 3  # torch-fidelity's, and Kynkäänniemi et al. 2019
 DENSITY_NEIGHBOURS = 5  # Naeem et al. 2020
 CLEAR = {"kid": 2.0, "frechet": 5.0}  # spreads between floor and ceiling below which nothing is normalised
@@ -43,7 +45,9 @@ def frechet(first: Features, second: Features) -> float:
     a, b = _root(first), _root(second)
     shift = first.mean(0, dtype=np.float64) - second.mean(0, dtype=np.float64)
     shared = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-    return max(0.0, float(shift @ shift + (a * a).sum() + (b * b).sum() - 2 * shared))  # rounding may go below 0
+    return max(
+        0.0, float(shift @ shift + (a * a).sum() + (b * b).sum() - 2 * shared)
+    )  # rounding may go below 0
 
 
 def _root(values: Features) -> NDArray[np.float64]:
@@ -60,21 +64,29 @@ def kid(first: Features, second: Features) -> tuple[float, float, int]:
     """
     size = min(len(first), len(second))
     found = kid_features_to_metric(
-        torch.from_numpy(first), torch.from_numpy(second), verbose=False, kid_subset_size=size,
+        torch.from_numpy(first),
+        torch.from_numpy(second),
+        verbose=False,
+        kid_subset_size=size,
         kid_subsets=1 if len(first) == len(second) else KID_SUBSETS,
-    )  # fmt: skip
+    )
     return found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD], size
 
 
 def precision_recall(first: Features, second: Features) -> tuple[float, float]:
     """Share of generated scans among the real ones, and of real ones among the generated (by torch-fidelity)."""
     found = prc_features_to_metric(
-        torch.from_numpy(first), torch.from_numpy(second), verbose=False, prc_neighborhood=PRECISION_NEIGHBOURS
+        torch.from_numpy(first),
+        torch.from_numpy(second),
+        verbose=False,
+        prc_neighborhood=PRECISION_NEIGHBOURS,
     )
     return found[KEY_METRIC_PRECISION], found[KEY_METRIC_RECALL]
 
 
-def density_coverage(first: Features, second: Features, neighbours: int = DENSITY_NEIGHBOURS) -> tuple[float, float]:
+def density_coverage(
+    first: Features, second: Features, neighbours: int = DENSITY_NEIGHBOURS
+) -> tuple[float, float]:
     """How densely generated scans lie around real ones (1 is like real), and the share of real ones they reach.
 
     Naeem et al. 2020, eq. 4 and 5: a real scan's ball reaches to its `neighbours`-th nearest real scan.
@@ -113,7 +125,9 @@ def halves(groups: Sequence[str], splits: int, seed: int) -> Iterator[tuple[Rows
         yield np.flatnonzero(first), np.flatnonzero(~first)
 
 
-def mixed(labels: Sequence[str] | NDArray[np.str_], shares: Counter[str], count: int, rng: np.random.Generator) -> Rows:
+def mixed(
+    labels: Sequence[str] | NDArray[np.str_], shares: Counter[str], count: int, rng: np.random.Generator
+) -> Rows:
     """Draw up to `count` distinct places of `labels`, the classes in the proportions of `shares`."""
     total, drawn = sum(shares.values()), []
     for label in sorted(shares):
@@ -133,9 +147,16 @@ class Reference:
 
 
 def against_reference(
-    synthetic: Features, synthetic_from: Sequence[str], sources: Features, source_labels: Sequence[str],
-    target: Features, groups: Sequence[str], *, splits: int = SPLITS, seed: int = 0,
-) -> Reference:  # fmt: skip
+    synthetic: Features,
+    synthetic_from: Sequence[str],
+    sources: Features,
+    source_labels: Sequence[str],
+    target: Features,
+    groups: Sequence[str],
+    *,
+    splits: int = SPLITS,
+    seed: int = 0,
+) -> Reference:
     """Place synthetic scans between other real target scans (floor) and their untranslated sources (ceiling).
 
     `synthetic_from` is the class of each synthetic scan's source; `sources` are distinct scans; `groups` belong to
@@ -155,11 +176,13 @@ def against_reference(
         some = rng.permutation(len(synthetic))[: len(one)]
         untranslated = mixed(source_labels, shares, len(one), rng)
         lacking = max(lacking, len(one) - min(len(some), len(untranslated)))
-        found.append({
-            "floor": distances(target[one], target[two]),
-            "score": distances(synthetic[some], target[two]),
-            "ceiling": distances(sources[untranslated], target[two]),
-        })  # fmt: skip
+        found.append(
+            {
+                "floor": distances(target[one], target[two]),
+                "score": distances(synthetic[some], target[two]),
+                "ceiling": distances(sources[untranslated], target[two]),
+            }
+        )
     half = round(float(np.mean([len(one) for one, _ in parts])))
     notes = []
     if lacking > ROUNDING:
@@ -178,7 +201,9 @@ def _summaries(found: list[dict[str, Values]]) -> tuple[dict[str, dict[str, Any]
         series = {part: [split[part][metric] for split in found] for part in ("score", "floor", "ceiling")}
         if any(value is None for values in series.values() for value in values):
             scores[metric] = None
-            notes.append(f"No {metric}: the halves of the target scans or the synthetic set are too small for it.")
+            notes.append(
+                f"No {metric}: the halves of the target scans or the synthetic set are too small for it."
+            )
             continue
         arrays = {part: np.array(values, np.float64) for part, values in series.items()}
         entry: dict[str, Any] = {part: spread(values) for part, values in arrays.items()}
@@ -187,7 +212,9 @@ def _summaries(found: list[dict[str, Values]]) -> tuple[dict[str, dict[str, Any]
             clear = CLEAR[metric]
             entry["normalised"] = normalised(**arrays, clear=clear)
             if entry["normalised"] is None:
-                notes.append(f"{TITLES[metric]} is not normalised: floor and ceiling lie less than {clear:g} spreads apart.")
+                notes.append(
+                    f"{TITLES[metric]} is not normalised: floor and ceiling lie less than {clear:g} spreads apart."
+                )
     return scores, notes
 
 

@@ -20,9 +20,9 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
-from ...core.console import console
 from ...core.errors import BusError, UsageError
 from ...core.files import writing
+from ...core.progress import note
 from ..imagenet import LITE0, LITE2, FrozenLite, Normalise, check_extractor
 
 SIZES = {LITE0: 224, LITE2: 260}  # px, the inputs they were trained with on ImageNet
@@ -67,7 +67,9 @@ class EfficientNetLite(FeatureExtractorBase):  # type: ignore[misc]
         self.network, self.normalise, self.side = FrozenLite(name), Normalise(), SIZES[name]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        sized = functional.interpolate(pixels.float(), (self.side, self.side), mode="bilinear", antialias=True)
+        sized = functional.interpolate(
+            pixels.float(), (self.side, self.side), mode="bilinear", antialias=True
+        )
         values = self.network(self.normalise(sized / 255)).mean((2, 3))
         return (values,) * len(self.features_list)
 
@@ -89,7 +91,9 @@ class EfficientNetLite(FeatureExtractorBase):  # type: ignore[misc]
 
 
 for _name in SIZES:
-    if _name not in FEATURE_EXTRACTORS_REGISTRY:  # torch-fidelity refuses a second registration (a reloaded module)
+    if (
+        _name not in FEATURE_EXTRACTORS_REGISTRY
+    ):  # torch-fidelity refuses a second registration (a reloaded module)
         register_feature_extractor(_name, EfficientNetLite)
 
 
@@ -112,7 +116,7 @@ def features(pixels: NDArray[np.uint8], extractor: Extractor, *, batch: int | No
 
 
 def choose_extractor(
-    kind: str = "auto", weights: Path | None = None, *, device: str = "cpu", announce: Announce = console.print
+    kind: str = "auto", weights: Path | None = None, *, device: str = "cpu", announce: Announce = note
 ) -> Extractor:
     """Pick the network that judges: Inception (FID) where its weights are given, cached or can be fetched, else Lite0.
 
@@ -122,16 +126,27 @@ def choose_extractor(
     check_extractor(kind)
     if kind in SIZES:
         if weights is not None:
-            raise UsageError(f"--fid-weights belongs to Inception, but --extractor is {kind}. Leave one of them out.")
+            raise UsageError(
+                f"--fid-weights belongs to Inception, but --extractor is {kind}. Leave one of them out."
+            )
         return _lite(kind, device, "it was asked for")
     try:
         return _inception(weights, device, announce)
     except BusError as error:
         if kind == "inception" or weights is not None:
             raise
-        why = f"They cannot be reached from here ({error.reason})." if isinstance(error, Unreachable) else str(error)
-        announce(f"{why} So the distances are FD (EfficientNet-Lite0), which needs no download but is no FID; for FID, give the file with --fid-weights.")
-        return lite0(device, "The Inception weights of FID could not be had here, so this is no FID; --fid-weights takes them from a file.")
+        why = (
+            f"They cannot be reached from here ({error.reason})."
+            if isinstance(error, Unreachable)
+            else str(error)
+        )
+        announce(
+            f"{why} So the distances are FD (EfficientNet-Lite0), which needs no download but is no FID; for FID, give the file with --fid-weights."
+        )
+        return lite0(
+            device,
+            "The Inception weights of FID could not be had here, so this is no FID; --fid-weights takes them from a file.",
+        )
 
 
 @cache
@@ -166,10 +181,14 @@ def inception_from(path: Path, device: str = "cpu", reason: str = "") -> Extract
     """torch-fidelity's Inception with the weights of `path`, whose hash the caller has checked."""
     name = "inception-v3-compat"
     try:
-        torch.load(path, map_location="cpu", weights_only=True)  # torch-fidelity would run code hidden in the file
+        torch.load(
+            path, map_location="cpu", weights_only=True
+        )  # torch-fidelity would run code hidden in the file
         network = FeatureExtractorInceptionV3(name, ["2048"], feature_extractor_weights_path=str(path))
     except Exception as error:  # torch raises many kinds for a file that holds something else
-        raise BusError(f"{path} holds no weights of torch-fidelity's Inception ({type(error).__name__}).") from error
+        raise BusError(
+            f"{path} holds no weights of torch-fidelity's Inception ({type(error).__name__})."
+        ) from error
     return Extractor("inception", "FID", reason, name, network.to(device), device)
 
 
@@ -199,7 +218,9 @@ def download_weights(url: str, path: Path, announce: Announce, *, timeout: float
 
     Unreachable where there is no network, another BusError for what came: each says what to do.
     """
-    announce(f"FID needs the Inception weights, {WEIGHTS_MB} MB from {url}, kept in {path.parent}; waiting up to {timeout:g} s for an answer …")
+    announce(
+        f"FID needs the Inception weights, {WEIGHTS_MB} MB from {url}, kept in {path.parent}; waiting up to {timeout:g} s for an answer …"
+    )
     mend = "Give the file with --fid-weights, or use --extractor efficientnet-lite0."
     with writing(path) as temporary:
         try:

@@ -8,7 +8,18 @@ from numpy.typing import NDArray
 
 from ...core.errors import BusError
 from ..imagenet import LITE0
-from .checks import Box, Copies, Floats, Pixels, blurred, changed, copies, reader_probabilities, regained, vendi
+from .checks import (
+    Box,
+    Copies,
+    Floats,
+    Pixels,
+    blurred,
+    changed,
+    copies,
+    reader_probabilities,
+    regained,
+    vendi,
+)
 from .distances import SPLITS, TooFewGroups, against_reference, distances, kid
 from .features import Extractor, Features, features, lite0
 
@@ -32,21 +43,41 @@ def compare(first: Pixels, second: Pixels, extractor: Extractor) -> Scores:
     one, two = features(first, extractor), features(second, extractor)
     values: Scores = dict(distances(one, two))
     notes = [
-        f"No {name}: too few scans ({len(one)} and {len(two)})." for name, value in values.items() if value is None
+        f"No {name}: too few scans ({len(one)} and {len(two)})."
+        for name, value in values.items()
+        if value is None
     ]
     if values["kid"] is not None:
         mean, deviation, subset = kid(one, two)
         values["kid"] = {"mean": mean, "spread": deviation, "subset": subset}
-    return {"extractor": _named(extractor), "n": {"first": len(one), "second": len(two)}, **values, "notes": notes}
+    return {
+        "extractor": _named(extractor),
+        "n": {"first": len(one), "second": len(two)},
+        **values,
+        "notes": notes,
+    }
 
 
 def score_synthetic(
-    *, synthetic: Pixels, source_rows: Sequence[int], real: Pixels, labels: Sequence[str], groups: Sequence[str],
-    boxes: Sequence[Box], target: str, sources: Sequence[str], extractor: Extractor,
-    synthetic_files: Sequence[str], real_files: Sequence[str], variants: Sequence[str] | None = None,
-    trained_with: str | None = None, confidence: float = 0, accepted: float = 1,
-    seed: int = 0, splits: int = SPLITS,
-) -> Scores:  # fmt: skip
+    *,
+    synthetic: Pixels,
+    source_rows: Sequence[int],
+    real: Pixels,
+    labels: Sequence[str],
+    groups: Sequence[str],
+    boxes: Sequence[Box],
+    target: str,
+    sources: Sequence[str],
+    extractor: Extractor,
+    synthetic_files: Sequence[str],
+    real_files: Sequence[str],
+    variants: Sequence[str] | None = None,
+    trained_with: str | None = None,
+    confidence: float = 0,
+    accepted: float = 1,
+    seed: int = 0,
+    splits: int = SPLITS,
+) -> Scores:
     """Everything that scores.json says about one translator's synthetic scans (docs/scores.md explains each number).
 
     `synthetic` uint8 N×S×S, made from the rows `source_rows` of `real` (uint8 M×S×S), whose class, group, file and
@@ -60,38 +91,56 @@ def score_synthetic(
     of_target = [row for row, label in enumerate(labels) if label == target]
     of_sources = [row for row, label in enumerate(labels) if label in sources]
     if not of_target or not of_sources:
-        raise BusError(f"Scores need real scans of {target} and of {', '.join(sources)}; found {sorted(set(labels))}.")
+        raise BusError(
+            f"Scores need real scans of {target} and of {', '.join(sources)}; found {sorted(set(labels))}."
+        )
     made_from = [labels[row] for row in rows]
     target_groups = [groups[row] for row in of_target]
     seen, made = features(real, extractor), features(synthetic, extractor)
     found = against_reference(
-        made, made_from, seen[of_sources], [labels[row] for row in of_sources], seen[of_target], target_groups,
-        splits=splits, seed=seed,
-    )  # fmt: skip
+        made,
+        made_from,
+        seen[of_sources],
+        [labels[row] for row in of_sources],
+        seen[of_target],
+        target_groups,
+        splits=splits,
+        seed=seed,
+    )
     notes = list(found.notes)
     scores: Scores = {
         "extractor": _named(extractor),
         "trained_with": trained_with,
         "n": {
-            "synthetic": len(made), "sources": len(of_sources), "target": len(of_target),
-            "half": found.half, "splits": splits,
+            "synthetic": len(made),
+            "sources": len(of_sources),
+            "target": len(of_target),
+            "half": found.half,
+            "splits": splits,
         },
         "filter": {"confidence": confidence, "accepted": accepted} if confidence else None,
         "reference": REFERENCE,
         **found.scores,
         "identity": _identity(synthetic, rows, real, boxes, variants),
-        "copies": None, "reader": None,
+        "copies": None,
+        "reader": None,
         "distinct": _distinct(made, rows, seen, seen[of_target], seed),
-    }  # fmt: skip
+    }
     if scores["identity"] is None:
-        notes.append("No comparison with the own sources: none of these scans was made from an unchanged source.")
+        notes.append(
+            "No comparison with the own sources: none of these scans was made from an unchanged source."
+        )
     try:
         near = copies(synthetic, made, real[of_target], seen[of_target], target_groups)
         scores["copies"] = _copies(near, synthetic_files, [real_files[row] for row in of_target])
     except TooFewGroups as error:
         notes.append(f"No copy check: {error}.")
     try:
-        eyes = (seen, made) if extractor.name == LITE0 else (features(real, lite0()), features(synthetic, lite0()))
+        eyes = (
+            (seen, made)
+            if extractor.name == LITE0
+            else (features(real, lite0()), features(synthetic, lite0()))
+        )
         chances = reader_probabilities(eyes[0], [label == target for label in labels], groups, eyes[1], rows)
         scores["reader"] = _reader(*chances, np.array(labels), rows, target, sources)
     except TooFewGroups as error:
@@ -123,24 +172,38 @@ def _identity(
     if not plain:
         return None
     sources, inside = real[[rows[place] for place in plain]], [boxes[rows[place]] for place in plain]
-    versions = {"synthetic": synthetic[plain], "blurred": blurred(sources, inside), "regained": regained(sources)}
+    versions = {
+        "synthetic": synthetic[plain],
+        "blurred": blurred(sources, inside),
+        "regained": regained(sources),
+    }
     return {name: float(changed(version, sources, inside).mean()) for name, version in versions.items()}
 
 
-def _distinct(made: Features, rows: list[int], seen: Features, target: Features, seed: int) -> dict[str, float]:
+def _distinct(
+    made: Features, rows: list[int], seen: Features, target: Features, seed: int
+) -> dict[str, float]:
     """Effective number of distinct scans: of all, and of as many as there are real target scans beside those."""
     count, centre = min(len(made), len(target)), seen.mean(0)
     rng = np.random.default_rng((seed, 8))
     some, others = (values[rng.permutation(len(values))[:count]] for values in (made, target))
     return {
-        "effective": vendi(made, centre), "n": len(made), "sources": len(np.unique(rows)),
-        "compared": count, "synthetic": vendi(some, centre), "target": vendi(others, centre),
-    }  # fmt: skip
+        "effective": vendi(made, centre),
+        "n": len(made),
+        "sources": len(np.unique(rows)),
+        "compared": count,
+        "synthetic": vendi(some, centre),
+        "target": vendi(others, centre),
+    }
 
 
 def _copies(near: Copies, names: Sequence[str], target_names: Sequence[str]) -> Scores:
     worst = [
-        {"file": names[row], "nearest": target_names[int(near.nearest[row])], "distance": float(near.synthetic[row])}
+        {
+            "file": names[row],
+            "nearest": target_names[int(near.nearest[row])],
+            "distance": float(near.synthetic[row]),
+        }
         for row in np.argsort(near.synthetic, kind="stable")[:WORST]
     ]
     return {
@@ -152,7 +215,12 @@ def _copies(near: Copies, names: Sequence[str], target_names: Sequence[str]) -> 
 
 
 def _reader(
-    real: Floats, synthetic: Floats, kinds: NDArray[np.str_], rows: list[int], target: str, sources: Sequence[str]
+    real: Floats,
+    synthetic: Floats,
+    kinds: NDArray[np.str_],
+    rows: list[int],
+    target: str,
+    sources: Sequence[str],
 ) -> Scores:
     """Shares that the reader calls target, among real scans it had not seen and among synthetic ones."""
 

@@ -60,8 +60,22 @@ def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None
             fold = "" if out else (number // 2) % FOLDS
             digest = files.sha256_bytes(squares[-1].tobytes())
             name = names.get(label, label)
-            rows.append([f"{name}/{name} ({number + 1}).png", digest, name, f"{label}-{number // 2}",
-                         fold, out, 500, 470, 2, 0, SIZE - 4, SIZE])  # fmt: skip
+            rows.append(
+                [
+                    f"{name}/{name} ({number + 1}).png",
+                    digest,
+                    name,
+                    f"{label}-{number // 2}",
+                    fold,
+                    out,
+                    500,
+                    470,
+                    2,
+                    0,
+                    SIZE - 4,
+                    SIZE,
+                ]
+            )
     path.mkdir(parents=True, exist_ok=True)
     kept = Squares(path, SIZE)
     for place, square in enumerate(squares):
@@ -87,7 +101,15 @@ def _answers(study: Study, cell: Cell, rng: np.random.Generator) -> None:
         scan = study.scans[row]
         answer = study.classes[int(shares.argmax())]
         table.append([scan.file, scan.sha256, scan.label, scan.group, cell.fold, answer, *shares])
-    header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in study.classes)]
+    header = [
+        "file",
+        "sha256",
+        "label",
+        "group",
+        "fold",
+        "predicted",
+        *(f"p_{name}" for name in study.classes),
+    ]
     files.write_csv(cell.path / "predictions.csv", header, table)
     files.write_json(cell.path / "config.json", cell.config)
     files.write_json(cell.path / "metrics.json", {"seconds": 93.5, "steps": cell.recipe.steps})
@@ -108,23 +130,57 @@ def _translator(study: Study, fold: int, rng: np.random.Generator) -> None:
     """Write a translator's folder and its synthetic scans with scores."""
     gan, synth = study.gan_path(fold, study.target, 0), study.synth_path(fold, study.target, 0)
     lines = [
-        {"step": n, "pairs": 100 * n, "generator": 4 / n + 2, "adversarial": 0.5 + rng.normal(0, 0.05),
-         "cycle": 0.3 / n**0.5, "identity": 0.2 / n**0.5, "discriminators": 0.5 - 0.004 * n, "seconds": 20.0}
+        {
+            "step": n,
+            "pairs": 100 * n,
+            "generator": 4 / n + 2,
+            "adversarial": 0.5 + rng.normal(0, 0.05),
+            "cycle": 0.3 / n**0.5,
+            "identity": 0.2 / n**0.5,
+            "discriminators": 0.5 - 0.004 * n,
+            "seconds": 20.0,
+        }
         for n in range(1, 61)
-    ]  # fmt: skip
+    ]
     files.write_text(gan / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    files.write_json(gan / "config.json", {"target": study.target, "sources": ["benign", "normal"], "pairs": 6000})
+    files.write_json(
+        gan / "config.json", {"target": study.target, "sources": ["benign", "normal"], "pairs": 6000}
+    )
     sources = study.rows_of(study.train(fold), [name for name in study.classes if name != study.target])[:10]
-    header = ["file", "sha256", "source_file", "source_sha256", "source_label", "source_group", "fold", "variant",
-              "generator_sha256", "seed", "index"]  # fmt: skip
+    header = [
+        "file",
+        "sha256",
+        "source_file",
+        "source_sha256",
+        "source_label",
+        "source_group",
+        "fold",
+        "variant",
+        "generator_sha256",
+        "seed",
+        "index",
+    ]
     rows: list[list[object]] = []
     for index, row in enumerate(sources):
         made = cv2.GaussianBlur(study.pixels[row], (5, 5), 0)
         name = f"synthetic ({index + 1}).png"
         files.write_bytes(synth / name, cv2.imencode(".png", made)[1].tobytes())
         scan = study.scans[row]
-        rows.append([name, files.sha256_bytes(made.tobytes()), scan.file, scan.sha256, scan.label, scan.group, fold,
-                     "plain", "ab" * 32, 0, index])  # fmt: skip
+        rows.append(
+            [
+                name,
+                files.sha256_bytes(made.tobytes()),
+                scan.file,
+                scan.sha256,
+                scan.label,
+                scan.group,
+                fold,
+                "plain",
+                "ab" * 32,
+                0,
+                index,
+            ]
+        )
     sheet = np.hstack([study.pixels[sources[:4]].reshape(-1, SIZE)] * 5)
     files.write_bytes(gan / "samples" / "pairs-006000.png", cv2.imencode(".png", sheet)[1].tobytes())
     files.write_csv(synth / "manifest.csv", header, rows)
@@ -134,29 +190,60 @@ def _translator(study: Study, fold: int, rng: np.random.Generator) -> None:
 def _scores(study: Study, sources: Sequence[int]) -> dict[str, Any]:
     def triple(score: float, floor: float, ceiling: float, normalised: float | None = None) -> dict[str, Any]:
         values = {"score": score, "floor": floor, "ceiling": ceiling}
-        made: dict[str, Any] = {key: {"mean": value, "spread": abs(value) / 10} for key, value in values.items()}
+        made: dict[str, Any] = {
+            key: {"mean": value, "spread": abs(value) / 10} for key, value in values.items()
+        }
         return made if normalised is None else {**made, "normalised": {"mean": normalised, "spread": 0.2}}
 
     return {
-        "extractor": {"name": "efficientnet-lite0", "label": "FD (EfficientNet-Lite0)", "reason": "No Inception weights."},
+        "extractor": {
+            "name": "efficientnet-lite0",
+            "label": "FD (EfficientNet-Lite0)",
+            "reason": "No Inception weights.",
+        },
         "trained_with": None,
         "n": {"synthetic": 10, "sources": 10, "target": 24, "half": 12, "splits": 50},
         "reference": "target scans of the training part of fold 0",
         "kid": triple(0.041, -0.003, 0.027, 1.47),
         "frechet": triple(91.0, 60.0, 85.0),
-        "precision": triple(0.4, 0.7, 0.5), "recall": triple(0.3, 0.6, 0.5),
-        "density": triple(0.5, 0.9, 0.6), "coverage": triple(0.4, 0.8, 0.5),
+        "precision": triple(0.4, 0.7, 0.5),
+        "recall": triple(0.3, 0.6, 0.5),
+        "density": triple(0.5, 0.9, 0.6),
+        "coverage": triple(0.4, 0.8, 0.5),
         "identity": {"synthetic": 21.3, "blurred": 9.2, "regained": 11.8},
-        "copies": {"threshold": 0.11, "synthetic": 0.02, "held_out": 0.03, "worst": [
-            {"file": f"synthetic ({n}).png", "nearest": study.scans[sources[n]].file, "distance": 0.1 + n / 100}
-            for n in (1, 2, 3)
-        ]},
-        "reader": {"target": 0.81, "others": {"benign": 0.2, "normal": 0.05}, "sources": 0.17, "synthetic": 0.44,
-                   "synthetic_from": {"benign": 0.5, "normal": 0.3}},
-        "distinct": {"effective": 6.2, "n": 10, "sources": 10, "compared": 10, "synthetic": 6.2, "target": 8.1},
-        "warnings": [{"name": "worse than nothing", "text": "KID is worse than that of the untranslated sources."}],
+        "copies": {
+            "threshold": 0.11,
+            "synthetic": 0.02,
+            "held_out": 0.03,
+            "worst": [
+                {
+                    "file": f"synthetic ({n}).png",
+                    "nearest": study.scans[sources[n]].file,
+                    "distance": 0.1 + n / 100,
+                }
+                for n in (1, 2, 3)
+            ],
+        },
+        "reader": {
+            "target": 0.81,
+            "others": {"benign": 0.2, "normal": 0.05},
+            "sources": 0.17,
+            "synthetic": 0.44,
+            "synthetic_from": {"benign": 0.5, "normal": 0.3},
+        },
+        "distinct": {
+            "effective": 6.2,
+            "n": 10,
+            "sources": 10,
+            "compared": 10,
+            "synthetic": 6.2,
+            "target": 8.1,
+        },
+        "warnings": [
+            {"name": "worse than nothing", "text": "KID is worse than that of the untranslated sources."}
+        ],
         "notes": ["FID was not computed."],
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="session")
@@ -164,9 +251,15 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
     """A function that writes a study with made-up answers and returns what a report needs."""
 
     def make(
-        *, folds: Sequence[int] = (0, 1), arms: Sequence[str] = DEFAULT_ARMS, translator: bool = True,
-        benign: str = "benign", preset: str = "quick", banners: tuple[str, ...] = (), heat: bool = True,
-    ) -> MadeUp:  # fmt: skip
+        *,
+        folds: Sequence[int] = (0, 1),
+        arms: Sequence[str] = DEFAULT_ARMS,
+        translator: bool = True,
+        benign: str = "benign",
+        preset: str = "quick",
+        banners: tuple[str, ...] = (),
+        heat: bool = True,
+    ) -> MadeUp:
         path, rng = tmp_path_factory.mktemp("made-up") / "study", np.random.default_rng(5)
         _cohort(path, {"benign": benign}, rng)
         info = DataInfo("busi", "…", "cd" * 32, "", "list", 798)
@@ -175,10 +268,26 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
         files.write_json(path / "study.json", asdict(settings))
         study = Study.open(path)
         cells = [
-            Cell(fold, arm, model, 0, Recipe(model, 600, weighted=arm == "weighted"), 0, {"malignant": 30}, "float32", "cpu", preset,
-                 "aa" * 32, "bb" * 32, "cc" * 32, study.cells_path(fold))
-            for fold in folds for model in ("simplecnn", "vgg19", "resnet18") for arm in arms
-        ]  # fmt: skip
+            Cell(
+                fold,
+                arm,
+                model,
+                0,
+                Recipe(model, 600, weighted=arm == "weighted"),
+                0,
+                {"malignant": 30},
+                "float32",
+                "cpu",
+                preset,
+                "aa" * 32,
+                "bb" * 32,
+                "cc" * 32,
+                study.cells_path(fold),
+            )
+            for fold in folds
+            for model in ("simplecnn", "vgg19", "resnet18")
+            for arm in arms
+        ]
         for cell in cells:
             _answers(study, cell, rng)
         for cell in cells if heat else ():
@@ -199,7 +308,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def serial(study: Study, cells: Sequence[Cell], *, external: Any = None, **options: Any) -> list[str]:
         for cell in run.missing(cells, False, external):
-            run.run_cell(study.path, cell, 1, keep_weights=False, external=external.folder if external else None)
+            run.run_cell(
+                study.path, cell, 1, keep_weights=False, external=external.folder if external else None
+            )
         return []
 
     monkeypatch.setattr(run, "run", serial)
@@ -212,7 +323,9 @@ def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     shutil.copytree(tiny_study, path)
     study = Study.open(path)
     for fold in (0, 1):
-        config = configure(study, cpu, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+        config = configure(
+            study, cpu, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published"
+        )
         train.train(study, replace(config, channels=4, blocks=1), cpu)
         count = plan.needed(study, fold, "malignant")
         synth.synthesise(study, cpu, fold=fold, target="malignant", gan_seed=0, count=count)

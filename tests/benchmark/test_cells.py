@@ -151,7 +151,9 @@ def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
     cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
     examples = {arm: run.examples(study, cell) for arm, cell in cells.items()}
     real = len(study.train(0))
-    counts = {arm: [int((found.labels == number).sum()) for number in range(3)] for arm, found in examples.items()}
+    counts = {
+        arm: [int((found.labels == number).sum()) for number in range(3)] for arm, found in examples.items()
+    }
     assert counts["original"] == counts["weighted"]
     assert counts["oversampled"] == counts["cyclegan"] == counts["relabelled"]
     assert counts["cyclegan"][1] == counts["cyclegan"][0] == max(counts["original"])
@@ -168,21 +170,38 @@ def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
 
 def test_another_translator_trains_no_arm_anew_that_it_has_no_part_in(study):
     arms = tuple(map(Arm, ("original", "weighted", "oversampled", "cyclegan", "relabelled")))
-    first, other = (plan.cells(study, plan.Wish((0,), arms, ("simplecnn",), gan_seed=seed), CPU) for seed in (0, 1))
+    first, other = (
+        plan.cells(study, plan.Wish((0,), arms, ("simplecnn",), gan_seed=seed), CPU) for seed in (0, 1)
+    )
     same = {one.arm for one, two in zip(first, other, strict=True) if one.path == two.path}
     assert same == {"original", "weighted", "oversampled"}
 
 
 def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(study):
-    chosen = arms.with_doses(arms.chosen("original,oversampled,cyclegan", study.classes), arms.doses("1,0.25,0.5"))
+    chosen = arms.with_doses(
+        arms.chosen("original,oversampled,cyclegan", study.classes), arms.doses("1,0.25,0.5")
+    )
     assert list(map(str, chosen)) == [
-        "original", "oversampled@0.25", "oversampled@0.5", "oversampled", "cyclegan@0.25", "cyclegan@0.5", "cyclegan",
-    ]  # fmt: skip
-    cells = {cell.arm: cell for cell in plan.cells(study, plan.Wish((0,), chosen, ("simplecnn",), preset="demo"), CPU)}
+        "original",
+        "oversampled@0.25",
+        "oversampled@0.5",
+        "oversampled",
+        "cyclegan@0.25",
+        "cyclegan@0.5",
+        "cyclegan",
+    ]
+    cells = {
+        cell.arm: cell
+        for cell in plan.cells(study, plan.Wish((0,), chosen, ("simplecnn",), preset="demo"), CPU)
+    }
     whole = plan.needed(study, 0, "malignant")
     assert cells["original"].added == {}
     for name, share in (("@0.25", 0.25), ("@0.5", 0.5), ("", 1.0)):
-        assert cells[f"cyclegan{name}"].added == cells[f"oversampled{name}"].added == {"malignant": round(share * whole)}
+        assert (
+            cells[f"cyclegan{name}"].added
+            == cells[f"oversampled{name}"].added
+            == {"malignant": round(share * whole)}
+        )
     for kind in ("oversampled", "cyclegan"):
         half, full = (run.examples(study, cells[name]) for name in (f"{kind}@0.5", kind))
         assert (full.pixels[: len(half.labels)] == half.pixels).all()
@@ -211,11 +230,18 @@ def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
 
 
 def test_several_classes_are_raised_by_translators_of_their_own(study):
-    wish = plan.Wish((0,), tuple(map(Arm, ("original", "oversampled", "cyclegan"))), ("simplecnn",), preset="demo",
-                     balance=("malignant", "normal"))  # fmt: skip
+    wish = plan.Wish(
+        (0,),
+        tuple(map(Arm, ("original", "oversampled", "cyclegan"))),
+        ("simplecnn",),
+        preset="demo",
+        balance=("malignant", "normal"),
+    )
     wanted = {label: plan.needed(study, 0, label) for label in ("malignant", "normal")}
     assert wish.synthetic(study) == {(0, label): number for label, number in wanted.items()}
-    config = configure(study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published")
+    config = configure(
+        study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published"
+    )
     train.train(study, replace(config, channels=4, blocks=1), CPU)
     synth.synthesise(study, CPU, fold=0, target="normal", gan_seed=0, count=wanted["normal"])
     assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
@@ -237,9 +263,14 @@ def test_an_arm_is_read_back_from_its_name(name):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("smote", "smote is unknown; choose among original"), ("", "nothing is unknown"), ("unverified", "is unknown"),
-     ("cyclegan:cyst", "the classes are benign"), ("oversampled:normal", "cyclegan and relabelled can be limited")],
-)  # fmt: skip
+    [
+        ("smote", "smote is unknown; choose among original"),
+        ("", "nothing is unknown"),
+        ("unverified", "is unknown"),
+        ("cyclegan:cyst", "the classes are benign"),
+        ("oversampled:normal", "cyclegan and relabelled can be limited"),
+    ],
+)
 def test_an_unknown_arm_is_refused(text, words):
     with pytest.raises(UsageError, match=words):
         arms.chosen(text, ["benign", "malignant", "normal"])
@@ -263,9 +294,13 @@ def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
     heat = np.load(quick.path / plan.HEAT)
     assert heat.shape == (len(study.test(0)), 4, 4)
     assert heat.reshape(len(heat), -1).max(1).tolist().count(255) > len(heat) / 2
-    first = {path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"}  # holds seconds
+    first = {
+        path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"
+    }  # holds seconds
     run.run_cell(study.path, quick, 1, keep_weights=False)
-    assert first == {path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"}
+    assert first == {
+        path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"
+    }
     np.save(quick.path / plan.HEAT, heat[::-1])
     assert not quick.is_done, "heat that was changed"
     (quick.path / plan.HEAT).unlink()
@@ -281,7 +316,9 @@ def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
     rows, watched = plan.parts(study, 0, recipe)
     assert sorted(rows + watched) == study.train(0) and watched and not set(watched) & set(study.test(0))
     assert not {study.groups[row] for row in rows} & {study.groups[row] for row in watched}
-    wish = replace(ORIGINAL, models=("simplecnn",), recipe=(("validation", True), ("schedule", "plateau"), ("batch", 16)))
+    wish = replace(
+        ORIGINAL, models=("simplecnn",), recipe=(("validation", True), ("schedule", "plateau"), ("batch", 16))
+    )
     cell = plan.cells(study, wish, CPU)[0]
     assert len(run.examples(study, cell).labels) == len(rows)
     assert cell.recipe.epoch == -(-len(rows) // 16)
@@ -293,11 +330,16 @@ def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
 
 def test_arms_share_everything_but_what_they_add(study, monkeypatch):
     """Equal effort: steps, batches, schedule, first weights and the augmentation of every shared scan."""
-    wish = plan.Wish((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "first"),))
+    wish = plan.Wish(
+        (0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "first"),)
+    )
     cells = plan.cells(study, wish, CPU)
     assert len({json.dumps(asdict(replace(cell.recipe, weighted=False))) for cell in cells}) == 1
     parts = [run.examples(study, cell) for cell in cells]
-    firsts = [fit(part, 3, replace(cell.recipe, steps=0, recalibration=0), CPU, cell.seed).network.state_dict() for part, cell in zip(parts, cells, strict=True)]
+    firsts = [
+        fit(part, 3, replace(cell.recipe, steps=0, recalibration=0), CPU, cell.seed).network.state_dict()
+        for part, cell in zip(parts, cells, strict=True)
+    ]
     assert all(torch.equal(one[name], firsts[0][name]) for one in firsts for name in firsts[0])
     rates: list[list[float]] = []
     monkeypatch.setattr(training, "set_rate", lambda optimiser, value: rates[-1].append(value))
@@ -306,10 +348,15 @@ def test_arms_share_everything_but_what_they_add(study, monkeypatch):
         fit(part, 3, replace(cell.recipe, steps=3, batch=2, recalibration=0), CPU, cell.seed)
     assert len(rates[0]) == 3 and all(one == rates[0] for one in rates)
     rows = np.arange(8)
-    seen = [augment(part, rows, [3] * 8, cell.seed, cell.recipe) for part, cell in zip(parts, cells, strict=True)]
+    seen = [
+        augment(part, rows, [3] * 8, cell.seed, cell.recipe) for part, cell in zip(parts, cells, strict=True)
+    ]
     assert all(torch.equal(one, seen[0]) for one in seen)
     late = cells[0].recipe.steps - 1
-    drawn = [batch_rows(shown(part, cell.recipe, late), cell.recipe.batch, late, cell.seed) for part, cell in zip(parts, cells, strict=True)]
+    drawn = [
+        batch_rows(shown(part, cell.recipe, late), cell.recipe.batch, late, cell.seed)
+        for part, cell in zip(parts, cells, strict=True)
+    ]
     assert all((one[0] == drawn[0][0]).all() and one[1] == drawn[0][1] for one in drawn)
 
 
@@ -330,7 +377,15 @@ def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkey
 def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(study, monkeypatch):
     monkeypatch.setattr(warm_start, "PHANTOMS", 12)
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish((0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), 2, "demo", "phantom", recipe=(("batch", 4),))
+    wish = plan.Wish(
+        (0,),
+        tuple(map(Arm, ("original", "weighted"))),
+        ("simplecnn",),
+        2,
+        "demo",
+        "phantom",
+        recipe=(("batch", 4),),
+    )
     cells = plan.cells(study, wish, CPU)
     assert len({warm_start.path(study, cell) for cell in cells}) == 2, "one a seed, for all arms"
     plain = plan.cells(study, replace(wish, init="none"), CPU)
@@ -342,7 +397,11 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
     warm_start.make(study.path, cells[0])
     assert weights.read_bytes() == first
     seen = {}
-    monkeypatch.setattr(run, "fit", lambda *given, first, **options: seen.update(first=first) or fit(*given, first=first, **options))
+    monkeypatch.setattr(
+        run,
+        "fit",
+        lambda *given, first, **options: seen.update(first=first) or fit(*given, first=first, **options),
+    )
     run.run_cell(study.path, cells[0], 1, keep_weights=False)
     assert seen["first"] == str(weights) and cells[0].is_done
     warm_start.make_missing(study, cells[:1], 1)  # nothing to do
@@ -354,7 +413,9 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
 def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
     """Two at once in processes of their own, a bad one among them, against one after the other in this process."""
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish((0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    wish = plan.Wish(
+        (0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),)
+    )
     cells = plan.cells(study, wish, CPU)
     for cell in cells:
         run.run_cell(study.path, cell, 1, keep_weights=False)
@@ -380,10 +441,14 @@ class Deadly(type(Path())):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_process_costs_no_other_cell(study, monkeypatch, jobs):
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    cells = plan.cells(study, replace(ORIGINAL, models=("simplecnn",), preset="demo", seeds=3, recipe=(("batch", 4),)), CPU)
+    cells = plan.cells(
+        study, replace(ORIGINAL, models=("simplecnn",), preset="demo", seeds=3, recipe=(("batch", 4),)), CPU
+    )
     bad = replace(cells[1], folder=Deadly("nowhere"))
     failures = run.run(study, [cells[0], bad, cells[2]], jobs=jobs, threads=1, keep_weights=False)
-    assert len(failures) == 1 and failures[0].startswith(f"{bad.title}: a process that trained was ended from outside")
+    assert len(failures) == 1 and failures[0].startswith(
+        f"{bad.title}: a process that trained was ended from outside"
+    )
     assert [cell.is_done for cell in cells] == [True, False, True]
 
 
@@ -395,7 +460,9 @@ def test_first_weights_that_saw_test_scans_are_refused(study, monkeypatch):
     given = study.path / "given.safetensors"
     shutil.copy(other.path / plan.WEIGHTS, given)
     started = replace(wish, init=str(given))
-    with pytest.raises(BusError, match=r"first weights of given\.safetensors are of no cell with other test scans"):
+    with pytest.raises(
+        BusError, match=r"first weights of given\.safetensors are of no cell with other test scans"
+    ):
         audit(study, 0, started)
     assert audit(study, 1, started)[3].count == 1
     cell = plan.cells(study, started, CPU)[0]
@@ -430,7 +497,9 @@ def test_an_estimate_counts_every_part_of_a_cell(study):
     one = 10 + 60 + 4 * 0.5 + tested * 0.03
     paces = {(model, 16): pace for model in wish.models}
     assert run.outlook(study, cells, paces) == pytest.approx([one, one])
-    watching = replace(cells[0], recipe=replace(cells[0].recipe, schedule="plateau", validation=True, epoch=20))
+    watching = replace(
+        cells[0], recipe=replace(cells[0].recipe, schedule="plateau", validation=True, epoch=20)
+    )
     assert pace.seconds(study, watching) == pytest.approx(one + 3 * watched * 0.01)
     assert run.wall_seconds([one, one], 2) == pytest.approx(one + run.START) == run.wall_seconds([one], 4)
     assert run.wall_seconds([], 2) == 0
@@ -475,12 +544,31 @@ def test_unknown_names_are_refused_with_the_known_ones(study):
 
 def test_synthetic_scans_are_held_against_the_test_scans_once_and_late(study, monkeypatch):
     found = held_out.score(study, 0, "malignant", 0, "cpu")
-    tested, sources = study.rows_of(study.test(0), ["malignant"]), study.rows_of(study.train(0), ["benign", "normal"])
-    made = features.features(synth.load(study.synth_path(0, "malignant", 0), (rows := synth.read_manifest(study.synth_path(0, "malignant", 0))), 32), features.lite0("cpu"))
+    tested, sources = (
+        study.rows_of(study.test(0), ["malignant"]),
+        study.rows_of(study.train(0), ["benign", "normal"]),
+    )
+    made = features.features(
+        synth.load(
+            study.synth_path(0, "malignant", 0),
+            (rows := synth.read_manifest(study.synth_path(0, "malignant", 0))),
+            32,
+        ),
+        features.lite0("cpu"),
+    )
     seen = real_features(study, "cpu")
     labels = [study.scans[row].label for row in sources]
-    expected = against_reference(made, [row.source_label for row in rows], seen[sources], labels, seen[tested], [study.groups[row] for row in tested])
-    assert found["tests"] == len(tested) and found["kid"] == expected.scores["kid"] and found["kid"] is not None
+    expected = against_reference(
+        made,
+        [row.source_label for row in rows],
+        seen[sources],
+        labels,
+        seen[tested],
+        [study.groups[row] for row in tested],
+    )
+    assert (
+        found["tests"] == len(tested) and found["kid"] == expected.scores["kid"] and found["kid"] is not None
+    )
     monkeypatch.setattr(held_out, "real_features", None)  # would fail if it were called again
     assert held_out.score(study, 0, "malignant", 0, "cpu") == found
     edit_manifest(study, lambda row: row.update(variant="flipped"))

@@ -19,7 +19,9 @@ from bus.gan import filter as rejection
 from bus.gan import reader, synth
 
 CPU = Compute("cpu", "float32", 1)
-WISH = plan.Wish((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "confidence"),))
+WISH = plan.Wish(
+    (0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "confidence"),)
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +51,14 @@ def test_an_added_scan_counts_what_its_reader_said_and_an_own_scan_1(study):
     made = said(study.synth_path(0, "malignant", 0) / reader.NAME)
     real = said(reader.originals_path(study, 0, "malignant"))
     rows = plan.picked(study, 0, "malignant", 0, "", cells["cyclegan"].added["malignant"])
-    expected = {"cyclegan": [made[row.file] for row in rows], "relabelled": [real[row.source_file] for row in rows]}
+    expected = {
+        "cyclegan": [made[row.file] for row in rows],
+        "relabelled": [real[row.source_file] for row in rows],
+    }
     square_of = {study.pixels[row].tobytes(): study.scans[row].file for row in study.train(0)}
-    expected["oversampled"] = [real[square_of[square.tobytes()]] for square in parts["oversampled"].pixels[own:]]
+    expected["oversampled"] = [
+        real[square_of[square.tobytes()]] for square in parts["oversampled"].pixels[own:]
+    ]
     for arm, values in expected.items():
         assert (parts[arm].confidence[:own] == 1).all()
         assert parts[arm].confidence[own:] == pytest.approx(values, abs=1e-6), arm
@@ -62,7 +69,10 @@ def test_an_added_scan_counts_what_its_reader_said_and_an_own_scan_1(study):
         assert all((one[0] == drawn[0][0]).all() for one in drawn), "arms share their batches"
         rows = drawn[0][0]
         assert (importance(parts["original"], rows[rows < own], cells["original"].recipe) == 1).all()
-        assert importance(parts["cyclegan"], rows, cells["cyclegan"].recipe).tolist() == parts["cyclegan"].confidence[rows].tolist()
+        assert (
+            importance(parts["cyclegan"], rows, cells["cyclegan"].recipe).tolist()
+            == parts["cyclegan"].confidence[rows].tolist()
+        )
 
 
 def test_readings_are_part_of_the_cell_and_other_recipes_keep_theirs(study):
@@ -79,7 +89,10 @@ def test_readings_are_part_of_the_cell_and_other_recipes_keep_theirs(study):
 
 def test_only_what_nobody_has_read_is_read(study, monkeypatch):
     place = study.synth_path(0, "malignant", 0) / reader.NAME
-    before, cell = place.read_bytes(), next(cell for cell in plan.cells(study, WISH, CPU) if cell.arm == "cyclegan")
+    before, cell = (
+        place.read_bytes(),
+        next(cell for cell in plan.cells(study, WISH, CPU) if cell.arm == "cyclegan"),
+    )
     fitted = reader.CrossFitted
     monkeypatch.setattr(reader, "CrossFitted", None)  # would fail if it were called
     confidence.make_missing(study, 0, "malignant", 0, ["cyclegan"], "cpu")
@@ -107,7 +120,9 @@ def test_a_reader_that_saw_the_source_is_refused(study, kind):
     first = kept.readings[0]
     other = next(number for number, groups in enumerate(kept.trained_on) if first.group in groups)
     replace(kept, readings=[replace(first, reader=other), *kept.readings[1:]]).save(place)
-    with pytest.raises(BusError, match=r"no reader of .* saw the group of the scan, or of its source") as error:
+    with pytest.raises(
+        BusError, match=r"no reader of .* saw the group of the scan, or of its source"
+    ) as error:
         audit(study, 0, WISH)
     assert first.file in str(error.value) and f"Delete {place}" in str(error.value)
 
@@ -118,9 +133,15 @@ def test_readers_fitted_to_other_groups_than_they_say_are_refused(study):
     kept = reader.Readings.open(place)
     first = kept.readings[0]
     other = next(number for number, groups in enumerate(kept.trained_on) if first.group in groups)
-    lists = [[name for name in groups if number != other or name != first.group] for number, groups in enumerate(kept.trained_on)]
+    lists = [
+        [name for name in groups if number != other or name != first.group]
+        for number, groups in enumerate(kept.trained_on)
+    ]
     replace(kept, readings=[replace(first, reader=other), *kept.readings[1:]], trained_on=lists).save(place)
-    with pytest.raises(BusError, match="the readers of synthetic malignant scans saw the training part of this fold and nothing else"):
+    with pytest.raises(
+        BusError,
+        match="the readers of synthetic malignant scans saw the training part of this fold and nothing else",
+    ):
         audit(study, 0, WISH)
 
 
@@ -140,7 +161,10 @@ def test_readings_of_other_pixels_and_edited_ones_are_refused(study):
     place = study.synth_path(0, "malignant", 0) / reader.NAME
     kept = reader.Readings.open(place)
     replace(kept, readings=[replace(kept.readings[0], sha256="0" * 64), *kept.readings[1:]]).save(place)
-    with pytest.raises(BusError, match=r"every reading of synthetic malignant scans is of the very pixels \(synthetic \(1\)\.png\)"):
+    with pytest.raises(
+        BusError,
+        match=r"every reading of synthetic malignant scans is of the very pixels \(synthetic \(1\)\.png\)",
+    ):
         audit(study, 0, WISH)
     content = json.loads(place.read_text())
     content["readings"][0]["probability"] = 1.0
@@ -157,16 +181,30 @@ def test_scans_of_unknown_source_cannot_be_weighted(study, tmp_path):
 
 def test_a_benchmark_reads_before_it_trains_and_says_so(study, monkeypatch, in_process):
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
-    wish = replace(WISH, folds=(1,), arms=(Arm("original"), Arm("cyclegan")), recipe=(("synthetic", "confidence"), ("batch", 8)))
-    page = pipeline.benchmark(study, wish, CPU, jobs=1, keep_weights=False, judge=pipeline.Judge(), command="bus benchmark")
+    monkeypatch.setattr(
+        pipeline,
+        "make_scans",
+        lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place),
+    )
+    wish = replace(
+        WISH,
+        folds=(1,),
+        arms=(Arm("original"), Arm("cyclegan")),
+        recipe=(("synthetic", "confidence"), ("batch", 8)),
+    )
+    page = pipeline.benchmark(
+        study, wish, CPU, jobs=1, keep_weights=False, judge=pipeline.Judge(), command="bus benchmark"
+    )
     assert (study.synth_path(1, "malignant", 0) / reader.NAME).exists()
     assert "no reader of synthetic malignant scans saw the group" in page.read_text()
 
 
 def test_a_scan_that_a_filter_let_pass_without_a_reading_that_says_so_is_refused(study):
     folder = study.synth_path(0, "malignant", 0)
-    used, chances = synth.read_manifest(folder)[: WISH.synthetic(study)[0, "malignant"]], said(folder / reader.NAME)
+    used, chances = (
+        synth.read_manifest(folder)[: WISH.synthetic(study)[0, "malignant"]],
+        said(folder / reader.NAME),
+    )
     lowest = min(chances[row.file] for row in used)
     files.write_json(folder / rejection.NAME, {"confidence": lowest})
     assert all(check.ok for check in audit(study, 0, WISH))

@@ -42,7 +42,9 @@ def test_scans_without_a_lesion_are_left_out_and_counted(study, elsewhere):
     found = external.read(str(elsewhere), study)
     assert {row["label"] for row in found.rows} == {"benign", "malignant"}
     normal = len(list((elsewhere / "normal").glob("normal (*).png")))
-    assert found.left_out == {"normal": sum("mask" not in path.name for path in (elsewhere / "normal").iterdir())}
+    assert found.left_out == {
+        "normal": sum("mask" not in path.name for path in (elsewhere / "normal").iterdir())
+    }
     assert len(found.rows) + found.left_out["normal"] == 30 and normal
     assert found.pixels.shape == (len(found.rows), 32, 32)
     assert external.read(str(elsewhere), study).rows == found.rows, "the same again"
@@ -51,7 +53,10 @@ def test_scans_without_a_lesion_are_left_out_and_counted(study, elsewhere):
 def test_real_scans_of_other_hospitals_are_read_by_patient(study, datasets):
     """Their classes and patients alone: what classifiers make of them is looked at in the final study only."""
     found = external.read(str(datasets / "breast-lesions-usg"), study)
-    assert Counter(row["label"] for row in found.rows) == {"benign": 154, "malignant": 98} and found.left_out == {"normal": 4}
+    assert Counter(row["label"] for row in found.rows) == {
+        "benign": 154,
+        "malignant": 98,
+    } and found.left_out == {"normal": 4}
     assert len({row["group"] for row in found.rows}) == 252 and found.groups == "given with the data"
     assert found.pixels.shape == (252, 32, 32) and found.pixels.std(axis=(1, 2)).min() > 1
 
@@ -120,11 +125,18 @@ def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
     assert [row["pair"] for row in table["contrasts"]] == ["cyclegan − original"] * 2
 
 
-@pytest.mark.parametrize(("shares", "words"), [((0.1, 0.8, 0.1), "answers malignant"), ((0.8, 0.1, 0.1), "answers another kind of lesion"), (None, "")])
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [((0.1, 0.8, 0.1), "answers malignant"), ((0.8, 0.1, 0.1), "answers another kind of lesion"), (None, "")],
+)
 def test_a_model_that_collapses_on_scans_from_elsewhere_is_flagged(study, elsewhere, shares, words):
     found = external.read(str(elsewhere), study)
     (cell,) = cells_of(study, "original")
-    chances = np.random.default_rng(0).dirichlet([1, 1, 1], len(found.rows)) if shares is None else np.tile(shares, (len(found.rows), 1))
+    chances = (
+        np.random.default_rng(0).dirichlet([1, 1, 1], len(found.rows))
+        if shares is None
+        else np.tile(shares, (len(found.rows), 1))
+    )
     external.write(found, cell.path, study.classes, chances)
     (row,) = extras.external_test(found, study, [cell])["rows"]
     assert row["flag"].startswith(f"collapsed in 1 of 1: {words}") if words else not row["flag"]
@@ -132,7 +144,9 @@ def test_a_model_that_collapses_on_scans_from_elsewhere_is_flagged(study, elsewh
 
 def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
     found = external.read(str(elsewhere), study)
-    cells = [replace(cell, seed=seed) for cell in cells_of(study, "original", "relabelled") for seed in (0, 1)][:3]
+    cells = [
+        replace(cell, seed=seed) for cell in cells_of(study, "original", "relabelled") for seed in (0, 1)
+    ][:3]
     for cell in cells:
         external.write(found, cell.path, study.classes, np.full((len(found.rows), 3), 1 / 3))
     assert [row["arm"] for row in extras.external_test(found, study, cells)["rows"]] == ["original"]

@@ -13,8 +13,8 @@ from bus.benchmark.arms import Arm
 from bus.benchmark.per_image import per_image, preview, split
 from bus.benchmark.results import summary
 from bus.core.compute import Compute
-from bus.core.console import Interrupted
 from bus.core.errors import BusError, UsageError
+from bus.core.progress import Interrupted
 from bus.data.study import Study, open_or_create
 from bus.gan import synth, train
 from bus.gan.config import configure
@@ -24,17 +24,23 @@ WISH = plan.Wish((0,), preset="demo")
 ONE_JOB = {"jobs": 1, "judge": pipeline.Judge(), "command": "bus benchmark --plan mine.toml"}
 SEED = {  # model, optimiser, rate, batch, epochs, schedule, accuracy: the tables of the seed project, typed in again
     "ablation-1": [
-        ("simplecnn", "adam", 1e-3, 16, 10, "multistep", 64.15), ("vgg16", "adam", 1e-3, 16, 10, "multistep", 55.35),
-        ("resnet18", "adam", 1e-3, 16, 10, "multistep", 52.20), ("simplecnn", "adam", 1e-3, 8, 10, "multistep", 63.52),
-        ("simplecnn", "adam", 1e-3, 16, 10, "step", 64.78), ("simplecnn", "adam", 1e-4, 16, 10, "step", 62.26),
+        ("simplecnn", "adam", 1e-3, 16, 10, "multistep", 64.15),
+        ("vgg16", "adam", 1e-3, 16, 10, "multistep", 55.35),
+        ("resnet18", "adam", 1e-3, 16, 10, "multistep", 52.20),
+        ("simplecnn", "adam", 1e-3, 8, 10, "multistep", 63.52),
+        ("simplecnn", "adam", 1e-3, 16, 10, "step", 64.78),
+        ("simplecnn", "adam", 1e-4, 16, 10, "step", 62.26),
         ("simplecnn", "sgd", 1e-3, 16, 10, "multistep", 55.35),
     ],
     "ablation-2": [
-        ("resnet18", "adam", 1e-3, 16, 17, "step", 55.35), ("resnet18", "adam", 1e-3, 16, 10, "plateau", 30.8),
-        ("resnet18", "adam", 1e-3, 32, 23, "step", 55.35), ("resnet18", "adam", 1e-3, 8, 12, "step", 55.35),
-        ("resnet18", "adam", 1e-3, 8, 12, "step", 55.35), ("resnet18", "adam", 1e-3, 64, 50, "step", 49.69),
+        ("resnet18", "adam", 1e-3, 16, 17, "step", 55.35),
+        ("resnet18", "adam", 1e-3, 16, 10, "plateau", 30.8),
+        ("resnet18", "adam", 1e-3, 32, 23, "step", 55.35),
+        ("resnet18", "adam", 1e-3, 8, 12, "step", 55.35),
+        ("resnet18", "adam", 1e-3, 8, 12, "step", 55.35),
+        ("resnet18", "adam", 1e-3, 64, 50, "step", 49.69),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -48,32 +54,53 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
     found = ablation.read(name)
     pairs = list(ablation.cells(study, found, [0], 1, CPU))
     rows = [
-        (cell.model, cell.recipe.optimiser, cell.recipe.learning_rate, cell.recipe.batch,
-         round(cell.recipe.steps / cell.recipe.epoch), cell.recipe.schedule, one.accuracy)
+        (
+            cell.model,
+            cell.recipe.optimiser,
+            cell.recipe.learning_rate,
+            cell.recipe.batch,
+            round(cell.recipe.steps / cell.recipe.epoch),
+            cell.recipe.schedule,
+            one.accuracy,
+        )
         for one, cell in pairs
-    ]  # fmt: skip
+    ]
     assert rows == SEED[name]
     assert {cell.recipe.weighted for _, cell in pairs} == {name == "ablation-2"}
     for _, cell in pairs:
         own = len(plan.parts(study, 0, cell.recipe)[0])
-        assert cell.recipe.epoch == -(-own // cell.recipe.batch), "an epoch shows every scan of the training part"
+        assert cell.recipe.epoch == -(-own // cell.recipe.batch), (
+            "an epoch shows every scan of the training part"
+        )
         assert not cell.recipe.augment and cell.recipe.smoothing == cell.recipe.weight_decay == 0
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nlerning_rate=1", "lerning_rate is unknown; did you mean learning_rate"),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nlerning_rate=1",
+            "lerning_rate is unknown; did you mean learning_rate",
+        ),
         ("[[run]]\nname='a'", "run is unknown; did you mean runs"),
         ("[[runs]]\nname='a'\nmodel='resnet'\nepochs=1", "did you mean resnet18"),
         ("[[runs]]\nname='a'\nmodel='resnet18'", "epochs is missing"),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'", "expected a value of the kind int"),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=0", "expected 1 or more"),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegam'", "cyclegam is unknown; did you mean cyclegan"),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='oversampled:normal'", "perhaps a source class"),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegam'",
+            "cyclegam is unknown; did you mean cyclegan",
+        ),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='oversampled:normal'",
+            "perhaps a source class",
+        ),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='weighted@0.5'", "perhaps a dose"),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan@-1'", "a dose up to 10"),
-        ("[[runs]]\nname='a'\nmodel='simplecnn'\nepochs=1\ninit='imagenet'", "SimpleCNN has no ImageNet weights"),
+        (
+            "[[runs]]\nname='a'\nmodel='simplecnn'\nepochs=1\ninit='imagenet'",
+            "SimpleCNN has no ImageNet weights",
+        ),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'", "expected cosine or multistep"),
         ("title='empty'", r"one or more tables \[\[runs\]\]"),
         ("runs=[1]", r"one or more tables"),
@@ -99,7 +126,9 @@ def test_a_split_per_image_has_the_seeds_sizes():
     assert Counter(folds) == {0: 159, 1: 127, 2: 494}
     for fold, expected in ((0, (88, 43, 28)), (1, (71, 34, 22)), (2, (278, 133, 83))):
         counts = Counter(label for label, place in zip(labels, folds, strict=True) if place == fold)
-        assert [counts[name] for name in ("benign", "malignant", "normal")] == pytest.approx(expected, abs=1.01)
+        assert [counts[name] for name in ("benign", "malignant", "normal")] == pytest.approx(
+            expected, abs=1.01
+        )
     assert split(labels, 0) == folds != split(labels, 1)
 
 
@@ -126,14 +155,21 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
     page = pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
     text = page.read_text()
     assert page.name == "plan-mine.html" and "55.35" in text and "<b>" not in text
-    assert text.count("<tr><th scope=\"row\">") == 3 + 1 + 3, "runs, yardstick, audit"
+    assert text.count('<tr><th scope="row">') == 3 + 1 + 3, "runs, yardstick, audit"
     assert "All runs: validation = True" in text and "no group is in both" in text
     assert "split per image" in text and "folds by group" in text
     sub = per_image(study)
-    assert len(list((study.path / "fold-0/cells").rglob("DONE"))) == len(list((sub.path / "fold-0/cells").rglob("DONE"))) == 2
+    assert (
+        len(list((study.path / "fold-0/cells").rglob("DONE")))
+        == len(list((sub.path / "fold-0/cells").rglob("DONE")))
+        == 2
+    )
     config = json.loads(next((study.path / "fold-0/cells/weighted").rglob("config.json")).read_text())
     assert config["recipe"]["schedule"] == "plateau"
-    assert "| first |" in page.with_suffix(".md").read_text() and "| watched − first | weighted − original |" not in text, "schedules differ"
+    assert (
+        "| first |" in page.with_suffix(".md").read_text()
+        and "| watched − first | weighted − original |" not in text
+    ), "schedules differ"
     history = json.loads((study.path / pipeline.HISTORY).read_text())["benchmarks"]
     assert [(one["command"], one["cells"]) for one in history] == [("bus benchmark --plan mine.toml", 4)]
     pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
@@ -143,9 +179,15 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
 @pytest.fixture
 def translated(study, monkeypatch):
     """The study with a tiny translator of fold 0; synthetic scans come unscored."""
-    config = configure(study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+    config = configure(
+        study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published"
+    )
     train.train(study, replace(config, channels=4, blocks=1), CPU)
-    monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
+    monkeypatch.setattr(
+        pipeline,
+        "make_scans",
+        lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place),
+    )
     return study
 
 
@@ -160,25 +202,45 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     path.write_text(ADDING)
     page = pipeline.run_plan(translated, str(path), WISH, CPU, **ONE_JOB)
     chosen = ablation.read(str(path))
-    (first, half, again), wanted = (cell for _, cell in ablation.cells(translated, chosen, [0], 1, CPU)), plan.needed(translated, 0, "malignant")
+    (first, half, again), wanted = (
+        (cell for _, cell in ablation.cells(translated, chosen, [0], 1, CPU)),
+        plan.needed(translated, 0, "malignant"),
+    )
     assert first.is_done and half.is_done and again.is_done
-    assert (first.added, half.added, again.added) == ({}, {"malignant": round(wanted / 2)}, {"malignant": round(wanted / 2)})
+    assert (first.added, half.added, again.added) == (
+        {},
+        {"malignant": round(wanted / 2)},
+        {"malignant": round(wanted / 2)},
+    )
     assert half.synthetic and half.recipe.synthetic == "first" and not first.synthetic
     sub = per_image(translated)
     assert [folder.name for folder in (sub.path / "fold-0/cells").iterdir()] == ["original"]
     text, plain = page.read_text(), page.with_suffix(".md").read_text()
-    assert "<td>cyclegan@0.5</td>" in text and "folds by group alone" in text and "| again | SimpleCNN | oversampled@0.5 |" in plain
+    assert (
+        "<td>cyclegan@0.5</td>" in text
+        and "folds by group alone" in text
+        and "| again | SimpleCNN | oversampled@0.5 |" in plain
+    )
     own = len(translated.train(0))
     assert f"{own} / 0 / {len(translated.test(0))}; {own + half.added['malignant']} / 0" in plain
     again_line = next(line for line in plain.splitlines() if line.startswith("| again"))
     assert again_line.count(" – |") == 3, "no reported accuracy, and nothing on the split per image"
     assert "| synthetic = first |" in again_line and "(1 of" not in plain
     (row,) = (line for line in plain.splitlines() if line.startswith("| half − again |"))
-    blocks = [summary.pool("simplecnn", [summary.read_answers(cell, translated.classes) for cell in pair], 1) for pair in ((half, again),)]
+    blocks = [
+        summary.pool("simplecnn", [summary.read_answers(cell, translated.classes) for cell in pair], 1)
+        for pair in ((half, again),)
+    ]
     (block,) = blocks
     gain = 100 * (block.mean("cyclegan@0.5", "macro_f1") - block.mean("oversampled@0.5", "macro_f1"))[0]
-    assert gain and f"| cyclegan@0.5 − oversampled@0.5 | {gain:+.1f} (".replace("-", "−") in row.replace("†", "")
-    assert [line.split(" | ")[0] for line in plain.splitlines() if " − " in line[:20]] == ["| half − as it is", "| half − again", "| again − as it is"]
+    assert gain and f"| cyclegan@0.5 − oversampled@0.5 | {gain:+.1f} (".replace("-", "−") in row.replace(
+        "†", ""
+    )
+    assert [line.split(" | ")[0] for line in plain.splitlines() if " − " in line[:20]] == [
+        "| half − as it is",
+        "| half − again",
+        "| again − as it is",
+    ]
     assert "| yardstick |" in plain and "- every source is a training scan" in plain
 
 
@@ -186,7 +248,10 @@ def test_what_all_runs_say_of_added_scans_counts_where_scans_are_added(tmp_path)
     path = tmp_path / "mine.toml"
     path.write_text(ADDING.replace("batch = 16\n", "batch = 16\nsynthetic = 'weighted'\n", 1))
     first, half, again = ablation.read(str(path)).runs
-    assert "synthetic" not in first.changes and half.changes["synthetic"] == again.changes["synthetic"] == "first"
+    assert (
+        "synthetic" not in first.changes
+        and half.changes["synthetic"] == again.changes["synthetic"] == "first"
+    )
     path.write_text(ADDING.replace("name = 'as it is'", "name = 'as it is'\nsynthetic = 'first'"))
     with pytest.raises(UsageError, match="run 1: synthetic does nothing: the arm original adds no scans"):
         ablation.read(str(path))
@@ -195,11 +260,18 @@ def test_what_all_runs_say_of_added_scans_counts_where_scans_are_added(tmp_path)
 def test_a_plan_that_cannot_be_run_is_refused_before_a_translator_is_trained(study, tmp_path, monkeypatch):
     path = tmp_path / "mine.toml"
     monkeypatch.setattr(pipeline, "train_gan", lambda *_, **__: pytest.fail("it trained"))
-    for arm, words in (("cyclegan:cyst", "no cyst scans"), ("cyclegan:malignant", "adds nothing: malignant is the class that is raised")):
-        path.write_text(f"[all]\nmodel = 'simplecnn'\nepochs = 1\n[[runs]]\nname = 'a'\narm = 'cyclegan'\n[[runs]]\nname = 'b'\narm = '{arm}'\n")
+    for arm, words in (
+        ("cyclegan:cyst", "no cyst scans"),
+        ("cyclegan:malignant", "adds nothing: malignant is the class that is raised"),
+    ):
+        path.write_text(
+            f"[all]\nmodel = 'simplecnn'\nepochs = 1\n[[runs]]\nname = 'a'\narm = 'cyclegan'\n[[runs]]\nname = 'b'\narm = '{arm}'\n"
+        )
         with pytest.raises(UsageError, match=words):
             pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
-    path.write_text("[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\narm = 'cyclegan'\ninit = 'phantom'\n")
+    path.write_text(
+        "[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\narm = 'cyclegan'\ninit = 'phantom'\n"
+    )
     monkeypatch.setattr(study, "classes", ["benign", "malignant"])
     with pytest.raises(UsageError, match="--init phantom: phantoms are"):
         pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
@@ -208,7 +280,9 @@ def test_a_plan_that_cannot_be_run_is_refused_before_a_translator_is_trained(stu
 def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatch):
     path = tmp_path / "mine.toml"
     path.write_text(ADDING)
-    synth.synthesise(translated, CPU, fold=0, target="malignant", gan_seed=0, count=plan.needed(translated, 0, "malignant"))
+    synth.synthesise(
+        translated, CPU, fold=0, target="malignant", gan_seed=0, count=plan.needed(translated, 0, "malignant")
+    )
     test = translated.scans[translated.test(0)[0]].group
     manifest = translated.synth_path(0, "malignant", 0) / "manifest.csv"
     first = synth.read_manifest(manifest.parent)[0]
@@ -219,18 +293,25 @@ def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatc
 
 
 def test_a_plan_refuses_first_weights_that_saw_the_test_scans(study, tmp_path, monkeypatch):
-    path, wish = tmp_path / "mine.toml", replace(WISH, folds=(1,), arms=(Arm("original"),), models=("simplecnn",))
+    path, wish = (
+        tmp_path / "mine.toml",
+        replace(WISH, folds=(1,), arms=(Arm("original"),), models=("simplecnn",)),
+    )
     monkeypatch.setitem(plan.STEPS, "demo", (1, 1))
     (seen,) = plan.cells(study, wish, CPU)
     run.run(study, [seen], jobs=1, threads=1, keep_weights=True)
-    path.write_text(f"[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\ninit = '{seen.path / plan.WEIGHTS}'\n")
+    path.write_text(
+        f"[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\ninit = '{seen.path / plan.WEIGHTS}'\n"
+    )
     with pytest.raises(BusError, match=r"Leak in fold 0.*weights"):
         pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
 
 
 def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_process, monkeypatch):
     path = tmp_path / "mine.toml"
-    path.write_text("[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n")
+    path.write_text(
+        "[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n"
+    )
     options = {**ONE_JOB, "jobs": 2}
     sound, asked = run.run, []
 
@@ -245,7 +326,13 @@ def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_pr
             pipeline.run_plan(study, str(path), WISH, CPU, **options)
     (done,) = study.path.rglob("DONE")
     trained = done.stat().st_mtime_ns
-    monkeypatch.setattr(run, "run", lambda place, cells, **how: asked.append((how["jobs"], len(run.missing(cells, False)))) or sound(place, cells, **how))
+    monkeypatch.setattr(
+        run,
+        "run",
+        lambda place, cells, **how: (
+            asked.append((how["jobs"], len(run.missing(cells, False)))) or sound(place, cells, **how)
+        ),
+    )
     pipeline.run_plan(study, str(path), WISH, CPU, **options)
     pipeline.run_plan(study, str(path), WISH, CPU, **options)
     assert asked == [(2, 2), (2, 1), (2, 2), (2, 0), (2, 0)]
@@ -254,7 +341,9 @@ def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_pr
 
 def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
     inner = open_or_create(tmp_path / "study", {"size": 32, "k": 3, "inner": 0}, phantoms=60)
-    locked = {row for row, scan in enumerate(inner.scans) if scan.left_out.startswith("test scans of outer fold 0")}
+    locked = {
+        row for row, scan in enumerate(inner.scans) if scan.left_out.startswith("test scans of outer fold 0")
+    }
     sub = preview(inner)
     assert locked and not (inner.path / "per-image").exists(), "a dry run writes nothing"
     for place, fold in ((inner, 0), (inner, 2), (sub, 0)):
@@ -264,24 +353,48 @@ def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
         assert {cell.fold for _, cell in pairs} == {fold}
         assert {cell.test_pixels for _, cell in pairs} == {place.pixels_sha256(place.test(fold))}
     made = per_image(inner)
-    assert preview(inner).path == made.path and made.pixels_sha256(made.test(0)) == sub.pixels_sha256(sub.test(0))
+    assert preview(inner).path == made.path and made.pixels_sha256(made.test(0)) == sub.pixels_sha256(
+        sub.test(0)
+    )
 
 
 def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch):
     """A tiny translator is put in its place in both; the claimed numbers are those of the sub-study's own summary."""
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish((0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    wish = plan.Wish(
+        (0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),)
+    )
     for place in (study, per_image(study)):
-        config = configure(place, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published")
+        config = configure(
+            place, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published"
+        )
         train.train(place, replace(config, channels=4, blocks=1), CPU)
-    monkeypatch.setattr(pipeline, "make_scans", lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place))
-    options = {"jobs": 1, "keep_weights": False, "judge": pipeline.Judge(), "command": "bus benchmark", "extras": pipeline.Extras(inflation=True)}
+    monkeypatch.setattr(
+        pipeline,
+        "make_scans",
+        lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place),
+    )
+    options = {
+        "jobs": 1,
+        "keep_weights": False,
+        "judge": pipeline.Judge(),
+        "command": "bus benchmark",
+        "extras": pipeline.Extras(inflation=True),
+    }
     sound, mark = run.run, study.path / "report" / "DONE"
     with monkeypatch.context() as broken:
-        broken.setattr(run, "run", lambda place, cells, **how: ["a cell broke"] if place.path.name == "per-image" else sound(place, cells, **how))
+        broken.setattr(
+            run,
+            "run",
+            lambda place, cells, **how: (
+                ["a cell broke"] if place.path.name == "per-image" else sound(place, cells, **how)
+            ),
+        )
         with pytest.raises(BusError, match="1 cells failed"):
             pipeline.benchmark(study, wish, CPU, **options)
-    assert mark.with_name("index.html").exists() and not mark.exists(), "a failed cell of the split per image is not passed over"
+    assert mark.with_name("index.html").exists() and not mark.exists(), (
+        "a failed cell of the split per image is not passed over"
+    )
     page = pipeline.benchmark(study, wish, CPU, **options)
     assert mark.exists()
     text = page.read_text()

@@ -101,13 +101,32 @@ def test_answers_equal_those_of_the_benchmark(trained, cell, options, scans, cap
         assert scan["answer"] == row["predicted"]
         assert scan["part"] == "test"
         assert not scan["seen_in_training"]
-        assert all(scan["probabilities"][name] == pytest.approx(float(row[f"p_{name}"]), abs=1e-5) for name in trained.classes)
+        assert all(
+            scan["probabilities"][name] == pytest.approx(float(row[f"p_{name}"]), abs=1e-5)
+            for name in trained.classes
+        )
     seen = {scan["sha256"] for scan in found["scans"] if scan["seen_in_training"]}
     assert seen == {trained.scans[row].sha256 for row in trained.train(0)}
     assert found["schema"] == "bus.predict/1"
     assert found["research_use_only"] is True
-    assert list(found) == ["schema", "research_use_only", "remarks", "classifier", "study", "classes", "scans", "unreadable"]
-    assert list(found["scans"][0]) == ["file", "sha256", "answer", "probabilities", "seen_in_training", "part"]
+    assert list(found) == [
+        "schema",
+        "research_use_only",
+        "remarks",
+        "classifier",
+        "study",
+        "classes",
+        "scans",
+        "unreadable",
+    ]
+    assert list(found["scans"][0]) == [
+        "file",
+        "sha256",
+        "answer",
+        "probabilities",
+        "seen_in_training",
+        "part",
+    ]
     assert "Research use only" in found["remarks"][0]
 
 
@@ -124,7 +143,11 @@ def test_folder_zip_and_single_files_answer_alike(options, scans, tmp_path, caps
         for file in folder.iterdir():
             archive.write(file, f"deep/er/{file.name}")
     answers = []
-    for paths in ([folder], [tmp_path / "some scans.zip"], sorted(folder.glob("*.png"))):  # the glob holds the masks too
+    for paths in (
+        [folder],
+        [tmp_path / "some scans.zip"],
+        sorted(folder.glob("*.png")),
+    ):  # the glob holds the masks too
         code, out, _ = predict(capsys, *paths, *options, "--format", "json")
         assert code == 0
         answers.append([(scan["sha256"], scan["probabilities"]) for scan in json.loads(out)["scans"]])
@@ -179,7 +202,11 @@ def test_bad_files_are_named_and_the_others_answered(options, scans, tmp_path, c
     found = json.loads(out)
     assert code == 1
     assert [scan["file"] for scan in found["scans"]] == [f"{tmp_path}/good.png"]
-    assert sorted(entry["file"].rpartition("/")[2] for entry in found["unreadable"]) == ["IM0001.dcm", "broken.png", "empty.png"]
+    assert sorted(entry["file"].rpartition("/")[2] for entry in found["unreadable"]) == [
+        "IM0001.dcm",
+        "broken.png",
+        "empty.png",
+    ]
     assert all(name in err for name in ("broken.png", "empty.png", "IM0001.dcm", "2 files passed over"))
     assert "Traceback" not in err
     for name in ("notes.txt", "DICOMDIR"):  # asked for by name: no longer passed over
@@ -195,11 +222,15 @@ def test_no_identity_of_a_dicom_file_leaves(options, scans, tmp_path, capsys):
     page = tmp_path / "page.html"
     told = []
     for form in (["table"], ["json"], ["html", "--out", page]):
-        code, out, err = predict(capsys, tmp_path / "Zyxwvut Quentin", tmp_path / "plain", *options, "--format", *form)
+        code, out, err = predict(
+            capsys, tmp_path / "Zyxwvut Quentin", tmp_path / "plain", *options, "--format", *form
+        )
         assert code == 0
         told.append(out + err)
     told.append(page.read_text(encoding="utf-8"))
-    assert not [word for word in ("zyxwvut", "quentin", "4711") if any(word in text.casefold() for text in told)]
+    assert not [
+        word for word in ("zyxwvut", "quentin", "4711") if any(word in text.casefold() for text in told)
+    ]
     files = [scan["file"] for scan in json.loads(told[1])["scans"]]
     assert re.fullmatch(r"dicom-[0-9a-f]{16}\.dcm", files[0])
     assert files[1].endswith("plain/IM0001")
@@ -207,7 +238,9 @@ def test_no_identity_of_a_dicom_file_leaves(options, scans, tmp_path, capsys):
     assert json.loads(out)["scans"][0]["sha256"] == json.loads(told[1])["scans"][0]["sha256"]
 
 
-def test_missing_weights_name_the_command_that_makes_them(trained, cell, scans, tmp_path, capsys, monkeypatch):
+def test_missing_weights_name_the_command_that_makes_them(
+    trained, cell, scans, tmp_path, capsys, monkeypatch
+):
     scan = scans / "benign" / "benign (1).png"
     code, _, err = predict(capsys, scan, "--study", trained.path)
     assert code == 1
@@ -246,7 +279,15 @@ def test_hostile_weights_are_refused(trained, cell, scans, tmp_path, capsys, evi
         weights.write_bytes(whole[:-400] + np.full(100, np.nan, np.float32).tobytes())
     else:
         weights.write_bytes(whole[: len(whole) // 2])
-    arguments = [scans / "benign" / "benign (1).png", "--study", copy, "--model", "simplecnn", "--arm", "original"]
+    arguments = [
+        scans / "benign" / "benign (1).png",
+        "--study",
+        copy,
+        "--model",
+        "simplecnn",
+        "--arm",
+        "original",
+    ]
     code, out, err = predict(capsys, *arguments)
     assert (code, out) == (1, "")
     assert "its hash differs" in err
@@ -255,14 +296,20 @@ def test_hostile_weights_are_refused(trained, cell, scans, tmp_path, capsys, evi
     (place / "DONE").write_text(json.dumps(done))
     code, out, err = predict(capsys, *arguments)
     assert (code, out) == (1, "")
-    assert "no numbers" in err if evil == "nan" else "does not hold the weights of simplecnn for 3 classes" in err
+    assert (
+        "no numbers" in err
+        if evil == "nan"
+        else "does not hold the weights of simplecnn for 3 classes" in err
+    )
 
 
 def test_a_cell_of_another_split_is_refused(trained, cell, scans, tmp_path, capsys):
     copy = tmp_path / "study"
     shutil.copytree(trained.path, copy)
     text = (copy / "cohort.csv").read_text().splitlines()
-    (copy / "cohort.csv").write_text("\n".join([text[0], *(re.sub(r",1,,", ",0,,", line) for line in text[1:])]) + "\n")
+    (copy / "cohort.csv").write_text(
+        "\n".join([text[0], *(re.sub(r",1,,", ",0,,", line) for line in text[1:])]) + "\n"
+    )
     code, _, err = predict(capsys, scans, "--study", copy, "--model", "simplecnn", "--arm", "original")
     assert code == 1
     assert "other scans than fold 0" in err

@@ -92,7 +92,10 @@ def test_without_averaging_the_heat_adds_up_to_the_logit():
     assert torch.allclose(made.sum((1, 2)), logits, rtol=1e-4)
     pooled = Pooled()
     for number in (0, 1):  # a head that averages makes both alike
-        both = [grad_cam(pooled, pooled.features, images, torch.full((3,), number), average=way) for way in (True, False)]
+        both = [
+            grad_cam(pooled, pooled.features, images, torch.full((3,), number), average=way)
+            for way in (True, False)
+        ]
         assert torch.allclose(*both)
 
 
@@ -118,7 +121,9 @@ def patches(count, seed=0):
     checks = np.where((np.add.outer(np.arange(16), np.arange(16)) // 4) % 2, 220, 20)
     for row, (top, left) in enumerate(rng.integers(8, 40, (count, 2))):
         places[row, top : top + 16, left : left + 16] = True
-        pixels[row, top : top + 16, left : left + 16] = rng.integers(0, 255, (16, 16)) if labels[row] else checks
+        pixels[row, top : top + 16, left : left + 16] = (
+            rng.integers(0, 255, (16, 16)) if labels[row] else checks
+        )
     return Examples(pixels, labels.astype(np.int64), list(range(count))), places
 
 
@@ -129,9 +134,15 @@ def test_a_network_that_learnt_to_look_at_patches_is_explained_by_them():
     assert (answers == test.labels).mean() > 0.8
     heat = explain(network, test.pixels, answers)
     assert (heat.shape, heat.dtype) == ((20, 64, 64), np.float32)
-    shares = [share for one, place in zip(heat, places, strict=True) if (share := share_inside(one, place)) is not None]
+    shares = [
+        share
+        for one, place in zip(heat, places, strict=True)
+        if (share := share_inside(one, place)) is not None
+    ]
     assert len(shares) > 10
-    assert np.mean(shares) > 2 * places.mean(), f"{np.mean(shares):.2f} of the heat where {places.mean():.2f} is chance"
+    assert np.mean(shares) > 2 * places.mean(), (
+        f"{np.mean(shares):.2f} of the heat where {places.mean():.2f} is chance"
+    )
 
 
 @pytest.mark.parametrize("model", ["simplecnn", "resnet18"])
@@ -139,7 +150,12 @@ def test_the_batch_changes_nothing_and_twice_is_the_same(model):
     network, pixels = build(model, 3, "none", 0).eval(), noise(BATCH + 3)
     classes = np.arange(len(pixels)) % 3
     whole = coarse_maps(network, pixels, classes, "cpu")
-    single = np.concatenate([coarse_maps(network, pixels[row : row + 1], classes[row : row + 1], "cpu") for row in range(len(pixels))])
+    single = np.concatenate(
+        [
+            coarse_maps(network, pixels[row : row + 1], classes[row : row + 1], "cpu")
+            for row in range(len(pixels))
+        ]
+    )
     assert np.abs(whole.astype(int) - single).max() <= 1, "apart from the last bit of a byte"
     assert (whole == coarse_maps(network, pixels, classes, "cpu")).all()
     assert whole.dtype == np.uint8
@@ -184,4 +200,6 @@ def test_enlarging_keeps_places_and_range():
 @pytest.mark.parametrize(("size", "side"), [(32, 4), (64, 8), (128, 8)])
 def test_vgg16_of_the_ablation_has_heat_too(size, side):
     network = build("vgg16", 3, "none", 0).eval()
-    assert grad_cam(network, layer_for(network, size), torch.rand(1, 1, size, size), torch.tensor([1])).shape == (1, side, side)
+    assert grad_cam(
+        network, layer_for(network, size), torch.rand(1, 1, size, size), torch.tensor([1])
+    ).shape == (1, side, side)

@@ -18,7 +18,9 @@ Case = tuple[NDArray[np.int64], NDArray[np.float64]]
 def case(seed: int, scans: int, classes: int = 3, grain: int = 20) -> Case:
     """Random labels and probabilities on a coarse grid, so that scores tie."""
     rng = np.random.default_rng(seed)
-    return rng.integers(classes, size=scans), rng.multinomial(grain, [1 / classes] * classes, size=scans) / grain
+    return rng.integers(classes, size=scans), rng.multinomial(
+        grain, [1 / classes] * classes, size=scans
+    ) / grain
 
 
 cases = st.builds(case, st.integers(0, 10**6), st.integers(0, 40), st.integers(2, 5))
@@ -34,7 +36,9 @@ def test_equals_scikit_learn_where_all_classes_occur(seed: int) -> None:
     assert found["balanced_accuracy"] == pytest.approx(oracle.balanced_accuracy_score(labels, given))
     assert found["target_recall"] == pytest.approx(oracle.recall_score(labels == 1, given == 1))
     assert found["target_auc"] == pytest.approx(oracle.roc_auc_score(labels == 1, probabilities[:, 1]))
-    assert metrics.confusion(labels, probabilities).tolist() == oracle.confusion_matrix(labels, given).tolist()
+    assert (
+        metrics.confusion(labels, probabilities).tolist() == oracle.confusion_matrix(labels, given).tolist()
+    )
     halves = [oracle.brier_score_loss(labels == c, probabilities[:, c]) for c in range(3)]
     assert found["brier"] == pytest.approx(sum(halves))
 
@@ -107,7 +111,9 @@ def test_constant_answer_scores_its_share() -> None:
     labels = np.repeat([0, 1, 2], [426, 203, 131])
     most, found = metrics.constant_answer(labels, 3, 1)
     assert most == 0
-    assert found["accuracy"] == pytest.approx(0.5605, abs=5e-5)  # what the seed's models scored, on BUSI `clean`
+    assert found["accuracy"] == pytest.approx(
+        0.5605, abs=5e-5
+    )  # what the seed's models scored, on BUSI `clean`
     assert found["macro_f1"] == pytest.approx(2 * 426 / (426 + 760) / 3)
     assert found["target_auc"] == 0.5 and found["sensitivity_at_90_specificity"] == 0.0
 

@@ -7,12 +7,16 @@ from bus.core.errors import BusError, UsageError
 from safetensors.torch import save_file
 
 
-@pytest.mark.parametrize(("model", "millions"), [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2), ("vgg16", 39.9)])
+@pytest.mark.parametrize(
+    ("model", "millions"), [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2), ("vgg16", 39.9)]
+)
 @pytest.mark.parametrize("size", [32, 64])
 def test_grey_scans_give_a_number_for_each_class(model, millions, size):
     network = models.build(model, 3, "none", 0).eval()
     assert network(torch.rand(2, 1, size, size)).shape == (2, 3)
-    assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(millions, rel=0.05)
+    assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(
+        millions, rel=0.05
+    )
 
 
 def test_first_weights_depend_on_the_seed_alone():
@@ -29,16 +33,22 @@ def test_the_order_of_maps_in_memory_changes_no_answer(model):
     plain, placed = (models.build(model, 3, "none", 0).double().eval() for _ in range(2))
     placed = models.place(placed, model, "cpu")
     scans = torch.rand(2, 1, 64, 64, dtype=torch.float64)
-    last = [name for name, tensor in placed.named_parameters() if tensor.dim() == 4 and not tensor.is_contiguous()]
+    last = [
+        name for name, tensor in placed.named_parameters() if tensor.dim() == 4 and not tensor.is_contiguous()
+    ]
     assert last, "some weights have their channels last"
     assert torch.allclose(placed(scans), plain(scans), rtol=1e-9, atol=0)
     for network in (plain, placed):
         network(scans).square().sum().backward()
     for (name, first), second in zip(plain.named_parameters(), placed.parameters(), strict=True):
-        assert torch.allclose(first.grad, second.grad, rtol=1e-6, atol=1e-9 * float(first.grad.abs().max())), name
+        assert torch.allclose(
+            first.grad, second.grad, rtol=1e-6, atol=1e-9 * float(first.grad.abs().max())
+        ), name
 
 
-@pytest.mark.parametrize(("model", "first"), [("resnet18", "layer3"), ("vgg19", "features.27"), ("vgg16", "features.17")])
+@pytest.mark.parametrize(
+    ("model", "first"), [("resnet18", "layer3"), ("vgg19", "features.27"), ("vgg16", "features.17")]
+)
 def test_small_maps_have_their_places_last(model, first):
     network, seen = models.place(models.build(model, 3, "none", 0), model, "cpu").eval(), []
     network.get_submodule(first).register_forward_hook(lambda _, given, __: seen.append(given[0]))
@@ -59,7 +69,11 @@ def test_imagenet_weights_answer_grey_scans_like_rgb_ones(model, monkeypatch):
     first = {"vgg19": "features.0", "resnet18": "conv1"}[model]
     expected = colour.get_submodule(first)(scan.repeat(1, 3, 1, 1))
     assert torch.allclose(grey.get_submodule(first)(scan), expected, atol=1e-4)
-    fresh = [name for name, tensor in grey.state_dict().items() if not torch.equal(tensor, colour.state_dict().get(name, torch.empty(0)))]
+    fresh = [
+        name
+        for name, tensor in grey.state_dict().items()
+        if not torch.equal(tensor, colour.state_dict().get(name, torch.empty(0)))
+    ]
     assert {name.rsplit(".", 1)[0] for name in fresh} <= {first, "fc", "classifier"}
 
 

@@ -61,7 +61,11 @@ def test_the_batch_of_an_evaluation_changes_nothing():
 
 def test_a_scan_is_augmented_alike_whatever_arm_and_batch_it_is_in():
     base = spots(10)
-    more = Examples(np.concatenate([base.pixels, spots(4, 5).pixels]), np.concatenate([base.labels, base.labels[:4]]), [*base.keys, 1, 2, 3, 4])
+    more = Examples(
+        np.concatenate([base.pixels, spots(4, 5).pixels]),
+        np.concatenate([base.labels, base.labels[:4]]),
+        [*base.keys, 1, 2, 3, 4],
+    )
     alone = augment(base, np.array([3]), [2], 0, PLAIN)
     among = augment(more, np.array([12, 3, 0]), [0, 2, 1], 0, PLAIN)
     assert torch.equal(alone[0], among[1])
@@ -109,13 +113,19 @@ def test_averaged_weights_get_their_own_batch_statistics():
     seen = averaged.conv1(images)
     assert torch.allclose(averaged.bn1.running_mean, seen.mean((0, 2, 3)), atol=1e-5)
     assert torch.allclose(averaged.bn1.running_var, seen.var((0, 2, 3)), rtol=0.05)
-    assert all(module.momentum == 0.1 for module in averaged.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    assert all(
+        module.momentum == 0.1 for module in averaged.modules() if isinstance(module, torch.nn.BatchNorm2d)
+    )
 
 
 def test_recalibration_sees_the_own_scans_alone():
     own, more = spots(24), spots(40, seed=3)
-    joined = Examples(np.concatenate([own.pixels, more.pixels[:16]]), np.concatenate([own.labels, more.labels[:16]]),
-                      [*own.keys, *range(900, 916)], 24)  # fmt: skip
+    joined = Examples(
+        np.concatenate([own.pixels, more.pixels[:16]]),
+        np.concatenate([own.labels, more.labels[:16]]),
+        [*own.keys, *range(900, 916)],
+        24,
+    )
     found = []
     for examples in (own, joined):
         averaged = models.build("resnet18", 2, "none", 0)
@@ -126,7 +136,9 @@ def test_recalibration_sees_the_own_scans_alone():
 
 def test_without_recalibration_the_statistics_are_the_averaged_ones():
     recipe = Recipe("resnet18", 2, batch=8)
-    with_it, without = (fit(spots(32), 2, replace(recipe, recalibration=count), CPU, seed=0) for count in (4, 0))
+    with_it, without = (
+        fit(spots(32), 2, replace(recipe, recalibration=count), CPU, seed=0) for count in (4, 0)
+    )
     first, second = with_it.network.state_dict(), without.network.state_dict()
     assert torch.equal(first["conv1.weight"], second["conv1.weight"])
     assert not torch.equal(first["bn1.running_mean"], second["bn1.running_mean"])
@@ -136,8 +148,12 @@ def test_without_recalibration_the_statistics_are_the_averaged_ones():
 def test_late_steps_of_first_are_those_of_the_original_arm():
     """With `first`, added scans never reach the last part, and its batches are the ones that `original` sees."""
     own, more = spots(24), spots(40, seed=3)
-    joined = Examples(np.concatenate([own.pixels, more.pixels[:16]]), np.concatenate([own.labels, more.labels[:16]]),
-                      [*own.keys, *range(900, 916)], 24)  # fmt: skip
+    joined = Examples(
+        np.concatenate([own.pixels, more.pixels[:16]]),
+        np.concatenate([own.labels, more.labels[:16]]),
+        [*own.keys, *range(900, 916)],
+        24,
+    )
     recipe = Recipe("simplecnn", 10, batch=8, synthetic="first", synthetic_share=0.6)
     network, ones = models.build("simplecnn", 2, "none", 0), torch.ones(2)
     for step in range(10):
@@ -151,13 +167,24 @@ def test_late_steps_of_first_are_those_of_the_original_arm():
 def test_the_weight_of_added_scans_counts_in_the_loss_alone():
     """Weight 0 leaves the own scans' mean, weight 1 is the plain mean; the batch is the same."""
     own, more = spots(24), spots(40, seed=3)
-    joined = Examples(np.concatenate([own.pixels, more.pixels[:16]]), np.concatenate([own.labels, more.labels[:16]]),
-                      [*own.keys, *range(900, 916)], 24)  # fmt: skip
+    joined = Examples(
+        np.concatenate([own.pixels, more.pixels[:16]]),
+        np.concatenate([own.labels, more.labels[:16]]),
+        [*own.keys, *range(900, 916)],
+        24,
+    )
     network, ones = models.build("simplecnn", 2, "none", 0), torch.ones(2)
     recipe = Recipe("simplecnn", 4, batch=16, synthetic="weighted", smoothing=0.0)
     rows, turns = batch_rows(40, 16, 1, 0)
-    each = F.cross_entropy(network(augment(joined, rows, turns, 0, recipe)), torch.from_numpy(joined.labels[rows]), reduction="none")
-    found = [step_loss(network, joined, replace(recipe, synthetic_weight=weight), CPU, (1, 0), ones) for weight in (0.0, 1.0)]
+    each = F.cross_entropy(
+        network(augment(joined, rows, turns, 0, recipe)),
+        torch.from_numpy(joined.labels[rows]),
+        reduction="none",
+    )
+    found = [
+        step_loss(network, joined, replace(recipe, synthetic_weight=weight), CPU, (1, 0), ones)
+        for weight in (0.0, 1.0)
+    ]
     assert found[0].item() == pytest.approx(each[torch.from_numpy(rows < 24)].mean().item(), abs=1e-6)
     assert found[1].item() == pytest.approx(each.mean().item(), abs=1e-6)
 
@@ -167,13 +194,18 @@ def test_the_loss_is_torchs_where_all_scans_count_the_same():
     logits, labels = torch.randn(20, 3, generator=rng), torch.arange(20) % 3
     weights = torch.tensor([0.5, 1.0, 3.0])
     expected = F.cross_entropy(logits, labels, weight=weights, label_smoothing=0.1)
-    assert weighted_loss(logits, labels, weights, torch.ones(20), 0.1).item() == pytest.approx(expected.item(), abs=1e-6)
+    assert weighted_loss(logits, labels, weights, torch.ones(20), 0.1).item() == pytest.approx(
+        expected.item(), abs=1e-6
+    )
 
 
 def test_speckle_multiplies_and_is_a_scans_own():
     base = spots(10)
     rough = replace(PLAIN, speckle=0.2)
-    alone, among = augment(base, np.array([3]), [2], 0, rough), augment(base, np.array([1, 3]), [0, 2], 0, rough)
+    alone, among = (
+        augment(base, np.array([3]), [2], 0, rough),
+        augment(base, np.array([1, 3]), [0, 2], 0, rough),
+    )
     assert torch.equal(alone[0], among[1])
     smooth = augment(base, np.array([3]), [2], 0, PLAIN)
     bars = smooth == 0
@@ -188,7 +220,10 @@ def test_schedules_are_those_of_torch():
     """MultiStepLR and StepLR of the library, stepped once an epoch, as oracles."""
     from torch.optim.lr_scheduler import MultiStepLR, StepLR
 
-    for name, make in (("multistep", lambda o: MultiStepLR(o, [5, 10], 0.1)), ("step", lambda o: StepLR(o, 5, 0.1))):
+    for name, make in (
+        ("multistep", lambda o: MultiStepLR(o, [5, 10], 0.1)),
+        ("step", lambda o: StepLR(o, 5, 0.1)),
+    ):
         recipe = Recipe("simplecnn", 80, schedule=name, epoch=4, learning_rate=0.01)
         stepped = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
         scheduler = make(stepped)
@@ -213,7 +248,9 @@ def test_plateau_watches_the_validation_scans_alone(monkeypatch):
 def test_dropout_is_drawn_from_the_seed(monkeypatch):
     def build(*_):
         torch.manual_seed(0)
-        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1024, 8), torch.nn.Dropout(), torch.nn.Linear(8, 2))
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(1024, 8), torch.nn.Dropout(), torch.nn.Linear(8, 2)
+        )
 
     monkeypatch.setattr(train, "build", build)
     recipe = Recipe("simplecnn", 3, batch=4)
@@ -254,15 +291,23 @@ def test_scans_kept_on_a_device_are_augmented_like_those_sent_there(speckle):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"lerning_rate": 1}, "did you mean learning_rate"), ({"synthetic": "last"}, "expected mixed or first or weighted"),
-     ({"batch": 0}, "above 0"), ({"augment": "perhaps"}, "expected a value like True"), ({"batch": True}, "like 32"),
-     ({"weighted": True}, "weighted is unknown"), ({"learning_rate": "nan"}, "above 0")],
-)  # fmt: skip
+    [
+        ({"lerning_rate": 1}, "did you mean learning_rate"),
+        ({"synthetic": "last"}, "expected mixed or first or weighted"),
+        ({"batch": 0}, "above 0"),
+        ({"augment": "perhaps"}, "expected a value like True"),
+        ({"batch": True}, "like 32"),
+        ({"weighted": True}, "weighted is unknown"),
+        ({"learning_rate": "nan"}, "above 0"),
+    ],
+)
 def test_a_recipe_field_that_does_not_fit_is_refused(changes, words):
     with pytest.raises(UsageError, match=words):
         check_changes(changes, "--set")
 
 
 def test_recipe_fields_are_read_from_text():
-    found = check_changes({"batch": "16", "augment": "False", "smoothing": "0.1", "optimiser": "sgd"}, "--set")
+    found = check_changes(
+        {"batch": "16", "augment": "False", "smoothing": "0.1", "optimiser": "sgd"}, "--set"
+    )
     assert found == {"batch": 16, "augment": False, "smoothing": 0.1, "optimiser": "sgd"}

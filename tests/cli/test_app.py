@@ -27,7 +27,17 @@ def finished(tiny_study, tmp_path_factory):
 COMMANDS = (
     ["gan", "train", "--preset", "demo", "--pairs", "8"],
     ["synth", "--n", "30"],
-    ["benchmark", "--preset", "demo", "--models", "simplecnn", "--arms", "original,oversampled,cyclegan", "--jobs", "1"],
+    [
+        "benchmark",
+        "--preset",
+        "demo",
+        "--models",
+        "simplecnn",
+        "--arms",
+        "original,oversampled,cyclegan",
+        "--jobs",
+        "1",
+    ],
 )
 
 
@@ -78,12 +88,26 @@ def test_predictions_are_those_of_the_test_part(finished):
         with place.open() as handle:
             rows = list(csv.DictReader(handle))
         assert [row["sha256"] for row in rows] == [study.scans[row].sha256 for row in study.test(0)]
-        assert all(sum(float(row[f"p_{name}"]) for name in study.classes) == pytest.approx(1, abs=1e-6) for row in rows)
+        assert all(
+            sum(float(row[f"p_{name}"]) for name in study.classes) == pytest.approx(1, abs=1e-6)
+            for row in rows
+        )
 
 
 def test_a_dry_run_trains_nothing(finished, tree, run_bus):
     before = tree()
-    code, text = run_bus("benchmark", "--study", finished, "--fold", "1", "--dry-run", "--preset", "demo", "--models", "simplecnn")
+    code, text = run_bus(
+        "benchmark",
+        "--study",
+        finished,
+        "--fold",
+        "1",
+        "--dry-run",
+        "--preset",
+        "demo",
+        "--models",
+        "simplecnn",
+    )
     assert (code, tree()) == (0, before)
     assert "4 to train" in text
     assert "a translator first" in text
@@ -114,20 +138,44 @@ def test_a_dry_run_trains_nothing(finished, tree, run_bus):
         (["benchmark", "--set", "lerning_rate=1"], 2, "did you mean learning_rate"),
         (["benchmark", "--plan", "ablation-3"], 2, "did you mean ablation-"),
         (["benchmark", "--arms", "cyclegan:cyst"], 2, "the classes are benign, malignant, normal"),
-        (["benchmark", "--plan", "ablation-1", "--models", "resnet18", "--dose", "1"], 2, "--dose, --models does not go with --plan"),
+        (
+            ["benchmark", "--plan", "ablation-1", "--models", "resnet18", "--dose", "1"],
+            2,
+            "--dose, --models does not go with --plan",
+        ),
         (["benchmark", "--plan", "ablation-1", "--preset", "demo"], 2, "--preset does not go with --plan"),
         (["benchmark", "--inflation", "--models", "vgg19"], 2, "--inflation compares original and cyclegan"),
-        (["benchmark", "--inflation", "--arms", "original,weighted"], 2, "--inflation compares original and cyclegan"),
+        (
+            ["benchmark", "--inflation", "--arms", "original,weighted"],
+            2,
+            "--inflation compares original and cyclegan",
+        ),
         (["benchmark", "--arms", "cyclegan:malignant"], 2, "adds nothing"),
-        (["benchmark", "--plan", "ablation-1", "--set", "batch=4", "--json"], 2, "--set, --json does not go with --plan"),
-        (["benchmark", "--plan", "ablation-1", "--keep-weights", "--inflation"], 2, "--keep-weights, --inflation does not go"),
+        (
+            ["benchmark", "--plan", "ablation-1", "--set", "batch=4", "--json"],
+            2,
+            "--set, --json does not go with --plan",
+        ),
+        (
+            ["benchmark", "--plan", "ablation-1", "--keep-weights", "--inflation"],
+            2,
+            "--keep-weights, --inflation does not go",
+        ),
         (["benchmark", "--dry-run", "--json"], 2, "--json does not go with --dry-run"),
         (["benchmark", "--arms", "original", "--dose", "0.5"], 2, "--dose does nothing here"),
-        (["benchmark", "--arms", "original,weighted", "--balance", "normal"], 2, "--balance does nothing here"),
+        (
+            ["benchmark", "--arms", "original,weighted", "--balance", "normal"],
+            2,
+            "--balance does nothing here",
+        ),
         (["benchmark", "--set", "synthetic_weight=0.2"], 2, "does nothing unless synthetic = weighted"),
         (["synth", "--n", "none"], 2, "--n"),
         (["synth", "--fold", "1"], 1, "Run bus gan train"),
-        (["synth", "--n", "31", "--fid-weights", "nowhere.pth", "--extractor", "inception"], 2, "nowhere.pth"),
+        (
+            ["synth", "--n", "31", "--fid-weights", "nowhere.pth", "--extractor", "inception"],
+            2,
+            "nowhere.pth",
+        ),
         (["fly"], 2, "No such command"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -148,17 +196,25 @@ def test_synth_without_a_study_says_what_to_run_first(tmp_path, run_bus):
     assert "Run bus gan train first" in text
 
 
-@pytest.mark.parametrize("arguments", [[], ["gan", "train"], ["synth"], ["benchmark"], ["predict"], ["status"], ["demo"], ["data", "phantom"]], ids=lambda value: " ".join(value) or "bus")
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["gan", "train"], ["synth"], ["benchmark"], ["predict"], ["status"], ["demo"], ["data", "phantom"]],
+    ids=lambda value: " ".join(value) or "bus",
+)
 def test_help_answers_without_torch(arguments):
     code = "import sys; from bus.cli import main\ntry: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
     environment = {**os.environ, "COLUMNS": "120", "TERM": "dumb"}
-    done = subprocess.run([sys.executable, "-c", code, *arguments, "--help"], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--help"], capture_output=True, text=True, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert "Usage: bus" in done.stdout
 
 
 def test_python_m_bus_is_the_command():
-    done = subprocess.run([sys.executable, "-m", "bus", "--version"], capture_output=True, text=True, cwd=Path.home())
+    done = subprocess.run(
+        [sys.executable, "-m", "bus", "--version"], capture_output=True, text=True, cwd=Path.home()
+    )
     assert done.stdout.startswith("bus-balance ")
 
 
@@ -184,7 +240,9 @@ def test_two_folders_are_compared(finished, run_bus):
     assert "30 against 30 scans, judged by efficientnet-lite0" in text
     assert "FD (EfficientNet-Lite0): 0.00" in text
     assert "precision: 1.000" in text
-    code, text = run_bus("gan", "score", folder, folder, "--study", finished, "--fold", 0, "--to", "benign", "--gan-seed", 1)
+    code, text = run_bus(
+        "gan", "score", folder, folder, "--study", finished, "--fold", 0, "--to", "benign", "--gan-seed", 1
+    )
     assert code == 2 and "--study, --fold, --to, --gan-seed does not go with two folders" in text
     code, text = run_bus("gan", "score", "--study", finished, "--size", 32)
     assert code == 2 and "--size does not go with a study" in text
@@ -207,13 +265,52 @@ def answer(capsys, *arguments):
 
 
 JSON_KEYS = {  # a script relies on them: taking one away breaks it
-    "status": {"study", "data", "cohort", "size", "k", "seed", "target", "inner", "banners", "classes", "groups",
-               "translators", "synthetic", "cells", "report"},
+    "status": {
+        "study",
+        "data",
+        "cohort",
+        "size",
+        "k",
+        "seed",
+        "target",
+        "inner",
+        "banners",
+        "classes",
+        "groups",
+        "translators",
+        "synthetic",
+        "cells",
+        "report",
+    },
     "synth": {"study", "sets"},
-    "benchmark": {"study", "report", "data", "cohort", "banners", "classes", "target", "folds", "seeds", "tested",
-                  "verdicts", "contrasts", "arms", "notes"},
-    "doctor": {"versions", "optional", "processor", "compute", "probe", "memory", "disk", "weights", "advice"},
-}  # fmt: skip
+    "benchmark": {
+        "study",
+        "report",
+        "data",
+        "cohort",
+        "banners",
+        "classes",
+        "target",
+        "folds",
+        "seeds",
+        "tested",
+        "verdicts",
+        "contrasts",
+        "arms",
+        "notes",
+    },
+    "doctor": {
+        "versions",
+        "optional",
+        "processor",
+        "compute",
+        "probe",
+        "memory",
+        "disk",
+        "weights",
+        "advice",
+    },
+}
 
 
 def test_scripts_get_json_on_stdout_and_nothing_else(finished, tree, capsys):
@@ -223,11 +320,17 @@ def test_scripts_get_json_on_stdout_and_nothing_else(finished, tree, capsys):
     assert status["study"] == str(finished)
     assert [one["done"] for one in status["translators"]] == [1.0]
     assert [(one["scans"], one["scored"], one["fold"]) for one in status["synthetic"]] == [(30, True, 0)]
-    assert {one["arm"]: one["trained"] for one in status["cells"]} == {"original": 1, "oversampled": 1, "cyclegan": 1}
+    assert {one["arm"]: one["trained"] for one in status["cells"]} == {
+        "original": 1,
+        "oversampled": 1,
+        "cyclegan": 1,
+    }
     code, synth, said = answer(capsys, *COMMANDS[1], "--study", finished)
     assert (code, set(synth)) == (0, JSON_KEYS["synth"])
     assert "Nothing to do" in said
-    assert [(one["fold"], one["scans"], one["scores"]["n"]["synthetic"]) for one in synth["sets"]] == [(0, 30, 30)]
+    assert [(one["fold"], one["scans"], one["scores"]["n"]["synthetic"]) for one in synth["sets"]] == [
+        (0, 30, 30)
+    ]
     code, benchmark, said = answer(capsys, *COMMANDS[2], "--study", finished)
     assert (code, set(benchmark)) == (0, JSON_KEYS["benchmark"])
     assert "Nothing to do" in said
@@ -252,11 +355,25 @@ def test_a_failure_leaves_stdout_empty(tmp_path, capsys):
 
 def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys, run_bus):
     folder = finished / "fold-0/synth/seed-0/malignant"
-    code, found, _ = answer(capsys, "gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0")
+    code, found, _ = answer(
+        capsys, "gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0"
+    )
     assert code == 0
-    assert set(found) == {"extractor", "n", "kid", "frechet", "precision", "recall", "density", "coverage", "notes"}
+    assert set(found) == {
+        "extractor",
+        "n",
+        "kid",
+        "frechet",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "notes",
+    }
     run_bus("data", "phantom", tmp_path / "my 자료", "--n", 60, "--size", 64)
-    code, found, said = answer(capsys, "data", "check", tmp_path / "my 자료", "--k", 3, "--page", tmp_path / "쪽.html")
+    code, found, said = answer(
+        capsys, "data", "check", tmp_path / "my 자료", "--k", 3, "--page", tmp_path / "쪽.html"
+    )
     assert (code, found["scans"], found["unsound"]) == (0, 60, [])
     assert found["page"] == str(tmp_path / "쪽.html")
     assert {"classes", "probes", "leak", "inflation", "duplicates", "contradictions", "notes"} <= set(found)
@@ -277,7 +394,9 @@ def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys, r
     ids=" ".join,
 )
 def test_a_wrong_name_is_refused_before_scans_are_read(arguments, tmp_path, run_bus, monkeypatch):
-    monkeypatch.setattr("bus.data.cohort.read_phantoms", lambda *given, **named: pytest.fail("scans were read"))
+    monkeypatch.setattr(
+        "bus.data.cohort.read_phantoms", lambda *given, **named: pytest.fail("scans were read")
+    )
     code, text = run_bus(*arguments, "--study", tmp_path / "new")
     assert (code, "choose" in text) == (2, True)
     assert not (tmp_path / "new").exists()
@@ -327,7 +446,9 @@ def test_slips_are_met_with_what_was_meant(finished, tree, run_bus, arguments, w
 
 def test_a_class_that_does_not_exist_is_met_with_the_nearest(tmp_path, run_bus):
     run_bus("data", "phantom", tmp_path / "cohort", "--n", 30, "--size", 32)
-    code, text = run_bus("gan", "train", "--study", tmp_path / "s", "--data", tmp_path / "cohort", "--target", "malignent")
+    code, text = run_bus(
+        "gan", "train", "--study", tmp_path / "s", "--data", tmp_path / "cohort", "--target", "malignent"
+    )
     assert code == 2
     assert "Did you mean malignant?" in text
 
@@ -377,10 +498,14 @@ def test_synthetic_scans_come_with_a_datasheet(finished):
     assert study.settings.data.sha256 in text
     for label in ("benign", "normal"):
         own = [row for row in rows if row.source_label == label]
-        assert f"{len(own)} scans from {len({row.source_sha256 for row in own})} distinct {label} scans" in text
+        assert (
+            f"{len(own)} scans from {len({row.source_sha256 for row in own})} distinct {label} scans" in text
+        )
     assert "never for a diagnosis" in text
     assert str(finished.parent) not in text  # it is made to be shared
-    assert "bus gan train --study study --size 32 --k 3 --fold 0 --gan-seed 0 --preset demo --pairs 8\n" in text
+    assert (
+        "bus gan train --study study --size 32 --k 3 --fold 0 --gan-seed 0 --preset demo --pairs 8\n" in text
+    )
 
 
 def test_what_a_finished_study_does_not_need_is_not_imported():
@@ -412,9 +537,16 @@ def test_help_is_grouped_and_every_command_shows_an_example(run_bus):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_shell_completes_commands_and_options(shell):
     def complete(line):
-        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_TYPER_COMPLETE_ARGS": line,
-                 "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_BUS_COMPLETE": f"complete_{shell}"}  # fmt: skip
-        return subprocess.run([sys.executable, "-m", "bus"], capture_output=True, text=True, env={**os.environ, **words}).stdout
+        words = {
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split()) - 1),
+            "_TYPER_COMPLETE_ARGS": line,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            "_BUS_COMPLETE": f"complete_{shell}",
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "bus"], capture_output=True, text=True, env={**os.environ, **words}
+        ).stdout
 
     assert "benchmark" in complete("bus bench")
     assert "--gan-seed" in complete("bus gan train --gan")

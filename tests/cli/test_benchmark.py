@@ -12,7 +12,18 @@ from bus.data import phantom
 from bus.data.pictures import synthetic_png
 from bus.data.study import Study
 
-TINY = ["--preset", "demo", "--method", "published", "--set", "channels=4", "--set", "blocks=1", "--pairs", "4"]
+TINY = [
+    "--preset",
+    "demo",
+    "--method",
+    "published",
+    "--set",
+    "channels=4",
+    "--set",
+    "blocks=1",
+    "--pairs",
+    "4",
+]
 LITE0 = ["--extractor", "efficientnet-lite0"]
 
 
@@ -23,29 +34,57 @@ def study(finished_study, tmp_path):
 
 
 @pytest.mark.usefixtures("few_steps", "in_process")
-def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_report(study, tmp_path, run_bus):
+def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_report(
+    study, tmp_path, run_bus
+):
     phantom.write_cohort(tmp_path / "elsewhere", 24, seed=9, size=48, scanner="linear-7")
     (tmp_path / "theirs").mkdir()
-    for place, row in enumerate(study.rows_of(study.train(0), ["benign"])[: plan.needed(study, 0, "malignant")]):
+    for place, row in enumerate(
+        study.rows_of(study.train(0), ["benign"])[: plan.needed(study, 0, "malignant")]
+    ):
         (tmp_path / "theirs" / f"{place:03}.png").write_bytes(synthetic_png(study.pixels[row][:, ::-1]))
     assert run_bus("gan", "train", "--study", per_image(study).path, *TINY)[0] == 0
     command = [
-        "benchmark", "--study", study.path, "--preset", "demo", "--models", "simplecnn", "--jobs", 1, *LITE0,
-        "--arms", "original,oversampled,cyclegan,cyclegan:normal", "--dose", "0.5,1", "--synthetic", tmp_path / "theirs",
-        "--external", tmp_path / "elsewhere", "--inflation",
-    ]  # fmt: skip
+        "benchmark",
+        "--study",
+        study.path,
+        "--preset",
+        "demo",
+        "--models",
+        "simplecnn",
+        "--jobs",
+        1,
+        *LITE0,
+        "--arms",
+        "original,oversampled,cyclegan,cyclegan:normal",
+        "--dose",
+        "0.5,1",
+        "--synthetic",
+        tmp_path / "theirs",
+        "--external",
+        tmp_path / "elsewhere",
+        "--inflation",
+    ]
     code, text = run_bus(*command, "--dry-run")
     assert code == 0 and "9 cells" in text and "7 to train" in text, "original and cyclegan are there already"
     code, text = run_bus(*command)
     assert code == 0, text
     report = study.path / "report"
     for page in ((report / "index.html").read_text(), (report / "report.md").read_text()):
-        for words in ("cyclegan:normal@0.5", "oversampled@0.5", "unverified", "External test", "What a split per image would have claimed"):
+        for words in (
+            "cyclegan:normal@0.5",
+            "oversampled@0.5",
+            "unverified",
+            "External test",
+            "What a split per image would have claimed",
+        ):
             assert words in page, words
     summary = json.loads((report / "summary.json").read_text())
     assert len(summary["arms"]) == 9
     kept = json.loads((study.path / "benchmarks.json").read_text())["benchmarks"]
-    assert [one["cells"] for one in kept] == [2, 9], "every finished benchmark is remembered, and listed in the report"
+    assert [one["cells"] for one in kept] == [2, 9], (
+        "every finished benchmark is remembered, and listed in the report"
+    )
     assert all(f"{one['cells']} cells. SimpleCNN: " in (report / "report.md").read_text() for one in kept)
     code, text = run_bus(*command)
     assert code == 0 and "Nothing to do: all 9 cells are done" in text
@@ -61,12 +100,17 @@ def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_re
         (["--external", "nowhere"], "nowhere"),
         (["--set", "validation=true"], "original and weighted"),
         (["--set", "schedule=plateau", "--arms", "original,cyclegan"], "watches a validation part"),
-        (["--set", "synthetic=first", "--arms", "original,weighted"], "none of original, weighted adds scans"),
+        (
+            ["--set", "synthetic=first", "--arms", "original,weighted"],
+            "none of original, weighted adds scans",
+        ),
         (["--inflation", "--balance", "normal"], "--inflation does not go with --balance"),
         (["--inflation", "--dose", "0.5"], "Add 1 to it"),
     ],
-)  # fmt: skip
-def test_what_can_be_refused_is_refused_before_a_translator_is_trained(study, run_bus, monkeypatch, options, words):
+)
+def test_what_can_be_refused_is_refused_before_a_translator_is_trained(
+    study, run_bus, monkeypatch, options, words
+):
     monkeypatch.setattr(pipeline, "prepare", lambda *given: pytest.fail("hours of training"))
     code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, "--preset", "demo", *options)
     assert code in (1, 2) and words in text
@@ -78,12 +122,26 @@ def test_leaks_and_the_width_to_expect_come_before_a_translator_is_trained(study
     header = lines[0].split(",")
     fold, group = header.index("fold"), header.index("group")
     rows = [line.split(",") for line in lines[1:]]
-    tested, trained = next(row for row in rows if row[fold] == "1"), next(row for row in rows if row[fold] == "0")
+    tested, trained = (
+        next(row for row in rows if row[fold] == "1"),
+        next(row for row in rows if row[fold] == "0"),
+    )
     trained[group] = tested[group]
     (study.path / "cohort.csv").write_text("\n".join([lines[0], *(",".join(row) for row in rows)]) + "\n")
     code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, "--preset", "demo")
     assert code == 1 and "no group is in both" in text
-    code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, "--preset", "demo", "--models", "simplecnn", "--dry-run")
+    code, text = run_bus(
+        "benchmark",
+        "--study",
+        study.path,
+        "--fold",
+        1,
+        "--preset",
+        "demo",
+        "--models",
+        "simplecnn",
+        "--dry-run",
+    )
     assert code == 0 and "expect intervals of about ±" in text
 
 
@@ -103,12 +161,17 @@ def test_the_width_to_expect_is_said_before_the_work_begins(study, tmp_path, run
 @pytest.mark.usefixtures("in_process")
 def test_a_plan_of_ones_own_is_shown_run_and_done(study, tmp_path, run_bus):
     path = tmp_path / "mine.toml"
-    path.write_text("title = 'Mine'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\naccuracy = 60\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n")
+    path.write_text(
+        "title = 'Mine'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\naccuracy = 60\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n"
+    )
     command = ["benchmark", "--study", study.path, "--plan", path, "--fold", "0,1", "--jobs", 1]
     before = sorted(study.path.rglob("*"))
     code, text = run_bus(*command, "--dry-run")
     assert code == 0 and sorted(study.path.rglob("*")) == before
-    assert "Mine, split per image: 2 cells, 2 to train" in text and "Mine, folds by group: 4 cells, 4 to train" in text
+    assert (
+        "Mine, split per image: 2 cells, 2 to train" in text
+        and "Mine, folds by group: 4 cells, 4 to train" in text
+    )
     code, text = run_bus(*command)
     assert code == 0 and "plan-mine.html" in text
     page = (study.path / "report" / "plan-mine.html").read_text()
@@ -120,8 +183,24 @@ def test_a_plan_of_ones_own_is_shown_run_and_done(study, tmp_path, run_bus):
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_steps")
 def test_first_weights_from_phantoms_and_the_readers_word_in_processes_of_their_own(study, run_bus):
-    command = ["benchmark", "--study", study.path, "--preset", "demo", "--models", "simplecnn", "--jobs", 2, *LITE0,
-               "--arms", "original,cyclegan", "--init", "phantom", "--set", "synthetic=confidence"]  # fmt: skip
+    command = [
+        "benchmark",
+        "--study",
+        study.path,
+        "--preset",
+        "demo",
+        "--models",
+        "simplecnn",
+        "--jobs",
+        2,
+        *LITE0,
+        "--arms",
+        "original,cyclegan",
+        "--init",
+        "phantom",
+        "--set",
+        "synthetic=confidence",
+    ]
     code, text = run_bus(*command)
     assert code == 0, text
     assert len(list((study.path / "phantom-start").glob("*.safetensors"))) == 1

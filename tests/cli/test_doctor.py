@@ -18,7 +18,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_it_tells_what_would_be_chosen_here(found: dict[str, Any]) -> None:
     chosen = resolve()
     assert found["compute"] == {"device": chosen.device, "precision": chosen.precision, "threads": cores()}
-    assert found["versions"]["torch"] == torch.__version__.partition("+")[0] or found["versions"]["torch"] == torch.__version__
+    assert (
+        found["versions"]["torch"] == torch.__version__.partition("+")[0]
+        or found["versions"]["torch"] == torch.__version__
+    )
     assert all(seconds > 0 for seconds in found["probe"]["seconds"].values())
     assert set(found["probe"]["seconds"]) == {"float32", "bfloat16"}
     assert 0 < found["memory"]["available"] <= found["memory"]["total"]
@@ -31,7 +34,10 @@ def test_it_finds_the_weights_where_they_are_looked_for(
     from bus.gan.scores.features import URL_INCEPTION_V3
 
     assert URL_INCEPTION_V3.endswith("/" + doctor.INCEPTION)
-    assert [weights["found"] for weights in found["weights"][1:]] == [True, True]  # dependencies of the package
+    assert [weights["found"] for weights in found["weights"][1:]] == [
+        True,
+        True,
+    ]  # dependencies of the package
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     assert not doctor._weights()[0]["found"]
     (tmp_path / "checkpoints").mkdir()

@@ -11,7 +11,8 @@ from bus.core import compute
 
 
 @pytest.mark.parametrize(
-    ("has", "fast"), [({"avx2"}, False), ({"avx2", "avx512_f", "avx512_bf16"}, True), ({"amx_bf16"}, True), (set(), False)]
+    ("has", "fast"),
+    [({"avx2"}, False), ({"avx2", "avx512_f", "avx512_bf16"}, True), ({"amx_bf16"}, True), (set(), False)],
 )
 def test_bfloat16_is_chosen_where_the_processor_has_instructions_for_it(
     monkeypatch: pytest.MonkeyPatch, has: set[str], fast: bool
@@ -24,7 +25,12 @@ def test_bfloat16_is_chosen_where_the_processor_has_instructions_for_it(
 
 
 def test_an_older_torch_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": True, "cores": 2, "amx_bf16": False}, raising=False)
+    monkeypatch.setattr(
+        torch.cpu,
+        "get_capabilities",
+        lambda: {"avx2": True, "avx512_bf16": True, "cores": 2, "amx_bf16": False},
+        raising=False,
+    )
     assert compute.instructions() == {"avx2", "avx512_bf16"}
     monkeypatch.setattr(compute, "hasattr", lambda *_: False, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
@@ -43,7 +49,9 @@ def test_works_beside_each_other_share_the_threads_and_keep_their_order() -> Non
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("asked", [compute.Compute("cpu", "float32", 1), compute.Compute("cuda", "float32", 8)])
+@pytest.mark.parametrize(
+    "asked", [compute.Compute("cpu", "float32", 1), compute.Compute("cuda", "float32", 8)]
+)
 def test_works_are_done_in_turn_where_nothing_is_gained(asked: compute.Compute) -> None:
     assert asked.beside(current_thread, current_thread) == [current_thread()] * 2
 

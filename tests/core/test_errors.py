@@ -8,7 +8,12 @@ ARMS = ("original", "weighted", "oversampled", "cyclegan", "relabelled")
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [("cyclgan", "cyclegan"), ("CycleGAN", "cyclegan"), ("orignal", "original"), ("oversample", "oversampled")],
+    [
+        ("cyclgan", "cyclegan"),
+        ("CycleGAN", "cyclegan"),
+        ("orignal", "original"),
+        ("oversample", "oversampled"),
+    ],
 )
 def test_a_slip_is_met_with_the_nearest_name(given: str, meant: str) -> None:
     assert did_you_mean(given, ARMS) == f" Did you mean {meant}?"

@@ -32,7 +32,9 @@ print(len(made.pixels))
 
 
 def python(code: str, *arguments: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
 
 
 def wait_for_line(process: "subprocess.Popen[str]") -> None:
@@ -87,11 +89,18 @@ def test_a_study_begun_by_many_is_built_by_one(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert [re.findall(r"^60$", text, re.M) for text in said] == [["60"]] * 3
     assert sum("reads" in text for text in said) == 1
-    assert sorted(entry.name for entry in path.iterdir()) == ["cohort.csv", "masks.npy", "pixels.npy", "study.json"]
+    assert sorted(entry.name for entry in path.iterdir()) == [
+        "cohort.csv",
+        "masks.npy",
+        "pixels.npy",
+        "study.json",
+    ]
     Study.open(path)
 
 
-@pytest.mark.parametrize("left", [["pixels.npy"], ["pixels.npy", "cohort.csv"], [".study.json.lock", ".cohort.csv.x-1.part"]])
+@pytest.mark.parametrize(
+    "left", [["pixels.npy"], ["pixels.npy", "cohort.csv"], [".study.json.lock", ".cohort.csv.x-1.part"]]
+)
 def test_a_creation_cut_short_is_done_again(tmp_path: Path, left: list[str]) -> None:
     path = tmp_path / "study"
     path.mkdir()
@@ -128,5 +137,7 @@ def test_what_a_lock_file_says_is_not_trusted(tmp_path: Path) -> None:
     for text in ("", "{", "[1]", '{"process": 1}', "\x80"):
         lock.lock_path(tmp_path / "thing").write_bytes(text.encode("latin-1"))
         assert lock.holder(tmp_path / "thing") == "another process"
-    lock.lock_path(tmp_path / "thing").write_text('{"process": "\\u001b[31m", "host": "h", "command": "c", "since": "s"}')
+    lock.lock_path(tmp_path / "thing").write_text(
+        '{"process": "\\u001b[31m", "host": "h", "command": "c", "since": "s"}'
+    )
     assert "\x1b" not in lock.holder(tmp_path / "thing")

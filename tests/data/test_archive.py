@@ -168,7 +168,10 @@ PLACES = st.integers(0, len(SOUND) - 1) | st.integers(SOUND.index(b"PK\x01\x02")
 
 
 @settings(max_examples=300)
-@given(st.integers(0, len(SOUND)) | st.just(len(SOUND)), st.lists(st.tuples(PLACES, st.integers(1, 255)), max_size=4))
+@given(
+    st.integers(0, len(SOUND)) | st.just(len(SOUND)),
+    st.lists(st.tuples(PLACES, st.integers(1, 255)), max_size=4),
+)
 def test_damaged_zips_give_pixels_or_a_clear_error(end: int, flips: list[tuple[int, int]]) -> None:
     content = bytearray(SOUND)
     for place, change in flips:

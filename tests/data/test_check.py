@@ -105,7 +105,8 @@ def test_contradicting_groups_are_named_scan_by_scan_but_sound(flawed: Path) -> 
     group = next(spec.group for spec in phantom.specs(120, size=64) if spec.file == "benign/benign (1).png")
     in_rows(flawed, relabel)
     in_rows(
-        flawed, lambda rows: [*rows, *_copy(flawed, "benign/benign (1).png", "benign/again.png", f"benign,{group},")]
+        flawed,
+        lambda rows: [*rows, *_copy(flawed, "benign/benign (1).png", "benign/again.png", f"benign,{group},")],
     )
     found = check(flawed)
     (one,) = found.contradictions
@@ -124,7 +125,11 @@ def _copy(folder: Path, file: str, to: str, rest: str) -> list[str]:
 
 def test_copies_in_two_given_groups_are_unsound(flawed: Path) -> None:
     in_rows(
-        flawed, lambda rows: [*rows, *_copy(flawed, "benign/benign (1).png", "benign/again.png", "benign,elsewhere,")]
+        flawed,
+        lambda rows: [
+            *rows,
+            *_copy(flawed, "benign/benign (1).png", "benign/again.png", "benign,elsewhere,"),
+        ],
     )
     (reason,) = check(flawed).unsound
     assert "again.png" in reason
@@ -186,10 +191,12 @@ def test_twins_inflate_a_neighbour_in_folds_per_image_only() -> None:
     seen = [
         shortcuts.Seen(
             Entry(str(row), str(label), str(row), (64, 64), Box(0, 0, 64, 64), row, np.zeros(1), None, None),
-            square, Marks(0, 0, 0), np.zeros(1),
+            square,
+            Marks(0, 0, 0),
+            np.zeros(1),
         )
         for row, (square, label) in enumerate(zip(squares, labels, strict=True))
-    ]  # fmt: skip
+    ]
     folds = assign_folds([scan.entry.sha256 for scan in seen], list(labels), groups, k=5, seed=0)
     found = shortcuts.inflation(seen, folds, k=5)
     assert found.majority == 0.5
@@ -209,18 +216,26 @@ def test_the_known_figures_of_busi(datasets: Path) -> None:
     assert found.unsound == []
 
 
-def test_a_study_knows_its_shortcuts_and_keeps_them(tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_knows_its_shortcuts_and_keeps_them(
+    tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = shutil.copytree(tiny_study, tmp_path / "study")
     study = Study.open(path)
     pixels = np.array(study.pixels)
     pixels[study.rows_of(study.used(), ["normal"])] //= 4  # a class that grey levels alone give away
     np.save(path / "pixels.npy", pixels)
-    counts = Counter(label for label, _ in {(study.scans[row].label, study.groups[row]) for row in study.used()})
+    counts = Counter(
+        label for label, _ in {(study.scans[row].label, study.groups[row]) for row in study.used()}
+    )
     monkeypatch.setattr(shortcuts, "FEWEST", min(counts.values()))
     found = {probe.name: probe.auc for probe in shortcuts.of_study(study)}
-    assert set(found) == set(shortcuts.OF_STUDY) and all(set(auc) == set(study.classes) for auc in found.values())
+    assert set(found) == set(shortcuts.OF_STUDY) and all(
+        set(auc) == set(study.classes) for auc in found.values()
+    )
     assert found["histogram"]["normal"] > 0.95
-    assert found["size"] == found["bars"] == dict.fromkeys(study.classes, 0.5)  # phantoms are all alike in these
+    assert (
+        found["size"] == found["bars"] == dict.fromkeys(study.classes, 0.5)
+    )  # phantoms are all alike in these
     monkeypatch.setattr(shortcuts, "probe", lambda *given, **named: pytest.fail("measured twice"))
     assert {probe.name: probe.auc for probe in shortcuts.of_study(study)} == found
     (path / "shortcuts.json").write_text(json.dumps({"cohort": sha256_file(path / "cohort.csv")}))
@@ -228,6 +243,8 @@ def test_a_study_knows_its_shortcuts_and_keeps_them(tiny_study: Path, tmp_path: 
         shortcuts.of_study(study)
 
 
-def test_too_few_groups_are_not_probed(tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_groups_are_not_probed(
+    tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shortcuts, "FEWEST", 10_000)
     assert shortcuts.of_study(Study.open(shutil.copytree(tiny_study, tmp_path / "study"))) == []

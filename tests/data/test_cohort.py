@@ -14,16 +14,23 @@ from hypothesis import strategies as st
 
 def entry(number, label, group, fold=None):
     digest = hashlib.sha256(str(number).encode()).hexdigest()
-    return Entry(f"{label}/{number}.png", label, digest, (40, 50), Box(0, 0, 32, 32), number, np.zeros(4), group, fold)
+    return Entry(
+        f"{label}/{number}.png", label, digest, (40, 50), Box(0, 0, 32, 32), number, np.zeros(4), group, fold
+    )
 
 
 @st.composite
 def data_sets(draw):
     """Scans whose groups may hold several labels; sometimes with pixels that stand twice."""
-    rows = draw(st.lists(st.tuples(st.sampled_from(["benign", "malignant"]), st.integers(0, 15)), min_size=8, max_size=60))
-    return [entry(draw(st.sampled_from([number, number, number, 0])), *row) for number, row in enumerate(
-        (label, f"patient {group}") for label, group in rows
-    )]  # fmt: skip
+    rows = draw(
+        st.lists(
+            st.tuples(st.sampled_from(["benign", "malignant"]), st.integers(0, 15)), min_size=8, max_size=60
+        )
+    )
+    return [
+        entry(draw(st.sampled_from([number, number, number, 0])), *row)
+        for number, row in enumerate((label, f"patient {group}") for label, group in rows)
+    ]
 
 
 @given(data_sets(), st.sampled_from(["raw", "clean"]), st.integers(2, 3), st.sampled_from([None, 0]))
@@ -69,7 +76,9 @@ def test_cohorts_that_only_busi_has_are_refused_elsewhere():
 def test_strict_and_curated_leave_out_what_their_lists_name(datasets, tmp_path):
     counts = {}
     for kind in ("raw", "clean", "strict", "curated"):
-        made = study.open_or_create(tmp_path / kind, {"data": str(datasets / "busi"), "size": 32, "cohort": kind})
+        made = study.open_or_create(
+            tmp_path / kind, {"data": str(datasets / "busi"), "size": 32, "cohort": kind}
+        )
         counts[kind] = len(made.used())
         assert all(scan.left_out for scan in made.scans if scan.fold is None)
     assert counts["raw"] == 780

@@ -252,7 +252,9 @@ def test_refusals_name_the_file(content: bytes, words: str) -> None:
     assert str(caught.value).startswith("a/초음파 1.dcm ")
 
 
-def test_missing_decoders_deflation_and_endless_loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_decoders_deflation_and_endless_loops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unknown = make(GREY)
     unknown.file_meta.TransferSyntaxUID = JPEGLSLossless
     unknown.PixelData = encapsulate([b"\xff\xd8\xff\xf7" + bytes(100)])
@@ -279,7 +281,9 @@ SOUND = [encoded(make(GREY)), encoded(make(COLOUR, "YBR_FULL", colour=True)), en
     st.floats(0, 1.5),
     st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), max_size=5),
 )
-def test_damaged_files_give_pixels_or_a_clear_error(content: bytes, end: float, flips: list[tuple[float, int]]) -> None:
+def test_damaged_files_give_pixels_or_a_clear_error(
+    content: bytes, end: float, flips: list[tuple[float, int]]
+) -> None:
     """Most flips fall into the header: its bytes are where things go wrong."""
     damaged = bytearray(content)
     for place, change in flips:

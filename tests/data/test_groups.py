@@ -19,14 +19,18 @@ Rng = np.random.Generator
 
 def shift(grey: Grey, rng: Rng) -> Grey:
     height, width = grey.shape
-    by = np.array([[1, 0, rng.uniform(-0.08, 0.08) * width], [0, 1, rng.uniform(-0.08, 0.08) * height]], np.float32)
+    by = np.array(
+        [[1, 0, rng.uniform(-0.08, 0.08) * width], [0, 1, rng.uniform(-0.08, 0.08) * height]], np.float32
+    )
     return cv2.warpAffine(grey, by, (width, height))
 
 
 def crop(grey: Grey, rng: Rng) -> Grey:
     height, width = grey.shape
     top, bottom, left, right = rng.uniform(0, 0.14, 4)
-    return grey[int(top * height) : height - int(bottom * height), int(left * width) : width - int(right * width)].copy()
+    return grey[
+        int(top * height) : height - int(bottom * height), int(left * width) : width - int(right * width)
+    ].copy()
 
 
 def brightness(grey: Grey, rng: Rng) -> Grey:
@@ -66,11 +70,15 @@ def frame(grey: Grey, rng: Rng) -> Grey:
     """The next frame of the same sweep: tissue a little deformed, new speckle on top."""
     height, width = grey.shape
     drift = [
-        0.012 * width * cv2.resize(rng.normal(size=(5, 5)), (width, height), interpolation=cv2.INTER_CUBIC) for _ in "xy"
+        0.012 * width * cv2.resize(rng.normal(size=(5, 5)), (width, height), interpolation=cv2.INTER_CUBIC)
+        for _ in "xy"
     ]
     y, x = np.mgrid[:height, :width]
     moved = cv2.remap(
-        grey, (x + drift[0]).astype(np.float32), (y + drift[1]).astype(np.float32), cv2.INTER_LINEAR,
+        grey,
+        (x + drift[0]).astype(np.float32),
+        (y + drift[1]).astype(np.float32),
+        cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT,
     )
     speckle = cv2.GaussianBlur(rng.normal(size=grey.shape), (0, 0), 1.5)
@@ -78,7 +86,12 @@ def frame(grey: Grey, rng: Rng) -> Grey:
 
 
 KINDS: dict[str, Callable[[Grey, Rng], Grey]] = {
-    "shift": shift, "crop": crop, "brightness": brightness, "size": size, "calipers": calipers, "doppler": doppler,
+    "shift": shift,
+    "crop": crop,
+    "brightness": brightness,
+    "size": size,
+    "calipers": calipers,
+    "doppler": doppler,
     "frame": frame,
 }
 
@@ -106,7 +119,10 @@ def planted(n: int, copies: int) -> tuple[np.ndarray, np.ndarray, list[tuple[str
 def test_planted_duplicates_are_found_and_strangers_are_not() -> None:
     descriptors, patients, rows = planted(240, 24)
     ids = np.array(near_duplicates(descriptors))
-    found = {kind: np.mean([ids[copy] == ids[source] for which, copy, source in rows if which == kind]) for kind in KINDS}
+    found = {
+        kind: np.mean([ids[copy] == ids[source] for which, copy, source in rows if which == kind])
+        for kind in KINDS
+    }
     assert all(share >= 0.85 for share in found.values()), found
     assert np.mean(list(found.values())) >= 0.95, found
     first, second = np.triu_indices(len(ids), 1)
@@ -169,7 +185,11 @@ def test_busi_against_the_published_list(datasets: Path) -> None:
     unit = {file: each["group_id"] for each in units for file in each["files"]}
     files = sorted(unit)
     folder = datasets / "busi" / "Dataset_BUSI_with_GT"
-    ids = np.array(near_duplicates(np.stack([describe(cv2.imread(str(folder / f), cv2.IMREAD_GRAYSCALE)) for f in files])))
+    ids = np.array(
+        near_duplicates(
+            np.stack([describe(cv2.imread(str(folder / f), cv2.IMREAD_GRAYSCALE)) for f in files])
+        )
+    )
     first, second = np.triu_indices(len(files), 1)
     listed = np.array([unit[f] for f in files])
     found, true = ids[first] == ids[second], listed[first] == listed[second]

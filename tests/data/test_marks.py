@@ -28,7 +28,9 @@ def test_tissue_carries_no_marks(tissue: Pixels) -> None:
 
 @pytest.mark.parametrize("scale", [0.75, 1.0, 2.5])
 def test_text_is_found_at_any_size(tissue: Pixels, scale: float) -> None:
-    written = cv2.putText(tissue.copy(), "RT UOQ", (100, 330), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (235,), 2, cv2.LINE_AA)
+    written = cv2.putText(
+        tissue.copy(), "RT UOQ", (100, 330), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (235,), 2, cv2.LINE_AA
+    )
     scaled = cv2.resize(written, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     assert find_marks(rgb(np.asarray(scaled, np.uint8))).burned_in
 

@@ -86,7 +86,9 @@ def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds almost nothing."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
@@ -106,7 +108,10 @@ def png_header(width: int, height: int) -> bytes:
         (png_header(2**31 - 1, 2**31 - 1), "could not be read|million"),
         (encode(Image.fromarray(GREY.astype(np.float32)), "TIFF"), "floating-point"),
         (encode(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "32-bit whole"),
-        (encode(Image.new("L", (99, 99)), "TIFF", save_all=True, append_images=[Image.new("L", (9, 9))]), "several"),
+        (
+            encode(Image.new("L", (99, 99)), "TIFF", save_all=True, append_images=[Image.new("L", (9, 9))]),
+            "several",
+        ),
         (encode(Image.fromarray(GREY), "GIF"), "no picture"),
     ],
     ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",

@@ -140,8 +140,9 @@ def test_train_and_test_are_merged(tmp_path: Path) -> None:
     merged = {"Test/a/1.png": "a", "train/a/1.png": "a", "train/b/1.png": "b", "val/b/1.png": "b"}
     assert labels(listing) == merged
     assert listing.layout == "train and test folders"
-    assert listing.notes == ("The folders Test, train, val were merged: their split is not used, "
-                             "the study makes its own.",)  # fmt: skip
+    assert listing.notes == (
+        "The folders Test, train, val were merged: their split is not used, the study makes its own.",
+    )
     (tmp_path / "train" / "c").mkdir()
     refused(tmp_path, "folder c without a single scan")
 

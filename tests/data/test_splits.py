@@ -51,7 +51,9 @@ def test_another_seed_gives_other_folds():
 def test_every_fold_tests_every_class():
     scans = [(hashlib.sha256(str(i).encode()).hexdigest(), CLASSES[i % 3], str(i // 2)) for i in range(120)]
     folds = cut(scans, 5)
-    assert {(fold, scan[1]) for fold, scan in zip(folds, scans, strict=True)} == {(f, c) for f in range(5) for c in CLASSES}
+    assert {(fold, scan[1]) for fold, scan in zip(folds, scans, strict=True)} == {
+        (f, c) for f in range(5) for c in CLASSES
+    }
 
 
 def test_too_few_groups_are_refused_with_a_way_out():
@@ -75,5 +77,7 @@ def test_fold_0_of_busi_clean_never_moves(datasets, tmp_path):
     study = open_or_create(tmp_path / "study", {"data": str(datasets / "busi"), "size": 32})
     assert len(study.used()) == 760
     assert len({study.groups[row] for row in study.used()}) == 567
-    digest = hashlib.sha256("\n".join(sorted(study.scans[row].sha256 for row in study.test(0))).encode()).hexdigest()
+    digest = hashlib.sha256(
+        "\n".join(sorted(study.scans[row].sha256 for row in study.test(0))).encode()
+    ).hexdigest()
     assert digest == "0795f8a52a38219f7e39ac0d00698ba996c7cf82a2a7a8c3299e59de664d9154"

@@ -39,7 +39,11 @@ def test_squares_that_were_never_put_are_blank(tmp_path):
     squares = Squares(tmp_path, 32, blank=255)
     squares.put(1, np.ones((32, 32), np.uint8))
     squares.save(tmp_path / "masks.npy", [0, 1, 2])
-    assert [set(np.unique(square)) for square in load_pixels(tmp_path / "masks.npy", 3, 32)] == [{255}, {1}, {255}]
+    assert [set(np.unique(square)) for square in load_pixels(tmp_path / "masks.npy", 3, 32)] == [
+        {255},
+        {1},
+        {255},
+    ]
 
 
 def test_other_pixels_than_the_study_expects_are_refused(tmp_path):

@@ -61,13 +61,17 @@ def test_names_and_order_of_files_change_no_fold(tmp_path):
         shutil.copy(path, place)
     folds = []
     for folder in (first, second):
-        study = open_or_create(tmp_path / f"study of {folder.name}", {"data": str(folder), "size": 32, "k": 2})
+        study = open_or_create(
+            tmp_path / f"study of {folder.name}", {"data": str(folder), "size": 32, "k": 2}
+        )
         folds.append([(scan.sha256, scan.fold) for scan in study.scans])
     assert folds[0] == folds[1]
 
 
 def test_scans_without_known_groups_carry_a_banner(tmp_path):
-    study = open_or_create(tmp_path / "study", {"data": str(write_scans(tmp_path / "scans")), "size": 32, "k": 2})
+    study = open_or_create(
+        tmp_path / "study", {"data": str(write_scans(tmp_path / "scans")), "size": 32, "k": 2}
+    )
     assert study.settings.data.groups == "detected"
     assert "No groups are known for 12 of 12 scans" in study.settings.banners[0]
 
@@ -106,7 +110,9 @@ def test_an_inner_study_never_sees_the_outer_test_scans(tmp_path):
     locked = {outer.scans[row].sha256 for row in outer.test(0)}
     assert locked
     assert not locked & {inner.scans[row].sha256 for row in inner.used()}
-    assert {inner.scans[row].sha256 for row in inner.used()} == {outer.scans[row].sha256 for row in outer.train(0)}
+    assert {inner.scans[row].sha256 for row in inner.used()} == {
+        outer.scans[row].sha256 for row in outer.train(0)
+    }
     reasons = {scan.left_out for scan in inner.scans if scan.sha256 in locked}
     assert reasons == {"test scans of outer fold 0 are locked away (--inner)"}
 
@@ -126,7 +132,11 @@ def test_lesion_masks_are_kept_where_there_are_some(tmp_path):
     first = np.zeros((60, 80), np.uint8)
     first[:30, :20] = 255
     second = np.roll(first, 40, axis=1)
-    for name, mask in (("benign (0)_mask", first), ("benign (0)_mask_1", second), ("benign (1)_mask", first * 0)):
+    for name, mask in (
+        ("benign (0)_mask", first),
+        ("benign (0)_mask_1", second),
+        ("benign (1)_mask", first * 0),
+    ):
         cv2.imwrite(str(scans / "benign" / f"{name}.png"), mask)
     cv2.imwrite(str(scans / "benign" / "benign (2)_mask.png"), first[:50])
     study = open_or_create(tmp_path / "with", {"data": str(scans), "size": 32, "k": 2})
@@ -138,7 +148,10 @@ def test_lesion_masks_are_kept_where_there_are_some(tmp_path):
     assert not study.masks[row_of["benign/benign (1).png"]].any(), "known to have no lesion"
     for file in ("benign/benign (2).png", "malignant/malignant (0).png"):
         assert (study.masks[row_of[file]] == UNKNOWN).all()
-    assert "The masks of 1 scans are damaged or of another size than the scan, such as that of benign/benign (2).png" in study.settings.banners[-1]
+    assert (
+        "The masks of 1 scans are damaged or of another size than the scan, such as that of benign/benign (2).png"
+        in study.settings.banners[-1]
+    )
 
 
 def test_masks_lie_on_their_phantoms(tiny_study):

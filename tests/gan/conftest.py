@@ -17,6 +17,8 @@ def study(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     path, cpu = tmp_path_factory.mktemp("translator") / "study", Compute("cpu", "float32", 1)
     shutil.copytree(tiny_study, path)
     study = Study.open(path)
-    config = configure(study, cpu, fold=0, target="malignant", seed=0, preset="demo", pairs=8, method="published")
+    config = configure(
+        study, cpu, fold=0, target="malignant", seed=0, preset="demo", pairs=8, method="published"
+    )
     train.train(study, replace(config, channels=4, blocks=1), cpu)
     return study

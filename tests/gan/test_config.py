@@ -45,12 +45,17 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         ({"changes": {"diversity": "10"}}, "diversity=10 does nothing without noise.*noise=8"),
         ({"changes": {"noise": "8", "generator": "published"}}, "noise=8 does nothing.*generator=compact"),
         ({"method": "published", "changes": {"noise": "8"}}, "noise=8 does nothing"),
-        ({"changes": {"upsampling": "transposed"}}, "upsampling=transposed does nothing.*generator=published"),
+        (
+            {"changes": {"upsampling": "transposed"}},
+            "upsampling=transposed does nothing.*generator=published",
+        ),
     ):
         with pytest.raises(UsageError, match=words):
             asked(**wish)
     asked(changes={"noise": "8", "diversity": "10", "phantoms": "1", "average": "0"})
-    asked(preset="paper", changes={"generator": "compact"})  # its transposed upsampling is the preset's, not the user's
+    asked(
+        preset="paper", changes={"generator": "compact"}
+    )  # its transposed upsampling is the preset's, not the user's
 
 
 def test_a_file_with_switches_that_are_refused_today_is_read(study, tmp_path):
@@ -92,14 +97,22 @@ def test_a_class_without_phantoms_trains_without_the_warm_start(study, monkeypat
     [
         ({"preset": "quick"}, "--preset quick"),
         ({"preset": "quick", "sources": ("benign",)}, "--preset quick --from benign"),
-        ({"preset": "demo", "pairs": 12, "method": "published"}, "--preset demo --method published --pairs 12"),
+        (
+            {"preset": "demo", "pairs": 12, "method": "published"},
+            "--preset demo --method published --pairs 12",
+        ),
         ({"preset": "paper"}, "--preset paper"),
         ({"preset": "paper", "pairs": 12}, "--preset paper --pairs 12"),
-        ({"preset": "paper", "sources": ("normal",), "changes": {"batch": "2"}}, "--preset paper --from normal --set batch=2"),
-        ({"preset": "quick", "target": "normal", "changes": {"noise": "8", "augmentation": "false"}},
-         "--preset quick --set noise=8 --set augmentation=false"),
+        (
+            {"preset": "paper", "sources": ("normal",), "changes": {"batch": "2"}},
+            "--preset paper --from normal --set batch=2",
+        ),
+        (
+            {"preset": "quick", "target": "normal", "changes": {"noise": "8", "augmentation": "false"}},
+            "--preset quick --set noise=8 --set augmentation=false",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_options_of_a_configuration_ask_for_it_again(study, wish, words):
     given = {"fold": 0, "target": "malignant", "seed": 0, **wish}
     config = configure(study, CPU, **given)
@@ -108,11 +121,17 @@ def test_the_options_of_a_configuration_ask_for_it_again(study, wish, words):
     pairs = list(zip(typed[::2], typed[1::2], strict=True))
     found = {name.removeprefix("--"): text for name, text in pairs if name != "--set"}
     assert config == configure(
-        study, CPU, fold=0, target=given["target"], seed=0, preset=found["preset"], method=found.get("method"),
+        study,
+        CPU,
+        fold=0,
+        target=given["target"],
+        seed=0,
+        preset=found["preset"],
+        method=found.get("method"),
         pairs=int(found["pairs"]) if "pairs" in found else None,
         sources=found["from"].split(",") if "from" in found else None,
         changes=dict(text.split("=") for name, text in pairs if name == "--set"),
-    )  # fmt: skip
+    )
 
 
 def begun_plan(study, config, compute=CPU, **options):

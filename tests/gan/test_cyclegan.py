@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from bus.cli.terminal import Terminal
 from bus.core.compute import Compute
-from bus.core.console import Interrupted
 from bus.core.errors import BusError, UsageError
+from bus.core.progress import Interrupted, listening
 from bus.data.study import Study
 from bus.gan import losses, train
 from bus.gan.config import configure
@@ -25,9 +26,15 @@ CPU = Compute("cpu", "float32", 1)
 
 # every switch of the translator at once, so that exact resume is shown for all of them
 ALL_ON = {
-    "noise": 3, "diversity": 1.0, "negatives": 0.5, "discriminator": "both", "buffer": 6, "phantoms": 0.25, "identity": 4.0,
+    "noise": 3,
+    "diversity": 1.0,
+    "negatives": 0.5,
+    "discriminator": "both",
+    "buffer": 6,
+    "phantoms": 0.25,
+    "identity": 4.0,
     "augmentation": True,
-}  # fmt: skip
+}
 
 
 def config_of(study, method="published", **changes):
@@ -63,7 +70,9 @@ def test_generators_keep_shape_and_range(generator):
     assert out.abs().max() <= 1
 
 
-@pytest.mark.parametrize(("generator", "millions"), [(Generator(32, 6, "nearest"), 655), (CompactGenerator(32, 6, 0), 160)])
+@pytest.mark.parametrize(
+    ("generator", "millions"), [(Generator(32, 6, "nearest"), 655), (CompactGenerator(32, 6, 0), 160)]
+)
 def test_the_compact_generator_takes_a_quarter_of_the_multiplications(generator, millions):
     """Counted at every convolution, for the numbers in docs/translator.md."""
     found = []
@@ -118,14 +127,18 @@ def test_augmentation_without_draws_only_cuts_the_middle_and_shifts_as_asked():
 
 def test_losses_match_their_formulas():
     on_real, on_fake = torch.tensor([0.5, 1.5]), torch.tensor([0.2, -0.4])
-    assert float(losses.generator_adversarial([on_fake], "least-squares")) == pytest.approx((0.8**2 + 1.4**2) / 2)
+    assert float(losses.generator_adversarial([on_fake], "least-squares")) == pytest.approx(
+        (0.8**2 + 1.4**2) / 2
+    )
     assert float(losses.call_real([on_real], "least-squares")) == pytest.approx(0.125)
     assert float(losses.call_fake([on_fake], "least-squares")) == pytest.approx((0.04 + 0.16) / 4)
     assert float(losses.generator_adversarial([on_fake, on_fake], "hinge")) == pytest.approx(2 * 0.1)
     assert float(losses.call_real([on_real], "hinge")) == pytest.approx(0.25)
     assert float(losses.call_fake([on_fake], "hinge")) == pytest.approx((1.2 + 0.6) / 2)
     assert float(losses.reconstruction(on_real, on_fake)) == pytest.approx((0.3 + 1.9) / 2)
-    assert float(losses.sameness(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.04), 0.1)) == pytest.approx(0.06)
+    assert float(
+        losses.sameness(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.04), 0.1)
+    ) == pytest.approx(0.06)
 
 
 def test_the_rate_is_constant_and_then_falls_to_zero():
@@ -168,11 +181,19 @@ def plain_losses(model, real, rng):
     """The adversarial losses of one step by the book: every side by itself past the eyes, in front of its own discriminator."""
 
     def look(scans):
-        draws = torch.from_numpy(rng.uniform(-1, 1, (2 * len(scans["target"]), 6)).astype(np.float32)).chunk(2)
-        return {side: model.eyes(augment(scans[side], draw)) for side, draw in zip(("target", "source"), draws, strict=True)}
+        draws = torch.from_numpy(rng.uniform(-1, 1, (2 * len(scans["target"]), 6)).astype(np.float32)).chunk(
+            2
+        )
+        return {
+            side: model.eyes(augment(scans[side], draw))
+            for side, draw in zip(("target", "source"), draws, strict=True)
+        }
 
     judges = {side: copy.deepcopy(model.networks[f"discriminator_{side}"]) for side in ("target", "source")}
-    fakes = {"target": model.networks["to_target"](real["source"]), "source": model.networks["to_source"](real["target"])}
+    fakes = {
+        "target": model.networks["to_target"](real["source"]),
+        "source": model.networks["to_source"](real["target"]),
+    }
     seen, total = look(fakes), 0.0
     fooled = sum(-field.mean() for side, judge in judges.items() for field in judge(seen[side]))
     for side, maps in look(real).items():
@@ -203,10 +224,16 @@ def test_each_discriminator_sees_its_own_side(study, swapped):
 def test_both_cycles_at_once_give_the_same_weights_as_one_after_another(study, precision):
     """Bit for bit, with every switch on, whatever number of threads the caller has: in turn, and two threads side by side."""
     chosen = config_of(study, "projected", **ALL_ON)
-    alone, beside = (CycleGAN(replace(chosen, precision=precision), Compute("cpu", precision, threads)) for threads in (1, 2))
+    alone, beside = (
+        CycleGAN(replace(chosen, precision=precision), Compute("cpu", precision, threads))
+        for threads in (1, 2)
+    )
     before = torch.get_num_threads()
     for step in range(4):
-        batch = [torch.from_numpy(np.random.default_rng((step, side)).uniform(-1, 1, (2, 1, 32, 32))).float() for side in range(2)]
+        batch = [
+            torch.from_numpy(np.random.default_rng((step, side)).uniform(-1, 1, (2, 1, 32, 32))).float()
+            for side in range(2)
+        ]
         found = []
         for model in (alone, beside):
             torch.set_num_threads(model.compute.threads)
@@ -276,7 +303,7 @@ def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, chan
         return steps(self, *args)
 
     monkeypatch.setattr(CycleGAN, "step", stopping)
-    with pytest.raises(Interrupted, match="run the same command again"):
+    with listening(Terminal()), pytest.raises(Interrupted, match="run the same command again"):
         train.train(study, config, CPU)
     assert not train.is_done(whole)
     monkeypatch.setattr(CycleGAN, "step", steps)
@@ -325,11 +352,15 @@ def test_a_damaged_checkpoint_is_named_and_runs_no_code(study, tmp_path):
 
 def test_a_diverging_loss_stops_the_training(study, monkeypatch):
     monkeypatch.setattr(losses, "reconstruction", lambda first, second: (first - second).sum() * float("nan"))
-    with pytest.raises(BusError, match=r"diverged at step 0: the loss .* is nan\. There was no checkpoint yet\. Start anew"):
+    with pytest.raises(
+        BusError, match=r"diverged at step 0: the loss .* is nan\. There was no checkpoint yet\. Start anew"
+    ):
         train.train(study, config_of(study), CPU)
 
 
-@pytest.mark.parametrize(("pairs", "at"), [(28, 5), (16, 3)], ids=["a checkpoint is due", "the training ends"])
+@pytest.mark.parametrize(
+    ("pairs", "at"), [(28, 5), (16, 3)], ids=["a checkpoint is due", "the training ends"]
+)
 @pytest.mark.parametrize("spoilt", ["loss", "to_source", "averaged"])
 def test_what_cannot_come_back_never_replaces_the_good_checkpoint(study, monkeypatch, spoilt, pairs, at):
     """A checkpoint is written after steps 3 and 6 of these; step number `at` leaves a huge loss, or weights that are none."""
@@ -348,8 +379,14 @@ def test_what_cannot_come_back_never_replaces_the_good_checkpoint(study, monkeyp
         return found
 
     monkeypatch.setattr(CycleGAN, "step", spoiling)
-    words = "the loss generators is 1e\\+05" if spoilt == "loss" else f"weights of the network {spoilt} are not finite"
-    with pytest.raises(BusError, match=rf"diverged at step {at}: {words}\. The last good checkpoint in .* is kept\."):
+    words = (
+        "the loss generators is 1e\\+05"
+        if spoilt == "loss"
+        else f"weights of the network {spoilt} are not finite"
+    )
+    with pytest.raises(
+        BusError, match=rf"diverged at step {at}: {words}\. The last good checkpoint in .* is kept\."
+    ):
         train.train(study, config_of(study, pairs=pairs), CPU)
     assert (folder / "checkpoint.pt").read_bytes() == good["bytes"]
     assert not (folder / "DONE").exists() and not (folder / "generator.safetensors").exists()

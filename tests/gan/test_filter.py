@@ -31,7 +31,9 @@ def bytes_of(folder):
     return {row.file: (folder / row.file).read_bytes() for row in synth.read_manifest(folder)}
 
 
-def test_kept_are_those_that_reach_the_confidence_in_the_same_order_however_often_it_was_started(study, every):
+def test_kept_are_those_that_reach_the_confidence_in_the_same_order_however_often_it_was_started(
+    study, every
+):
     found, chances = every
     confidence = float(np.median(chances))
     expected = [name for name, chance in zip(found, chances, strict=True) if chance >= confidence]

@@ -24,12 +24,25 @@ STEPS = 20
 
 def published(**changes: Any) -> GanConfig:
     """The preset paper, small: 32 px, 4 channels, one residual block, two pairs a step; 1,000 steps at a constant rate."""
-    switches = METHODS["published"] | {name: value for name, value in PRESETS["paper"].items() if name != "epochs"}
+    switches = METHODS["published"] | {
+        name: value for name, value in PRESETS["paper"].items() if name != "epochs"
+    }
     switches |= {"channels": 4, "blocks": 1, "batch": 2}
     config = GanConfig(
-        target="malignant", sources=("benign",), fold=0, seed=0, size=32, preset="paper", method="published", pairs=4_000,
-        **switches, precision="float32", threads=1, device="cpu", training_pixels="",
-    )  # fmt: skip
+        target="malignant",
+        sources=("benign",),
+        fold=0,
+        seed=0,
+        size=32,
+        preset="paper",
+        method="published",
+        pairs=4_000,
+        **switches,
+        precision="float32",
+        threads=1,
+        device="cpu",
+        training_pixels="",
+    )
     return replace(config, **changes)
 
 
@@ -81,8 +94,12 @@ def test_every_step_of_a_larger_batch_agrees_from_the_same_state() -> None:
 
 def set_state(theirs: Any, ours: CycleGAN) -> None:
     state = copy.deepcopy(ours.state())
-    places = {"to_target": theirs.to_b, "to_source": theirs.to_a, "discriminator_target": theirs.judge_b.inside,
-              "discriminator_source": theirs.judge_a.inside}  # fmt: skip
+    places = {
+        "to_target": theirs.to_b,
+        "to_source": theirs.to_a,
+        "discriminator_target": theirs.judge_b.inside,
+        "discriminator_source": theirs.judge_a.inside,
+    }
     for name, network in places.items():
         network.load_state_dict(state["networks"][name])
     for optimiser, name in ((theirs.generators, "generators"), (theirs.judges, "discriminators")):

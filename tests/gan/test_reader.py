@@ -33,10 +33,23 @@ def made(study):
     sources = study.rows_of(study.train(0), ["benign", "normal"])[:12]
     squares = study.pixels[sources][:, :, ::-1].copy()
     rows = [
-        Synthetic(f"synthetic ({place + 1}).png", files.sha256_bytes(square.tobytes()), scan.file, scan.sha256, scan.label,
-                  scan.group, 0, "plain", "", 0, place)
-        for place, (square, scan) in enumerate(zip(squares, (study.scans[row] for row in sources), strict=True))
-    ]  # fmt: skip
+        Synthetic(
+            f"synthetic ({place + 1}).png",
+            files.sha256_bytes(square.tobytes()),
+            scan.file,
+            scan.sha256,
+            scan.label,
+            scan.group,
+            0,
+            "plain",
+            "",
+            0,
+            place,
+        )
+        for place, (square, scan) in enumerate(
+            zip(squares, (study.scans[row] for row in sources), strict=True)
+        )
+    ]
     return rows, squares
 
 
@@ -46,7 +59,10 @@ def test_readings_are_those_of_the_scores_and_of_readers_that_did_not_see_the_so
     train = study.train(0)
     place = {study.scans[row].sha256: at for at, row in enumerate(train)}
     sources = [place[row.source_sha256] for row in rows]
-    truth, groups = [study.scans[row].label == "malignant" for row in train], [study.groups[row] for row in train]
+    truth, groups = (
+        [study.scans[row].label == "malignant" for row in train],
+        [study.groups[row] for row in train],
+    )
     eyes = features(study.pixels[train], lite0())
     of_real, of_synthetic = reader_probabilities(eyes, truth, groups, features(squares, lite0()), sources)
     assert [one.probability for one in found] == pytest.approx(of_synthetic, abs=1e-4)
@@ -90,4 +106,6 @@ def test_a_scan_whose_source_is_no_training_scan_is_read_by_nobody(study, fitted
 def test_features_are_computed_once(study, fitted, monkeypatch):
     monkeypatch.setattr("bus.gan.features.features", None)
     assert np.array_equal(reader.real_features(study, "cpu")[study.train(0)], fitted.real)
-    assert not reader.real_features(study, "cpu")[[row for row, scan in enumerate(study.scans) if scan.fold is None]].any()
+    assert not reader.real_features(study, "cpu")[
+        [row for row, scan in enumerate(study.scans) if scan.fold is None]
+    ].any()

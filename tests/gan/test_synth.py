@@ -97,9 +97,16 @@ def test_a_source_shown_again_takes_another_noise(tiny_study, tmp_path, monkeypa
     shutil.copytree(tiny_study, tmp_path / "study")
     study = Study.open(tmp_path / "study")
     config = configure(
-        study, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=8, sources=["normal"],
+        study,
+        CPU,
+        fold=0,
+        target="malignant",
+        seed=0,
+        preset="demo",
+        pairs=8,
+        sources=["normal"],
         changes={"noise": "8", "channels": "4", "blocks": "1", "discriminator": "patch"},
-    )  # fmt: skip
+    )
     train.train(study, config, CPU)
     count = len(study.rows_of(study.train(0), ["normal"]))
     folder, _ = make(study, 2 * count)

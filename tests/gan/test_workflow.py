@@ -31,16 +31,21 @@ def test_scans_that_are_scored_again_get_another_datasheet(scored: tuple[Study, 
 def test_the_scores_are_told_with_what_real_scans_give(scored: tuple[Study, dict[str, Any]]) -> None:
     _, scores = scored
     normal = {"mean": 0.5, "spread": 0.1}
-    text = "\n".join(sentences({**scores, "kid": {**scores["kid"], "normalised": normal}, "notes": ["A note."]}))
+    text = "\n".join(
+        sentences({**scores, "kid": {**scores["kid"], "normalised": normal}, "notes": ["A note."]})
+    )
     raw = f"KID {scores['kid']['score']['mean']:.4f} between {scores['kid']['floor']['mean']:.4f} (real)"
     for words in (
         f"12 synthetic scans against {scores['n']['target']} real ones (target scans of the training part)",
-        f"Normalised KID 0.50 ± 0.10 (0 real, 1 did nothing); {raw}", "FD (EfficientNet-Lite0): ",
+        f"Normalised KID 0.50 ± 0.10 (0 real, 1 did nothing); {raw}",
+        "FD (EfficientNet-Lite0): ",
         f"Distance to the own source {scores['identity']['synthetic']:.1f} grey levels",
         f"Copies {scores['copies']['synthetic']:.1%} (held-out real scans: {scores['copies']['held_out']:.1%})",
-        f"The reader takes {scores['reader']['synthetic']:.0%} for the class", "their sources: ",
-        f"Effective number {scores['distinct']['synthetic']:.0f} of {scores['distinct']['compared']}", "A note.",
-    ):  # fmt: skip
+        f"The reader takes {scores['reader']['synthetic']:.0%} for the class",
+        "their sources: ",
+        f"Effective number {scores['distinct']['synthetic']:.0f} of {scores['distinct']['compared']}",
+        "A note.",
+    ):
         assert words in text
     place = {"score": {"mean": 0.4}, "floor": {"mean": 0.8}, "ceiling": {"mean": 0.7}}
     shares = sentences({**scores, "precision": place, "recall": None, "density": place, "coverage": None})
@@ -49,8 +54,12 @@ def test_the_scores_are_told_with_what_real_scans_give(scored: tuple[Study, dict
 
 def test_what_was_not_computed_is_not_told(scored: tuple[Study, dict[str, Any]]) -> None:
     _, scores = scored
-    plain = next(line for line in sentences({**scores, "kid": {**scores["kid"], "normalised": None}}) if "KID" in line)
+    plain = next(
+        line for line in sentences({**scores, "kid": {**scores["kid"], "normalised": None}}) if "KID" in line
+    )
     assert plain.startswith("KID ")
-    none = dict.fromkeys(("kid", "frechet", "precision", "recall", "density", "coverage", "identity", "copies", "reader"))
+    none = dict.fromkeys(
+        ("kid", "frechet", "precision", "recall", "density", "coverage", "identity", "copies", "reader")
+    )
     lines = list(sentences({**scores, **none, "notes": ["No distances."], "warnings": []}))
     assert len(lines) == 3 and lines[1].startswith("Effective number") and lines[2] == "No distances."

@@ -28,16 +28,25 @@ POINTS = {
     "cells": (4, 8, 16),
 }
 TINY = {"scans": (60, 120), "detected": (60, 120), "side": (32, 64), "cells": (1, 2)}
-SIDES = {"scans": "scans of 64 px", "detected": "scans of 64 px, groups detected", "side": "px a side, 500 scans", "cells": "cells, 2 jobs"}
+SIDES = {
+    "scans": "scans of 64 px",
+    "detected": "scans of 64 px, groups detected",
+    "side": "px a side, 500 scans",
+    "cells": "cells, 2 jobs",
+}
 BASE = 120  # phantoms of which the others are variations
 Json = dict[str, Any]
 
 
 def main() -> None:
     """Measure the points asked for, each in a process of its own, and draw what is known."""
-    parser = argparse.ArgumentParser(prog="tests/speed/growth.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tests/speed/growth.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--rows", default=",".join(POINTS))
-    parser.add_argument("--tiny", action="store_true", help="everything small: shows that it runs, its numbers mean nothing")
+    parser.add_argument(
+        "--tiny", action="store_true", help="everything small: shows that it runs, its numbers mean nothing"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/speed"))
     parser.add_argument("--one", nargs=3, metavar=("ROW", "VALUE", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -56,7 +65,10 @@ def main() -> None:
             known = files.read_json(place) if place.exists() else {}
             known.setdefault(row, {})[str(value)] = found
             files.write_json(place, known)
-            print(f"{row} {value:,}: {found['seconds']:.1f} s, {found['parent']:.0f} MB, children {found['children']:.0f} MB", flush=True)
+            print(
+                f"{row} {value:,}: {found['seconds']:.1f} s, {found['parent']:.0f} MB, children {found['children']:.0f} MB",
+                flush=True,
+            )
     draw(files.read_json(place), asked.out / "growth.svg")
     print(f"Written: {place}, {asked.out}/growth.svg")
 
@@ -74,10 +86,14 @@ def prepare(row: str, value: int, folder: Path) -> None:
     (folder / "data").mkdir()
     for number in range(count):
         one = made[number % BASE]
-        pixels = np.roll(one.pixels, rng.integers(0, side, 2), (0, 1)) * rng.uniform(0.8, 1.1) + rng.normal(0, 8, (side, side))
+        pixels = np.roll(one.pixels, rng.integers(0, side, 2), (0, 1)) * rng.uniform(0.8, 1.1) + rng.normal(
+            0, 8, (side, side)
+        )
         name = f"{number}.png"
         cv2.imwrite(str(folder / "data" / name), pixels.clip(0, 255).astype(np.uint8))
-        lines.append(f"{name},{one.label}" + (f",g{number // (2 * BASE)}-{number % BASE}" if row != "detected" else ""))
+        lines.append(
+            f"{name},{one.label}" + (f",g{number // (2 * BASE)}-{number % BASE}" if row != "detected" else "")
+        )
     (folder / "data" / "labels.csv").write_text("\n".join(lines))
 
 
@@ -89,8 +105,10 @@ def measure(row: str, value: int, folder: Path) -> Json:
     else:
         _study(folder, value if row == "side" else 64)
     seconds = time.perf_counter() - begun
-    peak = {who: resource.getrusage(kind).ru_maxrss / 1024 for who, kind in
-            (("parent", resource.RUSAGE_SELF), ("children", resource.RUSAGE_CHILDREN))}  # fmt: skip
+    peak = {
+        who: resource.getrusage(kind).ru_maxrss / 1024
+        for who, kind in (("parent", resource.RUSAGE_SELF), ("children", resource.RUSAGE_CHILDREN))
+    }
     return {"seconds": seconds, **peak}
 
 
@@ -112,7 +130,9 @@ def _cells(count: int, folder: Path) -> None:
     study = open_or_create(folder / "study", {"size": 32, "k": 3}, phantoms=60)
     plan.STEPS["demo"] = (10, 2)
     wish = plan.Wish((0,), (parse("original"),), ("simplecnn",), count, "demo")
-    run.run(study, plan.cells(study, wish, Compute("cpu", "float32", 1)), jobs=2, threads=1, keep_weights=False)
+    run.run(
+        study, plan.cells(study, wish, Compute("cpu", "float32", 1)), jobs=2, threads=1, keep_weights=False
+    )
 
 
 def draw(found: Json, path: Path) -> None:
@@ -126,12 +146,18 @@ def draw(found: Json, path: Path) -> None:
     figure, axes = plt.subplots(2, len(found), figsize=(3.2 * len(found), 5), squeeze=False, sharex="col")
     for place, (row, points) in enumerate(found.items()):
         values = sorted(map(int, points))
-        for line, names in enumerate((("seconds",), ("parent", "children") if row == "cells" else ("parent",))):
+        for line, names in enumerate(
+            (("seconds",), ("parent", "children") if row == "cells" else ("parent",))
+        ):
             for name in names:
-                axes[line, place].plot(values, [points[str(value)][name] for value in values], "o-", label=name)
+                axes[line, place].plot(
+                    values, [points[str(value)][name] for value in values], "o-", label=name
+                )
             axes[line, place].set_ylim(0, 1.15 * axes[line, place].get_ylim()[1])
         axes[1, place].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes[1, place].xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}")
+        axes[1, place].xaxis.set_major_formatter(
+            lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+        )
         axes[1, place].set_xlabel(SIDES[row])
     axes[0, 0].set_ylabel("s")
     axes[1, 0].set_ylabel("peak memory, MB")

@@ -111,8 +111,12 @@ def machine(compute: Compute) -> dict[str, Any]:
     names = re.findall(r"model name\s*: (.+)", info.read_text()) if info.exists() else []
     return {
         "processor": names[0] if names else platform.processor() or platform.machine(),
-        "cores": compute.threads, "precision": compute.precision, "device": compute.device,
+        "cores": compute.threads,
+        "precision": compute.precision,
+        "device": compute.device,
         "instructions": sorted(instructions() & {"avx2", "avx512_f", "avx512_bf16", "amx_bf16"}),
-        "system": platform.platform(terse=True), "python": platform.python_version(), "torch": torch.__version__,
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-    }  # fmt: skip
+    }

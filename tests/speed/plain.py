@@ -24,7 +24,9 @@ class PublishedStep:
 
     CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
 
-    def __init__(self, to_b: nn.Module, to_a: nn.Module, judge_b: nn.Module, judge_a: nn.Module, rate: float = 2e-4) -> None:
+    def __init__(
+        self, to_b: nn.Module, to_a: nn.Module, judge_b: nn.Module, judge_a: nn.Module, rate: float = 2e-4
+    ) -> None:
         self.to_b, self.to_a, self.judge_b, self.judge_a = to_b, to_a, judge_b, judge_a
         both = itertools.chain(to_b.parameters(), to_a.parameters())
         judges = itertools.chain(judge_b.parameters(), judge_a.parameters())
@@ -39,7 +41,10 @@ class PublishedStep:
         fake_b, fake_a = self.to_b(a), self.to_a(b)
         back_a, back_b = self.to_a(fake_b), self.to_b(fake_a)
         same_a, same_b = self.to_a(a), self.to_b(b)
-        fooled = sum((judge(fake) - 1).square().mean() for judge, fake in ((self.judge_b, fake_b), (self.judge_a, fake_a)))
+        fooled = sum(
+            (judge(fake) - 1).square().mean()
+            for judge, fake in ((self.judge_b, fake_b), (self.judge_a, fake_a))
+        )
         cycle = functional.l1_loss(back_a, a) + functional.l1_loss(back_b, b)
         identity = functional.l1_loss(same_a, a) + functional.l1_loss(same_b, b)
         total = fooled + self.CYCLE * cycle + self.IDENTITY * identity
@@ -56,9 +61,12 @@ class PublishedStep:
             caught += loss.item()
         self.judges.step()
         return {
-            "generators": total.item(), "adversarial": fooled.item(), "cycle": cycle.item(), "identity": identity.item(),
+            "generators": total.item(),
+            "adversarial": fooled.item(),
+            "cycle": cycle.item(),
+            "identity": identity.item(),
             "discriminators": caught,
-        }  # fmt: skip
+        }
 
     def replay(self, pool: list[Tensor], fresh: Tensor) -> Tensor:
         """Half of the time show an earlier synthetic scan and keep this one (Shrivastava et al. 2017)."""
@@ -75,27 +83,44 @@ class PublishedStep:
 
 def scans_one_by_one(files: list[Path], size: int, batch: int) -> Iterator[Tensor]:
     """Batches without end (B×1×S×S in [-1, 1]); every scan is opened, decoded, shrunk and flipped when it is its turn."""
-    prepare = transforms.Compose([
-        transforms.Resize((size, size)), transforms.RandomHorizontalFlip(), transforms.ToTensor(), transforms.Normalize(0.5, 0.5),
-    ])  # fmt: skip
+    prepare = transforms.Compose(
+        [
+            transforms.Resize((size, size)),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(0.5, 0.5),
+        ]
+    )
     while True:
         order = random.sample(files, len(files))
         for start in range(0, len(order) - batch + 1, batch):
-            yield torch.stack([prepare(Image.open(file).convert("L")) for file in order[start : start + batch]])
+            yield torch.stack(
+                [prepare(Image.open(file).convert("L")) for file in order[start : start + batch]]
+            )
 
 
 def labelled_batches(folder: Path, size: int, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches without end from class folders, decoded anew in every epoch, with the usual augmentations."""
-    prepare = transforms.Compose([
-        transforms.Grayscale(), transforms.Resize((size, size)), transforms.RandomHorizontalFlip(),
-        transforms.RandomAffine(10, translate=(0.04, 0.04), scale=(0.9, 1.1)), transforms.ColorJitter(0.15, 0.2), transforms.ToTensor(),
-    ])  # fmt: skip
-    loader = torch.utils.data.DataLoader(datasets.ImageFolder(folder, prepare), batch_size=batch, shuffle=True, drop_last=True)
+    prepare = transforms.Compose(
+        [
+            transforms.Grayscale(),
+            transforms.Resize((size, size)),
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomAffine(10, translate=(0.04, 0.04), scale=(0.9, 1.1)),
+            transforms.ColorJitter(0.15, 0.2),
+            transforms.ToTensor(),
+        ]
+    )
+    loader = torch.utils.data.DataLoader(
+        datasets.ImageFolder(folder, prepare), batch_size=batch, shuffle=True, drop_last=True
+    )
     while True:
         yield from loader
 
 
-def classifier_step(network: nn.Module, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> float:
+def classifier_step(
+    network: nn.Module, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor
+) -> float:
     """One training step in float32."""
     optimiser.zero_grad()
     loss = functional.cross_entropy(network(images), labels, label_smoothing=0.05)
@@ -106,7 +131,9 @@ def classifier_step(network: nn.Module, optimiser: torch.optim.Optimizer, images
 
 def first_batch(folder: Path, size: int, batch: int) -> Tensor:
     """Every scan of class folders decoded into memory, as a run begins that keeps them there; the first batch."""
-    prepare = transforms.Compose([transforms.Grayscale(), transforms.Resize((size, size)), transforms.ToTensor()])
+    prepare = transforms.Compose(
+        [transforms.Grayscale(), transforms.Resize((size, size)), transforms.ToTensor()]
+    )
     scans = torch.stack([image for image, _ in datasets.ImageFolder(folder, prepare)])
     return scans[torch.randperm(len(scans))[:batch]]
 
@@ -144,6 +171,16 @@ def distances(first: np.ndarray, second: np.ndarray) -> Mapping[str, float]:
     if "plain-lite0" not in FEATURE_EXTRACTORS_REGISTRY:
         torch_fidelity.register_feature_extractor("plain-lite0", PlainLite0)
     return torch_fidelity.calculate_metrics(
-        input1=Rgb(first), input2=Rgb(second), cuda=False, verbose=False, cache=False, save_cpu_ram=True, feature_extractor="plain-lite0",
-        fid=True, kid=True, prc=True, kid_subset_size=min(len(first), len(second)), kid_subsets=10,
-    )  # fmt: skip
+        input1=Rgb(first),
+        input2=Rgb(second),
+        cuda=False,
+        verbose=False,
+        cache=False,
+        save_cpu_ram=True,
+        feature_extractor="plain-lite0",
+        fid=True,
+        kid=True,
+        prc=True,
+        kid_subset_size=min(len(first), len(second)),
+        kid_subsets=10,
+    )

@@ -25,7 +25,9 @@ STEPS = 10  # that are measured
 
 def main() -> None:
     """Train and score each method, then print what both reached."""
-    parser = argparse.ArgumentParser(prog="tests/speed/quality.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tests/speed/quality.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--data", required=True, help="what bus takes as --data; BUSI, or phantom to try it")
     parser.add_argument("--minutes", type=float, default=20.0, help="core-minutes for each method")
     parser.add_argument("--methods", default=",".join(METHODS))
@@ -37,13 +39,19 @@ def main() -> None:
     compute = Compute("cpu", resolve("cpu").precision, 1)
     place = asked.out / "quality.json"
     for method in asked.methods.split(","):
-        study = open_or_create(asked.out / f"quality-{method}", {"data": asked.data, "inner": 0, "size": asked.size})
+        study = open_or_create(
+            asked.out / f"quality-{method}", {"data": asked.data, "inner": 0, "size": asked.size}
+        )
         found = reach(study, method, compute, asked)
         known = files.read_json(place) if place.exists() else {}
-        files.write_json(place, known | {f"{method} seed {asked.gan_seed}": found | {"machine": machine(compute)}})
+        files.write_json(
+            place, known | {f"{method} seed {asked.gan_seed}": found | {"machine": machine(compute)}}
+        )
     for name, found in files.read_json(place).items():
         kid = found["kid"] and "{mean:.2f} ± {spread:.2f}".format(**found["kid"])
-        print(f"{name}: normalised KID {kid} after {found['pairs']:,} pairs, {found['core_minutes']:.1f} core-minutes")
+        print(
+            f"{name}: normalised KID {kid} after {found['pairs']:,} pairs, {found['core_minutes']:.1f} core-minutes"
+        )
     print(f"Written: {place}")
 
 
@@ -57,13 +65,24 @@ def reach(study: Study, method: str, compute: Compute, asked: argparse.Namespace
     begun = time.process_time()
     train_gan(study, config, compute, redo=True)
     spent = time.process_time() - begun
-    make_scans(study, compute, fold=0, target=study.target, gan_seed=asked.gan_seed, count=asked.n,
-               judge=Judge("efficientnet-lite0"))  # fmt: skip
+    make_scans(
+        study,
+        compute,
+        fold=0,
+        target=study.target,
+        gan_seed=asked.gan_seed,
+        count=asked.n,
+        judge=Judge("efficientnet-lite0"),
+    )
     scores = files.read_json(study.synth_path(0, study.target, asked.gan_seed) / "scores.json")
     return {
-        "step": step, "pairs": pairs, "core_minutes": spent / 60, "kid": (scores["kid"] or {}).get("normalised"),
-        "reader": scores["reader"], "warnings": [warning["name"] for warning in scores["warnings"]],
-    }  # fmt: skip
+        "step": step,
+        "pairs": pairs,
+        "core_minutes": spent / 60,
+        "kid": (scores["kid"] or {}).get("normalised"),
+        "reader": scores["reader"],
+        "warnings": [warning["name"] for warning in scores["warnings"]],
+    }
 
 
 if __name__ == "__main__":

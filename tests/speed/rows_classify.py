@@ -38,22 +38,34 @@ def step(model: str, bench: Bench) -> Row:
     averaged, other = copy.deepcopy(network), build(model, CLASSES, "none", 0).train()
     descent, plain_descent = optimiser(network, recipe, fused=compute.fused), optimiser(other, recipe)
     rng, number = np.random.default_rng(0), iter(range(1000))
-    examples = Examples(rng.integers(0, 256, (500, size, size), np.uint8), rng.integers(0, CLASSES, 500), list(range(500)))
+    examples = Examples(
+        rng.integers(0, 256, (500, size, size), np.uint8), rng.integers(0, CLASSES, 500), list(range(500))
+    )
     batches = plain.labelled_batches(class_folders(bench, bench.size(FILES, 12)), size, recipe.batch)
 
     def ours() -> None:
-        loss = step_loss(network, examples, recipe, compute, (next(number), 0), torch.ones(CLASSES, device=compute.device))
+        loss = step_loss(
+            network, examples, recipe, compute, (next(number), 0), torch.ones(CLASSES, device=compute.device)
+        )
         descent.zero_grad(set_to_none=True)
         loss.backward()
         descent.step()
         move_average(averaged, network, 0.99)
 
     with threads(1):
-        found = bench.interleave(repeats, ours, lambda: plain.classifier_step(other, plain_descent, *next(batches)))
+        found = bench.interleave(
+            repeats, ours, lambda: plain.classifier_step(other, plain_descent, *next(batches))
+        )
         row = Row(
-            f"classify-{model}", f"training step of {TITLES[model]} ({size} px, batch {recipe.batch})", *found,
-            "ImageFolder, PIL in every epoch, float32", repeats, 1, compute.precision, aim=AIMS[model],
-        )  # fmt: skip
+            f"classify-{model}",
+            f"training step of {TITLES[model]} ({size} px, batch {recipe.batch})",
+            *found,
+            "ImageFolder, PIL in every epoch, float32",
+            repeats,
+            1,
+            compute.precision,
+            aim=AIMS[model],
+        )
         return bench.share(row, ours)
 
 
@@ -86,15 +98,24 @@ def cells(bench: Bench) -> Row:
             arms = tuple(map(parse, ("original", "weighted", "oversampled")))
             wish = plan.Wish((0,), arms, ("simplecnn",), bench.size(4, 1), "demo")
             asked = plan.cells(study, wish, Compute("cpu", bench.compute.precision, 1))
-            times[name].append(_wall(partial(run.run, study, asked, jobs=at_once, threads=each, keep_weights=False)))
+            times[name].append(
+                _wall(partial(run.run, study, asked, jobs=at_once, threads=each, keep_weights=False))
+            )
     finally:
         plan.STEPS.update(steps)
     seconds = {name: statistics.median(found) for name, found in times.items()}
     return Row(
-        "cells", f"{len(asked)} cells of SimpleCNN, {bench.size(20, 2)} steps each, {size} px", seconds["many"], seconds["one"],
-        "one job", repeats, jobs, bench.compute.precision, parts={f"one job with {jobs} threads": seconds["wide"]},
+        "cells",
+        f"{len(asked)} cells of SimpleCNN, {bench.size(20, 2)} steps each, {size} px",
+        seconds["many"],
+        seconds["one"],
+        "one job",
+        repeats,
+        jobs,
+        bench.compute.precision,
+        parts={f"one job with {jobs} threads": seconds["wide"]},
         note=f"ours: {jobs} jobs of one thread; processes start in this time; wall clock",
-    )  # fmt: skip
+    )
 
 
 def _wall(work: Callable[[], object]) -> float:

@@ -29,12 +29,21 @@ def first_batch(bench: Bench) -> Row:
         warm()
 
     with threads(bench.compute.threads):
-        again, new, other = bench.interleave(repeats, warm, cold, partial(plain.first_batch, folder, 64, BATCH))
+        again, new, other = bench.interleave(
+            repeats, warm, cold, partial(plain.first_batch, folder, 64, BATCH)
+        )
     return Row(
-        "cohort", f"{count} scans, folder → first batch, study opened again", again, other, "ImageFolder, PIL, every scan decoded",
-        repeats, bench.compute.threads, parts={"new study (hashes, squares, groups, folds)": new, "times faster when new": other / new},
-        note="files lie in the system's cache in all three", aim=10,
-    )  # fmt: skip
+        "cohort",
+        f"{count} scans, folder → first batch, study opened again",
+        again,
+        other,
+        "ImageFolder, PIL, every scan decoded",
+        repeats,
+        bench.compute.threads,
+        parts={"new study (hashes, squares, groups, folds)": new, "times faster when new": other / new},
+        note="files lie in the system's cache in all three",
+        aim=10,
+    )
 
 
 def phantoms(bench: Bench) -> Row:
@@ -49,9 +58,13 @@ def phantoms(bench: Bench) -> Row:
     with threads(bench.compute.threads):
         (found,) = bench.interleave(bench.size(3, 1), lambda: groups.near_duplicates(descriptors))
     return Row(
-        "duplicates", f"near-duplicates among {count:,} scans, described", found, repeats=bench.size(3, 1), threads=bench.compute.threads,
+        "duplicates",
+        f"near-duplicates among {count:,} scans, described",
+        found,
+        repeats=bench.size(3, 1),
+        threads=bench.compute.threads,
         parts={"phantoms a second (with masks, written)": count / seconds},
-    )  # fmt: skip
+    )
 
 
 def distances(bench: Bench) -> Row:
@@ -64,7 +77,12 @@ def distances(bench: Bench) -> Row:
             bench.size(3, 1), lambda: compare(first, second, lite0()), lambda: plain.distances(first, second)
         )
     return Row(
-        "distances", f"FD and KID of {count} against {count} scans (EfficientNet-Lite0)", *found,
-        "torch-fidelity with the package's network", bench.size(3, 1), bench.compute.threads, "float32",
+        "distances",
+        f"FD and KID of {count} against {count} scans (EfficientNet-Lite0)",
+        *found,
+        "torch-fidelity with the package's network",
+        bench.size(3, 1),
+        bench.compute.threads,
+        "float32",
         note="ours computes density and coverage too",
-    )  # fmt: skip
+    )

@@ -26,9 +26,20 @@ NATIVE = 500  # px, about the side of a scan of BUSI
 def config(method: str, compute: Compute, **changes: Any) -> GanConfig:
     """A translator's configuration without a study."""
     base = GanConfig(
-        target="malignant", sources=("benign",), fold=0, seed=0, size=64, preset="quick", method=method, pairs=6_000,
-        **METHODS[method], precision=compute.precision, threads=compute.threads, device=compute.device, training_pixels="",
-    )  # fmt: skip
+        target="malignant",
+        sources=("benign",),
+        fold=0,
+        seed=0,
+        size=64,
+        preset="quick",
+        method=method,
+        pairs=6_000,
+        **METHODS[method],
+        precision=compute.precision,
+        threads=compute.threads,
+        device=compute.device,
+        training_pixels="",
+    )
     return replace(base, **changes)
 
 
@@ -42,14 +53,24 @@ def paper(bench: Bench) -> Row:
     networks = copy.deepcopy(ours.model.networks)
     judges = [_Patch(networks[f"discriminator_{side}"]) for side in SIDES]
     theirs = plain.PublishedStep(networks["to_target"], networks["to_source"], *judges)
-    batches = [plain.scans_one_by_one(files[side], chosen.size, chosen.batch) for side in ("source", "target")]
+    batches = [
+        plain.scans_one_by_one(files[side], chosen.size, chosen.batch) for side in ("source", "target")
+    ]
     with threads(bench.compute.threads):
-        found = bench.interleave(bench.size(9, 2), lambda: train._step(ours), lambda: theirs(*map(next, batches)))
+        found = bench.interleave(
+            bench.size(9, 2), lambda: train._step(ours), lambda: theirs(*map(next, batches))
+        )
         row = Row(
-            "gan", f"CycleGAN step, published architecture ({chosen.channels} channels, {chosen.blocks} blocks, {chosen.size} px), batch 1",
-            *found, "float32, separate passes, PIL for each scan", bench.size(9, 2), bench.compute.threads, chosen.precision,
-            aim=2, aim_limit=0.6,
-        )  # fmt: skip
+            "gan",
+            f"CycleGAN step, published architecture ({chosen.channels} channels, {chosen.blocks} blocks, {chosen.size} px), batch 1",
+            *found,
+            "float32, separate passes, PIL for each scan",
+            bench.size(9, 2),
+            bench.compute.threads,
+            chosen.precision,
+            aim=2,
+            aim_limit=0.6,
+        )
         return _share(bench, row, ours)
 
 
@@ -70,7 +91,9 @@ def _scans(bench: Bench) -> tuple[dict[str, list[Path]], dict[str, Any]]:
     folder.mkdir(exist_ok=True)
     files: dict[str, list[Path]] = {side: [] for side in SIDES}
     pools: dict[str, list[Any]] = {side: [] for side in SIDES}
-    for number, spec in enumerate(phantom.specs(bench.size(FILES, 8), size=bench.size(NATIVE, 128), paired=True)):
+    for number, spec in enumerate(
+        phantom.specs(bench.size(FILES, 8), size=bench.size(NATIVE, 128), paired=True)
+    ):
         made, side = phantom.simulate(spec), SIDES[number % 2]
         files[side].append(folder / f"{number}.png")
         cv2.imwrite(str(files[side][-1]), made.pixels)
@@ -80,17 +103,24 @@ def _scans(bench: Bench) -> tuple[dict[str, list[Path]], dict[str, Any]]:
 
 def default(bench: Bench) -> Row:
     """The default translator's step, and what each network of it takes by itself."""
-    chosen = config("projected", bench.compute, **({"channels": 8, "blocks": 1} if bench.tiny else {}), phantoms=0.0)
+    chosen = config(
+        "projected", bench.compute, **({"channels": 8, "blocks": 1} if bench.tiny else {}), phantoms=0.0
+    )
     pools = {side: np.random.default_rng(0).integers(0, 256, (32, 64, 64), np.uint8) for side in SIDES}
     run = train.Run(bench.folder, CycleGAN(chosen, bench.compute), pools)
     works = parts(run.model)
     with threads(bench.compute.threads):
         whole, *each = bench.interleave(bench.size(7, 2), lambda: train._step(run), *works.values())
         row = Row(
-            "gan-default", f"step of the default translator ({chosen.size} px, batch {chosen.batch})", whole,
-            repeats=bench.size(7, 2), threads=bench.compute.threads, precision=chosen.precision,
-            parts=dict(zip(works, each, strict=True)), note="parts: each by itself, forwards and backwards",
-        )  # fmt: skip
+            "gan-default",
+            f"step of the default translator ({chosen.size} px, batch {chosen.batch})",
+            whole,
+            repeats=bench.size(7, 2),
+            threads=bench.compute.threads,
+            precision=chosen.precision,
+            parts=dict(zip(works, each, strict=True)),
+            note="parts: each by itself, forwards and backwards",
+        )
         return _share(bench, row, run)
 
 
@@ -131,7 +161,10 @@ def parts(model: CycleGAN) -> dict[str, Callable[[], object]]:
 
     cut = {"generators": generators, "frozen network": eyes, "discriminators": heads}
     works = {name: [partial(work, *SIDES), partial(work, *reversed(SIDES))] for name, work in cut.items()}
-    return {**{name: partial(model.compute.beside, *sides) for name, sides in works.items()}, "updates": updates}
+    return {
+        **{name: partial(model.compute.beside, *sides) for name, sides in works.items()},
+        "updates": updates,
+    }
 
 
 def _share(bench: Bench, row: Row, run: train.Run) -> Row:

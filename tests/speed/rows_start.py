@@ -12,9 +12,21 @@ from pathlib import Path
 from measure import Bench, Row
 
 COMMANDS = (
-    "", "gan", "gan train", "gan score", "synth", "benchmark", "demo", "data", "data check", "data phantom", "status",
-    "report", "predict", "doctor",
-)  # fmt: skip
+    "",
+    "gan",
+    "gan train",
+    "gan score",
+    "synth",
+    "benchmark",
+    "demo",
+    "data",
+    "data check",
+    "data phantom",
+    "status",
+    "report",
+    "predict",
+    "doctor",
+)
 FINISH = {
     "gan train": "--preset demo --pairs 40 --method published --set channels=4 --set blocks=1",
     "synth": "--n 30 --extractor efficientnet-lite0",
@@ -29,11 +41,18 @@ LONG = {  # commands that run for minutes, and the line after which they are in 
 def helps(bench: Bench) -> Row:
     """Every --help in a process of its own; the slowest counts."""
     commands, repeats = (COMMANDS[:2], 1) if bench.tiny else (COMMANDS, 3)
-    seconds = {f"bus {command} --help".replace("  ", " "): _bus([*command.split(), "--help"], repeats, bench) for command in commands}
+    seconds = {
+        f"bus {command} --help".replace("  ", " "): _bus([*command.split(), "--help"], repeats, bench)
+        for command in commands
+    }
     return Row(
-        "help", "slowest --help of all commands", max(seconds.values()), repeats=repeats, parts=seconds,
+        "help",
+        "slowest --help of all commands",
+        max(seconds.values()),
+        repeats=repeats,
+        parts=seconds,
         note="to reach: 0.4 s",
-    )  # fmt: skip
+    )
 
 
 def nothing(bench: Bench) -> Row:
@@ -44,31 +63,58 @@ def nothing(bench: Bench) -> Row:
             small = "--data phantom --size 32" if command == "gan train" else ""
             _bus([*command.split(), *options.split(), *small.split(), "--study", str(study)], 1, bench)
     repeats = bench.size(3, 1)
-    seconds = {f"bus {command}": _bus([*command.split(), *options.split(), "--study", str(study)], repeats, bench) for command, options in FINISH.items()}
+    seconds = {
+        f"bus {command}": _bus([*command.split(), *options.split(), "--study", str(study)], repeats, bench)
+        for command, options in FINISH.items()
+    }
     return Row(
-        "nothing", "slowest \"nothing to do\" of a finished study", max(seconds.values()), repeats=repeats, parts=seconds,
+        "nothing",
+        'slowest "nothing to do" of a finished study',
+        max(seconds.values()),
+        repeats=repeats,
+        parts=seconds,
         note="to reach: 2 s",
-    )  # fmt: skip
+    )
 
 
 def interrupt(bench: Bench) -> Row:
     """Ctrl-C in the midst of training: seconds until the command has written its checkpoint and ended."""
     study, repeats = bench.folder / "stopped", bench.size(3, 1)
-    _bus(["gan", "train", "--data", "phantom", "--size", "32", "--study", str(study), *FINISH["gan train"].split()], 1, bench)
+    _bus(
+        [
+            "gan",
+            "train",
+            "--data",
+            "phantom",
+            "--size",
+            "32",
+            "--study",
+            str(study),
+            *FINISH["gan train"].split(),
+        ],
+        1,
+        bench,
+    )
     seconds = {}
     for line, command in LONG.items():
         times = [_interrupted([*command.split(), "--study", str(study)], line) for _ in range(repeats)]
         seconds[f"bus {command.split(' --')[0]}"] = statistics.median(times)
     return Row(
-        "interrupt", "slowest end after Ctrl-C", max(seconds.values()), repeats=repeats, parts=seconds,
+        "interrupt",
+        "slowest end after Ctrl-C",
+        max(seconds.values()),
+        repeats=repeats,
+        parts=seconds,
         note="to reach: 2 s; on the wall",
-    )  # fmt: skip
+    )
 
 
 def _interrupted(arguments: Sequence[str], line: str) -> float:
     """Seconds from Ctrl-C, pressed some time after a line was printed, to the end of the process and of those it began."""
     command = [sys.executable, "-u", "-m", "bus", *arguments]
-    process = subprocess.Popen(command, cwd=Path.home(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, cwd=Path.home(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert process.stdout is not None
     said = ""
     while line not in said:
@@ -81,7 +127,9 @@ def _interrupted(arguments: Sequence[str], line: str) -> float:
     process.communicate()
     seconds = time.perf_counter() - begun
     if process.returncode != 130:
-        raise RuntimeError(f"bus {' '.join(arguments)} ended with {process.returncode} after Ctrl-C, expected 130")
+        raise RuntimeError(
+            f"bus {' '.join(arguments)} ended with {process.returncode} after Ctrl-C, expected 130"
+        )
     return seconds
 
 
@@ -90,7 +138,13 @@ def _bus(arguments: Sequence[str], repeats: int, bench: Bench) -> float:
     times = []
     for _ in range(repeats):
         begun, used = time.perf_counter(), _used()
-        done = subprocess.run([sys.executable, "-m", "bus", *arguments], cwd=Path.home(), capture_output=True, text=True, env=os.environ)
+        done = subprocess.run(
+            [sys.executable, "-m", "bus", *arguments],
+            cwd=Path.home(),
+            capture_output=True,
+            text=True,
+            env=os.environ,
+        )
         if done.returncode:
             raise RuntimeError(f"bus {' '.join(arguments)}: {done.stderr}")
         times.append(time.perf_counter() - begun if bench.clock == "wall" else _used() - used)

@@ -43,9 +43,13 @@ Json = dict[str, Any]
 
 def main() -> None:
     """Measure the rows asked for, show and write them."""
-    parser = argparse.ArgumentParser(prog="python tests/speed/run.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python tests/speed/run.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--rows", default="all", help=f"names or beginnings of: {', '.join(ROWS)}")
-    parser.add_argument("--tiny", action="store_true", help="everything small: shows that it runs, its numbers mean nothing")
+    parser.add_argument(
+        "--tiny", action="store_true", help="everything small: shows that it runs, its numbers mean nothing"
+    )
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--threads", type=int, help="the cores of this process unless given")
@@ -59,7 +63,11 @@ def main() -> None:
         bench = Bench(asked.tiny, asked.clock, Path(folder), compute)
         for name in names:
             print(f"{name} …", flush=True)
-            keep(asked.out / "speed.json", ROWS[name](bench), machine(compute) | {"clock": asked.clock, "tiny": asked.tiny})
+            keep(
+                asked.out / "speed.json",
+                ROWS[name](bench),
+                machine(compute) | {"clock": asked.clock, "tiny": asked.tiny},
+            )
     found = files.read_json(asked.out / "speed.json")
     show(found)
     files.write_text(asked.out / "speed.md", markdown(found))
@@ -74,20 +82,37 @@ def keep(path: Path, row: Row, where: Json) -> None:
     files.write_json(path, {"rows": {name: known[name] for name in [*ROWS, *known] if name in known}})
 
 
-HEADER = ("work", "ours", "the other", "ratio", "share of the limit", "threads, precision", "repeats", "parts and remarks")
+HEADER = (
+    "work",
+    "ours",
+    "the other",
+    "ratio",
+    "share of the limit",
+    "threads, precision",
+    "repeats",
+    "parts and remarks",
+)
 
 
 def cells(row: Json) -> tuple[str, ...]:
     """One row of the table as text."""
     shares = {name: figure(value, name) for name, value in row["parts"].items()}
-    remarks = [*(f"{name}: {text}" for name, text in shares.items()), row["note"], *["TINY, means nothing"] * row["machine"]["tiny"]]
+    remarks = [
+        *(f"{name}: {text}" for name, text in shares.items()),
+        row["note"],
+        *["TINY, means nothing"] * row["machine"]["tiny"],
+    ]
     other = f"{duration(row['other'])} ({row['instead']})" if row["other"] else "–"
     return (
-        row["work"], duration(row["ours"]), other,
+        row["work"],
+        duration(row["ours"]),
+        other,
         f"{row['ratio']:.2f} ×{aim(row['aim'])}" if row["ratio"] else "–",
-        f"{100 * row['limit']:.0f} %{aim(row['aim_limit'], 100)}" if row["limit"] else "–", f"{row['threads']} {row['precision']}".strip(), str(row["repeats"]),
+        f"{100 * row['limit']:.0f} %{aim(row['aim_limit'], 100)}" if row["limit"] else "–",
+        f"{row['threads']} {row['precision']}".strip(),
+        str(row["repeats"]),
         "; ".join(text for text in remarks if text),
-    )  # fmt: skip
+    )
 
 
 def aim(value: float | None, factor: int = 1) -> str:
@@ -117,8 +142,14 @@ def markdown(found: Json) -> str:
     """The table for docs/speed.md, with every machine that took part."""
     lines = ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
     lines += ["| " + " | ".join(cells(row)) + " |" for row in found["rows"].values()]
-    about = {json.dumps({name: value for name, value in row["machine"].items() if name != "load"}) for row in found["rows"].values()}
-    lines += ["", *(", ".join(f"{name} {value}" for name, value in json.loads(text).items()) for text in sorted(about))]
+    about = {
+        json.dumps({name: value for name, value in row["machine"].items() if name != "load"})
+        for row in found["rows"].values()
+    }
+    lines += [
+        "",
+        *(", ".join(f"{name} {value}" for name, value in json.loads(text).items()) for text in sorted(about)),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -140,7 +171,9 @@ def draw(found: Json, path: Path) -> None:
     ):
         values = [factor * (row[name] or 0) for row in rows]
         bars = axis.barh(places, values, color="#3b6ea5")
-        axis.bar_label(bars, [f"{value:.3g}" if value else "" for value in values], label_type="center", color="white")
+        axis.bar_label(
+            bars, [f"{value:.3g}" if value else "" for value in values], label_type="center", color="white"
+        )
         for place, row in zip(places, rows, strict=True):
             if row[wanted]:
                 axis.vlines(factor * row[wanted], place - 0.45, place + 0.45, color="#b3261e", linewidth=2)
@@ -149,7 +182,9 @@ def draw(found: Json, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_xscale("log", base=2)
     axes[0].xaxis.set_major_formatter("{x:g}")
-    axes[0].set_xlim(min(1.0, *(row["ratio"] or 1.0 for row in rows)), 1.5 * max(row["ratio"] or 1.0 for row in rows))
+    axes[0].set_xlim(
+        min(1.0, *(row["ratio"] or 1.0 for row in rows)), 1.5 * max(row["ratio"] or 1.0 for row in rows)
+    )
     axes[0].set_yticks(places, [textwrap.fill(row["work"].split(" (")[0], 32) for row in rows])
     figure_.tight_layout()
     figure_.savefig(path, metadata={"Date": None})

@@ -27,23 +27,32 @@ def page(made: Any, name: str = "index.html") -> str:
 
 def test_shares_equal_a_slow_computation(made: Any) -> None:
     study = made.study
-    cell = next(cell for cell in made.cells if (cell.arm, cell.model, cell.fold) == ("original", "resnet18", 1))
+    cell = next(
+        cell for cell in made.cells if (cell.arm, cell.model, cell.fold) == ("original", "resnet18", 1)
+    )
     found = looks.inside(study, looks.read_looks(study, cell))
     heat, rows = enlarge(np.load(cell.path / HEAT), study.settings.size), study.test(1)
     lesions = {n: study.masks[row] == 1 for n, row in enumerate(rows) if (study.masks[row] == 1).any()}
     assert 5 < len(lesions) < len(rows), "some scans have no mask, some no lesion"
     for column, (n, lesion) in enumerate(lesions.items()):
         others = [share_inside(heat[n], other) for m, other in lesions.items() if m != n]
-        assert found[:, column] == pytest.approx([share_inside(heat[n], lesion), np.mean(others), lesion.mean()])
+        assert found[:, column] == pytest.approx(
+            [share_inside(heat[n], lesion), np.mean(others), lesion.mean()]
+        )
 
 
 def test_the_table_tells_who_looks_at_the_lesion(made: Any) -> None:
     rows = looks.looks(made.study, made.cells, {("original", "vgg19"): "collapsed"})["rows"]
     assert [(row["model"], row["arm"]) for row in rows][:4] == [
-        ("SimpleCNN", "original"), ("SimpleCNN", "weighted"), ("SimpleCNN", "oversampled"), ("SimpleCNN", "cyclegan"),
-    ]  # fmt: skip
+        ("SimpleCNN", "original"),
+        ("SimpleCNN", "weighted"),
+        ("SimpleCNN", "oversampled"),
+        ("SimpleCNN", "cyclegan"),
+    ]
     for row in rows:
-        assert abs(row["own"] - row["others"]) < 1e-9, "all discs lie in the same place: habit explains everything"
+        assert abs(row["own"] - row["others"]) < 1e-9, (
+            "all discs lie in the same place: habit explains everything"
+        )
         assert (row["own"] > 2 * row["area"]) == (row["arm"] == "cyclegan")
         assert bool(row["flag"]) == ((row["model"], row["arm"]) == ("VGG19", "original"))
         assert f"{100 * row['own']:.1f}" in page(made)
@@ -55,12 +64,18 @@ def test_disagreements_are_the_first_ones_of_the_answers(made: Any) -> None:
         expected, total = [], 0
         for fold in (0, 1):
             cells = [cell for cell in made.cells if cell.fold == fold and cell.model == part["slug"]]
-            tables = [read_csv(cell.path / "predictions.csv") for arm in looks.ARMS for cell in cells if cell.arm == arm]
+            tables = [
+                read_csv(cell.path / "predictions.csv")
+                for arm in looks.ARMS
+                for cell in cells
+                if cell.arm == arm
+            ]
             total += len(tables[0])
             expected += [
                 (a["file"], a["label"], a["predicted"], b["predicted"])
-                for a, b in zip(*tables, strict=True) if a["predicted"] != b["predicted"]
-            ]  # fmt: skip
+                for a, b in zip(*tables, strict=True)
+                if a["predicted"] != b["predicted"]
+            ]
         assert (part["count"], part["total"]) == (len(expected), total)
         shown = [(s["file"], s["truth"], *(side["answer"] for side in s["sides"])) for s in part["scans"]]
         assert shown == expected[: looks.SHOWN]
@@ -115,9 +130,14 @@ def test_the_overlay_leaves_cold_places_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("place", "words"),
-    [((slice(0, 8), slice(0, 8)), "upper left"), ((slice(24, 32), slice(12, 20)), "lower"),
-     ((slice(12, 20), slice(24, 32)), "right"), ((slice(0, 32), slice(0, 32)), "middle"), ((slice(0, 0), slice(0, 0)), "nowhere")],
-)  # fmt: skip
+    [
+        ((slice(0, 8), slice(0, 8)), "upper left"),
+        ((slice(24, 32), slice(12, 20)), "lower"),
+        ((slice(12, 20), slice(24, 32)), "right"),
+        ((slice(0, 32), slice(0, 32)), "middle"),
+        ((slice(0, 0), slice(0, 0)), "nowhere"),
+    ],
+)
 def test_places_have_names(place: tuple[slice, slice], words: str) -> None:
     heat = np.zeros((32, 32), np.float32)
     heat[place] = 0.5
@@ -126,6 +146,8 @@ def test_places_have_names(place: tuple[slice, slice], words: str) -> None:
 
 def test_a_collapsed_arm_is_flagged_where_its_answers_are_shown(made: Any) -> None:
     parts = looks.looks(made.study, made.cells, {("original", "vgg19"): "collapsed in 2 of 2"})["apart"]
-    assert {part["slug"]: part["flags"] for part in parts if part["flags"]} == {"vgg19": [("original", "collapsed in 2 of 2")]}
+    assert {part["slug"]: part["flags"] for part in parts if part["flags"]} == {
+        "vgg19": [("original", "collapsed in 2 of 2")]
+    }
     section = page(made).split('<section id="looks">')[1].split("</section>")[0]
     assert section.count("† original</span>") == 1

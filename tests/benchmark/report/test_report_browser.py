@@ -22,8 +22,15 @@ from bus.data import check, phantom
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<script>alert(1)</script> & a very long class name without mercy for narrow screens"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]  # fmt: skip
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 LOCAL = ("file:", "data:", "about:")
 
 
@@ -57,7 +64,9 @@ def axe() -> Path:
 
 def check_of(folder: Path) -> str:
     phantom.write_cohort(folder / "내 scans", 40, size=64)
-    return check_page.write_page(check.check(folder / "내 scans", k=3), folder / "쪽.html").absolute().as_uri()
+    return (
+        check_page.write_page(check.check(folder / "내 scans", k=3), folder / "쪽.html").absolute().as_uri()
+    )
 
 
 def answers_of(made: Any, folder: Path) -> str:
@@ -66,27 +75,47 @@ def answers_of(made: Any, folder: Path) -> str:
     trained = predict.Trained(study, cell.path, cell.config, {}, {"macro_f1": 0.5}, None, 0)
     heat = np.arange(64).astype(np.uint8).reshape(8, 8)
     scans = [
-        predict.Scan(f"a folder/of names/{scan.file}", scan.sha256, "training" if row % 2 else None, study.pixels[row], scan.box,
-                     scan.label, dict.fromkeys(study.classes, 1 / 3), heat)
+        predict.Scan(
+            f"a folder/of names/{scan.file}",
+            scan.sha256,
+            "training" if row % 2 else None,
+            study.pixels[row],
+            scan.box,
+            scan.label,
+            dict.fromkeys(study.classes, 1 / 3),
+            heat,
+        )
         for row, scan in enumerate(study.scans[:10])
-    ]  # fmt: skip
+    ]
     unreadable = [("x.png", "x.png is no picture.")]
-    return predict_page.write_page(predict.Answers(trained, scans, unreadable), folder / "answers.html").absolute().as_uri()
+    return (
+        predict_page.write_page(predict.Answers(trained, scans, unreadable), folder / "answers.html")
+        .absolute()
+        .as_uri()
+    )
 
 
 @pytest.fixture(scope="module", params=["full", "bare", "check", "predict"])
-def report(request: pytest.FixtureRequest, made_up: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+def report(
+    request: pytest.FixtureRequest, made_up: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """The address of a page: a report with everything, one with nothing, a data check, answers."""
     if request.param == "check":
         return check_of(tmp_path_factory.mktemp("check"))
     if request.param == "predict":
-        return answers_of(made_up(folds=(0,), translator=False, benign=HOSTILE), tmp_path_factory.mktemp("predict"))
+        return answers_of(
+            made_up(folds=(0,), translator=False, benign=HOSTILE), tmp_path_factory.mktemp("predict")
+        )
     if request.param == "full":
         made = made_up(folds=(0, 1), banners=("Numbers of made-up answers mean nothing.",))
     else:
-        made = made_up(folds=(0,), arms=("original", "weighted"), translator=False, benign=HOSTILE, preset="demo")
+        made = made_up(
+            folds=(0,), arms=("original", "weighted"), translator=False, benign=HOSTILE, preset="demo"
+        )
     checks = made.checks if request.param == "full" else None
-    return write_report(made.study, made.summary, cells=made.cells, checks=checks, commands=["bus benchmark"]).as_uri()
+    return write_report(
+        made.study, made.summary, cells=made.cells, checks=checks, commands=["bus benchmark"]
+    ).as_uri()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -94,7 +123,9 @@ def report(request: pytest.FixtureRequest, made_up: Callable[..., Any], tmp_path
 def test_shows_without_error_request_or_overflow(browser: Any, report: str, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page, said, asked = context.new_page(), [], []
-    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(LOCAL) else route.abort())
+    page.route(
+        "**/*", lambda route: route.continue_() if route.request.url.startswith(LOCAL) else route.abort()
+    )
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
@@ -110,7 +141,9 @@ def test_shows_without_error_request_or_overflow(browser: Any, report: str, widt
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Any, axe: Path, report: str, scheme: str) -> None:
-    context = browser.new_context(bypass_csp=True, color_scheme=scheme)  # the page's policy forbids axe's script
+    context = browser.new_context(
+        bypass_csp=True, color_scheme=scheme
+    )  # the page's policy forbids axe's script
     page = context.new_page()
     page.goto(report)
     page.add_script_tag(path=str(axe))

@@ -65,8 +65,12 @@ def full(made_up: Callable[..., Any]) -> Any:
 @pytest.fixture(scope="module")
 def bare(made_up: Callable[..., Any]) -> Any:
     """No translator, no contrasts, and a class whose name is meant to break things."""
-    made = made_up(folds=(0,), arms=("original", "weighted"), translator=False, benign=HOSTILE, preset="demo", heat=False)
-    write_report(made.study, made.summary, cells=made.cells, commands=[f"bus benchmark --data '{HOSTILE}'\n```"])
+    made = made_up(
+        folds=(0,), arms=("original", "weighted"), translator=False, benign=HOSTILE, preset="demo", heat=False
+    )
+    write_report(
+        made.study, made.summary, cells=made.cells, commands=[f"bus benchmark --data '{HOSTILE}'\n```"]
+    )
     return made
 
 
@@ -127,7 +131,9 @@ def test_collapse_is_flagged_wherever_its_numbers_stand(full: Any) -> None:
     flagged = sections.flags(full.summary)
     assert set(flagged) == {("original", "vgg19")}
     folder = full.study.path / "report" / "figures"
-    assert "†" in (folder / "roc-vgg19.svg").read_text() and "†" not in (folder / "roc-resnet18.svg").read_text()
+    assert (
+        "†" in (folder / "roc-vgg19.svg").read_text() and "†" not in (folder / "roc-resnet18.svg").read_text()
+    )
     assert "VGG19 †" in (folder / "forest-gain.svg").read_text()
     for name, _, line in ((m, a, x) for m, a, x in _md_rows(markdown(full)) if a.startswith("original")):
         assert ("†" in line) == (name == "VGG19")
@@ -135,14 +141,21 @@ def test_collapse_is_flagged_wherever_its_numbers_stand(full: Any) -> None:
 
 
 def _md_rows(text: str) -> list[tuple[str, str, str]]:
-    cells = [[part.strip() for part in line.split("|")] for line in text.splitlines() if line.startswith("| ")]
-    return [(c[1], c[2], "|".join(c)) for c in cells if len(c) > 8 and c[1] in ("SimpleCNN", "VGG19", "ResNet18")
-            and "−" not in c[2]]  # fmt: skip
+    cells = [
+        [part.strip() for part in line.split("|")] for line in text.splitlines() if line.startswith("| ")
+    ]
+    return [
+        (c[1], c[2], "|".join(c))
+        for c in cells
+        if len(c) > 8 and c[1] in ("SimpleCNN", "VGG19", "ResNet18") and "−" not in c[2]
+    ]
 
 
 def test_results_table_holds_the_summary(full: Any) -> None:
     group = next(g for g in full.summary.table if (g.arm, g.model) == ("cyclegan", "resnet18"))
-    row = next(line for name, arm, line in _md_rows(markdown(full)) if (name, arm) == ("ResNet18", "cyclegan"))
+    row = next(
+        line for name, arm, line in _md_rows(markdown(full)) if (name, arm) == ("ResNet18", "cyclegan")
+    )
     low, high = group.intervals["macro_f1"]
     assert f"{100 * group.metrics['macro_f1']:.1f} ({100 * low:.1f}–{100 * high:.1f})" in row
     for share in group.recall.values():
@@ -153,7 +166,10 @@ def test_confusion_matrices_count_every_test_scan(full: Any) -> None:
     matrices = re.findall(r'aria-label="Confusion matrix of.*?</table>', html(full), re.S)
     assert len(matrices) == len(full.summary.table)
     for matrix in matrices:
-        assert sum(float(n) for n in re.findall(r'<td class="n s\d+[^>]*>([\d.]+)<', matrix)) == full.summary.scans
+        assert (
+            sum(float(n) for n in re.findall(r'<td class="n s\d+[^>]*>([\d.]+)<', matrix))
+            == full.summary.scans
+        )
 
 
 def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None:
@@ -170,7 +186,12 @@ def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None
 
 
 def test_absent_parts_are_said_to_be_absent(bare: Any, full: Any) -> None:
-    sentences = ("No heat maps", "No CycleGAN was trained", "No outcome of an audit", "Neither contrast could be made")
+    sentences = (
+        "No heat maps",
+        "No CycleGAN was trained",
+        "No outcome of an audit",
+        "Neither contrast could be made",
+    )
     for sentence in sentences:
         assert sentence in html(bare) and sentence in markdown(bare)
         assert sentence not in html(full) and sentence not in markdown(full)
@@ -201,7 +222,9 @@ def test_every_figure_has_its_alternative_text(full: Any) -> None:
     drawings = re.findall(r"<svg.*?</svg>", html(full), re.S)
     assert len(drawings) == 2 + 2 * 3 + 2 * 2  # forests, ROC and calibration, score and losses of two folds
     for drawing in drawings:
-        assert 'role="img"' in drawing and len(re.findall(r"<title id=[^>]*>([^<]{20,})</title>", drawing)) == 1
+        assert (
+            'role="img"' in drawing and len(re.findall(r"<title id=[^>]*>([^<]{20,})</title>", drawing)) == 1
+        )
 
 
 def test_interrupted_log_is_read_to_its_last_whole_line(tmp_path: Path) -> None:
@@ -246,7 +269,9 @@ def test_markdown_values_stand_for_themselves(value: str) -> None:
 
 
 def test_doses_and_source_classes_stand_in_results_and_effects(made_up: Callable[..., Any]) -> None:
-    made = made_up(folds=(0,), arms=("original", "oversampled", "cyclegan@0.5", "cyclegan", "cyclegan:normal"))
+    made = made_up(
+        folds=(0,), arms=("original", "oversampled", "cyclegan@0.5", "cyclegan", "cyclegan:normal")
+    )
     write_report(made.study, made.summary, cells=made.cells)
     text = Page(html(made)).text
     assert "made from normal alone" in text and "0.5 times what balance needs" in text
@@ -265,7 +290,13 @@ def test_every_column_is_explained_on_the_page_and_in_the_docs(full: Any) -> Non
     assert set(sections.METRICS.values()) <= set(sections.MEANINGS)
     for name, meaning in (*sections.MEANINGS.items(), *sections.COLUMNS.items()):
         assert " ".join(meaning.split()) in " ".join(text.split()), name
-    for name in (*sections.METRICS.values(), *sections.COLUMNS, *SHOWN.values(), *gallery.SCORES, *shortcuts.OF_STUDY):
+    for name in (
+        *sections.METRICS.values(),
+        *sections.COLUMNS,
+        *SHOWN.values(),
+        *gallery.SCORES,
+        *shortcuts.OF_STUDY,
+    ):
         assert name.replace("frechet", "FID").casefold() in docs.casefold(), name
 
 
@@ -304,7 +335,10 @@ def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
     measured = [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.2}]
     without, drawn = gallery.curves("0", plain), gallery.curves("0", measured)
     assert without is not None and drawn is not None
-    assert "Normalised KID (0 real, 1 did nothing): 1.25 ± 0.20 after 16 pairs." in drawn.alt and "KID" not in without.alt
+    assert (
+        "Normalised KID (0 real, 1 did nothing): 1.25 ± 0.20 after 16 pairs." in drawn.alt
+        and "KID" not in without.alt
+    )
     for words in ("normalised KID", "did nothing", "real"):
         assert f">{words}</text>" in drawn.svg and f">{words}</text>" not in without.svg
     higher = gallery.curves("0", [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.4}])
@@ -324,7 +358,14 @@ def test_a_translator_to_another_class_is_shown_with_its_warnings(made_up: Calla
     cells = [replace(cell, added={"malignant": 30, "normal": 40}) for cell in made.cells]
     write_report(study, made.summary, cells=cells)
     for text in (Page(html(made)).text, markdown(made)):
-        assert "Fold 0, to normal" in text and "Seen in the report." in text and "10 synthetic normal scans" in text
-        assert "7 real normal scans of the test part" in text and "normalised KID 1.47 ± 0.20, precision 0.400 ± 0.040" in text
+        assert (
+            "Fold 0, to normal" in text
+            and "Seen in the report." in text
+            and "10 synthetic normal scans" in text
+        )
+        assert (
+            "7 real normal scans of the test part" in text
+            and "normalised KID 1.47 ± 0.20, precision 0.400 ± 0.040" in text
+        )
     names = [path.name for path in (study.path / "report" / "figures").iterdir()]
     assert {"training-0.svg", "training-0-2.svg", "pairs-0.png", "pairs-0-2.png"} <= set(names)

@@ -14,7 +14,9 @@ HOSTILE = 'a, "quoted" class\nof 두 lines'
 
 
 @pytest.fixture(scope="module", params=["benign", HOSTILE])
-def written(request: pytest.FixtureRequest, made_up: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def written(
+    request: pytest.FixtureRequest, made_up: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     made = made_up(folds=(0, 1), translator=False, benign=request.param)
     folder = tmp_path_factory.mktemp("tables") / "결과 report"
     write_tables(folder, made.study, made.summary)
@@ -57,8 +59,12 @@ def test_contrasts_hold_every_difference_with_its_interval(written: Any) -> None
     assert len(found) == len(made.summary.contrasts) > 0
     for row, one in zip(found, made.summary.contrasts, strict=True):
         assert (row["contrast"], row["first"], row["second"], row["model"], row["metric"]) == (
-            one.name, one.first, one.second, one.model, one.metric,
-        )  # fmt: skip
+            one.name,
+            one.first,
+            one.second,
+            one.model,
+            one.metric,
+        )
         for name in ("estimate", "low", "high", "p", "p_holm", "detectable"):
             assert float(row[name]) == getattr(one.interval, name)
         assert float(row["low"]) <= float(row["estimate"]) <= float(row["high"])
@@ -70,5 +76,7 @@ def test_the_summary_for_scripts_says_what_the_report_says(written: Any) -> None
     assert found["verdicts"] == made.summary.verdicts
     assert found["tested"] == {"scans": made.summary.scans, "groups": made.summary.groups}
     assert len(found["contrasts"]) == len(made.summary.contrasts)
-    assert [(row["arm"], row["model"]) for row in found["arms"]] == [(row.arm, row.model) for row in made.summary.table]
+    assert [(row["arm"], row["model"]) for row in found["arms"]] == [
+        (row.arm, row.model) for row in made.summary.table
+    ]
     assert found["arms"][0]["metrics"] == made.summary.table[0].metrics

@@ -18,7 +18,13 @@ TARGET = 1
 
 
 def null_study(
-    rng: np.random.Generator, groups: int, folds: int, seeds: int, better: float = 0.0, shift: float = 0.0, by_scan: bool = False
+    rng: np.random.Generator,
+    groups: int,
+    folds: int,
+    seeds: int,
+    better: float = 0.0,
+    shift: float = 0.0,
+    by_scan: bool = False,
 ) -> tuple[stats.Sample, Floats]:
     """A study like BUSI: groups of 1–4 scans, 3 classes, answers correlated within groups; arms×seeds×N×C scores.
 
@@ -31,9 +37,13 @@ def null_study(
     labels = rng.choice(3, p=[0.56, 0.27, 0.17], size=groups)[group]
     fold = (rng.permutation(groups) % folds)[group]
     shared = (
-        1.6 * np.eye(3)[labels] + 0.8 * rng.normal(size=(groups, 3))[group] + 0.4 * rng.normal(size=(len(group), 3))
+        1.6 * np.eye(3)[labels]
+        + 0.8 * rng.normal(size=(groups, 3))[group]
+        + 0.4 * rng.normal(size=(len(group), 3))
     )
-    own = 0.7 * rng.normal(size=(2, seeds, groups, 3))[:, :, group] + 0.4 * rng.normal(size=(2, seeds, len(group), 3))
+    own = 0.7 * rng.normal(size=(2, seeds, groups, 3))[:, :, group] + 0.4 * rng.normal(
+        size=(2, seeds, len(group), 3)
+    )
     own[1] += better * np.eye(3)[labels]
     if shift:
         own += shift * rng.normal(size=(2, seeds, folds, 3))[:, :, fold]
@@ -46,7 +56,10 @@ def null_study(
 
 def gain_of(sample: stats.Sample, probabilities: Floats) -> stats.Interval:
     """The interval of the second arm's macro-F1 less the first's."""
-    found = [[stats.count_metrics(sample, metrics.answers(one), 3)["macro_f1"] for one in arm] for arm in probabilities]
+    found = [
+        [stats.count_metrics(sample, metrics.answers(one), 3)["macro_f1"] for one in arm]
+        for arm in probabilities
+    ]
     first, second = np.mean(found, axis=1)
     interval = stats.interval(sample, second - first)
     assert interval is not None
@@ -55,7 +68,10 @@ def gain_of(sample: stats.Sample, probabilities: Floats) -> stats.Interval:
 
 def coverage(studies: int, groups: int, folds: int, seeds: int, **what: Any) -> float:
     """Share of null studies whose interval holds 0."""
-    found = [gain_of(*null_study(np.random.default_rng([7, i]), groups, folds, seeds, **what)) for i in range(studies)]
+    found = [
+        gain_of(*null_study(np.random.default_rng([7, i]), groups, folds, seeds, **what))
+        for i in range(studies)
+    ]
     return float(np.mean([one.low <= 0 <= one.high for one in found]))
 
 
@@ -78,7 +94,9 @@ def test_two_thousand_null_studies_of_other_designs_are_covered(groups: int, fol
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("shift", "least", "most"), [(0.2, 0.90, 0.955), (0.4, 0.85, 0.91)])
-def test_trainings_that_lean_as_a_whole_are_beyond_what_the_interval_holds(shift: float, least: float, most: float) -> None:
+def test_trainings_that_lean_as_a_whole_are_beyond_what_the_interval_holds(
+    shift: float, least: float, most: float
+) -> None:
     """What docs/statistics.md says that one training a place cannot tell."""
     for groups, folds in ((113, 1), (567, 5)):
         assert least <= coverage(600, groups, folds, 1, shift=shift) <= most
@@ -126,7 +144,9 @@ def test_auc_equals_scikit_learn_with_weights(small: tuple[stats.Sample, Floats]
     area, _ = stats.rank_metrics(sample, scores, np.ones(len(scores), bool))
     for row in range(4, 60):
         weights = sample.weights[row][sample.units]
-        assert area[row] == pytest.approx(roc_auc_score(sample.labels == TARGET, scores, sample_weight=weights))
+        assert area[row] == pytest.approx(
+            roc_auc_score(sample.labels == TARGET, scores, sample_weight=weights)
+        )
 
 
 def test_draws_keep_groups_whole_and_folds_full(small: tuple[stats.Sample, Floats]) -> None:
@@ -176,7 +196,9 @@ def test_one_arm_against_itself_shows_nothing(small: tuple[stats.Sample, Floats]
 
 @given(st.integers(0, 10**6), st.floats(-4, 4), st.integers(0, 1900))
 @settings(max_examples=200)
-def test_p_is_under_a_twentieth_exactly_when_the_interval_leaves_out_zero(seed: int, shift: float, lost: int) -> None:
+def test_p_is_under_a_twentieth_exactly_when_the_interval_leaves_out_zero(
+    seed: int, shift: float, lost: int
+) -> None:
     rng = np.random.default_rng(seed)
     sample = stats.Sample(np.zeros(9, int), np.arange(9), np.zeros(9, int), 0, (0,), np.ones((2002, 9)))
     draws = np.round(shift + rng.normal(size=2002), 2)

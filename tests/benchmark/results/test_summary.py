@@ -47,10 +47,17 @@ def write(cell: Cell, probabilities: Floats, labels: NDArray[np.int64] | None = 
     """A finished cell on disk; scans 2i and 2i+1 share a group."""
     labels = labels_of(cell.fold, len(probabilities)) if labels is None else labels
     rows = [
-        [f"{cell.fold}-{i}.png", f"hash{i}", CLASSES[label], f"g{cell.fold}-{i // 2}", cell.fold,
-         CLASSES[share.argmax()], *(f"{value:.8f}" for value in share)]
+        [
+            f"{cell.fold}-{i}.png",
+            f"hash{i}",
+            CLASSES[label],
+            f"g{cell.fold}-{i // 2}",
+            cell.fold,
+            CLASSES[share.argmax()],
+            *(f"{value:.8f}" for value in share),
+        ]
         for i, (label, share) in enumerate(zip(labels, probabilities, strict=True))
-    ]  # fmt: skip
+    ]
     header = ["file", "sha256", "label", "group", "fold", "predicted", *(f"p_{name}" for name in CLASSES)]
     write_csv(cell.path / "predictions.csv", header, rows)
     write_json(cell.path / "metrics.json", {"seconds": 2.5, "steps": 600})
@@ -109,16 +116,26 @@ def test_table_holds_the_metrics_of_the_pooled_answers(make: Make) -> None:
 
 
 def test_contrasts_are_differences_of_the_table(make: Make) -> None:
-    arms = {"original": 1.0, "weighted": 1.0, "oversampled": 1.2, "cyclegan": 1.6, "relabelled": 0.7, "dose-2": 1.0}
+    arms = {
+        "original": 1.0,
+        "weighted": 1.0,
+        "oversampled": 1.2,
+        "cyclegan": 1.6,
+        "relabelled": 0.7,
+        "dose-2": 1.0,
+    }
     found = summary.summarise(STUDY, make(arms))
     assert found.arms == [*arms]
     table = {row.arm: row.metrics for row in found.table}
     named = {(c.name, c.first, c.second) for c in found.contrasts}
     assert named == {
-        ("gain", "cyclegan", "original"), ("translator", "cyclegan", "oversampled"),
-        ("weighted − original", "weighted", "original"), ("oversampled − original", "oversampled", "original"),
-        ("relabelled − oversampled", "relabelled", "oversampled"), ("dose-2 − original", "dose-2", "original"),
-    }  # fmt: skip
+        ("gain", "cyclegan", "original"),
+        ("translator", "cyclegan", "oversampled"),
+        ("weighted − original", "weighted", "original"),
+        ("oversampled − original", "oversampled", "original"),
+        ("relabelled − oversampled", "relabelled", "oversampled"),
+        ("dose-2 − original", "dose-2", "original"),
+    }
     assert len(found.contrasts) == len(named) * len(metrics.METRICS)
     for c in found.contrasts:
         assert c.interval.estimate == pytest.approx(table[c.first][c.metric] - table[c.second][c.metric])
@@ -128,7 +145,9 @@ def test_contrasts_are_differences_of_the_table(make: Make) -> None:
 
 
 def test_p_values_are_corrected_over_the_models(make: Make) -> None:
-    found = summary.summarise(STUDY, make({"original": 1.0, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18")))
+    found = summary.summarise(
+        STUDY, make({"original": 1.0, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18"))
+    )
     for metric in metrics.METRICS:
         family = [c.interval for c in found.contrasts if c.metric == metric and c.name == "gain"]
         assert len(family) == 3
@@ -206,9 +225,18 @@ def test_rows_for_results(make: Make) -> None:
     found = summary.summarise(STUDY, cells)
     assert len(found.cells) == len(cells)
     assert list(found.cells[0]) == [
-        "fold", "arm", "model", "seed", *metrics.METRICS,
-        "recall_benign", "recall_malignant", "recall_normal", "collapsed", "test_scans", "seconds",
-    ]  # fmt: skip
+        "fold",
+        "arm",
+        "model",
+        "seed",
+        *metrics.METRICS,
+        "recall_benign",
+        "recall_malignant",
+        "recall_normal",
+        "collapsed",
+        "test_scans",
+        "seconds",
+    ]
     assert found.cost == {"cells": 8, "seconds": 20.0, "steps": {"resnet18": 600}}
 
 
@@ -277,16 +305,28 @@ def interval(estimate: float, error: float, p_holm: float | None = None) -> Inte
     ("gain", "translator", "sentence"),
     [
         (None, None, "no verdict"),
-        (interval(0.008, 0.0196), interval(0.1, 0.01), "no detectable gain: +0.8 points of macro-F1 (95 % interval −3.0 to +4.6); this study could have detected about 5.5 points"),
-        (interval(0.08, 0.02, p_holm=0.06), interval(0.1, 0.01), "no detectable gain: +8.0 points of macro-F1 (95 % interval +4.1 to +11.9), which leaves out 0 only before"),
+        (
+            interval(0.008, 0.0196),
+            interval(0.1, 0.01),
+            "no detectable gain: +0.8 points of macro-F1 (95 % interval −3.0 to +4.6); this study could have detected about 5.5 points",
+        ),
+        (
+            interval(0.08, 0.02, p_holm=0.06),
+            interval(0.1, 0.01),
+            "no detectable gain: +8.0 points of macro-F1 (95 % interval +4.1 to +11.9), which leaves out 0 only before",
+        ),
         (interval(-0.08, 0.02), None, "loss shown: −8.0 points"),
         (interval(0.08, 0.02), None, "gain over the original data: +8.0 points"),
         (interval(0.08, 0.02), interval(0.05, 0.01), "gain shown: +8.0 points"),
-        (interval(0.08, 0.02), interval(0.05, 0.01, p_holm=0.06), "gain, but not shown beyond plain oversampling"),
+        (
+            interval(0.08, 0.02),
+            interval(0.05, 0.01, p_holm=0.06),
+            "gain, but not shown beyond plain oversampling",
+        ),
         (interval(0.08, 0.02), interval(0.01, 0.02), "gain, but not shown beyond plain oversampling"),
         (interval(0.08, 0.02), interval(-0.05, 0.01), "gain, but plain oversampling does better"),
     ],
-)  # fmt: skip
+)
 def test_verdicts(gain: Interval | None, translator: Interval | None, sentence: str) -> None:
     assert stats.verdict(gain, translator).startswith(sentence)
 
@@ -295,14 +335,24 @@ def test_a_planted_gain_is_shown_and_its_absence_is_not(make: Make) -> None:
     strong = summary.summarise(STUDY, make({"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}, folds=4))
     assert strong.verdicts["resnet18"].startswith("gain shown: +")
     assert "One training per place stands behind it; repeat it with --seeds 3" in strong.verdicts["resnet18"]
-    twice = summary.summarise(STUDY, make({"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}, folds=4, seeds=2))
-    assert twice.verdicts["resnet18"].startswith("gain shown: +") and "One training" not in twice.verdicts["resnet18"]
+    twice = summary.summarise(
+        STUDY, make({"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}, folds=4, seeds=2)
+    )
+    assert (
+        twice.verdicts["resnet18"].startswith("gain shown: +")
+        and "One training" not in twice.verdicts["resnet18"]
+    )
     weak = summary.summarise(STUDY, make({"original": 1.5, "oversampled": 0.6, "cyclegan": 1.5}, folds=4))
-    assert weak.verdicts["resnet18"].startswith("no detectable gain: ") and "One training" not in weak.verdicts["resnet18"]
+    assert (
+        weak.verdicts["resnet18"].startswith("no detectable gain: ")
+        and "One training" not in weak.verdicts["resnet18"]
+    )
 
 
 def test_doses_and_sources_are_compared_with_as_many_repeated_scans() -> None:
-    found = summary.comparisons(["original", "oversampled@0.5", "oversampled", "cyclegan@0.5", "cyclegan:normal", "cyclegan"])
+    found = summary.comparisons(
+        ["original", "oversampled@0.5", "oversampled", "cyclegan@0.5", "cyclegan:normal", "cyclegan"]
+    )
     assert found["gain"] == ("cyclegan", "original") and found["translator"] == ("cyclegan", "oversampled")
     assert found["cyclegan@0.5 − oversampled@0.5"] == ("cyclegan@0.5", "oversampled@0.5")
     assert found["cyclegan:normal − oversampled"] == ("cyclegan:normal", "oversampled")
@@ -313,7 +363,12 @@ def test_doses_and_sources_are_compared_with_as_many_repeated_scans() -> None:
 
 def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> None:
     cells = make({"original": 0.2, "cyclegan": 4.0}, folds=2)
-    marks = [write(Cell("original", "yardstick", fold, 0, tmp_path / f"y{fold}"), answered("yardstick", fold, 0, 1.5)) for fold in range(3)]
+    marks = [
+        write(
+            Cell("original", "yardstick", fold, 0, tmp_path / f"y{fold}"), answered("yardstick", fold, 0, 1.5)
+        )
+        for fold in range(3)
+    ]
     found = summary.summarise(STUDY, cells, marks)
     assert found.yardstick is not None and found.yardstick.cells == 2, "on the folds that were tested alone"
     assert summary.below(found.table, found.yardstick) == [("original", "resnet18")]
@@ -322,6 +377,10 @@ def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> Non
 
 
 def test_a_claim_in_a_part_dose_rests_on_as_many_repeated_scans(make: Make) -> None:
-    assert summary.claim(["original", "oversampled", "cyclegan", "cyclegan@0.5"]) == ("original", "oversampled", "cyclegan")
+    assert summary.claim(["original", "oversampled", "cyclegan", "cyclegan@0.5"]) == (
+        "original",
+        "oversampled",
+        "cyclegan",
+    )
     half = ("original", "oversampled@0.5", "cyclegan@0.5")
     assert summary.claim([*half, "cyclegan@2", "cyclegan:normal"]) == half

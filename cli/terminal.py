@@ -5,11 +5,20 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ..core.progress import Advance, Listener
 
 console = Console(highlight=False, soft_wrap=True, markup=False)  # file names may hold brackets
 results = Console(highlight=False, soft_wrap=True, markup=False)  # what was asked for: --quiet leaves it
@@ -29,12 +38,26 @@ def findings(lines: Iterable[str]) -> None:
     """Print lines of a heading and what belongs to it; on a terminal what is long goes on below its own beginning."""
     for line in lines:
         wide = results.width if results.is_terminal else len(line) + 1
-        kept = textwrap.wrap(line, wide, subsequent_indent=" " * COLUMN, break_long_words=False, break_on_hyphens=False)
+        kept = textwrap.wrap(
+            line, wide, subsequent_indent=" " * COLUMN, break_long_words=False, break_on_hyphens=False
+        )
         results.print("\n".join(kept))
 
 
-class Interrupted(Exception):
-    """The user asked to stop; everything finished so far is on the disk."""
+class Terminal(Listener):
+    """Shows a person on a terminal, or in a log, what the work tells; Ctrl-C and SIGTERM ask it to stop."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        console.print(text, style="yellow" if warning else None)
+
+    def result(self, text: str, *, failed: bool = False) -> None:
+        results.print(text, style="red" if failed else None)
+
+    def progress(self, text: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
+        return progress(text, total, done)
+
+    def stoppable(self) -> AbstractContextManager[Callable[[], bool]]:
+        return interruptible()
 
 
 @contextmanager
@@ -63,9 +86,14 @@ def progress(text: str, total: int, done: int = 0) -> Iterator[Callable[..., Non
         yield _plain(text, total, done)
         return
     columns = (
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False),
-    )  # fmt: skip
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(text, total=total, completed=done, note="")
         yield lambda count=1, note="": bar.update(task, advance=count, note=note)
@@ -102,7 +130,11 @@ def _plain(text: str, total: int, done: int) -> Callable[..., None]:
             if done < total and now - said < PLAIN_SECONDS:
                 return
             said = now
-            left = f", about {(now - begun) / (done - first) * (total - done):.0f} s left" if done < total else ""
+            left = (
+                f", about {(now - begun) / (done - first) * (total - done):.0f} s left"
+                if done < total
+                else ""
+            )
             console.print(f"  {done:,} of {total:,}, {now - begun:.0f} s{left}. {note}".rstrip())
 
     return advance

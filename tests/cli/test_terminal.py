@@ -4,8 +4,8 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from bus.core import console as module
-from bus.core.console import console, progress, results, speak
+from bus.cli import terminal as module
+from bus.cli.terminal import console, progress, results, speak
 from rich.console import Console
 
 
@@ -19,7 +19,9 @@ def shown(monkeypatch: pytest.MonkeyPatch, term: str | None) -> str:
     """What a progress of three steps writes; `term` is the terminal's kind, None a pipe."""
     out = io.StringIO()
     kind = {} if term is None else {"TERM": term}
-    screen = Console(file=out, force_terminal=term is not None, _environ=kind, width=100, markup=False, soft_wrap=True)
+    screen = Console(
+        file=out, force_terminal=term is not None, _environ=kind, width=100, markup=False, soft_wrap=True
+    )
     monkeypatch.setattr(module, "console", screen)
     with progress("Cells [a]", 3) as advance:
         for number in range(3):
@@ -35,7 +37,9 @@ def test_a_terminal_gets_a_bar_with_time_left(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("term", [None, "dumb"])
 def test_logs_and_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch, term: str | None) -> None:
     lines = shown(monkeypatch, term).splitlines()
-    assert lines[0] == "Cells [a] …" and lines[-1].startswith("  3 of 3, ") and lines[-1].endswith(" s. cell 2")
+    assert (
+        lines[0] == "Cells [a] …" and lines[-1].startswith("  3 of 3, ") and lines[-1].endswith(" s. cell 2")
+    )
     assert not any("\x1b" in line for line in lines) and len(lines) == 2
 
 
@@ -52,11 +56,17 @@ def test_quiet_leaves_results_and_machine_leaves_stdout_alone(capsys: pytest.Cap
     assert capsys.readouterr() == ("", "told\nasked for\n")
 
 
-def test_findings_keep_their_column_on_a_narrow_terminal_and_their_line_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_keep_their_column_on_a_narrow_terminal_and_their_line_in_a_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     line = f"Advice      {'word ' * 30}/a/path/without/any/space".rstrip()
     for terminal in (True, False):
         out = io.StringIO()
-        monkeypatch.setattr(module, "results", Console(file=out, force_terminal=terminal, width=60, soft_wrap=True, highlight=False))
+        monkeypatch.setattr(
+            module,
+            "results",
+            Console(file=out, force_terminal=terminal, width=60, soft_wrap=True, highlight=False),
+        )
         module.findings([line, f"{'':12}class       scans"])
         said = out.getvalue().splitlines()
         assert said[-1] == f"{'':12}class       scans"
