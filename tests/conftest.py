@@ -1,10 +1,12 @@
 """Shared fixtures: hypothesis without chance, the real scans where they lie beside the checkout."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from bus.core.progress import Listener, listening
 from hypothesis import settings
 
 settings.register_profile("bus", derandomize=True, database=None, deadline=None)
@@ -46,6 +48,43 @@ def run_bus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]
         return code, " ".join((out.out + out.err).split())
 
     return run
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells one after the other in this process: starting others takes longer than tiny trainings."""
+
+    from bus.benchmark import run
+
+    def serial(study: Any, cells: Any, *, external: Any = None, **options: Any) -> list[str]:
+        for cell in run.missing(cells, False, external):
+            run.run_cell(
+                study.path, cell, 1, keep_weights=False, external=external.folder if external else None
+            )
+        return []
+
+    monkeypatch.setattr(run, "run", serial)
+
+
+class Hearing(Listener):
+    """Keeps all that the work tells."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.said.append(text)
+
+    def result(self, text: str, *, failed: bool = False) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """The notes and results that the library tells during a test."""
+    hearing = Hearing()
+    with listening(hearing):
+        yield hearing.said
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import pytest
 from bus.benchmark import cells as plan
-from bus.benchmark import run
 from bus.benchmark.arms import DEFAULT_ARMS, parse
 from bus.benchmark.audit import Check
 from bus.benchmark.cells import HEAT, Cell
@@ -300,20 +299,6 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
             return MadeUp(study, cells, summarise(study, cells), checks)
 
     return make
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells one after the other in this process: starting others takes longer than tiny trainings."""
-
-    def serial(study: Study, cells: Sequence[Cell], *, external: Any = None, **options: Any) -> list[str]:
-        for cell in run.missing(cells, False, external):
-            run.run_cell(
-                study.path, cell, 1, keep_weights=False, external=external.folder if external else None
-            )
-        return []
-
-    monkeypatch.setattr(run, "run", serial)
 
 
 @pytest.fixture(scope="session")

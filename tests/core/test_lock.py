@@ -17,7 +17,7 @@ from bus.data.study import Study
 HOLD = """
 import sys, time
 from pathlib import Path
-from bus.data import lock
+from bus.core import lock
 with lock.hold(Path(sys.argv[1]), "The thing"):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
@@ -42,7 +42,7 @@ def wait_for_line(process: "subprocess.Popen[str]") -> None:
     assert process.stdout.readline() == "held\n"
 
 
-def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path, said: list[str]) -> None:
     place = tmp_path / "fold-0" / "seed-0"
     process = python(HOLD, place, 1.5)
     wait_for_line(process)
@@ -55,9 +55,9 @@ def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path, capsys: pytest.Cap
         with lock.attempt(place) as again:
             assert not again, "our own second attempt is refused, too"
     assert 0.5 < waited < 20
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"The translator is being made by process {process.pid} on {files.HOST} (bus" in said
-    assert "Ctrl-C stops the waiting" in said
+    heard = " ".join(said)
+    assert f"The translator is being made by process {process.pid} on {files.HOST} (bus" in heard
+    assert "Ctrl-C stops the waiting" in heard
     assert not list((tmp_path / "fold-0").iterdir()), "the lock file goes with the lock"
 
 
@@ -112,7 +112,7 @@ def test_a_creation_cut_short_is_done_again(tmp_path: Path, left: list[str]) -> 
 
 
 def test_a_disk_without_locks_is_used_with_a_note_and_a_read_only_one_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     def refuse(number: int):
         def raising(handle: int) -> bool:
@@ -123,11 +123,11 @@ def test_a_disk_without_locks_is_used_with_a_note_and_a_read_only_one_without(
     monkeypatch.setattr(lock, "_lock", refuse(errno.ENOLCK))
     with lock.attempt(tmp_path / "thing") as ours:
         assert ours
-    assert "knows no locks" in capsys.readouterr().out
+    assert "knows no locks" in said.pop()
     monkeypatch.setattr(lock, "_lock", refuse(errno.EROFS))
     with lock.attempt(tmp_path / "thing") as ours:
         assert ours
-    assert not capsys.readouterr().out
+    assert not said
     monkeypatch.setattr(lock, "_lock", refuse(errno.ENOSPC))
     with pytest.raises(BusError, match=r"\.thing\.lock: No space left"), lock.attempt(tmp_path / "thing"):
         pass

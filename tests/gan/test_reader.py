@@ -104,7 +104,7 @@ def test_a_scan_whose_source_is_no_training_scan_is_read_by_nobody(study, fitted
 
 
 def test_features_are_computed_once(study, fitted, monkeypatch):
-    monkeypatch.setattr("bus.gan.features.features", None)
+    monkeypatch.setattr("bus.gan.scores.features.features", None)
     assert np.array_equal(reader.real_features(study, "cpu")[study.train(0)], fitted.real)
     assert not reader.real_features(study, "cpu")[
         [row for row, scan in enumerate(study.scans) if scan.fold is None]
