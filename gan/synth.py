@@ -88,13 +88,11 @@ def read_manifest(folder: Path) -> list[Synthetic]:
     try:
         rows = [
             Synthetic(
-                **{
-                    **row,
-                    "fold": int(row["fold"]) if row["fold"] else None,
-                    "seed": int(row["seed"]),
-                    "index": int(row["index"]),
-                }
-            )  # type: ignore[arg-type]
+                **{name: row[name] for name in COLUMNS if name not in ("fold", "seed", "index")},
+                fold=int(row["fold"]) if row["fold"] else None,
+                seed=int(row["seed"]),
+                index=int(row["index"]),
+            )
             for row in files.read_csv(path, COLUMNS)
         ]
         if strange := [row.file for row in rows if Path(row.file).name != row.file or "\\" in row.file]:
