@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality growth lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality growth house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -48,6 +48,9 @@ speed-quality: $(STAMP)  ## normalised KID after 20 core-minutes, default agains
 
 growth: $(STAMP)  ## time and peak memory over the number of scans, their side, and cells
 	$(BIN)/python tests/speed/growth.py
+
+house:  ## who imports whom, who knows which file format, how long and how typed the code is
+	$(PYTHON) tests/speed/house.py
 
 lock: $(STAMP)  ## requirements.lock anew from requirements.txt
 	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report .venv/report.json -r requirements.txt

@@ -1,7 +1,10 @@
 """The errors that a user is meant to read: what was found, what was expected, what mends it."""
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, lone surrogates, line ends
 
 
 class BusError(Exception):
@@ -17,3 +20,10 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     names = {name.casefold(): name for name in known}
     near = [] if given.isdigit() else get_close_matches(given.casefold(), names, n=1)
     return f" Did you mean {names[near[0]]}?" if near else ""
+
+
+def printable(name: str) -> str:
+    """The name with control characters and lone surrogates written as escapes, so that a message may show it."""
+    return "".join(
+        ascii(letter)[1:-1] if unicodedata.category(letter) in UNPRINTABLE else letter for letter in name
+    )

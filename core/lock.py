@@ -15,8 +15,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from ..data.archive import printable
-from .errors import BusError
+from .errors import BusError, printable
 from .files import HOST, is_left_over
 from .progress import note
 

@@ -2,7 +2,6 @@
 
 import re
 import stat
-import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from ..core.errors import BusError, UsageError
+from ..core.errors import BusError, UsageError, printable
 
 MAX_FILES = 1_000_000
 MAX_BYTES = 1 << 29  # of one file, unpacked: 512 MB
@@ -18,7 +17,6 @@ MAX_TOTAL = 1 << 30  # of a zip, unpacked, above which MAX_RATIO is looked at: 1
 MAX_RATIO = 200  # of a zip, unpacked to packed; scans are packed already and stay near 1
 JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin"}
 HIDDEN = "hidden or made by the system"
-UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, lone surrogates, line ends
 
 
 @dataclass(frozen=True)
@@ -88,13 +86,6 @@ def refusal(name: str) -> str:
     if not parts or any(part.startswith(".") or part.casefold() in JUNK for part in parts):
         return HIDDEN
     return ""
-
-
-def printable(name: str) -> str:
-    """The name with control characters and lone surrogates written as escapes."""
-    return "".join(
-        ascii(letter)[1:-1] if unicodedata.category(letter) in UNPRINTABLE else letter for letter in name
-    )
 
 
 def _reason(error: Exception) -> str:

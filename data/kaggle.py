@@ -9,8 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from ..core.errors import BusError, UsageError
-from .archive import printable
+from ..core.errors import BusError, UsageError, printable
 from .scans import list_scans
 
 HANDLE = "aryashah2k/breast-ultrasound-images-dataset"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..core.errors import BusError
-from .archive import printable, refusal
+from ..core.errors import BusError, printable
+from .archive import refusal
 
 COLUMNS = ("file", "label", "group", "patient", "mask", "fold")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ..core.errors import BusError, UsageError
+from ..core.errors import BusError, UsageError, printable
 from . import dicom, pictures
-from .archive import Source, open_source, printable
+from .archive import Source, open_source
 from .pictures import Pixels
 from .scans import MASK_NAME
 

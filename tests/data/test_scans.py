@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bus.core.errors import BusError, UsageError
-from bus.data.archive import printable
+from bus.core.errors import BusError, UsageError, printable
 from bus.data.scans import Listing, list_scans, read_mask, read_scan
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,0 +1,150 @@
+"""How the house is built: who may import whom, who prints, where the tests of a module are."""
+
+import ast
+import importlib.util
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+
+
+def load(path: Path) -> Any:
+    """A script that is no part of the package, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+house = load(TESTS / "speed" / "house.py")
+MODULES = house.modules(ROOT)
+LIBRARY = [module for name, module in MODULES.items() if module.room not in ("cli", "__main__")]
+TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under its own name
+    "__main__": "test_docs.py",  # the tutorial runs python -m bus
+    "benchmark.audit": "benchmark/test_cells.py",
+    "benchmark.arms": "benchmark/test_cells.py",
+    "benchmark.foreign": "benchmark/test_cells.py",
+    "benchmark.per_image": "benchmark/test_plan.py",
+    "benchmark.pipeline": "benchmark/test_plan.py",
+    "benchmark.report.check_page": "benchmark/report/test_report_browser.py",
+    "benchmark.report.checklist": "benchmark/report/test_study_report.py",
+    "benchmark.report.figures": "benchmark/report/test_study_report.py",
+    "benchmark.report.gallery": "benchmark/report/test_study_report.py",
+    "benchmark.report.pages": "benchmark/report/test_study_report.py",
+    "benchmark.report.predict_page": "benchmark/report/test_report_browser.py",
+    "benchmark.report.sections": "benchmark/report/test_study_report.py",
+    "benchmark.report.tables": "benchmark/report/test_study_report.py",
+    "benchmark.run": "benchmark/test_cells.py",
+    "benchmark.status": "cli/test_benchmark.py",
+    "benchmark.test_reference": "benchmark/test_cells.py",
+    "benchmark.warm_start": "benchmark/test_cells.py",
+    "benchmark.yardstick": "benchmark/test_cells.py",
+    "classify.predict": "classify/test_explain.py",
+    "classify.recipe": "classify/test_train.py",
+    "cli.gan": "cli/test_app.py",
+    "cli.options": "cli/test_app.py",
+    "core.files": "test_faults.py",
+    "core.processes": "benchmark/test_cells.py",
+    "core.progress": "cli/test_terminal.py",
+    "data.layout": "data/test_scans.py",
+    "data.phantom.anatomy": "data/phantom/test_simulation.py",
+    "data.phantom.lesion": "data/phantom/test_simulation.py",
+    "data.shortcuts": "data/test_check.py",
+    "data.table": "data/test_scans.py",
+    "data.unlabelled": "benchmark/test_predict.py",
+    "gan.datasheet": "gan/test_synth.py",
+    "gan.discriminators": "gan/test_cyclegan.py",
+    "gan.imagenet": "gan/scores/test_features.py",
+    "gan.losses": "gan/test_cyclegan.py",
+    "gan.monitor": "gan/test_cyclegan.py",
+    "gan.networks": "gan/test_cyclegan.py",
+    "gan.train": "gan/test_cyclegan.py",
+}
+WHOLE = {  # tests within a room that are of several of its modules
+    "gan/test_published_step.py",  # a step against the published implementation
+    "benchmark/report/test_report_browser.py",  # all pages, in Chromium
+}
+
+
+def test_imports_go_down_only() -> None:
+    """cli → api → benchmark → gan → classify → data → core; in benchmark pipeline → report → results → the rest."""
+    assert [str(step) for step in house.upward(MODULES)] == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """At their heads: an import inside a function that closes a circle is listed by make house."""
+    assert house.circles(MODULES) == []
+
+
+def test_only_the_command_line_prints_exits_and_handles_signals() -> None:
+    guilty = []
+    for module in LIBRARY:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = (
+                    [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else [name.name for name in node.names]
+                )
+                found = {name.split(".")[0] for name in names} & {"typer", "rich", "click"}
+            else:
+                called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+                found = {called} & {"print", "exit", "sys.exit", "os._exit", "signal.signal"}
+            guilty += [f"{module.name}, line {node.lineno}: {name}" for name in found]
+    # a worker process leaves Ctrl-C to the process that started it, and ends with it
+    worker = re.compile(r"core\.processes, .*(signal\.signal|os\._exit)|benchmark\.predict, .*rich")
+    assert [line for line in guilty if not worker.match(line)] == []
+
+
+def test_every_module_has_its_tests_where_its_name_leads() -> None:
+    missing = []
+    for name, module in MODULES.items():
+        parts = name.split(".")
+        expected = TESTS.joinpath(*parts[:-1], f"test_{parts[-1]}.py")
+        if module.path.stem == "__init__" or name in TESTED_BY:
+            continue
+        if not expected.exists():
+            missing.append(f"{name}: {expected.relative_to(TESTS)}")
+    assert missing == []
+    assert [
+        name for name, path in TESTED_BY.items() if not (TESTS / path).exists() or name not in MODULES
+    ] == []
+
+
+def test_every_test_is_of_a_module() -> None:
+    """A test in a room is named for a module there; what is about the whole lies at the top."""
+    strays = []
+    for path in TESTS.rglob("test_*.py"):
+        parts = path.relative_to(TESTS).with_suffix("").parts
+        name = ".".join([*parts[:-1], parts[-1].removeprefix("test_")])
+        if len(parts) > 1 and name not in MODULES:
+            strays.append(path.relative_to(TESTS).as_posix())
+    assert sorted(set(strays) - WHOLE) == []
+
+
+def test_the_packages_are_the_folders() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "packages"
+    ]
+    folders = {module.path.parent.relative_to(ROOT) for module in MODULES.values()}
+    assert sorted(listed) == sorted(".".join(["bus", *folder.parts]) for folder in folders)
+    assert all((ROOT / folder / "__init__.py").exists() for folder in folders)
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_documents_name_nothing_outside_the_repository(path: Path) -> None:
+    assert not OUTSIDE.search(path.read_text(encoding="utf-8"))
+
+
+OUTSIDE = re.compile(
+    r"\b(DESIGN|STYLE|RECIPES)(\.md\b| \d)|\bSEED\.md|/work/(main|shared|bin|wt)\b"
+)  # plans and folders of those who develop; a reader has none of them
