@@ -24,7 +24,7 @@ from .external import read as read_external
 from .per_image import per_image, preview
 
 if TYPE_CHECKING:
-    from .results.summary import Summary
+    from .results.model import Summary
 
 Sets = dict[
     str, tuple[Study, list[tuple[ablation.Run, plan.Cell]]]
@@ -233,7 +233,7 @@ def _write(
     from . import test_reference as held_out
     from .report import study_report as report
     from .report import tables  # late: statistics and figures take a second to import
-    from .results import summary
+    from .results import summary, wording
     from .yardstick import yardsticks
 
     wish, place = request.wish, study.path / "report"
@@ -242,7 +242,7 @@ def _write(
     found = summary.summarise(study, finished, yardsticks(study, wish.folds, request.compute))
     claimed = inflated(study, request) if request.extras.inflation else None
     with lock.hold(place, "The report"):
-        verdicts = {TITLES[model]: sentence for model, sentence in found.verdicts.items()}
+        verdicts = {TITLES[model]: wording.sentence(verdict) for model, verdict in found.verdicts.items()}
         history = _record(study, request.command, len(found.cells), verdicts, mark)
         (place / "DONE").unlink(missing_ok=True)  # or a report cut short would count as done
         page = report.write_report(
@@ -280,8 +280,10 @@ def _record(
 
 
 def _tell(found: "Summary", page: Path) -> None:
-    for model, sentence in found.verdicts.items():
-        result(f"{TITLES[model]}: {sentence}")
+    from .results import wording
+
+    for model, verdict in found.verdicts.items():
+        result(f"{TITLES[model]}: {wording.sentence(verdict)}")
     result(f"Report: {page}")
 
 

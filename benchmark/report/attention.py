@@ -89,7 +89,7 @@ def looks(study: Study, cells: Sequence[Cell], flagged: Flags) -> Json:
 
 def _flags(model: str, flagged: Flags) -> list[tuple[str, str]]:
     """Which of the two arms rest on a collapsed model, and how."""
-    return [(arm, flagged[arm, model]) for arm in ARMS if (arm, model) in flagged]
+    return [(arm, flagged[parse(arm), model]) for arm in ARMS if (parse(arm), model) in flagged]
 
 
 def _share_rows(study: Study, found: Sequence[Looked], flagged: Flags) -> list[Json]:
@@ -111,7 +111,7 @@ def _share_rows(study: Study, found: Sequence[Looked], flagged: Flags) -> list[J
                 {
                     "model": title(model),
                     "arm": arm,
-                    "flag": flagged.get((arm, model), ""),
+                    "flag": flagged.get((parse(arm), model), ""),
                     "scans": len(own),
                     "lesions": sum(int((study.masks[one.rows] == 1).any((1, 2)).sum()) for one in part),
                     "own": float(own.mean()),

@@ -13,9 +13,11 @@ from ...classify.models import TITLES
 from ...data.cohort import COHORTS, GROUP_SOURCES
 from ...data.shortcuts import Probe
 from ...data.study import Study
-from ..arms import parse
+from ..arms import Arm
 from ..cells import Cell
-from ..results.summary import PRIMARY, Contrast, Group, Summary, below
+from ..results import wording
+from ..results.model import PRIMARY, ArmResult, Contrast, Summary, VerdictKind
+from ..results.summary import below
 from . import figures
 from .figures import Effect, Figure
 
@@ -63,7 +65,8 @@ PACKAGES = (
     "scipy",
     "opencv-python-headless",
 )
-Flags = Mapping[tuple[str, str], str]
+Flags = Mapping[tuple[Arm, str], str]
+TONES = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # how a verdict strikes the eye; "none" without
 Json = dict[str, Any]
 
 
@@ -85,7 +88,7 @@ def about(study: Study, summary: Summary, presets: Sequence[str]) -> list[tuple[
     ]
 
 
-def flags(summary: Summary) -> dict[tuple[str, str], str]:
+def flags(summary: Summary) -> dict[tuple[Arm, str], str]:
     """A warning for every (arm, model) with collapsed cells: 90 % or more of the answers are one class."""
     return {
         (group.arm, group.model): f"collapsed in {group.collapsed} of {group.cells}: answers "
@@ -97,7 +100,7 @@ def flags(summary: Summary) -> dict[tuple[str, str], str]:
 
 def primary(summary: Summary, name: str) -> list[Contrast]:
     """The contrasts called `name` in the primary metric, in the order of the models."""
-    found = {c.model: c for c in summary.contrasts if c.name == name and c.metric == PRIMARY}
+    found = {c.model: c for c in summary.contrasts if c.kind == name and c.metric == PRIMARY}
     return [found[model] for model in summary.models if model in found]
 
 
@@ -115,17 +118,21 @@ def effect(contrast: "Contrast", flagged: Flags) -> Effect:
 
 def verdicts(summary: Summary, flagged: Flags) -> list[Json]:
     """One sentence a classifier, its first words apart, and how it should strike the eye."""
-    found = []
-    for model in summary.models:
-        short, _, rest = summary.verdicts.get(model, "no verdict").partition(": ")
+    shown = []
+    for model, verdict in summary.verdicts.items():
         marks = [(arm, flagged[arm, model]) for arm in summary.arms if (arm, model) in flagged]
-        kind = {"gain shown": "gain", "loss shown": "loss"}.get(short, "none")
-        kind = "care" if marks else kind
-        sentence = f"{rest[:1].upper()}{rest[1:].rstrip('.')}." if rest else ""
-        found.append(
-            {"model": title(model), "short": short, "sentence": sentence, "kind": kind, "flags": marks}
+        reason = wording.reason(verdict)
+        sentence = " ".join([f"{reason[:1].upper()}{reason[1:]}.", *wording.cautions(verdict)])
+        shown.append(
+            {
+                "model": title(model),
+                "short": wording.headline(verdict),
+                "sentence": sentence,
+                "kind": "care" if marks else TONES.get(verdict.kind, "none"),
+                "flags": marks,
+            }
         )
-    return found
+    return shown
 
 
 def forests(summary: Summary, flagged: Flags) -> list[Figure]:
@@ -148,12 +155,12 @@ def contrast_rows(summary: Summary, flagged: Flags) -> tuple[list[Json], list[Js
     """Rows of the table of effects: what synthetic scans did in the primary metric (by dose and source class too), then the rest."""
     rows = [
         {
-            "name": CONTRASTS.get(c.name, (c.name,))[0],
+            "name": CONTRASTS.get(c.kind, (c.kind,))[0],
             "pair": f"{c.first} − {c.second}",
             "metric": METRICS.get(c.metric, c.metric) + " × 100" * (c.metric == "brier"),
             "effect": effect(c, flagged),
             "interval": c.interval,
-            "leads": c.metric == PRIMARY and (c.name in CONTRASTS or parse(c.first).kind == "cyclegan"),
+            "leads": c.metric == PRIMARY and (c.kind in CONTRASTS or c.first.kind == "cyclegan"),
         }
         for c in summary.contrasts
     ]
@@ -167,12 +174,7 @@ def results(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]:
         (
             title(model),
             [
-                {
-                    "group": g,
-                    "flag": flagged.get((g.arm, g.model), ""),
-                    "below": (g.arm, g.model) in low,
-                    "seeds": _seeds(g),
-                }
+                {"group": g, "flag": flagged.get((g.arm, g.model), ""), "below": g in low, "seeds": _seeds(g)}
                 for g in _groups(summary, model)
             ],
         )
@@ -180,7 +182,7 @@ def results(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]:
     ]
 
 
-def _seeds(group: Group) -> str:
+def _seeds(group: ArmResult) -> str:
     """The lowest and the highest macro-F1 of its seeds, in %; nothing for a single one."""
     values = [value for one in group.per_seed if (value := one[PRIMARY]) is not None]
     return f"{percent(min(values))}–{percent(max(values))}" if len(values) > 1 else ""
@@ -201,18 +203,18 @@ def curves(summary: Summary, flagged: Flags) -> list[list[Figure]]:
     found = []
     for model in summary.models:
         name, slug = title(model), re.sub(r"\W+", "-", model)
-        groups = [g for g in _groups(summary, model) if g.arm == parse(g.arm).kind] or _groups(summary, model)
-        roc = {g.arm: g.roc for g in groups if g.roc}
-        bins = {g.arm: g.calibration for g in groups if g.calibration}
+        groups = [g for g in _groups(summary, model) if g.arm == Arm(g.arm.kind)] or _groups(summary, model)
+        roc = {str(g.arm): g.roc for g in groups if g.roc}
+        bins = {str(g.arm): g.calibration for g in groups if g.calibration}
         drawn = []
         if roc:
-            area = {g.arm: percent(g.metrics.get("target_auc")) for g in groups}
-            notes = {arm: text + " †" * ((arm, model) in flagged) for arm, text in area.items()}
+            area = {str(g.arm): percent(g.metrics.get("target_auc")) for g in groups}
+            notes = {str(g.arm): area[str(g.arm)] + " †" * ((g.arm, model) in flagged) for g in groups}
             alt = f"ROC curves of {name}, target against rest. Area under the curve in %: {_list(area)}."
             figure = figures.roc(f"roc-{slug}", roc, notes, alt=alt)
             drawn.append(figure.entitled(f"{name}: ROC", "arm, then area under its curve in %"))
         if bins:
-            brier = {g.arm: decimal(g.metrics.get("brier")) for g in groups}
+            brier = {str(g.arm): decimal(g.metrics.get("brier")) for g in groups}
             alt = f"Calibration of {name} for the target. Brier score: {_list(brier)}."
             figure = figures.calibration(f"calibration-{slug}", bins, alt=alt)
             caption = f"on the diagonal, probabilities mean what they say; bins of fewer than {figures.FEWEST} answers are left out"
@@ -224,7 +226,7 @@ def curves(summary: Summary, flagged: Flags) -> list[list[Figure]]:
 def confusions(summary: Summary, flagged: Flags) -> list[tuple[str, list[Json]]]:
     """Confusion matrices: per model, per arm, rows of (true class, cells of (count, shade 0–10))."""
 
-    def rows(group: Group) -> list[tuple[str, list[tuple[float, int]]]]:
+    def rows(group: ArmResult) -> list[tuple[str, list[tuple[float, int]]]]:
         return [
             (name, [(count, round(10 * count / max(sum(line), 1e-9))) for count in line])
             for name, line in zip(summary.classes, group.confusion, strict=True)
@@ -337,7 +339,7 @@ def cost(summary: Summary, translators: Sequence[Json]) -> list[tuple[str, int, 
     times = [t["seconds"] for t in translators if t["seconds"]]
     rows = [("CycleGAN", len(times), sum(times))]
     for model in summary.models:
-        spent = [row.get("seconds") or 0.0 for row in summary.cells if row["model"] == model]
+        spent = [cell.seconds or 0.0 for cell in summary.cells if cell.model == model]
         rows.append((f"{title(model)}, all arms", len(spent), sum(spent)))
     rows = [row for row in rows if row[2]]
     return (
@@ -407,7 +409,7 @@ def decimal(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
-def _groups(summary: Summary, model: str) -> list[Group]:
+def _groups(summary: Summary, model: str) -> list[ArmResult]:
     found = {group.arm: group for group in summary.table if group.model == model}
     return [found[arm] for arm in summary.arms if arm in found]
 

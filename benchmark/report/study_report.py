@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core.files import write_bytes, write_csv, write_text
+from ...core.files import write_bytes, write_text
 from ...data import shortcuts
 from ...data.study import Study
 from ..arms import TRANSLATED, parse
 from ..audit import Check
 from ..cells import Cell
-from ..results import export
-from ..results.summary import Summary, claim
+from ..results import export, wording
+from ..results.contrasts import leading_arms
+from ..results.model import Summary
 from ..yardstick import MEANING
 from . import attention as looks
 from . import gallery, sections
@@ -62,9 +63,6 @@ def write_report(
         sheet = looks.contact_sheet(model["scans"])
         if sheet:
             write_bytes(folder / "figures" / f"looks-{model['slug']}.png", sheet)
-    header = list(dict.fromkeys(key for row in summary.cells for key in row))
-    rows = [["" if row.get(key) is None else row[key] for key in header] for row in summary.cells]
-    write_csv(folder / "results.csv", header, rows)
     export.write_tables(folder, study, summary)
     write_text(folder / "report.md", render_markdown("report.md.j2", content))
     write_text(folder / "index.html", render_page("report.html.j2", content))
@@ -117,8 +115,9 @@ def context(
         "leading": leading,
         "others": others,
         "metrics": sections.METRICS,
-        "arms": {arm: parse(arm).meaning for arm in summary.arms},
-        "lead": claim(summary.arms),
+        "arms": {str(arm): arm.meaning for arm in summary.arms},
+        "lead": [str(arm) for arm in leading_arms(summary.arms)],
+        "notes": [wording.note(remark) for remark in summary.notes],
         "fold_zero": sections.fold_zero(study),
         "results": sections.results(summary, flagged),
         "yardstick": MEANING.format(study.settings.size) if summary.yardstick else "",

@@ -7,12 +7,14 @@ import numpy as np
 
 from ...classify.metrics import collapsed, constant_answer
 from ...data.study import Study
-from ..arms import TRANSLATED, Arm, parse
+from ..arms import TRANSLATED, Arm
 from ..cells import Cell, parts
 from ..external import External, answers
 from ..plan import Plan, Run
 from ..results import statistics as stats
-from ..results.summary import PRIMARY, Group, Summary, claim, pool, read_answers, table_row
+from ..results.contrasts import leading_arms
+from ..results.model import GAIN, PRIMARY, ArmResult, Interval, Summary
+from ..results.summary import arm_of, arm_result, pool, read_answers
 from ..yardstick import MEANING, NAME, Place
 from .figures import Effect, interval
 from .sections import METRICS, title
@@ -38,7 +40,7 @@ def external_test(external: External, study: Study, cells: Sequence[Cell]) -> di
         means = _means(sample, external, study, [cell for cell in cells if cell.model == model])
         for arm, values in means.items():
             flag = _collapse(
-                external, study, [cell for cell in cells if (cell.model, cell.arm) == (model, arm)]
+                external, study, [cell for cell in cells if (cell.model, arm_of(cell)) == (model, arm)]
             )
             rows.append(
                 {
@@ -48,7 +50,7 @@ def external_test(external: External, study: Study, cells: Sequence[Cell]) -> di
                     **{key: _number(sample, values[key]) for key in SHOWN},
                 }
             )
-        original, repeated, lead = claim(list(means))
+        original, repeated, lead = leading_arms(list(means))
         for first, second in ((lead, original), (lead, repeated)):
             if first in means and second in means:
                 contrasts += [
@@ -77,18 +79,18 @@ def external_test(external: External, study: Study, cells: Sequence[Cell]) -> di
 
 def _means(
     sample: stats.Sample, external: External, study: Study, cells: Sequence[Cell]
-) -> Mapping[str, dict[str, stats.Array]]:
+) -> Mapping[Arm, dict[str, stats.Array]]:
     """Arm → metric under every row of weights, averaged over the same (fold, seed) places; arms that lack some are left out."""
-    order = sorted({cell.arm for cell in cells}, key=lambda name: parse(name).order)
+    order = sorted({arm_of(cell) for cell in cells}, key=lambda arm: arm.order)
     arms, folds, seeds = stats.comparable(
-        {arm: {(c.fold, c.seed) for c in cells if c.arm == arm} for arm in order}, claim(order)
+        {arm: {(c.fold, c.seed) for c in cells if arm_of(c) == arm} for arm in order}, leading_arms(order)
     )
     found = {}
     for arm in order:
         each = [
             stats.evaluate(sample, answers(external, study, cell))
             for cell in cells
-            if cell.arm == arm and arm in arms and cell.fold in folds and cell.seed in seeds
+            if arm_of(cell) == arm and arm in arms and cell.fold in folds and cell.seed in seeds
         ]
         if each:
             mean = {key: np.mean([one[key] for one in each], axis=0) for key in each[0]}
@@ -113,7 +115,7 @@ def _number(sample: stats.Sample, values: stats.Array) -> dict[str, float | None
     }
 
 
-def _points(span: stats.Interval) -> str:
+def _points(span: Interval) -> str:
     return interval(Effect("", 100 * span.estimate, 100 * span.low, 100 * span.high, 100 * span.detectable))
 
 
@@ -138,18 +140,10 @@ def inflation_table(true: Summary, claimed: Summary) -> dict[str, Any]:
     ]
     gains = []
     for model in claimed.models:
-        found = [
-            next(
-                (
-                    c.interval
-                    for c in summary.contrasts
-                    if (c.name, c.model, c.metric) == ("gain", model, PRIMARY)
-                ),
-                None,
-            )
-            for summary in (claimed, true)
-        ]
-        gains.append({"model": title(model), "texts": [_points(span) if span else "–" for span in found]})
+        both = [summary.contrast(GAIN, model) for summary in (claimed, true)]
+        gains.append(
+            {"model": title(model), "texts": [_points(gain.interval) if gain else "–" for gain in both]}
+        )
     return {"rows": rows, "gains": gains, "scans": claimed.scans, "true_scans": true.scans, "names": names}
 
 
@@ -196,7 +190,7 @@ def plan_table(
         "shared": shared,
         "further": any(further.values()),
         "sets": {name: _sizes(place, pairs) for name, (place, pairs) in sets.items()},
-        "yardstick": table_row(measure, "original", study.classes),
+        "yardstick": arm_result(measure, Arm("original"), study.classes),
         "meaning": MEANING.format(study.settings.size),
         "pairs": _pairs(study, plan.runs, own),
         "folds": sorted({cell.fold for cell in some}),
@@ -233,12 +227,12 @@ def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]
         if other.arm not in against or not all(cell.is_done for cell in both):
             continue
         block = pool(one.model, [read_answers(cell, study.classes) for cell in both], target)
-        if len(block.cells) == 2:
-            first, second = str(one.arm), str(other.arm)
+        if len(block.answers) == 2:
+            first, second = one.arm, other.arm
             span = stats.interval(
                 block.sample, block.mean(first, PRIMARY) - block.mean(second, PRIMARY), 1 / study.settings.k
             )
-            fallen = any(table_row(block, arm, study.classes).collapsed for arm in (first, second))
+            fallen = any(arm_result(block, arm, study.classes).collapsed for arm in (first, second))
             found.append(
                 {
                     "runs": f"{one.name} − {other.name}",
@@ -251,14 +245,14 @@ def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]
     return found
 
 
-def _group(study: Study, cells: Sequence[Cell]) -> Group | None:
+def _group(study: Study, cells: Sequence[Cell]) -> ArmResult | None:
     done = [cell for cell in cells if cell.is_done]
     if not done:
         return None
     block = pool(
         done[0].model, [read_answers(cell, study.classes) for cell in done], study.classes.index(study.target)
     )
-    return table_row(block, done[0].arm, study.classes)
+    return arm_result(block, arm_of(done[0]), study.classes)
 
 
 def _sizes(study: Study, pairs: Sequence[tuple[Run, Cell]]) -> dict[str, Any]:

@@ -8,71 +8,83 @@ from typing import Any
 from ...classify.metrics import METRICS
 from ...core.files import write_csv, write_json
 from ...data.study import Study
-from .summary import Summary
+from . import wording
+from .model import Summary
 
 METRIC_COLUMNS = ("fold", "arm", "model", "seed", "metric", "class", "value")
 CONTRAST_COLUMNS = (
-    "contrast",
-    "first",
-    "second",
-    "model",
-    "metric",
-    "estimate",
-    "low",
-    "high",
-    "p",
-    "p_holm",
-    "p_nadeau_bengio",
-    "detectable",
-)
+    "contrast", "first", "second", "model", "metric",
+    "estimate", "low", "high", "p", "p_holm", "p_nadeau_bengio", "detectable",
+)  # fmt: skip
 Row = tuple[object, ...]
 
 
-def write_tables(folder: Path, study: Study, summary: Summary) -> None:
-    """Write `metrics.csv` (a row a number), `contrasts.csv` (a row a difference) and `summary.json` beside a report.
+def result_columns(classes: list[str]) -> tuple[str, ...]:
+    """The columns of results.csv in a study of these classes."""
+    recall = (f"recall_{name}" for name in classes)
+    return ("fold", "arm", "model", "seed", *METRICS, *recall, "collapsed", "test_scans", "seconds")
 
-    All values are shares (0.01 is one point) but Brier scores; what is undefined is an empty cell, or null.
+
+def write_tables(folder: Path, study: Study, summary: Summary) -> None:
+    """Write `results.csv`, `metrics.csv`, `contrasts.csv` and `summary.json` into a report's folder.
+
+    A row a cell, a row a number, a row a difference. All values are shares (0.01 is one point) but Brier
+    scores; what is undefined is an empty cell, or null.
     """
-    write_csv(folder / "metrics.csv", METRIC_COLUMNS, (_blank(row) for row in metric_rows(summary)))
-    write_csv(folder / "contrasts.csv", CONTRAST_COLUMNS, (_blank(row) for row in contrast_rows(summary)))
+    tables = {
+        "results.csv": (result_columns(summary.classes), result_rows(summary)),
+        "metrics.csv": (METRIC_COLUMNS, metric_rows(summary)),
+        "contrasts.csv": (CONTRAST_COLUMNS, contrast_rows(summary)),
+    }
+    for name, (columns, rows) in tables.items():
+        write_csv(folder / name, columns, (tuple("" if x is None else x for x in row) for row in rows))
     write_json(folder / "summary.json", content(study, summary))
+
+
+def result_rows(summary: Summary) -> Iterator[Row]:
+    """Every cell with all its metrics."""
+    for cell in summary.cells:
+        head = (cell.fold, cell.arm, cell.model, cell.seed)
+        tail = (cell.collapsed_class, cell.test_scans, cell.seconds)
+        yield (*head, *cell.metrics.values(), *cell.recall.values(), *tail)
 
 
 def metric_rows(summary: Summary) -> Iterator[Row]:
     """Every metric of every cell; `class` names the class that a metric is about, and is empty where it is about all."""
     for cell in summary.cells:
-        place = (cell["fold"], cell["arm"], cell["model"], cell["seed"])
-        for name in METRICS:
+        head = (cell.fold, cell.arm, cell.model, cell.seed)
+        for name, value in cell.metrics.items():
             about = summary.target if name.startswith(("target_", "sensitivity_")) else ""
-            yield (*place, name, about, cell[name])
-        for name in summary.classes:
-            yield (*place, "recall", name, cell[f"recall_{name}"])
+            yield (*head, name, about, value)
+        for label, value in cell.recall.items():
+            yield (*head, "recall", label, value)
 
 
 def contrast_rows(summary: Summary) -> Iterator[Row]:
     """Every difference of two arms (first − second), with its 95 % interval."""
-    for one in summary.contrasts:
-        found = one.interval
+    for contrast in summary.contrasts:
+        interval = contrast.interval
         yield (
-            one.name,
-            one.first,
-            one.second,
-            one.model,
-            one.metric,
-            found.estimate,
-            found.low,
-            found.high,
-            found.p,
-            found.p_holm,
-            found.second_opinion_p,
-            found.detectable,
+            contrast.kind,
+            str(contrast.first),
+            str(contrast.second),
+            contrast.model,
+            contrast.metric,
+            interval.estimate,
+            interval.low,
+            interval.high,
+            interval.p,
+            interval.p_holm,
+            interval.second_opinion_p,
+            interval.detectable,
         )
 
 
 def content(study: Study, summary: Summary) -> dict[str, Any]:
     """What `bus benchmark --json` prints: verdicts, differences, and each arm's metrics with their intervals."""
+    data = study.settings.data
     return {
-        "data": {"name": study.settings.data.name, "sha256": study.settings.data.sha256},
+        "data": {"name": data.name, "sha256": data.sha256},
         "cohort": study.settings.cohort,
         "banners": list(study.settings.banners),
         "classes": summary.classes,
@@ -80,15 +92,12 @@ def content(study: Study, summary: Summary) -> dict[str, Any]:
         "folds": summary.folds,
         "seeds": summary.seeds,
         "tested": {"scans": summary.scans, "groups": summary.groups},
-        "verdicts": summary.verdicts,
+        "verdicts": {model: wording.sentence(verdict) for model, verdict in summary.verdicts.items()},
         "contrasts": [dict(zip(CONTRAST_COLUMNS, row, strict=True)) for row in contrast_rows(summary)],
         "arms": [
             {key: value for key, value in asdict(row).items() if key not in ("roc", "calibration")}
+            | {"arm": str(row.arm)}
             for row in summary.table
         ],
-        "notes": summary.notes,
+        "notes": [wording.note(remark) for remark in summary.notes],
     }
-
-
-def _blank(row: Row) -> Row:
-    return tuple("" if value is None else value for value in row)

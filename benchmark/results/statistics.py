@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ...classify.metrics import SPECIFICITY, answers, brier_terms
+from ..arms import Arm
+from .model import LEVEL, Interval
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DRAWS = 2000
-LEVEL = 0.95
-ALPHA = 1 - LEVEL
 DETECTABLE = 2.8  # z(0.975) + z(0.8): a two-sided test at 5 % finds this many standard errors with 80 % power
 
 
@@ -132,20 +132,6 @@ def divide(numerator: Array, denominator: Array) -> Array:
     return quotient
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A difference of two arms with its uncertainty; all values are shares (0.01 is one point)."""
-
-    estimate: float
-    low: float  # ends of the 95 % interval
-    high: float
-    p: float  # two-sided; at most 0.05 exactly when the interval leaves out 0
-    p_holm: float | None  # corrected over the models; None until they are known
-    standard_error: float
-    detectable: float  # smallest true difference that such a study finds with 80 % power: 2.8 standard errors
-    second_opinion_p: float | None  # Nadeau–Bengio on fold means; None with fewer than two folds
-
-
 def interval(sample: Sample, values: Array, test_share: float | None = None) -> Interval | None:
     """The 95 % interval of a number known under every row of `sample.weights`: expanded percentiles.
 
@@ -209,75 +195,29 @@ def nadeau_bengio(differences: Sequence[float] | Array, test_share: float) -> fl
     return float(2 * stats.t.sf(abs(values.mean()) / np.sqrt(variance), len(values) - 1))
 
 
-def points(value: float) -> str:
-    """A share as signed percentage points."""
-    return f"{100 * value:+.1f}".replace("-", "−")
-
-
-def shown(interval: Interval) -> int:
-    """1 or −1 for a difference that holds after correction over the models, with its sign; else 0."""
-    p = interval.p if interval.p_holm is None else interval.p_holm
-    return int(np.sign(interval.estimate)) if p <= ALPHA else 0
-
-
-def with_interval(interval: Interval) -> str:
-    """A difference of macro-F1 in words."""
-    low, high = points(interval.low), points(interval.high)
-    return f"{points(interval.estimate)} points of macro-F1 (95 % interval {low} to {high})"
-
-
-def verdict(gain: Interval | None, translator: Interval | None) -> str:
-    """What a reader may conclude about one model; a claim needs both contrasts (DESIGN 6)."""
-    if gain is None:
-        return "no verdict: it needs cells of the arms original and cyclegan on the same folds and seeds"
-    if gain.standard_error == 0 and gain.estimate == 0:
-        return (
-            "no verdict: both arms gave the same answers to every test scan, so their difference says nothing"
-        )
-    effect = with_interval(gain)
-    if not shown(gain):
-        uncorrected = (
-            "" if gain.p > ALPHA else ", which leaves out 0 only before the correction for several models"
-        )
-        could = f"this study could have detected about {100 * gain.detectable:.1f} points"
-        return f"no detectable gain: {effect}{uncorrected}; {could}"
-    if shown(gain) < 0:
-        return f"loss shown: {effect}"
-    if translator is None:
-        return (
-            f"gain over the original data: {effect}; whether the translator made it needs the arm oversampled"
-        )
-    beyond = f"the translator's own contribution is {with_interval(translator)}"
-    return {
-        1: f"gain shown: {effect}; {beyond}",
-        0: f"gain, but not shown beyond plain oversampling: {effect}; {beyond}",
-        -1: f"gain, but plain oversampling does better: {effect}; {beyond}",
-    }[shown(translator)]
-
-
-Place = tuple[int, int]  # fold, seed
+FoldSeed = tuple[int, int]
 
 
 def comparable(
-    places: Mapping[str, set[Place]], core: Sequence[str]
-) -> tuple[list[str], list[int], list[int]]:
+    finished: Mapping[Arm, set[FoldSeed]], core: Sequence[Arm]
+) -> tuple[list[Arm], list[int], list[int]]:
     """Arms, folds and seeds that can stand side by side: each of these arms has each fold with each seed.
 
     Of what the `core` arms share, keeps the largest block that begins with one seed's folds or one fold's
     seeds, among equals the one with more folds; the other arms join if they have all of it. While the core arms
-    share nothing, the one with the fewest places goes (the last among equals).
+    share nothing, the one with the fewest trainings goes (the last among equals).
     """
-    arms = [arm for arm in places if arm in core] or list(places)
-    while not (common := set.intersection(*(places[arm] for arm in arms))):
-        arms.remove(min(reversed(arms), key=lambda arm: len(places[arm])))
-    folds, seeds = ({place[i] for place in common} for i in (0, 1))
+    arms = [arm for arm in finished if arm in core] or list(finished)
+    while not (common := set.intersection(*(finished[arm] for arm in arms))):
+        arms.remove(min(reversed(arms), key=lambda arm: len(finished[arm])))
+    folds, seeds = ({pair[i] for pair in common} for i in (0, 1))
     rows = [{fold for fold in folds if (fold, seed) in common} for seed in seeds]
     columns = [{seed for seed in seeds if (fold, seed) in common} for fold in folds]
     blocks = [(row, {s for s in seeds if all((fold, s) in common for fold in row)}) for row in rows]
     blocks += [({f for f in folds if all((f, seed) in common for seed in part)}, part) for part in columns]
     best = max(blocks, key=lambda b: (len(b[0]) * len(b[1]), len(b[0]), -sum(b[0]), -sum(b[1])))
     block = {(fold, seed) for fold in best[0] for seed in best[1]}
-    return [arm for arm in places if block <= places[arm]], sorted(best[0]), sorted(best[1])
+    return [arm for arm in finished if block <= finished[arm]], sorted(best[0]), sorted(best[1])
 
 
 ANCHOR_GROUPS = 567  # BUSI `clean`, all five folds

@@ -17,7 +17,8 @@ from bus.benchmark.arms import DEFAULT_ARMS, parse
 from bus.benchmark.audit import Check
 from bus.benchmark.cells import HEAT, Cell
 from bus.benchmark.results import statistics as stats
-from bus.benchmark.results.summary import Summary, summarise
+from bus.benchmark.results.model import Summary
+from bus.benchmark.results.summary import summarise
 from bus.classify.train import Recipe
 from bus.core import files
 from bus.core.compute import Compute

@@ -15,11 +15,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from bus.benchmark.arms import Arm
 from bus.benchmark.report import figures, gallery, sections
 from bus.benchmark.report import pages as page
 from bus.benchmark.report.checklist import items
 from bus.benchmark.report.study_report import write_report
 from bus.benchmark.report.tables import SHOWN
+from bus.benchmark.results import wording
 from bus.core.errors import BusError
 from bus.core.files import read_csv
 from bus.data import shortcuts
@@ -118,8 +120,8 @@ def test_hostile_names_are_only_text(bare: Any) -> None:
 
 def test_says_the_verdicts_first(full: Any) -> None:
     text = re.sub(r"\s+", " ", Page(html(full)).text)
-    for sentence in full.summary.verdicts.values():
-        short, _, rest = sentence.partition(": ")
+    for verdict in full.summary.verdicts.values():
+        short, _, rest = wording.sentence(verdict).partition(": ")
         assert f"{short[0].upper()}{short[1:]}." in text and rest[1:].rstrip(".") in text
         assert rest[1:20] in markdown(full)
     for later in ("Tested on", "The translator’s own contribution", "Answering “benign”"):
@@ -129,7 +131,7 @@ def test_says_the_verdicts_first(full: Any) -> None:
 
 def test_collapse_is_flagged_wherever_its_numbers_stand(full: Any) -> None:
     flagged = sections.flags(full.summary)
-    assert set(flagged) == {("original", "vgg19")}
+    assert set(flagged) == {(Arm("original"), "vgg19")}
     folder = full.study.path / "report" / "figures"
     assert (
         "†" in (folder / "roc-vgg19.svg").read_text() and "†" not in (folder / "roc-resnet18.svg").read_text()
@@ -152,7 +154,7 @@ def _md_rows(text: str) -> list[tuple[str, str, str]]:
 
 
 def test_results_table_holds_the_summary(full: Any) -> None:
-    group = next(g for g in full.summary.table if (g.arm, g.model) == ("cyclegan", "resnet18"))
+    group = next(g for g in full.summary.table if (g.arm, g.model) == (Arm("cyclegan"), "resnet18"))
     row = next(
         line for name, arm, line in _md_rows(markdown(full)) if (name, arm) == ("ResNet18", "cyclegan")
     )

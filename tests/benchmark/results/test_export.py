@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bus.benchmark.results import wording
 from bus.benchmark.results.export import CONTRAST_COLUMNS, METRIC_COLUMNS, write_tables
 from bus.classify.metrics import METRICS
 
@@ -38,16 +39,16 @@ def test_metrics_hold_every_number_of_every_cell(written: Any) -> None:
     assert len(set(keys)) == len(keys)  # tidy: one value a key
     value = dict(zip(keys, (row["value"] for row in found), strict=True))
     for cell in made.summary.cells:
-        place = tuple(str(cell[name]) for name in ("fold", "arm", "model", "seed"))
-        assert float(value[*place, "macro_f1", ""]) == cell["macro_f1"]
-        assert float(value[*place, "target_auc", "malignant"]) == cell["target_auc"]
+        head = (str(cell.fold), str(cell.arm), cell.model, str(cell.seed))
+        assert float(value[*head, "macro_f1", ""]) == cell.metrics["macro_f1"]
+        assert float(value[*head, "target_auc", "malignant"]) == cell.metrics["target_auc"]
         for name in classes:
-            assert float(value[*place, "recall", name]) == cell[f"recall_{name}"]
+            assert float(value[*head, "recall", name]) == cell.recall[name]
 
 
 def test_an_undefined_number_is_an_empty_cell(made_up: Callable[..., Any], tmp_path: Path) -> None:
     made = made_up(folds=(0,), translator=False)
-    made.summary.cells[0]["target_auc"] = None
+    made.summary.cells[0].metrics["target_auc"] = None
     write_tables(tmp_path, made.study, made.summary)
     assert next(row for row in rows(tmp_path / "metrics.csv") if row["metric"] == "target_auc")["value"] == ""
 
@@ -59,9 +60,9 @@ def test_contrasts_hold_every_difference_with_its_interval(written: Any) -> None
     assert len(found) == len(made.summary.contrasts) > 0
     for row, one in zip(found, made.summary.contrasts, strict=True):
         assert (row["contrast"], row["first"], row["second"], row["model"], row["metric"]) == (
-            one.name,
-            one.first,
-            one.second,
+            one.kind,
+            str(one.first),
+            str(one.second),
             one.model,
             one.metric,
         )
@@ -73,10 +74,10 @@ def test_contrasts_hold_every_difference_with_its_interval(written: Any) -> None
 def test_the_summary_for_scripts_says_what_the_report_says(written: Any) -> None:
     made, folder = written
     found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    assert found["verdicts"] == made.summary.verdicts
+    assert found["verdicts"] == {m: wording.sentence(v) for m, v in made.summary.verdicts.items()}
     assert found["tested"] == {"scans": made.summary.scans, "groups": made.summary.groups}
     assert len(found["contrasts"]) == len(made.summary.contrasts)
     assert [(row["arm"], row["model"]) for row in found["arms"]] == [
-        (row.arm, row.model) for row in made.summary.table
+        (str(row.arm), row.model) for row in made.summary.table
     ]
     assert found["arms"][0]["metrics"] == made.summary.table[0].metrics

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
+from bus.benchmark.arms import Arm
 from bus.benchmark.results import statistics as stats
+from bus.benchmark.results.model import Interval
 from bus.classify import metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +56,7 @@ def null_study(
     return sample, (scores / scores.sum(axis=-1, keepdims=True))[:, :, order]
 
 
-def gain_of(sample: stats.Sample, probabilities: Floats) -> stats.Interval:
+def gain_of(sample: stats.Sample, probabilities: Floats) -> Interval:
     """The interval of the second arm's macro-F1 less the first's."""
     found = [
         [stats.count_metrics(sample, metrics.answers(one), 3)["macro_f1"] for one in arm]
@@ -277,22 +279,22 @@ def test_expected_half_width_is_of_the_size_that_simulated_studies_have() -> Non
     assert stats.expected_half_width(5, 3) == pytest.approx(half, rel=0.2)
 
 
-places = st.sets(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1)
+finished = st.sets(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1)
+A, B, C = Arm("original"), Arm("cyclegan"), Arm("weighted")
 
 
-@given(places, places, places)
+@given(finished, finished, finished)
 def test_comparable_arms_have_all_folds_with_all_seeds(
-    first: set[stats.Place], second: set[stats.Place], third: set[stats.Place]
+    first: set[stats.FoldSeed], second: set[stats.FoldSeed], third: set[stats.FoldSeed]
 ) -> None:
-    given_places = {"original": first, "weighted": second, "cyclegan": third}
-    core = [arm for arm in ("original", "cyclegan") if arm in given_places]
-    arms, folds, seeds = stats.comparable(given_places, core)
+    trainings = {A: first, C: second, B: third}
+    arms, folds, seeds = stats.comparable(trainings, [A, B])
     block = {(fold, seed) for fold in folds for seed in seeds}
-    assert block and all(block <= given_places[arm] for arm in arms)
+    assert block and all(block <= trainings[arm] for arm in arms)
     common = first & third
     if common:
-        assert {"original", "cyclegan"} <= set(arms)
-        rows = [[place for place in common if place[1] == seed] for seed in range(4)]
+        assert {A, B} <= set(arms)
+        rows = [[pair for pair in common if pair[1] == seed] for seed in range(4)]
         assert len(block) >= max(map(len, rows))
     else:
         assert block <= max(first, third, key=len)
@@ -300,10 +302,6 @@ def test_comparable_arms_have_all_folds_with_all_seeds(
 
 def test_an_unfinished_control_does_not_shrink_the_comparison() -> None:
     full = {(fold, seed) for fold in range(5) for seed in range(2)}
-    assert stats.comparable({"a": full, "b": full, "control": {(0, 0)}}, ["a", "b"]) == (
-        ["a", "b"],
-        [*range(5)],
-        [0, 1],
-    )
+    assert stats.comparable({A: full, B: full, C: {(0, 0)}}, [A, B]) == ([A, B], [*range(5)], [0, 1])
     failed = full - {(4, 1)}
-    assert stats.comparable({"a": full, "b": failed}, ["a", "b"])[1:] == ([0, 1, 2, 3], [0, 1])
+    assert stats.comparable({A: full, B: failed}, [A, B])[1:] == ([0, 1, 2, 3], [0, 1])

@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bus.benchmark.arms import Arm, parse
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results import summary
-from bus.benchmark.results.statistics import Interval
+from bus.benchmark.results.contrasts import leading_arms, pairs, verdict_kind
+from bus.benchmark.results.export import result_columns, result_rows
+from bus.benchmark.results.model import BelowYardstick, Incomplete, Interval, Verdict, VerdictKind
+from bus.benchmark.results.wording import note, sentence
 from bus.classify import metrics
 from bus.core.errors import BusError
 from bus.core.files import write_csv, write_json
@@ -91,15 +95,15 @@ def make(tmp_path: Path) -> Make:
 def test_table_holds_the_metrics_of_the_pooled_answers(make: Make) -> None:
     found = summary.summarise(STUDY, make({"original": 1.5, "cyclegan": 1.5}, folds=2, seeds=2))
     assert (found.folds, found.seeds, found.scans, found.groups) == ([0, 1], 2, 120, 60)
-    assert (found.arms, found.models) == (["original", "cyclegan"], ["resnet18"])
+    assert (found.arms, found.models) == ([Arm("original"), Arm("cyclegan")], ["resnet18"])
     labels = np.concatenate([labels_of(0), labels_of(1)])
     for row in found.table:
-        seeds = [np.vstack([answered(row.arm + row.model, f, s, 1.5) for f in (0, 1)]) for s in (0, 1)]
+        seeds = [np.vstack([answered(str(row.arm) + row.model, f, s, 1.5) for f in (0, 1)]) for s in (0, 1)]
         for name in ("macro_f1", "accuracy", "target_recall", "balanced_accuracy", "brier"):
             expected = np.mean([metrics.METRICS[name](labels, one, 1) for one in seeds])
             assert row.metrics[name] == pytest.approx(expected, abs=1e-6)
         areas = [
-            metrics.target_auc(labels_of(f), answered(row.arm + row.model, f, s, 1.5), 1)
+            metrics.target_auc(labels_of(f), answered(str(row.arm) + row.model, f, s, 1.5), 1)
             for f in (0, 1)
             for s in (0, 1)
         ]
@@ -107,7 +111,9 @@ def test_table_holds_the_metrics_of_the_pooled_answers(make: Make) -> None:
         assert row.confusion == np.mean([metrics.confusion(labels, one) for one in seeds], axis=0).tolist()
         assert row.recall["malignant"] == pytest.approx(row.metrics["target_recall"])
         assert np.mean([one["macro_f1"] for one in row.per_seed]) == pytest.approx(row.metrics["macro_f1"])
-        alone = [metrics.macro_f1(labels_of(0), answered(row.arm + row.model, 0, s, 1.5), 1) for s in (0, 1)]
+        alone = [
+            metrics.macro_f1(labels_of(0), answered(str(row.arm) + row.model, 0, s, 1.5), 1) for s in (0, 1)
+        ]
         assert row.fold_zero is not None and row.fold_zero["macro_f1"] == pytest.approx(np.mean(alone))
         assert all(low <= row.metrics[name] <= high for name, (low, high) in row.intervals.items())
         assert sum(count for *_, count in row.calibration) == 2 * 120
@@ -125,9 +131,9 @@ def test_contrasts_are_differences_of_the_table(make: Make) -> None:
         "dose-2": 1.0,
     }
     found = summary.summarise(STUDY, make(arms))
-    assert found.arms == [*arms]
+    assert [str(arm) for arm in found.arms] == [*arms]
     table = {row.arm: row.metrics for row in found.table}
-    named = {(c.name, c.first, c.second) for c in found.contrasts}
+    named = {(c.kind, str(c.first), str(c.second)) for c in found.contrasts}
     assert named == {
         ("gain", "cyclegan", "original"),
         ("translator", "cyclegan", "oversampled"),
@@ -149,7 +155,7 @@ def test_p_values_are_corrected_over_the_models(make: Make) -> None:
         STUDY, make({"original": 1.0, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18"))
     )
     for metric in metrics.METRICS:
-        family = [c.interval for c in found.contrasts if c.metric == metric and c.name == "gain"]
+        family = [c.interval for c in found.contrasts if c.metric == metric and c.kind == "gain"]
         assert len(family) == 3
         assert [one.p_holm for one in family] == stats.holm([one.p for one in family])
 
@@ -163,7 +169,7 @@ def test_order_of_cells_changes_nothing(make: Make) -> None:
 def test_one_fold_and_one_arm_are_enough_for_a_table(make: Make) -> None:
     found = summary.summarise(STUDY, make({"original": 1.5}, folds=1))
     assert [row.fold_zero for row in found.table] == [None]
-    assert found.contrasts == [] and found.verdicts["resnet18"].startswith("no verdict")
+    assert found.contrasts == [] and found.verdicts["resnet18"].kind is VerdictKind.UNPAIRED
     pair = summary.summarise(STUDY, make({"original": 1.5, "cyclegan": 1.5}, folds=1))
     assert pair.contrasts and all(c.interval.second_opinion_p is None for c in pair.contrasts)
 
@@ -176,9 +182,11 @@ def test_a_class_that_a_fold_lacks_leaves_no_nan(make: Make, tmp_path: Path) -> 
         for arm in ("original", "cyclegan")
     ]
     found = summary.summarise(STUDY, cells)
-    write_json(tmp_path / "whole.json", [row.metrics for row in found.table] + found.cells)  # refuses NaN
-    bare = [row for row in found.cells if row["fold"] == 1]
-    assert all(row["target_auc"] is None and row["recall_malignant"] is None for row in bare)
+    write_json(
+        tmp_path / "whole.json", [row.metrics for row in found.table] + [cell.metrics for cell in found.cells]
+    )  # no NaN
+    bare = [cell for cell in found.cells if cell.fold == 1]
+    assert all(cell.metrics["target_auc"] is None and cell.recall["malignant"] is None for cell in bare)
     assert found.table[0].metrics["target_auc"] == found.table[0].fold_zero["target_auc"]  # type: ignore[index]
 
 
@@ -203,11 +211,13 @@ def test_an_always_benign_model_is_named(tmp_path: Path) -> None:
     found = summary.summarise(STUDY, cells)
     row = found.table[0]
     assert (row.collapsed, row.cells, row.collapsed_class) == (1, 1, "benign")
-    assert found.cells[0]["collapsed"] == "benign" and found.cells[1]["collapsed"] == ""
-    assert found.always["class"] == "benign" and found.always["accuracy"] == row.metrics["accuracy"]
-    assert "VGG19 on original (1 of 1 cells, “benign”)" in found.notes[0]
-    assert "accuracy of 56.1 %" in found.notes[1]
-    assert "1 of the 2 cells behind this gave 90 % of the answers to one class." in found.verdicts["vgg19"]
+    assert [cell.collapsed_class for cell in found.cells] == ["benign", None]
+    assert (found.constant.label, found.constant.metrics["accuracy"]) == ("benign", row.metrics["accuracy"])
+    assert "VGG19 on original (1 of 1 cells, “benign”)" in note(found.notes[0])
+    assert "accuracy of 56.1 %" in note(found.notes[1])
+    assert "1 of the 2 cells behind this gave 90 % of the answers to one class." in sentence(
+        found.verdicts["vgg19"]
+    )
 
 
 def test_cells_without_counterpart_are_left_out_and_said(make: Make) -> None:
@@ -216,28 +226,18 @@ def test_cells_without_counterpart_are_left_out_and_said(make: Make) -> None:
     found = summary.summarise(STUDY, lost)
     kept = summary.summarise(STUDY, [c for c in cells if c.fold < 2])
     assert (found.folds, found.table, found.contrasts) == ([0, 1], kept.table, kept.contrasts)
-    assert len(found.cells) == 8 and any(note.startswith("2 of 8 cells are left out") for note in found.notes)
-    assert not any("left out" in note for note in kept.notes)
+    assert len(found.cells) == 8 and Incomplete(2, 8) in found.notes
+    assert not any(isinstance(remark, Incomplete) for remark in kept.notes)
 
 
 def test_rows_for_results(make: Make) -> None:
     cells = make({"original": 1.5, "cyclegan": 1.5}, folds=2, seeds=2)
     found = summary.summarise(STUDY, cells)
     assert len(found.cells) == len(cells)
-    assert list(found.cells[0]) == [
-        "fold",
-        "arm",
-        "model",
-        "seed",
-        *metrics.METRICS,
-        "recall_benign",
-        "recall_malignant",
-        "recall_normal",
-        "collapsed",
-        "test_scans",
-        "seconds",
-    ]
-    assert found.cost == {"cells": 8, "seconds": 20.0, "steps": {"resnet18": 600}}
+    assert list(found.cells[0].metrics) == [*metrics.METRICS] and list(found.cells[0].recall) == CLASSES
+    columns = result_columns(CLASSES)
+    assert all(len(row) == len(columns) for row in result_rows(found))
+    assert [cell.seconds for cell in found.cells] == [2.5] * 8
 
 
 def damage(cell: Cell, old: str, new: str) -> None:
@@ -302,7 +302,7 @@ def interval(estimate: float, error: float, p_holm: float | None = None) -> Inte
 
 
 @pytest.mark.parametrize(
-    ("gain", "translator", "sentence"),
+    ("gain", "translator", "sentence_start"),
     [
         (None, None, "no verdict"),
         (
@@ -327,38 +327,33 @@ def interval(estimate: float, error: float, p_holm: float | None = None) -> Inte
         (interval(0.08, 0.02), interval(-0.05, 0.01), "gain, but plain oversampling does better"),
     ],
 )
-def test_verdicts(gain: Interval | None, translator: Interval | None, sentence: str) -> None:
-    assert stats.verdict(gain, translator).startswith(sentence)
+def test_verdicts(gain: Interval | None, translator: Interval | None, sentence_start: str) -> None:
+    found = Verdict("resnet18", verdict_kind(gain, translator), gain, translator)
+    assert sentence(found).startswith(sentence_start)
 
 
 def test_a_planted_gain_is_shown_and_its_absence_is_not(make: Make) -> None:
-    strong = summary.summarise(STUDY, make({"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}, folds=4))
-    assert strong.verdicts["resnet18"].startswith("gain shown: +")
-    assert "One training per place stands behind it; repeat it with --seeds 3" in strong.verdicts["resnet18"]
-    twice = summary.summarise(
-        STUDY, make({"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}, folds=4, seeds=2)
-    )
-    assert (
-        twice.verdicts["resnet18"].startswith("gain shown: +")
-        and "One training" not in twice.verdicts["resnet18"]
-    )
-    weak = summary.summarise(STUDY, make({"original": 1.5, "oversampled": 0.6, "cyclegan": 1.5}, folds=4))
-    assert (
-        weak.verdicts["resnet18"].startswith("no detectable gain: ")
-        and "One training" not in weak.verdicts["resnet18"]
-    )
+    skill = {"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}
+    strong = summary.summarise(STUDY, make(skill, folds=4)).verdicts["resnet18"]
+    assert (strong.kind, strong.seeds, strong.cells) == (VerdictKind.GAIN, 1, 12)
+    assert "One training per place stands behind it; repeat it with --seeds 3" in sentence(strong)
+    twice = summary.summarise(STUDY, make(skill, folds=4, seeds=2)).verdicts["resnet18"]
+    assert twice.kind is VerdictKind.GAIN and "One training" not in sentence(twice)
+    same = {"original": 1.5, "oversampled": 0.6, "cyclegan": 1.5}
+    weak = summary.summarise(STUDY, make(same, folds=4)).verdicts["resnet18"]
+    assert weak.kind is VerdictKind.NO_GAIN and "One training" not in sentence(weak)
 
 
 def test_doses_and_sources_are_compared_with_as_many_repeated_scans() -> None:
-    found = summary.comparisons(
-        ["original", "oversampled@0.5", "oversampled", "cyclegan@0.5", "cyclegan:normal", "cyclegan"]
-    )
+    names = ["original", "oversampled@0.5", "oversampled", "cyclegan@0.5", "cyclegan:normal", "cyclegan"]
+    found = {kind: (str(a), str(b)) for kind, (a, b) in pairs([*map(parse, names)]).items()}
     assert found["gain"] == ("cyclegan", "original") and found["translator"] == ("cyclegan", "oversampled")
     assert found["cyclegan@0.5 − oversampled@0.5"] == ("cyclegan@0.5", "oversampled@0.5")
     assert found["cyclegan:normal − oversampled"] == ("cyclegan:normal", "oversampled")
     assert len(set(found.values())) == len(found) == 8
-    assert summary.comparisons(["original", "cyclegan@2"])["gain"] == ("cyclegan@2", "original")
-    assert "gain" not in summary.comparisons(["original", "cyclegan:normal"])
+    twice = Arm("cyclegan", dose=2)
+    assert pairs([Arm("original"), twice])["gain"] == (twice, Arm("original"))
+    assert "gain" not in pairs([Arm("original"), Arm("cyclegan", "normal")])
 
 
 def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> None:
@@ -371,16 +366,13 @@ def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> Non
     ]
     found = summary.summarise(STUDY, cells, marks)
     assert found.yardstick is not None and found.yardstick.cells == 2, "on the folds that were tested alone"
-    assert summary.below(found.table, found.yardstick) == [("original", "resnet18")]
-    assert any("below the yardstick" in note and "ResNet18 on original" in note for note in found.notes)
+    assert [row.arm for row in summary.below(found.table, found.yardstick)] == [Arm("original")]
+    assert isinstance(found.notes[-1], BelowYardstick) and "ResNet18 on original" in note(found.notes[-1])
     assert summary.summarise(STUDY, cells).yardstick is None
 
 
-def test_a_claim_in_a_part_dose_rests_on_as_many_repeated_scans(make: Make) -> None:
-    assert summary.claim(["original", "oversampled", "cyclegan", "cyclegan@0.5"]) == (
-        "original",
-        "oversampled",
-        "cyclegan",
-    )
-    half = ("original", "oversampled@0.5", "cyclegan@0.5")
-    assert summary.claim([*half, "cyclegan@2", "cyclegan:normal"]) == half
+def test_a_claim_in_a_part_dose_rests_on_as_many_repeated_scans() -> None:
+    full = [*map(parse, ("original", "oversampled", "cyclegan"))]
+    assert leading_arms([*full, parse("cyclegan@0.5")]) == tuple(full)
+    half = [*map(parse, ("original", "oversampled@0.5", "cyclegan@0.5"))]
+    assert leading_arms([*half, parse("cyclegan@2"), parse("cyclegan:normal")]) == tuple(half)

@@ -1,0 +1,192 @@
+"""Values from the statistics to the page: answers pooled, compared and judged. Sentences are made in `wording`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from ..arms import Arm
+
+PRIMARY = "macro_f1"  # the metric that decides, named before the work
+GAIN, TRANSLATOR = "gain", "translator"  # the contrasts of a claim
+LEVEL = 0.95
+ALPHA = 1 - LEVEL
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number, mostly a difference of two arms, with its uncertainty; all values are shares (0.01 is one point)."""
+
+    estimate: float
+    low: float  # ends of the 95 % interval
+    high: float
+    p: float  # two-sided; at most 0.05 exactly when the interval leaves out 0
+    p_holm: float | None  # corrected over the models; None until they are known
+    standard_error: float
+    detectable: float  # smallest true difference that such a study finds with 80 % power: 2.8 standard errors
+    second_opinion_p: float | None  # Nadeau–Bengio on fold means; None with fewer than two folds
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval."""
+        return (self.high - self.low) / 2
+
+    @property
+    def shown(self) -> int:
+        """1 or −1 for a difference that holds after correction over the models, with its sign; else 0."""
+        p = self.p if self.p_holm is None else self.p_holm
+        return 0 if p > ALPHA or self.estimate == 0 else 1 if self.estimate > 0 else -1
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One arm minus another, for one model and one metric."""
+
+    kind: str  # GAIN, TRANSLATOR or "<arm> − <arm>"
+    model: str
+    first: Arm
+    second: Arm
+    metric: str
+    interval: Interval
+
+
+class LeadingArms(NamedTuple):
+    """The arms that a claim needs: the data as they are, repeated scans, translated scans in the same dose."""
+
+    original: Arm
+    oversampled: Arm
+    cyclegan: Arm
+
+
+class VerdictKind(StrEnum):
+    """What a reader may conclude about one model."""
+
+    UNPAIRED = "unpaired"  # no verdict: the arms of the gain share no fold and seed
+    SAME_ANSWERS = "same answers"  # no verdict: both arms answered every scan alike
+    NO_GAIN = "no gain"  # the interval of the gain holds 0, or does after the correction
+    LOSS = "loss"
+    GAIN = "gain"  # over the original data and beyond repeating scans
+    GAIN_UNEXPLAINED = "gain unexplained"  # over the original data; nothing to tell who made it
+    GAIN_OF_REPEATS = "gain of repeats"  # over the original data; not shown beyond repeating scans
+    REPEATS_BETTER = "repeats better"  # over the original data; repeating scans does better
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the contrasts say about one model, with the numbers and what to be careful about."""
+
+    model: str
+    kind: VerdictKind
+    gain: Interval | None = None  # in the primary metric
+    translator: Interval | None = None
+    collapsed: int = 0  # cells behind it that give 90 % or more of their answers to one class
+    cells: int = 0  # cells behind it
+    seeds: int = 0  # trainings of one arm in one fold
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """All cells of one arm and one model, pooled over folds and averaged over seeds."""
+
+    arm: Arm
+    model: str
+    seeds: int
+    metrics: dict[str, float | None]  # None where a class needed for the number never occurs
+    intervals: dict[str, tuple[float, float]]  # 95 %, only where the metric exists
+    recall: dict[str, float | None]  # class → recall
+    confusion: list[list[float]]  # rows: true class, columns: answer; mean counts over seeds
+    collapsed: int  # cells that give 90 % or more of their answers to one class
+    cells: int
+    collapsed_class: str | None  # the class most of the collapsed cells answer with
+    per_seed: list[dict[str, float | None]]  # the metrics of every seed
+    fold_zero: dict[str, float | None] | None  # fold 0 alone, when there are more folds
+    # target class against the rest: (false positive rate, true positive rate), mean curve over cells
+    roc: list[tuple[float, float]]
+    # target class: (mean predicted, observed share, number of answers) of every filled tenth
+    calibration: list[tuple[float, float, int]]
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One cell's numbers on the test scans of its fold; what is undefined is None."""
+
+    fold: int
+    arm: Arm
+    model: str
+    seed: int
+    metrics: dict[str, float | None]
+    recall: dict[str, float | None]  # class → recall
+    collapsed_class: str | None  # the class that gets 90 % or more of the answers
+    test_scans: int
+    seconds: float | None  # of its training
+
+
+@dataclass(frozen=True)
+class ConstantAnswer:
+    """What a model scores that answers the most frequent class to every scan: near it there is no skill."""
+
+    label: str
+    metrics: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Collapsed:
+    """Arms of models that give 90 % or more of their answers to one class."""
+
+    results: tuple[ArmResult, ...]
+
+
+@dataclass(frozen=True)
+class NoSkill:
+    """Where the numbers lie that show no skill."""
+
+    constant: ConstantAnswer
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """The intervals hold for the trainings at hand."""
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    """Cells that stand in no table or contrast, since not all arms have their fold and seed."""
+
+    cells: int
+    total: int
+
+
+@dataclass(frozen=True)
+class BelowYardstick:
+    """Retrained networks with less macro-F1 than a linear model on frozen features."""
+
+    macro_f1: float  # of the yardstick
+    results: tuple[ArmResult, ...]
+
+
+Note = Collapsed | NoSkill | Conditional | Incomplete | BelowYardstick
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything the report says about the classifiers."""
+
+    classes: list[str]
+    target: str
+    folds: list[int]
+    seeds: int
+    scans: int  # test scans over all folds
+    groups: int
+    arms: list[Arm]
+    models: list[str]
+    table: list[ArmResult]
+    contrasts: list[Contrast]
+    verdicts: dict[str, Verdict]  # by model
+    cells: list[CellResult]
+    constant: ConstantAnswer
+    notes: list[Note]  # what a reader must see with the numbers
+    yardstick: ArmResult | None = None  # a linear model on a frozen network's features, on the same folds
+
+    def contrast(self, kind: str, model: str, metric: str = PRIMARY) -> Contrast | None:
+        """The contrast of this kind, model and metric, if it could be made."""
+        wanted = (kind, model, metric)
+        return next((c for c in self.contrasts if (c.kind, c.model, c.metric) == wanted), None)
