@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bus.benchmark.arms import Arm
 from bus.benchmark.cells import HEAT
 from bus.benchmark.report import attention as looks
 from bus.benchmark.report.study_report import write_report
@@ -42,7 +43,7 @@ def test_shares_equal_a_slow_computation(made: Any) -> None:
 
 
 def test_the_table_tells_who_looks_at_the_lesion(made: Any) -> None:
-    rows = looks.looks(made.study, made.cells, {("original", "vgg19"): "collapsed"})["rows"]
+    rows = looks.looks(made.study, made.cells, {(Arm("original"), "vgg19"): "collapsed"})["rows"]
     assert [(row["model"], row["arm"]) for row in rows][:4] == [
         ("SimpleCNN", "original"),
         ("SimpleCNN", "weighted"),
