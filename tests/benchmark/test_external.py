@@ -149,7 +149,7 @@ def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
     ][:3]
     for cell in cells:
         external.write(found, cell.path, study.classes, np.full((len(found.rows), 3), 1 / 3))
-    assert [row["arm"] for row in extras.external_test(found, study, cells)["rows"]] == ["original"]
+    assert [str(row["arm"]) for row in extras.external_test(found, study, cells)["rows"]] == ["original"]
 
 
 def test_a_benchmark_reports_the_external_test(study, elsewhere, in_process, monkeypatch):

@@ -146,7 +146,7 @@ def test_places_have_names(place: tuple[slice, slice], words: str) -> None:
 
 
 def test_a_collapsed_arm_is_flagged_where_its_answers_are_shown(made: Any) -> None:
-    parts = looks.looks(made.study, made.cells, {("original", "vgg19"): "collapsed in 2 of 2"})["apart"]
+    parts = looks.looks(made.study, made.cells, {(Arm("original"), "vgg19"): "collapsed in 2 of 2"})["apart"]
     assert {part["slug"]: part["flags"] for part in parts if part["flags"]} == {
         "vgg19": [("original", "collapsed in 2 of 2")]
     }
