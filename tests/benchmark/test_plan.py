@@ -9,7 +9,7 @@ import pytest
 from bus.benchmark import cells as plan
 from bus.benchmark import pipeline, run
 from bus.benchmark import plan as ablation
-from bus.benchmark.arms import Arm
+from bus.benchmark.arms import Arm, parse
 from bus.benchmark.per_image import per_image, preview, split
 from bus.benchmark.results import summary
 from bus.core.compute import Compute
@@ -232,7 +232,8 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
         for pair in ((half, again),)
     ]
     (block,) = blocks
-    gain = 100 * (block.mean("cyclegan@0.5", "macro_f1") - block.mean("oversampled@0.5", "macro_f1"))[0]
+    made, repeated = (block.mean(parse(arm), "macro_f1") for arm in ("cyclegan@0.5", "oversampled@0.5"))
+    gain = 100 * (made - repeated)[0]
     assert gain and f"| cyclegan@0.5 − oversampled@0.5 | {gain:+.1f} (".replace("-", "−") in row.replace(
         "†", ""
     )
