@@ -12,7 +12,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import count, islice
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import BusError, UsageError, did_you_mean
 from ...core.files import write_csv
+from ...core.processes import Workers
 from .anatomy import GRID, Anatomy, Array, Plane, Rng, Tissue, as_array, build, draw_anatomy
 from .lesion import Lesion, draw_lesion, insert
 
@@ -310,8 +310,8 @@ def _write_all(folder: Path, todo: list[Spec], jobs: int) -> Iterator[Parameters
     if jobs == 1:
         yield from map(work, todo)
         return
-    context = get_context("spawn")  # a fork of a process with OpenCV's threads may hang
-    with ProcessPoolExecutor(jobs, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    # a fork of a process with OpenCV's threads may hang
+    with ProcessPoolExecutor(jobs, Workers(), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         yield from pool.map(work, todo, chunksize=8)
 
 

@@ -1,0 +1,32 @@
+"""Worker processes: what they run, and what they leave alone."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from bus.core import processes
+
+SCRIPT = """
+from bus.core import processes
+print("the script runs")
+with processes.pool(2) as pool:
+    print(sorted(pool.map(abs, [1, -2, 3])))
+print(__file__)
+"""
+
+
+def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
+    """A user's first script has no `if __name__ == "__main__"`; spawned processes would run it again, and fail."""
+    script = tmp_path / "first.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["the script runs", "[1, 2, 3]", str(script)]
+
+
+def test_a_worker_leaves_ctrl_c_to_its_parent() -> None:
+    with processes.pool(1) as pool:
+        assert pool.submit(os.getpid).result() != os.getpid()
+        assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
