@@ -46,7 +46,7 @@ class Arm:
 
     @property
     def order(self) -> tuple[int, str, float]:
-        """Sort key for tables: the arms of DESIGN 6 in their order, each before its variants."""
+        """Sort key for tables: the arms in the order of ARMS, each before its variants."""
         return (list(ARMS).index(self.kind) if self.kind in ARMS else len(ARMS), self.source, self.dose)
 
     @property

@@ -1,4 +1,4 @@
-"""The leak audit: everything that must hold of a fold before a classifier may train on it (DESIGN 5)."""
+"""The leak audit: everything that must hold of a fold before a classifier may train on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

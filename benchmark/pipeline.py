@@ -264,7 +264,7 @@ def _write(
 def _record(
     study: Study, command: str, cells: int, verdicts: dict[str, str], mark: str
 ) -> list[dict[str, Any]]:
-    """All finished benchmarks and plans of a study, this one among them where it is whole, by its `mark` (DESIGN 5.8)."""
+    """All finished benchmarks and plans of a study, this one among them where it is whole, by its `mark`: looks not shown would flatter."""
     place = study.path / HISTORY
     try:
         known: list[dict[str, Any]] = list(files.read_json(place)["benchmarks"]) if place.exists() else []

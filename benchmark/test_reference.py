@@ -1,4 +1,7 @@
-"""How far synthetic scans are from the test scans, which neither translator nor scores saw: for the report alone (DESIGN 7)."""
+"""How far synthetic scans are from the test scans, which neither translator nor scores saw.
+
+For the report alone: what is chosen by such a number would have been chosen on test scans.
+"""
 
 from typing import Any
 

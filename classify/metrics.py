@@ -18,7 +18,7 @@ Labels = NDArray[np.integer]
 Floats = NDArray[np.floating]
 
 SPECIFICITY = 0.9
-COLLAPSED = 0.9  # share of the answers on one class from which a model counts as collapsed (DESIGN 5.7)
+COLLAPSED = 0.9  # share of the answers on one class from which a model has given up telling classes apart
 
 
 def _sklearn() -> Any:
@@ -146,7 +146,7 @@ def calibration(
 
 
 Metric = Callable[[Labels, Floats, int], float | None]
-METRICS: dict[str, Metric] = {  # in the order of reports; the first is the primary one (DESIGN 8)
+METRICS: dict[str, Metric] = {  # in the order of reports; the first decides, as declared in advance
     "macro_f1": macro_f1,
     "target_recall": target_recall,
     "target_auc": target_auc,

@@ -248,5 +248,5 @@ class CycleGAN:
 
 
 def rate(step: int, steps: int) -> float:
-    """Factor on the learning rate: 1 in the first half of the steps, then linearly to 0 (section 4)."""
+    """Factor on the learning rate: 1 in the first half of the steps, then linearly to 0 (Zhu et al. 2017, section 4)."""
     return min(1.0, 2 * (1 - step / steps))

@@ -39,7 +39,7 @@ def call_fake(scored: Fields, kind: str) -> Tensor:
 
 
 def reconstruction(first: Tensor, second: Tensor) -> Tensor:
-    """Mean absolute difference: the cycle loss (eq. 2) and the identity loss (section 5.2)."""
+    """Mean absolute difference: cycle loss and identity loss (Zhu et al. 2017, eq. 2 and section 5.2)."""
     return (first.float() - second.float()).abs().mean()
 
 

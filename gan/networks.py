@@ -145,7 +145,7 @@ def _upsampling(inside: int, outside: int, kind: str) -> tuple[nn.Module, ...]:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Weights from N(0, 0.02) as published; the caller seeds torch (see cyclegan.build)."""
+    """Weights from N(0, 0.02) (Zhu et al. 2017), drawn from torch's global generator, which the caller seeds."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         torch.nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

@@ -99,7 +99,7 @@ def _means(
 
 
 def _collapse(external: External, study: Study, cells: Sequence[Cell]) -> str:
-    """A warning where cells gave 90 % or more of their answers on the external scans to one class (DESIGN 5.7)."""
+    """A warning where cells gave 90 % or more of their answers on the external scans to one class."""
     fallen = [found for cell in cells if (found := collapsed(answers(external, study, cell))) is not None]
     name = study.target if fallen.count(1) * 2 >= len(fallen) else "another kind of lesion"
     return f"collapsed in {len(fallen)} of {len(cells)}: answers {name} nearly always" if fallen else ""

@@ -323,7 +323,7 @@ def test_the_spread_of_seeds_stands_beside_the_mean() -> None:
 
 
 def test_only_the_pinned_fold_is_said_to_be_unseen(full: Any) -> None:
-    """Development scans, and other cohorts' fold 0, are no lockbox (DESIGN 5.3)."""
+    """Development scans, and other cohorts' fold 0, are no lockbox."""
     study = full.study
     assert "none of these choices saw the test scans" in sections.fold_zero(study)
     for change in ({"cohort": "all"}, {"seed": 1}, {"k": 4}):
