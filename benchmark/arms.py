@@ -55,6 +55,9 @@ class Arm:
         return re.sub(r"[^\w@.-]+", "-", str(self))
 
 
+ORIGINAL = Arm("original")
+
+
 def parse(name: str) -> Arm:
     """Read an arm's name back."""
     head, at, dose = name.rpartition("@")

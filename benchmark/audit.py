@@ -11,7 +11,8 @@ from ..gan import filter as rejection
 from ..gan import reader, synth
 from ..gan.config import read_config
 from . import foreign as unverified
-from .cells import WEIGHTS, Wish, needed, used
+from .cell import kept_weights
+from .cells import Wish, needed, used
 
 ARITHMETIC = (
     "fold",
@@ -137,12 +138,9 @@ def _first_weights(study: Study, fold: int, wish: Wish) -> list[Check]:
     if wish.first is None:
         return []
     digest, test = files.sha256_file(wish.first), study.pixels_sha256(study.test(fold))
-    kept = [weights.parent for weights in study.path.glob(f"**/cells/**/{WEIGHTS}")]
+    kept = list(kept_weights(study.path))
     strangers = [
-        cell
-        for cell in kept
-        if files.sha256_file(cell / WEIGHTS) == digest
-        and files.read_json(cell / "config.json").get("test_pixels") != test
+        path.parent for path, test_pixels in kept if files.sha256_file(path) == digest and test_pixels != test
     ]
     name = f"the first weights of {wish.first.name} are of no cell with other test scans (unverified: what else they saw is unknown)"
     return [

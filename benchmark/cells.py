@@ -18,14 +18,8 @@ from ..gan import synth
 from . import confidence
 from . import foreign as unverified
 from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
+from .cell import Cell
 
-HEAT = "heat.npy"  # where the classifier looked on each test scan, for its answer: N×g×g uint8, rows of predictions.csv
-WEIGHTS = "classifier.safetensors"
-FILES = {
-    "predictions": "predictions.csv",
-    "heat": HEAT,
-    "weights": WEIGHTS,
-}  # key in DONE, which holds their hashes
 PHANTOMS, PHANTOM_SEED = 780, 1_000  # of --init phantom; a study made from phantoms has those of seed 0
 PHANTOM_CLASSES = ("benign", "malignant", "normal")
 PHANTOM_INIT = f"phantom: {PHANTOMS} of seed {PHANTOM_SEED}, for as many steps"
@@ -38,63 +32,6 @@ STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
 PRESET_RECIPES: dict[str, dict[str, Any]] = {
     "demo": {"batch": 16, "recalibration": 4}
 }  # fields of Recipe; minutes, not quality
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One training of one classifier: its place in the plan, its folder and everything that decides its result."""
-
-    fold: int
-    arm: str  # kind[:source][@dose]
-    model: str
-    seed: int
-    recipe: Recipe
-    gan_seed: int  # of the translator whose scans are added; 0 where none are
-    added: dict[str, int]  # class → training scans beyond the original ones
-    precision: str
-    device: str
-    preset: str
-    training_pixels: str  # hash of the real training scans and their classes
-    synthetic: str  # hash of the synthetic scans used, "" where there are none
-    test_pixels: str
-    root: Path  # the study's folder for cells of this fold
-    folder: Path | None = None  # of another generator's scans; their content is in `synthetic`
-    first: Path | None = None  # file of the first weights; its content is in `recipe.init`
-
-    @property
-    def config(self) -> dict[str, object]:
-        """What decides the result, as saved in config.json; paths are no part of it."""
-        found = asdict(self)
-        return {name: value for name, value in found.items() if name not in ("root", "folder", "first")}
-
-    @property
-    def path(self) -> Path:
-        """The cell's folder; its name ends in a short hash of the configuration."""
-        return (
-            self.root
-            / parse(self.arm).folder
-            / self.model
-            / f"seed-{self.seed}-{files.sha256_json(self.config)[:8]}"
-        )
-
-    @property
-    def is_done(self) -> bool:
-        """Whether this very configuration was trained, its predictions lie there unchanged, and so does its heat if any."""
-        done = self.path / "DONE"
-        if not done.exists():
-            return False
-        found, predictions, heat = files.read_json(done), self.path / "predictions.csv", self.path / HEAT
-        return (
-            found.get("config") == files.sha256_json(self.config)
-            and predictions.exists()
-            and found.get("predictions") == files.sha256_file(predictions)
-            and (not heat.exists() or found.get("heat") == files.sha256_file(heat))
-        )
-
-    @property
-    def title(self) -> str:
-        """The cell in words."""
-        return f"fold {self.fold} · {self.arm} · {self.model} · seed {self.seed}"
 
 
 def needed(study: Study, fold: int, label: str, dose: float = 1.0) -> int:
@@ -266,7 +203,7 @@ def _cells(study: Study, wish: Wish, compute: Compute, fold: int) -> Iterator[Ce
                 )  # or another one would train the other arms anew
                 yield Cell(
                     fold,
-                    str(arm),
+                    arm,
                     model,
                     seed,
                     recipe,

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..classify import metrics
 from ..core import files
 from ..core.errors import BusError, UsageError
 from ..data import cohort
 from ..data.store import Pixels, Squares, load_pixels
 from ..data.study import Study
-from .cells import Cell
+from .cell import SCAN, Cell, ExternalAnswers, Floats
 
-COLUMNS = ("file", "sha256", "label", "group")
 LEFT_OUT = "normal"  # a scan without a lesion is no part of the question "which kind of lesion is it"
 
 
@@ -37,16 +34,16 @@ class External:
         """The squares (N×S×S), memory-mapped."""
         return load_pixels(self.folder / "pixels.npy", len(self.rows), self.size)
 
-    @property
-    def file(self) -> str:
-        """The name of the answers in a cell's folder."""
-        return f"external-{self.sha256[:12]}.csv"
+    def answered(self, classes: Sequence[str], probabilities: Floats) -> ExternalAnswers:
+        """Probabilities of the study's classes for these scans (N×classes), ready to be kept."""
+        scans = [tuple(row[name] for name in SCAN) for row in self.rows]
+        return ExternalAnswers(self.sha256, scans, classes, probabilities)
 
     @classmethod
     def open(cls, folder: Path) -> "External":
         """Open a set that `read` has kept."""
         about = files.read_json(folder / "external.json")
-        rows = files.read_csv(folder / "scans.csv", COLUMNS)
+        rows = files.read_csv(folder / "scans.csv", SCAN)
         return cls(
             folder, about["name"], about["sha256"], about["size"], rows, about["left_out"], about["groups"]
         )
@@ -85,7 +82,7 @@ def read(source: str, study: Study) -> External:
     folder = study.path / "external" / digest[:12]
     left = Counter(entry.label for entry in data.entries if entry.label not in known)
     squares.save(folder / "pixels.npy", [entry.place for entry, _ in used])
-    files.write_csv(folder / "scans.csv", COLUMNS, rows)
+    files.write_csv(folder / "scans.csv", SCAN, rows)
     files.write_json(
         folder / "external.json",
         {
@@ -99,37 +96,10 @@ def read(source: str, study: Study) -> External:
     return External.open(folder)
 
 
-def write(external: External, folder: Path, classes: Sequence[str], chances: NDArray[np.float64]) -> None:
-    """Write a cell's answers on the external scans beside its others."""
-    table = [
-        [*(row[name] for name in COLUMNS), classes[answer], *(f"{value:.8f}" for value in shares)]
-        for row, answer, shares in zip(external.rows, metrics.answers(chances), chances, strict=True)
-    ]
-    files.write_csv(
-        folder / external.file, [*COLUMNS, "predicted", *(f"p_{name}" for name in classes)], table
-    )
-
-
-def answered(external: External, cell: Cell) -> bool:
-    """Whether a finished cell's answers on the external scans lie there as they were written."""
-    place = cell.path / external.file
-    return place.exists() and files.read_json(cell.path / "DONE").get("external", {}).get(
-        external.file
-    ) == files.sha256_file(place)
-
-
-def hashes(cell: Cell) -> dict[str, str]:
-    """Of a cell's answers on all external sets, by file: what DONE keeps."""
-    return {path.name: files.sha256_file(path) for path in sorted(cell.path.glob("external-*.csv"))}
-
-
-def answers(external: External, study: Study, cell: Cell) -> NDArray[np.float64]:
+def answers(external: External, study: Study, cell: Cell) -> Floats:
     """Probabilities N×2 (another kind of lesion, target) of one cell, among the classes that the external set has."""
-    path, there = cell.path / external.file, {row["label"] for row in external.rows}
-    names = [name for name in study.classes if name in there]
-    rows = files.read_csv(path, (*COLUMNS, *(f"p_{name}" for name in names)))
-    if [row["sha256"] for row in rows] != [row["sha256"] for row in external.rows]:
-        raise BusError(f"{path} holds answers on other scans. Delete it and run the same command again.")
-    shares = np.array([[float(row[f"p_{name}"]) for name in names] for row in rows])
+    labels = {row["label"] for row in external.rows}
+    names = [name for name in study.classes if name in labels]
+    shares = cell.external(external.sha256, [row["sha256"] for row in external.rows], names)
     target = shares[:, names.index(study.target)] / np.maximum(shares.sum(axis=1), 1e-12)
     return np.stack([1 - target, target], axis=1)

@@ -19,7 +19,8 @@ from . import confidence, run, warm_start
 from . import plan as ablation
 from .arms import Arm
 from .audit import Check, audit, audit_split, audit_translators
-from .external import External, answered
+from .cell import Cell
+from .external import External
 from .external import read as read_external
 from .per_image import per_image, preview
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .results.model import Summary
 
 Sets = dict[
-    str, tuple[Study, list[tuple[ablation.Run, plan.Cell]]]
+    str, tuple[Study, list[tuple[ablation.Run, Cell]]]
 ]  # kind of split → study, runs with their cells
 INFLATED = ("simplecnn", "resnet18")  # the models of --inflation
 LAST = "benchmark.json"  # in the study: what the last bus benchmark asked for
@@ -51,7 +52,7 @@ class Request:
     compute: Compute
     command: str
 
-    def key(self, cells: Sequence[plan.Cell], external: External | None) -> str:
+    def key(self, cells: Sequence[Cell], external: External | None) -> str:
         """Hash of all that decides what the report says."""
         return files.sha256_json(
             {
@@ -207,8 +208,10 @@ def _check(study: Study, request: Request, external: External | None) -> list[Ch
     )
 
 
-def _finished(cells: Sequence[plan.Cell], external: External | None) -> list[plan.Cell]:
-    return [cell for cell in cells if cell.is_done and (external is None or answered(external, cell))]
+def _finished(cells: Sequence[Cell], external: External | None) -> list[Cell]:
+    return [
+        cell for cell in cells if cell.is_done and (external is None or cell.has_external(external.sha256))
+    ]
 
 
 def expectation(study: Study, wish: plan.Wish) -> str:
@@ -223,7 +226,7 @@ def expectation(study: Study, wish: plan.Wish) -> str:
 def _write(
     study: Study,
     request: Request,
-    finished: Sequence[plan.Cell],
+    finished: Sequence[Cell],
     checks: Sequence[Check],
     external: External | None,
     *,
@@ -331,7 +334,7 @@ def plan_sets(
     }
 
 
-def distinct(pairs: Sequence[tuple[ablation.Run, plan.Cell]]) -> list[plan.Cell]:
+def distinct(pairs: Sequence[tuple[ablation.Run, Cell]]) -> list[Cell]:
     """The cells of a plan, each once: runs that differ in name alone share one."""
     return list({cell.path: cell for _, cell in pairs}.values())
 

@@ -13,7 +13,8 @@ from ..core.compute import Compute
 from ..core.errors import BusError, UsageError
 from ..data.study import Study
 from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
-from .cells import Cell, Wish
+from .cell import Cell
+from .cells import Wish
 from .cells import cells as cells_of
 
 RUN_KEYS = {

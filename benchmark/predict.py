@@ -1,7 +1,6 @@
 """What `bus predict` does: find a trained classifier of a study, answer scans with it, show them as table or JSON."""
 
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +9,18 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ..classify import metrics
 from ..classify import predict as answering
 from ..classify.metrics import COLLAPSED
 from ..classify.models import TITLES
 from ..core.compute import Compute
 from ..core.errors import BusError
-from ..core.files import read_csv, read_json, sha256_json
 from ..data.cohort import look
 from ..data.scans import ScanFile
 from ..data.store import Box, Pixels
 from ..data.study import Study
 from ..data.unlabelled import Loose
-from .cells import WEIGHTS
+from .cell import WEIGHTS, Cell, finished_cells, kept_weights
 
 SCHEMA = "bus.predict/1"  # of the JSON; the number changes if a key changes its meaning or goes
 NOTICE = "Research use only: these answers come from an experiment and must not inform a diagnosis."
@@ -37,32 +36,29 @@ class Trained:
     """A finished cell whose weights were kept."""
 
     study: Study
-    path: Path
-    config: dict[str, Any]
-    done: dict[str, str]
-    scores: dict[str, Any]  # on its own test scans
+    cell: Cell
     collapsed: str | None  # the class that got 90 % or more of its answers there
     others: int  # cells that fitted the wish as well, and are older
 
     @property
     def name(self) -> str:
         """The classifier in words."""
-        found = self.config
-        model = TITLES.get(found["model"], found["model"])
-        return f"{model}, arm {found['arm']}, fold {found['fold']}, seed {found['seed']}, preset {found['preset']}"
+        cell = self.cell
+        model = TITLES.get(cell.model, cell.model)
+        return f"{model}, arm {cell.arm}, fold {cell.fold}, seed {cell.seed}, preset {cell.preset}"
 
     @property
     def remarks(self) -> list[str]:
         """Sentences that belong beside every answer of it."""
         found = [NOTICE, *self.study.settings.banners]
-        if self.config["preset"] == "demo":
+        if self.cell.preset == "demo":
             found.append("Preset demo: it shows the way, its numbers mean nothing.")
         if self.collapsed:
             share = f"{COLLAPSED:.0%} or more of its test scans"
             found.append(f"This classifier collapsed: it answers {self.collapsed} to {share}.")
         if self.others:
             found.append(
-                f"{self.others + 1} trainings fit these options; the newest answers ({self.path.name})."
+                f"{self.others + 1} trainings fit these options; the newest answers ({self.cell.path.name})."
             )
         return found
 
@@ -97,28 +93,20 @@ class Answers:
 
 def find_trained(study: Study, *, fold: int, model: str, arm: str, seed: int) -> Trained:
     """The newest finished cell of this kind with its weights; BusError with the command that makes it if there is none."""
-    kind = study.cells_path(fold) / arm / model
-    done = [place.parent for place in kind.glob(f"seed-{seed}-*/DONE")]
-    kept = [cell for cell in done if (cell / WEIGHTS).exists()]
+    finished = finished_cells(study.cells_path(fold), arm, model, seed)
+    kept = [path for path in finished if (path / WEIGHTS).exists()]
     if not kept:
-        raise BusError(_no_weights(study, fold, model, arm, seed, done))
-    path = max(kept, key=lambda cell: ((cell / "DONE").stat().st_mtime_ns, cell.name))
-    config, mark = read_json(path / "config.json"), read_json(path / "DONE")
-    if mark.get("config") != sha256_json(config):
+        raise BusError(_no_weights(study, fold, model, arm, seed, finished))
+    cell = Cell.open(kept[-1])
+    if cell.training_pixels != study.pixels_sha256(study.train(fold)):
         raise BusError(
-            f"{path}/config.json is not what the training wrote. Delete {path} and run bus benchmark again."
+            f"{cell.path} was trained on other scans than fold {fold} of {study.path} trains on. Delete {cell.path}."
         )
-    if config.get("training_pixels") != study.pixels_sha256(study.train(fold)):
-        raise BusError(
-            f"{path} was trained on other scans than fold {fold} of {study.path} trains on. Delete {path}."
-        )
-    predicted = Counter(row["predicted"] for row in read_csv(path / "predictions.csv", ["predicted"]))
-    most, count = predicted.most_common(1)[0] if predicted else ("", 0)
-    collapsed = most if count and count >= COLLAPSED * predicted.total() else None
-    return Trained(study, path, config, mark, read_json(path / "metrics.json"), collapsed, len(kept) - 1)
+    collapsed = metrics.collapsed(cell.answers(study.classes).probabilities)
+    return Trained(study, cell, None if collapsed is None else study.classes[collapsed], len(kept) - 1)
 
 
-def _no_weights(study: Study, fold: int, model: str, arm: str, seed: int, done: Sequence[Path]) -> str:
+def _no_weights(study: Study, fold: int, model: str, arm: str, seed: int, finished: Sequence[Path]) -> str:
     """What is missing, the one command that makes it, and what that command does to the report."""
     words = [
         "bus",
@@ -132,17 +120,15 @@ def _no_weights(study: Study, fold: int, model: str, arm: str, seed: int, done: 
         "--arms",
         arm,
     ]
-    if done:  # the same cell again, this time with its weights
-        config = read_json(max(done, key=lambda cell: cell.name) / "config.json")
-        words += ["--preset", config["preset"]]
-        words += ["--gan-seed", str(config["gan_seed"])] if config["gan_seed"] else []
-        words += ["--init", config["recipe"]["init"]] if config["recipe"]["init"] != "none" else []
+    if finished:  # the same cell again, this time with its weights
+        cell = Cell.open(finished[-1])
+        words += ["--preset", cell.preset]
+        words += ["--gan-seed", str(cell.gan_seed)] if cell.gan_seed else []
+        words += ["--init", cell.recipe.init] if cell.recipe.init != "none" else []
     words += ["--seeds", str(seed + 1)] if seed else []
-    state = "was trained, but its weights were not kept" if done else "was not trained yet"
-    found = sorted(
-        "/".join(file.parent.parts[-3:]) for file in study.path.glob(f"fold-{fold}/cells/*/*/*/{WEIGHTS}")
-    )
-    others = f" Weights of this fold: {', '.join(found)}." if found else ""
+    state = "was trained, but its weights were not kept" if finished else "was not trained yet"
+    kept = ["/".join(path.parts[-4:-1]) for path, _ in kept_weights(study.fold_path(fold))]
+    others = f" Weights of this fold: {', '.join(kept)}." if kept else ""
     return (
         f"{TITLES.get(model, model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n"
         f"  {shlex.join([*words, '--keep-weights'])}\n"
@@ -152,11 +138,11 @@ def _no_weights(study: Study, fold: int, model: str, arm: str, seed: int, done: 
 
 def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat: bool) -> Answers:
     """Read and answer scans; those that cannot be read are named with the reason, the others answered."""
-    study, fold = trained.study, trained.config["fold"]
-    model, sha256 = trained.config["model"], trained.done.get("weights")
-    network = answering.load(trained.path / WEIGHTS, model, len(study.classes), sha256, compute.device)
+    study, cell = trained.study, trained.cell
+    sha256 = cell.done.get("weights")
+    network = answering.load(cell.path / WEIGHTS, cell.model, len(study.classes), sha256, compute.device)
     parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
-    parts |= {study.scans[row].sha256: "training" for row in study.train(fold)}
+    parts |= {study.scans[row].sha256: "training" for row in study.train(cell.fold)}
     read, unreadable = [], []
     for loose in wanted:
         try:
@@ -198,18 +184,18 @@ def table(answers: Answers) -> Table:
 
 def as_json(answers: Answers) -> dict[str, Any]:
     """The answers for scripts; docs/explanations.md lists the keys."""
-    trained, study = answers.trained, answers.trained.study
-    keys = ("model", "arm", "fold", "seed", "preset")
+    trained, study, cell = answers.trained, answers.trained.study, answers.trained.cell
     return {
         "schema": SCHEMA,
         "research_use_only": True,
         "remarks": trained.remarks,
         "classifier": {
-            **{key: trained.config[key] for key in keys},
-            "cell": trained.path.relative_to(study.path).as_posix(),
-            "weights_sha256": trained.done.get("weights"),
+            **{key: getattr(cell, key) for key in ("model", "fold", "seed", "preset")},
+            "arm": str(cell.arm),
+            "cell": cell.path.relative_to(study.path).as_posix(),
+            "weights_sha256": cell.done.get("weights"),
             "collapsed": trained.collapsed,
-            "test_macro_f1": trained.scores.get("macro_f1"),
+            "test_macro_f1": cell.scores["macro_f1"],
         },
         "study": {
             "data": study.settings.data.name,

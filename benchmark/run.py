@@ -1,6 +1,5 @@
 """Running cells: what one cell trains on, and many cells beside each other."""
 
-import io
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -10,9 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
-from torch import nn
 
 from ..classify import explain, metrics
 from ..classify.models import DEEP, build, place, weight_bytes
@@ -26,14 +23,14 @@ from ..data.study import Study
 from ..gan import synth
 from . import confidence, warm_start
 from . import foreign as unverified
-from .arms import parse
-from .cells import FILES, HEAT, PHANTOM_INIT, WEIGHTS, Cell, parts, picked
-from .external import External, answered, hashes
-from .external import write as write_external
+from .cell import Cell, Effort
+from .cells import PHANTOM_INIT, parts, picked
+from .external import External
 
 REPORT_BYTES = 10 << 20
 START = 5.0  # s until a process has imported torch and opened the study (4–6 s of one core of an EPYC)
 TIMED = 16  # test scans whose answers are timed for an estimate
+LOSSES = 50  # means of the loss that are kept of a training
 RETRY = 2.0  # s between two looks at cells that other processes train
 
 
@@ -44,7 +41,7 @@ def key(digest: str) -> int:
 
 def examples(study: Study, cell: Cell) -> Examples:
     """The training part of one cell: the fold's real scans first, then what the arm adds under the raised classes' labels."""
-    own, arm = _own(study, parts(study, cell.fold, cell.recipe)[0]), parse(cell.arm)
+    own, arm = _own(study, parts(study, cell.fold, cell.recipe)[0]), cell.arm
     pixels, labels, keys, counts = (
         [own.pixels],
         [own.labels],
@@ -81,7 +78,7 @@ def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels
 
 def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int], list[str]]:
     """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
-    arm = parse(cell.arm)
+    arm = cell.arm
     if cell.folder:
         squares = unverified.load(study, cell.folder, number)
         return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares], []
@@ -93,32 +90,6 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixel
     place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
     sources = [place_of[row.source_sha256, row.source_label] for row in made]
     return study.pixels[sources], keys, [study.scans[row].file for row in sources]
-
-
-def write_answers(path: Path, study: Study, fold: int, chances: NDArray[np.float64]) -> None:
-    """Write probabilities of a fold's test scans (N×classes) as `predictions.csv`."""
-    header = [
-        "file",
-        "sha256",
-        "label",
-        "group",
-        "fold",
-        "predicted",
-        *(f"p_{name}" for name in study.classes),
-    ]
-    rows = [
-        [
-            study.scans[row].file,
-            study.scans[row].sha256,
-            study.scans[row].label,
-            study.scans[row].group,
-            fold,
-            study.classes[answer],
-            *(f"{value:.8f}" for value in shares),
-        ]
-        for row, answer, shares in zip(study.test(fold), metrics.answers(chances), chances, strict=True)
-    ]
-    files.write_csv(path, header, rows)
 
 
 def run_cell(
@@ -141,55 +112,39 @@ def _train_cell(
     compute = Compute(cell.device, cell.precision, threads)
     compute.start()
     study = Study.open(study_path)
-    if external and cell.is_done and (cell.path / WEIGHTS).exists():
-        done = files.read_json(cell.path / "DONE")
-        if done.get("weights") != files.sha256_file(cell.path / WEIGHTS):
-            raise BusError(
-                f"{cell.path / WEIGHTS} was changed since it was written. Delete {cell.path} and run the same command again."
-            )
-        network = build(cell.model, len(study.classes), str(cell.path / WEIGHTS), cell.seed)
+    if external and cell.is_done and cell.weights:
+        network = build(cell.model, len(study.classes), str(cell.checked_weights()), cell.seed)
         network = place(network, cell.model, compute.device).eval()
-        _answer_external(study, cell, network, external, compute)
-        files.write_json(cell.path / "DONE", {**done, "external": hashes(cell)})
+        cell.add_external(external.answered(study.classes, predict(network, external.pixels, compute)))
         return
-    watched = _own(study, parts(study, cell.fold, cell.recipe)[1])
+
+    # train
     outcome = fit(
         examples(study, cell),
         len(study.classes),
         cell.recipe,
         compute,
         cell.seed,
-        watched=watched,
+        watched=_own(study, parts(study, cell.fold, cell.recipe)[1]),
         first=_first(study, cell),
     )
-    rows = study.test(cell.fold)
-    probabilities = predict(outcome.network, study.pixels[rows], compute)
-    target = study.classes.index(study.target)
-    found = metrics.scores(study.labels[rows], probabilities, target)
-    heat = explain.coarse_maps(
-        outcome.network, study.pixels[rows], metrics.answers(probabilities), compute.device
-    )
-    losses = [
-        round(float(np.mean(part)), 5)
-        for part in np.array_split(outcome.losses, min(50, len(outcome.losses)))
-    ]
-    about = {"seconds": round(outcome.seconds, 2), "steps": cell.recipe.steps, "losses": losses}
-    study.require()
-    # DONE comes last and names the predictions, so that no mixture of an old and a new result counts as done
-    files.write_json(cell.path / "config.json", cell.config)
-    write_answers(cell.path / "predictions.csv", study, cell.fold, probabilities)
-    files.write_bytes(cell.path / HEAT, _npy(heat))
-    files.write_json(cell.path / "metrics.json", {**found, **about})
-    (cell.path / WEIGHTS).unlink(missing_ok=True)
+    parted = np.array_split(outcome.losses, min(LOSSES, len(outcome.losses)))
+    losses = tuple(round(float(np.mean(part)), 5) for part in parted)
+    effort = Effort(round(outcome.seconds, 2), cell.recipe.steps, losses)
+
+    # answer the test scans, and those from elsewhere
+    squares = study.pixels[study.test(cell.fold)]
+    probabilities = predict(outcome.network, squares, compute)
+    metrics.check(probabilities)
+    heat = explain.coarse_maps(outcome.network, squares, metrics.answers(probabilities), compute.device)
+    others = None
+    if external:
+        others = external.answered(study.classes, predict(outcome.network, external.pixels, compute))
+    weights = None
     if keep_weights:
         state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
-        files.write_bytes(cell.path / WEIGHTS, safetensors_bytes(state))
-    if external:
-        _answer_external(study, cell, outcome.network, external, compute)
-    made = {name: cell.path / file for name, file in FILES.items()}
-    kept = {name: files.sha256_file(path) for name, path in made.items() if path.exists()}
-    others = {"external": outside} if (outside := hashes(cell)) else {}
-    files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config), **kept, **others})
+        weights = safetensors_bytes(state)
+    cell.write(study, probabilities, heat, effort, weights, others)
 
 
 def _first(study: Study, cell: Cell) -> str | None:
@@ -203,26 +158,14 @@ def _first(study: Study, cell: Cell) -> str | None:
     return str(cell.first) if cell.first else None
 
 
-def _npy(values: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _answer_external(
-    study: Study, cell: Cell, network: nn.Module, external: External, compute: Compute
-) -> None:
-    write_external(external, cell.path, study.classes, predict(network, external.pixels, compute))
-
-
 def missing(cells: Sequence[Cell], keep_weights: bool, external: External | None = None) -> list[Cell]:
     """The cells that have to be trained, or that have not answered the external scans yet."""
     return [
         cell
         for cell in cells
         if not cell.is_done
-        or (keep_weights and not (cell.path / WEIGHTS).exists())
-        or (external and not answered(external, cell))
+        or (keep_weights and not cell.weights)
+        or (external and not cell.has_external(external.sha256))
     ]
 
 

@@ -9,6 +9,7 @@ from ..core import files
 from ..data.study import Study
 from ..gan import synth, train
 from ..gan.config import read_config
+from .cell import finished_folders
 
 Json = dict[str, Any]
 
@@ -90,6 +91,6 @@ def _synthetic(folder: Path) -> Iterator[Json]:
 
 
 def _cells(folder: Path) -> Iterator[Json]:
-    done = Counter(place.parent.parent.parent.name for place in folder.glob("cells/*/*/*/DONE"))
+    done = Counter(arm for arm, _ in finished_folders(folder / "cells"))
     for arm in sorted(done):
         yield {"fold": _fold(folder), "arm": arm, "trained": done[arm]}

@@ -15,7 +15,8 @@ from ..core.errors import BusError, UsageError
 from ..core.progress import progress
 from ..data import cohort
 from ..data.study import Study
-from .cells import PHANTOM_CLASSES, PHANTOM_INIT, PHANTOM_SEED, PHANTOMS, Cell
+from .cell import Cell
+from .cells import PHANTOM_CLASSES, PHANTOM_INIT, PHANTOM_SEED, PHANTOMS
 
 FOLDER = "phantom-start"
 

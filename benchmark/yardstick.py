@@ -10,12 +10,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..classify import metrics
-from ..core import files
 from ..core.compute import Compute
 from ..data.study import Study
 from ..gan.reader import real_features
 from ..gan.scores.checks import READER_C
-from .run import write_answers
+from .arms import ORIGINAL, Arm
+from .cell import Answered
 
 NAME = "yardstick"
 MEANING = (
@@ -25,22 +25,27 @@ MEANING = (
 
 
 @dataclass(frozen=True)
-class Place:
-    """Answers on disk that stand in tables like a cell's."""
+class Yardstick(Answered):
+    """The yardstick's answers in one fold; they stand in tables like a cell's."""
 
-    arm: str
-    model: str
     fold: int
-    seed: int
-    path: Path
+    root: Path  # the study's folder of this fold
+    arm: Arm = ORIGINAL
+    model: str = NAME
+    seed: int = 0
+
+    @property
+    def path(self) -> Path:
+        """The folder of its answers."""
+        return self.root / NAME
 
 
-def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Place]:
+def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Yardstick]:
     """Fit the yardstick on every fold's training part and write its answers on the test part; fast once features exist."""
     seen = real_features(study, compute.device)
     found = []
     for fold in folds:
-        place = Place("original", NAME, fold, 0, study.fold_path(fold) / NAME)
+        yardstick = Yardstick(fold, study.fold_path(fold))
         train, test = study.train(fold), study.test(fold)
         reader = make_pipeline(
             StandardScaler(), LogisticRegression(C=READER_C, class_weight="balanced", max_iter=2000)
@@ -48,10 +53,8 @@ def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Pla
         reader.fit(seen[train], study.labels[train])
         chances = np.zeros((len(test), len(study.classes)))
         chances[:, reader.classes_] = reader.predict_proba(seen[test])
-        write_answers(place.path / "predictions.csv", study, fold, chances)
-        files.write_json(
-            place.path / "metrics.json",
-            metrics.scores(study.labels[test], chances, study.classes.index(study.target)),
-        )
-        found.append(place)
+        yardstick.write_answers(study, chances)
+        target = study.classes.index(study.target)
+        yardstick.write_scores(metrics.scores(study.labels[test], chances, target))
+        found.append(yardstick)
     return found

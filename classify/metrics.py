@@ -159,17 +159,19 @@ METRICS: dict[str, Metric] = {  # in the order of reports; the first decides, as
 HIGHEST = dict.fromkeys(METRICS, 1.0) | {"brier": 2.0}  # the lowest is 0 for all
 
 
-def scores(labels: Labels, probabilities: Floats, target: int) -> dict[str, float | None]:
-    """All metrics of one set of answers, by name; higher is better, but for `brier`.
-
-    Raises BusError where probabilities are no numbers: the training diverged.
-    """
+def check(probabilities: Floats) -> None:
+    """BusError where probabilities are no numbers: the training diverged."""
     if not np.isfinite(probabilities).all():
         wrong = int((~np.isfinite(probabilities)).any(axis=1).sum())
         raise BusError(
-            f"The classifier gave no number for {wrong} of {len(labels)} scans, where probabilities were "
+            f"The classifier gave no number for {wrong} of {len(probabilities)} scans, where probabilities were "
             "expected: its training diverged. Train it again with --precision float32."
         )
+
+
+def scores(labels: Labels, probabilities: Floats, target: int) -> dict[str, float | None]:
+    """All metrics of one set of answers, by name; higher is better, but for `brier`. Raises BusError as `check`."""
+    check(probabilities)
     return {name: metric(labels, probabilities, target) for name, metric in METRICS.items()}
 
 

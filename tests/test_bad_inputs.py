@@ -26,7 +26,6 @@ from bus.benchmark import status
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
 from bus.benchmark.report import gallery
-from bus.benchmark.results import summary
 from bus.classify.models import build
 from bus.core import files
 from bus.core.compute import Compute
@@ -151,7 +150,7 @@ def read_cell(study: Path) -> object:
     wish = plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo")
     cell = plan.cells(opened, wish, CPU)[0]
     assert cell.path.exists()
-    return cell.is_done, summary.read_answers(cell, opened.classes), summary.effort(cell)
+    return cell.is_done, cell.answers(opened.classes), cell.effort
 
 
 def read_weights(study: Path) -> object:

@@ -1,6 +1,5 @@
 """Where the classifiers look: heat maps over scans, and how much of the heat lies in the lesions."""
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +11,15 @@ from numpy.typing import NDArray
 
 from ...classify.explain import Heat, enlarge
 from ...core.errors import BusError
-from ...core.files import read_csv
 from ...data.store import Pixels
 from ...data.study import Study
-from ..arms import parse
-from ..cells import HEAT, Cell
+from ..arms import Arm
+from ..cell import Cell
 from .gallery import encode, png_uri
 from .sections import Flags, Json, title
 
 SHOWN = 6  # scans a model on which the two arms disagree: the first ones, never a choice
-ARMS = ("original", "cyclegan")
+ARMS = (Arm("original"), Arm("cyclegan"))
 SIDE = 128  # px of a picture with heat, at least
 OPACITY = 0.65  # of the hottest place
 
@@ -39,22 +37,20 @@ class Looked:
 
 def read_looks(study: Study, cell: Cell) -> Looked | None:
     """A cell's heat with its answers; None for cells that were trained before heat was kept. BusError if damaged."""
-    path = cell.path / HEAT
-    if not path.exists():
+    heat = cell.heat()
+    if heat is None:
         return None
-    table = read_csv(cell.path / "predictions.csv", ["sha256", "label", "predicted"])
-    place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    try:
-        heat = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-        rows = [place_of[line["sha256"], line["label"]] for line in table]
-        shares = [float(line[f"p_{line['predicted']}"]) for line in table]
-        if heat.dtype != np.uint8 or heat.ndim != 3 or len(heat) != len(table):
-            raise ValueError(f"{heat.dtype} of shape {heat.shape} for {len(table)} scans")
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    answers = cell.answers(study.classes)
+    row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
+    known = [row_of.get((sha256, label)) for _, sha256, label, _ in answers.scans]
+    rows = [row for row in known if row is not None]
+    if not len(heat) == len(rows) == len(known):
         raise BusError(
-            f"{path} does not fit its predictions.csv ({error}). Delete the folder and run bus benchmark again."
-        ) from error
-    return Looked(cell, rows, [line["predicted"] for line in table], shares, heat)
+            f"{cell.path} holds heat of {len(heat)} scans and answers on {len(known)}, which must be the study's. "
+            "Delete the folder and run bus benchmark again."
+        )
+    shares = answers.probabilities[range(len(rows)), answers.given].tolist()
+    return Looked(cell, rows, [study.classes[number] for number in answers.given], shares, heat)
 
 
 def looks(study: Study, cells: Sequence[Cell], flagged: Flags) -> Json:
@@ -89,7 +85,7 @@ def looks(study: Study, cells: Sequence[Cell], flagged: Flags) -> Json:
 
 def _flags(model: str, flagged: Flags) -> list[tuple[str, str]]:
     """Which of the two arms rest on a collapsed model, and how."""
-    return [(arm, flagged[parse(arm), model]) for arm in ARMS if (parse(arm), model) in flagged]
+    return [(str(arm), flagged[arm, model]) for arm in ARMS if (arm, model) in flagged]
 
 
 def _share_rows(study: Study, found: Sequence[Looked], flagged: Flags) -> list[Json]:
@@ -97,12 +93,12 @@ def _share_rows(study: Study, found: Sequence[Looked], flagged: Flags) -> list[J
     if study.masks is None:
         return []
     models = list(dict.fromkeys(one.cell.model for one in found))
-    parts: dict[tuple[str, str], list[Looked]] = {}
+    parts: dict[tuple[str, Arm], list[Looked]] = {}
     for one in found:
         parts.setdefault((one.cell.model, one.cell.arm), []).append(one)
     rows = []
     for (model, arm), part in sorted(
-        parts.items(), key=lambda item: (models.index(item[0][0]), parse(item[0][1]).order)
+        parts.items(), key=lambda item: (models.index(item[0][0]), item[0][1].order)
     ):
         measured = [values for one in part if (values := inside(study, one)) is not None]
         if measured:
@@ -110,8 +106,8 @@ def _share_rows(study: Study, found: Sequence[Looked], flagged: Flags) -> list[J
             rows.append(
                 {
                     "model": title(model),
-                    "arm": arm,
-                    "flag": flagged.get((parse(arm), model), ""),
+                    "arm": str(arm),
+                    "flag": flagged.get((arm, model), ""),
                     "scans": len(own),
                     "lesions": sum(int((study.masks[one.rows] == 1).any((1, 2)).sum()) for one in part),
                     "own": float(own.mean()),
@@ -178,7 +174,7 @@ def _shown(study: Study, apart: Sequence[tuple[Looked, Looked, int]]) -> Iterato
             picture = overlay(study.pixels[place], heat, lesion)
             sides.append(
                 {
-                    "arm": one.cell.arm,
+                    "arm": str(one.cell.arm),
                     "answer": one.answers[row],
                     "share": one.shares[row],
                     "picture": picture,

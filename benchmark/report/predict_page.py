@@ -45,7 +45,7 @@ def _folder(names: list[str]) -> str:
 
 def _about(answers: Answers) -> list[tuple[str, str]]:
     trained, settings = answers.trained, answers.trained.study.settings
-    scores = trained.scores.get("macro_f1")
+    scores = trained.cell.scores["macro_f1"]
     seen = sum(scan.seen for scan in answers.scans)
     found = [
         ("Classifier", trained.name),

@@ -14,7 +14,7 @@ from ...data.cohort import COHORTS, GROUP_SOURCES
 from ...data.shortcuts import Probe
 from ...data.study import Study
 from ..arms import Arm
-from ..cells import Cell
+from ..cell import Cell
 from ..results import wording
 from ..results.model import PRIMARY, ArmResult, Contrast, Summary, VerdictKind
 from ..results.summary import below

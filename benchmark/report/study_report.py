@@ -7,9 +7,9 @@ from typing import Any
 from ...core.files import write_bytes, write_text
 from ...data import shortcuts
 from ...data.study import Study
-from ..arms import TRANSLATED, parse
+from ..arms import TRANSLATED
 from ..audit import Check
-from ..cells import Cell
+from ..cell import Cell
 from ..results import export, wording
 from ..results.contrasts import leading_arms
 from ..results.model import Summary
@@ -100,7 +100,7 @@ def context(
     presets = sorted({cell.preset for cell in cells})
     demo = ["Preset demo: it shows the way, its numbers mean nothing."] if "demo" in presets else []
     leading, others = sections.contrast_rows(summary, flagged)
-    raised = [label for cell in cells if parse(cell.arm).kind in TRANSLATED for label in cell.added]
+    raised = [label for cell in cells if cell.arm.kind in TRANSLATED for label in cell.added]
     translators = gallery.translators(
         study, summary.folds, gan_seed, list(dict.fromkeys(raised)) or [study.target]
     )

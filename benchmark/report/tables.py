@@ -8,14 +8,15 @@ import numpy as np
 from ...classify.metrics import collapsed, constant_answer
 from ...data.study import Study
 from ..arms import TRANSLATED, Arm
-from ..cells import Cell, parts
+from ..cell import Cell
+from ..cells import parts
 from ..external import External, answers
 from ..plan import Plan, Run
 from ..results import statistics as stats
 from ..results.contrasts import leading_arms
 from ..results.model import GAIN, PRIMARY, ArmResult, Interval, Summary
-from ..results.summary import arm_of, arm_result, pool, read_answers
-from ..yardstick import MEANING, NAME, Place
+from ..results.summary import arm_result, pool
+from ..yardstick import MEANING, NAME, Yardstick
 from .figures import Effect, interval
 from .sections import METRICS, title
 
@@ -40,7 +41,7 @@ def external_test(external: External, study: Study, cells: Sequence[Cell]) -> di
         means = _means(sample, external, study, [cell for cell in cells if cell.model == model])
         for arm, values in means.items():
             flag = _collapse(
-                external, study, [cell for cell in cells if (cell.model, arm_of(cell)) == (model, arm)]
+                external, study, [cell for cell in cells if (cell.model, cell.arm) == (model, arm)]
             )
             rows.append(
                 {
@@ -81,16 +82,16 @@ def _means(
     sample: stats.Sample, external: External, study: Study, cells: Sequence[Cell]
 ) -> Mapping[Arm, dict[str, stats.Array]]:
     """Arm → metric under every row of weights, averaged over the same (fold, seed) places; arms that lack some are left out."""
-    order = sorted({arm_of(cell) for cell in cells}, key=lambda arm: arm.order)
+    order = sorted({cell.arm for cell in cells}, key=lambda arm: arm.order)
     arms, folds, seeds = stats.comparable(
-        {arm: {(c.fold, c.seed) for c in cells if arm_of(c) == arm} for arm in order}, leading_arms(order)
+        {arm: {(c.fold, c.seed) for c in cells if c.arm == arm} for arm in order}, leading_arms(order)
     )
     found = {}
     for arm in order:
         each = [
             stats.evaluate(sample, answers(external, study, cell))
             for cell in cells
-            if arm_of(cell) == arm and arm in arms and cell.fold in folds and cell.seed in seeds
+            if cell.arm == arm and arm in arms and cell.fold in folds and cell.seed in seeds
         ]
         if each:
             mean = {key: np.mean([one[key] for one in each], axis=0) for key in each[0]}
@@ -151,7 +152,7 @@ def plan_table(
     plan: Plan,
     sets: Mapping[str, tuple[Study, Sequence[tuple[Run, Cell]]]],
     study: Study,
-    yardsticks: Sequence[Place],
+    yardsticks: Sequence[Yardstick],
 ) -> dict[str, Any]:
     """Every run of a plan with the accuracy reported elsewhere and ours on each of `sets` (name → study, its cells).
 
@@ -180,7 +181,7 @@ def plan_table(
             }
         )
     measure = pool(
-        NAME, [read_answers(place, study.classes) for place in yardsticks], study.classes.index(study.target)
+        NAME, [place.answers(study.classes) for place in yardsticks], study.classes.index(study.target)
     )
     some = next(iter(own.values()))
     return {
@@ -226,7 +227,7 @@ def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]
         both = [cell for run in (one, other) for cell in cells[run.name]]
         if other.arm not in against or not all(cell.is_done for cell in both):
             continue
-        block = pool(one.model, [read_answers(cell, study.classes) for cell in both], target)
+        block = pool(one.model, [cell.answers(study.classes) for cell in both], target)
         if len(block.answers) == 2:
             first, second = one.arm, other.arm
             span = stats.interval(
@@ -250,9 +251,9 @@ def _group(study: Study, cells: Sequence[Cell]) -> ArmResult | None:
     if not done:
         return None
     block = pool(
-        done[0].model, [read_answers(cell, study.classes) for cell in done], study.classes.index(study.target)
+        done[0].model, [cell.answers(study.classes) for cell in done], study.classes.index(study.target)
     )
-    return arm_result(block, arm_of(done[0]), study.classes)
+    return arm_result(block, done[0].arm, study.classes)
 
 
 def _sizes(study: Study, pairs: Sequence[tuple[Run, Cell]]) -> dict[str, Any]:

@@ -3,16 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from ...classify import metrics
 from ...core.errors import BusError
-from ...core.files import read_csv, read_json
 from ...data.study import Study
-from ..arms import Arm, parse
+from ..arms import Arm
+from ..cell import Answered, Answers
 from . import statistics as stats
 from .contrasts import Pooled, contrasts, corrected, leading_arms, verdict
 from .model import (
@@ -32,62 +30,10 @@ from .model import (
 )
 
 
-class Cell(Protocol):
-    """One trained classifier on disk; `path` holds predictions.csv, metrics.json and config.json."""
-
-    @property
-    def arm(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def fold(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def path(self) -> Path: ...
-
-
-@dataclass(frozen=True)
-class Answers:
-    """One cell's answers on the test scans of its fold (N scans)."""
-
-    cell: Cell
-    scans: list[tuple[str, str, str, str]]  # file, sha256, label, group
-    labels: stats.Ints  # N
-    probabilities: stats.Array  # N×C
-
-
-def read_answers(cell: Cell, classes: Sequence[str]) -> Answers:
-    """Read a cell's predictions.csv; BusError where it is damaged or holds scans of another fold."""
-    path = cell.path / "predictions.csv"
-    columns = [f"p_{name}" for name in classes]
-    rows = read_csv(path, ("file", "sha256", "label", "group", "fold", "predicted", *columns))
-    remedy = "Delete the folder and run the same command again."
-    try:
-        probabilities = np.array([[float(row[name]) for name in columns] for row in rows])
-        labels = np.array([classes.index(row["label"]) for row in rows], dtype=np.int64)
-        given = np.array([classes.index(row["predicted"]) for row in rows], dtype=np.int64)
-        strangers = sum(int(row["fold"]) != cell.fold for row in rows)
-    except ValueError as error:
-        raise BusError(
-            f"{path} holds something else than answers of a classifier ({error}). {remedy}"
-        ) from error
-    if not rows or strangers:
-        wrong = f"{strangers} of {len(rows)} are others"
-        raise BusError(f"{path} must hold test scans of fold {cell.fold}; {wrong}. {remedy}")
-    sums, best = probabilities.sum(axis=1), probabilities.max(axis=1)
-    if not (np.abs(sums - 1) < 1e-3).all() or (probabilities < 0).any():
-        raise BusError(f"{path} holds probabilities that are negative or don't add up to 1. {remedy}")
-    if (probabilities[np.arange(len(rows)), given] < best - 1e-5).any():
-        raise BusError(f"{path} names answers that are not the most probable class. {remedy}")
-    scans = [(row["file"], row["sha256"], row["label"], row["group"]) for row in rows]
-    return Answers(cell, scans, labels, probabilities)
-
-
 def check_same_scans(answers: Iterable[Answers]) -> None:
     """BusError unless all cells of a fold answered the same scans in the same order, each cell once."""
     first: dict[int, Answers] = {}
-    seen: dict[tuple[str, str, int, int], Answers] = {}
+    seen: dict[tuple[Arm, str, int, int], Answers] = {}
     for one in answers:
         cell = one.cell
         other = first.setdefault(cell.fold, one)
@@ -113,7 +59,7 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
 
     Folds and seeds are those that the arms of a claim have in common; `target` is the number of the class.
     """
-    by_cell = {(arm_of(one.cell), one.cell.fold, one.cell.seed): one for one in answers}
+    by_cell = {(one.cell.arm, one.cell.fold, one.cell.seed): one for one in answers}
     order = sorted({arm for arm, _, _ in by_cell}, key=lambda arm: arm.order)
     finished = {arm: {(fold, seed) for other, fold, seed in by_cell if other == arm} for arm in order}
     arms, folds, seeds = stats.comparable(finished, leading_arms(order))
@@ -130,11 +76,6 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
     resampled = {arm: [stats.evaluate(sample, of_seed) for of_seed in stacked[arm]] for arm in arms}
     used = {arm: [by_cell[arm, f, s] for f in folds for s in seeds] for arm in arms}
     return Comparable(model, sample, stacked, resampled, used)
-
-
-def arm_of(cell: Cell) -> Arm:
-    """A cell's arm by its parts."""
-    return parse(str(cell.arm))
 
 
 def number(value: float) -> float | None:
@@ -183,27 +124,15 @@ def cell_result(answers: Answers, classes: Sequence[str], target: int) -> CellRe
     collapsed = metrics.collapsed(probabilities)
     return CellResult(
         fold=cell.fold,
-        arm=arm_of(cell),
+        arm=cell.arm,
         model=cell.model,
         seed=cell.seed,
         metrics={name: metric(labels, probabilities, target) for name, metric in metrics.METRICS.items()},
         recall=dict(zip(classes, recall, strict=True)),
         collapsed_class=None if collapsed is None else classes[collapsed],
         test_scans=len(labels),
-        seconds=effort(cell)[0],
+        seconds=cell.effort.seconds,
     )
-
-
-def effort(cell: Cell) -> tuple[float | None, int | None]:
-    """Seconds and steps of a cell's training; BusError where its metrics.json holds something else."""
-    path = cell.path / "metrics.json"
-    found = read_json(path)
-    seconds, steps = found.get("seconds"), found.get("steps")
-    if not (isinstance(seconds, int | float | None) and isinstance(steps, int | None)):
-        raise BusError(
-            f"{path} does not hold what a training wrote. Delete the folder and run the same command again."
-        )
-    return seconds, steps
 
 
 def below(table: Sequence[ArmResult], yardstick: ArmResult) -> list[ArmResult]:
@@ -230,7 +159,7 @@ def notes(
     return remarks
 
 
-def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = ()) -> Summary:
+def summarise(study: Study, cells: Sequence[Answered], yardsticks: Sequence[Answered] = ()) -> Summary:
     """Read the cells' answers and say what they show: table, contrasts, verdicts, all beside the yardstick.
 
     Of each model, the folds and seeds that all its arms have are compared. BusError where cells are missing,
@@ -239,7 +168,7 @@ def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = 
     if not cells:
         raise BusError("There are no finished cells to sum up. Run bus benchmark first.")
     classes, target = study.classes, study.classes.index(study.target)
-    answers = [read_answers(cell, classes) for cell in cells]
+    answers = [cell.answers(classes) for cell in cells]
     check_same_scans(answers)
 
     # tables and contrasts, model by model
@@ -259,7 +188,7 @@ def summarise(study: Study, cells: Sequence[Cell], yardsticks: Sequence[Cell] = 
     labels = np.concatenate([one.labels for one in tested.values()])
     most_frequent, scores = metrics.constant_answer(labels, len(classes), target)
     constant = ConstantAnswer(classes[most_frequent], scores)
-    marks = [read_answers(cell, classes) for cell in yardsticks if cell.fold in tested]
+    marks = [cell.answers(classes) for cell in yardsticks if cell.fold in tested]
     yardstick = arm_result(pool("yardstick", marks, target), Arm("original"), classes) if marks else None
     return Summary(
         classes=classes,

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 from bus.benchmark import cells as plan
-from bus.benchmark.arms import DEFAULT_ARMS, parse
+from bus.benchmark.arms import DEFAULT_ARMS, ORIGINAL, parse
 from bus.benchmark.audit import Check
-from bus.benchmark.cells import HEAT, Cell
+from bus.benchmark.cell import HEAT, Cell
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results.model import Summary
 from bus.benchmark.results.summary import summarise
@@ -94,8 +94,8 @@ def _answers(study: Study, cell: Cell, rng: np.random.Generator) -> None:
     rows, table = study.test(cell.fold), []
     for row in rows:
         logits = rng.normal(0, 1, len(study.classes))
-        logits[study.labels[row]] += SKILL[parse(cell.arm).kind] * 1.3
-        if (cell.model, cell.arm) == ("vgg19", "original"):
+        logits[study.labels[row]] += SKILL[cell.arm.kind] * 1.3
+        if (cell.model, cell.arm) == ("vgg19", ORIGINAL):
             logits[0] += 9
         shares = np.round(np.exp(logits) / np.exp(logits).sum(), 8)
         scan = study.scans[row]
@@ -118,7 +118,7 @@ def _answers(study: Study, cell: Cell, rng: np.random.Generator) -> None:
 def _heat(study: Study, cell: Cell, rng: np.random.Generator) -> None:
     """Write one cell's heat: `cyclegan` looks at the middle, where the discs are, the others anywhere."""
     heat = rng.integers(0, 256, (len(study.test(cell.fold)), 4, 4)).astype(np.uint8)
-    if cell.arm == "cyclegan":
+    if cell.arm.kind == "cyclegan":
         heat = heat // 8
         heat[:, 1:3, 1:3] = 255
     buffer = io.BytesIO()
@@ -270,7 +270,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
         cells = [
             Cell(
                 fold,
-                arm,
+                parse(arm),
                 model,
                 0,
                 Recipe(model, 600, weighted=arm == "weighted"),

@@ -16,6 +16,7 @@ from bus.benchmark import foreign as unverified
 from bus.benchmark import test_reference as held_out
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_split, audit_translators
+from bus.benchmark.cell import HEAT, WEIGHTS
 from bus.classify import train as training
 from bus.classify.recipe import Recipe
 from bus.classify.train import augment, batch_rows, fit, shown
@@ -148,7 +149,7 @@ def test_a_generator_of_another_class_is_refused(study):
 
 def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
     wish = plan.Wish((0,), arms=tuple(map(Arm, arms.CHOSEN)), models=("resnet18",), preset="demo")
-    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
+    cells = {str(cell.arm): cell for cell in plan.cells(study, wish, CPU)}
     examples = {arm: run.examples(study, cell) for arm, cell in cells.items()}
     real = len(study.train(0))
     counts = {
@@ -173,7 +174,7 @@ def test_another_translator_trains_no_arm_anew_that_it_has_no_part_in(study):
     first, other = (
         plan.cells(study, plan.Wish((0,), arms, ("simplecnn",), gan_seed=seed), CPU) for seed in (0, 1)
     )
-    same = {one.arm for one, two in zip(first, other, strict=True) if one.path == two.path}
+    same = {str(one.arm) for one, two in zip(first, other, strict=True) if one.path == two.path}
     assert same == {"original", "weighted", "oversampled"}
 
 
@@ -191,7 +192,7 @@ def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(st
         "cyclegan",
     ]
     cells = {
-        cell.arm: cell
+        str(cell.arm): cell
         for cell in plan.cells(study, plan.Wish((0,), chosen, ("simplecnn",), preset="demo"), CPU)
     }
     whole = plan.needed(study, 0, "malignant")
@@ -220,7 +221,7 @@ def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
     made = synth.read_manifest(study.synth_path(0, "malignant", 0))
     assert sum(row.source_label == "normal" for row in made) == whole
     assert made[-1].source_label == "normal", "not one more than needed"
-    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
+    cells = {str(cell.arm): cell for cell in plan.cells(study, wish, CPU)}
     added = {arm: run.examples(study, cell).pixels[len(study.train(0)) :] for arm, cell in cells.items()}
     assert {len(squares) for squares in added.values()} == {whole}
     normal = [row for row in made if row.source_label == "normal"]
@@ -245,7 +246,7 @@ def test_several_classes_are_raised_by_translators_of_their_own(study):
     train.train(study, replace(config, channels=4, blocks=1), CPU)
     synth.synthesise(study, CPU, fold=0, target="normal", gan_seed=0, count=wanted["normal"])
     assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
-    cells = {cell.arm: cell for cell in plan.cells(study, wish, CPU)}
+    cells = {str(cell.arm): cell for cell in plan.cells(study, wish, CPU)}
     for arm in ("oversampled", "cyclegan"):
         assert cells[arm].added == wanted
         labels = run.examples(study, cells[arm]).labels
@@ -289,9 +290,9 @@ def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
     assert quick.path != cell.path
     run.run_cell(study.path, quick, 1, keep_weights=False)
     assert quick.is_done
-    assert not (quick.path / run.WEIGHTS).exists()
+    assert not (quick.path / WEIGHTS).exists()
     assert not cell.is_done
-    heat = np.load(quick.path / plan.HEAT)
+    heat = np.load(quick.path / HEAT)
     assert heat.shape == (len(study.test(0)), 4, 4)
     assert heat.reshape(len(heat), -1).max(1).tolist().count(255) > len(heat) / 2
     first = {
@@ -301,9 +302,9 @@ def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
     assert first == {
         path.name: path.read_bytes() for path in quick.path.iterdir() if path.name != "metrics.json"
     }
-    np.save(quick.path / plan.HEAT, heat[::-1])
+    np.save(quick.path / HEAT, heat[::-1])
     assert not quick.is_done, "heat that was changed"
-    (quick.path / plan.HEAT).unlink()
+    (quick.path / HEAT).unlink()
     assert quick.is_done, "as cells are that were trained before heat was kept"
     (quick.path / "predictions.csv").write_text("edited")
     assert not quick.is_done
@@ -458,7 +459,7 @@ def test_first_weights_that_saw_test_scans_are_refused(study, monkeypatch):
     other = plan.cells(study, replace(wish, folds=(1,)), CPU)[0]
     run.run_cell(study.path, other, 1, keep_weights=True)
     given = study.path / "given.safetensors"
-    shutil.copy(other.path / plan.WEIGHTS, given)
+    shutil.copy(other.path / WEIGHTS, given)
     started = replace(wish, init=str(given))
     with pytest.raises(
         BusError, match=r"first weights of given\.safetensors are of no cell with other test scans"

@@ -44,7 +44,7 @@ def said(place):
 
 
 def test_an_added_scan_counts_what_its_reader_said_and_an_own_scan_1(study):
-    cells = {cell.arm: cell for cell in plan.cells(study, WISH, CPU)}
+    cells = {str(cell.arm): cell for cell in plan.cells(study, WISH, CPU)}
     parts = {arm: run.examples(study, cell) for arm, cell in cells.items()}
     own = len(study.train(0))
     assert parts["original"].confidence is None and parts["weighted"].confidence is None
@@ -76,22 +76,22 @@ def test_an_added_scan_counts_what_its_reader_said_and_an_own_scan_1(study):
 
 
 def test_readings_are_part_of_the_cell_and_other_recipes_keep_theirs(study):
-    cells = {cell.arm: cell.path for cell in plan.cells(study, WISH, CPU)}
-    mixed = {cell.arm: cell for cell in plan.cells(study, replace(WISH, recipe=()), CPU)}
+    cells = {str(cell.arm): cell.path for cell in plan.cells(study, WISH, CPU)}
+    mixed = {str(cell.arm): cell for cell in plan.cells(study, replace(WISH, recipe=()), CPU)}
     assert mixed["oversampled"].synthetic == ""
     place = study.synth_path(0, "malignant", 0) / reader.NAME
     kept = reader.Readings.open(place)
     replace(kept, readings=[replace(one, probability=0.5) for one in kept.readings]).save(place)
-    changed = {cell.arm: cell.path for cell in plan.cells(study, WISH, CPU)}
+    changed = {str(cell.arm): cell.path for cell in plan.cells(study, WISH, CPU)}
     assert [arm for arm in cells if cells[arm] != changed[arm]] == ["cyclegan"]
-    assert {cell.arm: cell for cell in plan.cells(study, replace(WISH, recipe=()), CPU)} == mixed
+    assert {str(cell.arm): cell for cell in plan.cells(study, replace(WISH, recipe=()), CPU)} == mixed
 
 
 def test_only_what_nobody_has_read_is_read(study, monkeypatch):
     place = study.synth_path(0, "malignant", 0) / reader.NAME
     before, cell = (
         place.read_bytes(),
-        next(cell for cell in plan.cells(study, WISH, CPU) if cell.arm == "cyclegan"),
+        next(cell for cell in plan.cells(study, WISH, CPU) if cell.arm.kind == "cyclegan"),
     )
     fitted = reader.CrossFitted
     monkeypatch.setattr(reader, "CrossFitted", None)  # would fail if it were called

@@ -9,6 +9,7 @@ import pytest
 from bus.benchmark import cells as plan
 from bus.benchmark import external, pipeline, run
 from bus.benchmark.arms import Arm
+from bus.benchmark.cell import WEIGHTS, external_file
 from bus.benchmark.report import tables as extras
 from bus.classify import metrics
 from bus.core.compute import Compute
@@ -89,16 +90,16 @@ def test_cells_answer_when_trained_and_later_from_kept_weights(study, elsewhere)
     trained = (cell.path / "predictions.csv").stat().st_mtime_ns
     run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
     assert (cell.path / "predictions.csv").stat().st_mtime_ns == trained
-    late = (cell.path / found.file).read_text()
+    late = (cell.path / external_file(found.sha256)).read_text()
     shutil.rmtree(cell.path)
     run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
-    assert (cell.path / found.file).read_text() == late
+    assert (cell.path / external_file(found.sha256)).read_text() == late
     assert run.missing([cell], False, found) == []
-    (cell.path / found.file).write_text(late.replace("malignant", "benign", 1))
+    (cell.path / external_file(found.sha256)).write_text(late.replace("malignant", "benign", 1))
     assert run.missing([cell], False, found) == [cell], "edited answers do not count"
     run.run_cell(study.path, cell, 1, keep_weights=True, external=found.folder)
-    (cell.path / found.file).unlink()
-    (cell.path / plan.WEIGHTS).write_bytes((cell.path / plan.WEIGHTS).read_bytes()[:-4] + b"0000")
+    (cell.path / external_file(found.sha256)).unlink()
+    (cell.path / WEIGHTS).write_bytes((cell.path / WEIGHTS).read_bytes()[:-4] + b"0000")
     with pytest.raises(BusError, match="was changed since it was written"):
         run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
 
@@ -107,12 +108,12 @@ def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
     """Sensitivity, specificity and AUC of the table against the answers by hand; gain is the paired difference."""
     found = external.read(str(elsewhere), study)
     cells = cells_of(study, "original", "oversampled")
-    cells[1] = replace(cells[1], arm="cyclegan")
+    cells[1] = replace(cells[1], arm=Arm("cyclegan"))
     labels = np.array([row["label"] == "malignant" for row in found.rows]).astype(int)
     rng = np.random.default_rng(0)
     for cell in cells:
         chances = rng.dirichlet([1, 1, 1], len(labels))
-        external.write(found, cell.path, study.classes, chances)
+        cell.write_external(found.answered(study.classes, chances))
     table = extras.external_test(found, study, cells)
     for cell, row in zip(cells, table["rows"], strict=True):
         two = external.answers(found, study, cell)
@@ -137,7 +138,7 @@ def test_a_model_that_collapses_on_scans_from_elsewhere_is_flagged(study, elsewh
         if shares is None
         else np.tile(shares, (len(found.rows), 1))
     )
-    external.write(found, cell.path, study.classes, chances)
+    cell.write_external(found.answered(study.classes, chances))
     (row,) = extras.external_test(found, study, [cell])["rows"]
     assert row["flag"].startswith(f"collapsed in 1 of 1: {words}") if words else not row["flag"]
 
@@ -148,7 +149,7 @@ def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
         replace(cell, seed=seed) for cell in cells_of(study, "original", "relabelled") for seed in (0, 1)
     ][:3]
     for cell in cells:
-        external.write(found, cell.path, study.classes, np.full((len(found.rows), 3), 1 / 3))
+        cell.write_external(found.answered(study.classes, np.full((len(found.rows), 3), 1 / 3)))
     assert [str(row["arm"]) for row in extras.external_test(found, study, cells)["rows"]] == ["original"]
 
 

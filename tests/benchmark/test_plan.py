@@ -10,6 +10,7 @@ from bus.benchmark import cells as plan
 from bus.benchmark import pipeline, run
 from bus.benchmark import plan as ablation
 from bus.benchmark.arms import Arm, parse
+from bus.benchmark.cell import WEIGHTS
 from bus.benchmark.per_image import per_image, preview, split
 from bus.benchmark.results import summary
 from bus.core.compute import Compute
@@ -228,7 +229,7 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     assert "| synthetic = first |" in again_line and "(1 of" not in plain
     (row,) = (line for line in plain.splitlines() if line.startswith("| half − again |"))
     blocks = [
-        summary.pool("simplecnn", [summary.read_answers(cell, translated.classes) for cell in pair], 1)
+        summary.pool("simplecnn", [cell.answers(translated.classes) for cell in pair], 1)
         for pair in ((half, again),)
     ]
     (block,) = blocks
@@ -302,7 +303,7 @@ def test_a_plan_refuses_first_weights_that_saw_the_test_scans(study, tmp_path, m
     (seen,) = plan.cells(study, wish, CPU)
     run.run(study, [seen], jobs=1, threads=1, keep_weights=True)
     path.write_text(
-        f"[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\ninit = '{seen.path / plan.WEIGHTS}'\n"
+        f"[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\ninit = '{seen.path / WEIGHTS}'\n"
     )
     with pytest.raises(BusError, match=r"Leak in fold 0.*weights"):
         pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)

@@ -14,8 +14,9 @@ import torch
 from bus.benchmark import cells as plan
 from bus.benchmark import run
 from bus.benchmark.arms import Arm
-from bus.benchmark.cells import HEAT, Cell, cells
+from bus.benchmark.cell import HEAT, Cell
 from bus.benchmark.cells import Wish as Plan
+from bus.benchmark.cells import cells
 from bus.cli.app import main
 from bus.core.compute import Compute
 from bus.data import phantom

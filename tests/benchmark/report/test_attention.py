@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bus.benchmark.arms import Arm
-from bus.benchmark.cells import HEAT
+from bus.benchmark.cell import HEAT
 from bus.benchmark.report import attention as looks
 from bus.benchmark.report.study_report import write_report
 from bus.classify.explain import enlarge, share_inside
@@ -29,7 +29,7 @@ def page(made: Any, name: str = "index.html") -> str:
 def test_shares_equal_a_slow_computation(made: Any) -> None:
     study = made.study
     cell = next(
-        cell for cell in made.cells if (cell.arm, cell.model, cell.fold) == ("original", "resnet18", 1)
+        cell for cell in made.cells if (str(cell.arm), cell.model, cell.fold) == ("original", "resnet18", 1)
     )
     found = looks.inside(study, looks.read_looks(study, cell))
     heat, rows = enlarge(np.load(cell.path / HEAT), study.settings.size), study.test(1)

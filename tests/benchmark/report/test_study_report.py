@@ -211,7 +211,7 @@ def test_same_study_gives_the_same_bytes(full: Any) -> None:
 def test_csv_has_a_row_a_cell(full: Any) -> None:
     rows = read_csv(full.study.path / "report" / "results.csv", ["arm", "model", "fold", "seed", "macro_f1"])
     assert len(rows) == len(full.cells)
-    wanted = {(c.arm, c.model, str(c.fold), str(c.seed)) for c in full.cells}
+    wanted = {(str(c.arm), c.model, str(c.fold), str(c.seed)) for c in full.cells}
     assert {(r["arm"], r["model"], r["fold"], r["seed"]) for r in rows} == wanted
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bus.benchmark.arms import Arm, parse
+from bus.benchmark.cell import Answered
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results import summary
 from bus.benchmark.results.contrasts import leading_arms, pairs, verdict_kind
@@ -27,12 +28,12 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Cell:
-    arm: str
+class Cell(Answered):
+    arm: Arm
     model: str
     fold: int
     seed: int
-    path: Path
+    path: Path = Path()
 
 
 def labels_of(fold: int, scans: int = 60) -> NDArray[np.int64]:
@@ -80,7 +81,7 @@ def make(tmp_path: Path) -> Make:
     ) -> list[Cell]:
         return [
             write(
-                Cell(arm, model, fold, seed, tmp_path / f"{fold}-{arm}-{model}-{seed}"),
+                Cell(parse(arm), model, fold, seed, tmp_path / f"{fold}-{arm}-{model}-{seed}"),
                 answered(arm + model, fold, seed, skill),
             )
             for fold in range(folds)
@@ -178,7 +179,7 @@ def test_a_class_that_a_fold_lacks_leaves_no_nan(make: Make, tmp_path: Path) -> 
     cells = make({"original": 1.5, "cyclegan": 1.5}, folds=1)
     labels = np.zeros(30, int)
     cells += [
-        write(Cell(arm, "resnet18", 1, 0, tmp_path / f"1-{arm}"), answered(arm, 1, 0, 1.0, 30), labels)
+        write(Cell(parse(arm), "resnet18", 1, 0, tmp_path / f"1-{arm}"), answered(arm, 1, 0, 1.0, 30), labels)
         for arm in ("original", "cyclegan")
     ]
     found = summary.summarise(STUDY, cells)
@@ -192,7 +193,11 @@ def test_a_class_that_a_fold_lacks_leaves_no_nan(make: Make, tmp_path: Path) -> 
 
 def test_a_target_that_never_occurs_has_no_numbers(tmp_path: Path) -> None:
     cells = [
-        write(Cell(arm, "resnet18", 0, 0, tmp_path / arm), answered(arm, 0, 0, 1.0), np.resize([0, 2], 60))
+        write(
+            Cell(parse(arm), "resnet18", 0, 0, tmp_path / arm),
+            answered(arm, 0, 0, 1.0),
+            np.resize([0, 2], 60),
+        )
         for arm in ("original", "cyclegan")
     ]
     found = summary.summarise(STUDY, cells)
@@ -205,8 +210,8 @@ def test_an_always_benign_model_is_named(tmp_path: Path) -> None:
     labels = np.repeat([0, 1, 2], [426, 203, 131])  # class counts like BUSI `clean`
     constant = np.tile([0.5, 0.3, 0.2], (760, 1))
     cells = [
-        write(Cell("original", "vgg19", 0, 0, tmp_path / "a"), constant, labels),
-        write(Cell("cyclegan", "vgg19", 0, 0, tmp_path / "b"), answered("b", 0, 0, 1.0, 760), labels),
+        write(Cell(parse("original"), "vgg19", 0, 0, tmp_path / "a"), constant, labels),
+        write(Cell(parse("cyclegan"), "vgg19", 0, 0, tmp_path / "b"), answered("b", 0, 0, 1.0, 760), labels),
     ]
     found = summary.summarise(STUDY, cells)
     row = found.table[0]
@@ -222,7 +227,7 @@ def test_an_always_benign_model_is_named(tmp_path: Path) -> None:
 
 def test_cells_without_counterpart_are_left_out_and_said(make: Make) -> None:
     cells = make({"original": 1.5, "cyclegan": 1.5, "weighted": 1.0}, folds=3)
-    lost = [c for c in cells if not (c.arm == "cyclegan" and c.fold == 2)]
+    lost = [c for c in cells if not (c.arm.kind == "cyclegan" and c.fold == 2)]
     found = summary.summarise(STUDY, lost)
     kept = summary.summarise(STUDY, [c for c in cells if c.fold < 2])
     assert (found.folds, found.table, found.contrasts) == ([0, 1], kept.table, kept.contrasts)
@@ -268,7 +273,7 @@ def test_damaged_predictions_are_refused(make: Make, old: str, new: str, message
 
 
 def test_an_answer_that_is_not_the_most_probable_class_is_refused(tmp_path: Path) -> None:
-    cell = write(Cell("original", "resnet18", 0, 0, tmp_path), np.tile([0.2, 0.7, 0.1], (4, 1)))
+    cell = write(Cell(parse("original"), "resnet18", 0, 0, tmp_path), np.tile([0.2, 0.7, 0.1], (4, 1)))
     damage(cell, ",malignant,0.2", ",normal,0.2")
     with pytest.raises(BusError, match="not the most probable"):
         summary.summarise(STUDY, [cell])
@@ -360,7 +365,8 @@ def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> Non
     cells = make({"original": 0.2, "cyclegan": 4.0}, folds=2)
     marks = [
         write(
-            Cell("original", "yardstick", fold, 0, tmp_path / f"y{fold}"), answered("yardstick", fold, 0, 1.5)
+            Cell(parse("original"), "yardstick", fold, 0, tmp_path / f"y{fold}"),
+            answered("yardstick", fold, 0, 1.5),
         )
         for fold in range(3)
     ]

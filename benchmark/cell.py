@@ -1,0 +1,345 @@
+"""A cell, one training of one classifier: what decides its result, and the only owner of its folder.
+
+The folder holds `config.json` (what decides the result), `predictions.csv` (the answers on the test scans of its fold),
+`metrics.json` (their scores, and what the training took), `heat.npy` (where the classifier looked), on demand
+`classifier.safetensors` (its weights) and `external-….csv` (answers on scans from elsewhere), and `DONE`, which comes last
+and names the hashes of the others.
+"""
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..classify import metrics
+from ..classify.recipe import Recipe
+from ..core import files
+from ..core.errors import BusError
+from ..data.store import Pixels
+from ..data.study import Study
+from .arms import Arm, parse
+
+CONFIG, PREDICTIONS, METRICS, DONE = "config.json", "predictions.csv", "metrics.json", "DONE"
+HEAT, WEIGHTS = "heat.npy", "classifier.safetensors"
+HASHED = {"predictions": PREDICTIONS, "heat": HEAT, "weights": WEIGHTS}  # key in DONE → file
+SCAN = ("file", "sha256", "label", "group")  # columns of a scan in a table of answers
+REMEDY = "Delete the folder and run the same command again."
+UNPATHED = ("root", "folder", "first")  # where things lie decides no result
+
+Floats = NDArray[np.float64]
+
+
+def column(label: str) -> str:
+    """The column that holds the probability of a class."""
+    return f"p_{label}"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one classifier says of the test scans of its fold (N scans)."""
+
+    cell: "Answered"
+    scans: list[tuple[str, str, str, str]]  # file, sha256, label, group
+    labels: NDArray[np.int64]  # N, numbers of classes
+    given: NDArray[np.int64]  # N, the answered class
+    probabilities: Floats  # N×C, rows sum to 1
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a training took; None where the folder does not say."""
+
+    seconds: float | None
+    steps: int | None
+    losses: tuple[float, ...] = ()  # means along the way, 50 at most
+
+
+class Answered(ABC):
+    """A folder with one classifier's answers on the test scans of a fold, whoever gave them."""
+
+    fold: int
+    arm: Arm
+    model: str
+    seed: int
+
+    @property
+    @abstractmethod
+    def path(self) -> Path:
+        """The folder."""
+
+    def write_answers(self, study: Study, probabilities: Floats) -> None:
+        """Write probabilities (N×C) of the fold's test scans."""
+        scans = [study.scans[row] for row in study.test(self.fold)]
+        rows = [(scan.file, scan.sha256, scan.label, scan.group) for scan in scans]
+        _write_table(self.path / PREDICTIONS, rows, study.classes, probabilities, fold=self.fold)
+
+    def answers(self, classes: Sequence[str]) -> Answers:
+        """The answers; BusError where they are missing, damaged or about scans of another fold."""
+        path, columns = self.path / PREDICTIONS, [column(name) for name in classes]
+        rows = files.read_csv(path, (*SCAN, "fold", "predicted", *columns))
+        try:
+            probabilities = np.array([[float(row[name]) for name in columns] for row in rows])
+            labels = np.array([classes.index(row["label"]) for row in rows], dtype=np.int64)
+            given = np.array([classes.index(row["predicted"]) for row in rows], dtype=np.int64)
+            strangers = sum(int(row["fold"]) != self.fold for row in rows)
+        except ValueError as error:
+            raise BusError(
+                f"{path} holds something else than answers of a classifier ({error}). {REMEDY}"
+            ) from error
+        if not rows or strangers:
+            wrong = f"{strangers} of {len(rows)} are others"
+            raise BusError(f"{path} must hold test scans of fold {self.fold}; {wrong}. {REMEDY}")
+        sums, best = probabilities.sum(axis=1), probabilities.max(axis=1)
+        if not (np.abs(sums - 1) < 1e-3).all() or (probabilities < 0).any():
+            raise BusError(f"{path} holds probabilities that are negative or don't add up to 1. {REMEDY}")
+        if (probabilities[np.arange(len(rows)), given] < best - 1e-5).any():
+            raise BusError(f"{path} names answers that are not the most probable class. {REMEDY}")
+        scans = [(row["file"], row["sha256"], row["label"], row["group"]) for row in rows]
+        return Answers(self, scans, labels, given, probabilities)
+
+    def write_scores(self, scores: Mapping[str, float | None], effort: Effort | None = None) -> None:
+        """Write what the answers score, and what the training took where there was one."""
+        spent = {} if effort is None else {**asdict(effort), "losses": list(effort.losses)}
+        files.write_json(self.path / METRICS, {**scores, **spent})
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """The metrics of the answers on the test scans, by name."""
+        kept = files.read_json(self.path / METRICS)
+        return {name: kept.get(name) for name in metrics.METRICS}
+
+    @property
+    def effort(self) -> Effort:
+        """What the training took; BusError where the file holds something else."""
+        path = self.path / METRICS
+        kept = files.read_json(path)
+        seconds, steps = kept.get("seconds"), kept.get("steps")
+        if not (isinstance(seconds, int | float | None) and isinstance(steps, int | None)):
+            raise BusError(f"{path} does not hold what a training wrote. {REMEDY}")
+        return Effort(seconds, steps, tuple(kept.get("losses", ())))
+
+
+@dataclass(frozen=True)
+class Cell(Answered):
+    """One training of one classifier: everything that decides its result, and the folder that holds it."""
+
+    fold: int
+    arm: Arm
+    model: str
+    seed: int
+    recipe: Recipe
+    gan_seed: int  # of the translator whose scans are added; 0 where none are
+    added: dict[str, int]  # class → training scans beyond the original ones
+    precision: str
+    device: str
+    preset: str
+    training_pixels: str  # hash of the real training scans and their classes
+    synthetic: str  # hash of the synthetic scans used, "" where there are none
+    test_pixels: str
+    root: Path  # the study's folder for cells of this fold
+    folder: Path | None = None  # of another generator's scans; their content is in `synthetic`
+    first: Path | None = None  # file of the first weights; its content is in `recipe.init`
+
+    @classmethod
+    def open(cls, path: Path) -> "Cell":
+        """A finished cell by its folder; BusError where its configuration is not the one that was trained."""
+        config = files.read_json(path / CONFIG)
+        if files.read_json(path / DONE).get("config") != files.sha256_json(config):
+            raise BusError(
+                f"{path / CONFIG} is not what the training wrote. Delete {path} and run bus benchmark again."
+            )
+        named = {field.name for field in fields(cls)} - {*UNPATHED, "arm", "recipe"}
+        try:
+            values = {name: config[name] for name in named}
+            recipe = Recipe(**config["recipe"])
+            return cls(**values, arm=parse(config["arm"]), recipe=recipe, root=path.parents[2])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BusError(
+                f"{path / CONFIG} was written by another version of bus ({error!r}). {REMEDY}"
+            ) from error
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What decides the result, as saved; paths are no part of it."""
+        values = {name: value for name, value in asdict(self).items() if name not in UNPATHED}
+        return {**values, "arm": str(self.arm)}
+
+    @property
+    def path(self) -> Path:
+        """The cell's folder; its name ends in a short hash of the configuration."""
+        short = files.sha256_json(self.config)[:8]
+        return self.root / self.arm.folder / self.model / f"seed-{self.seed}-{short}"
+
+    @property
+    def title(self) -> str:
+        """The cell in words."""
+        return f"fold {self.fold} · {self.arm} · {self.model} · seed {self.seed}"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether this very configuration was trained, and its predictions and heat, if any, lie there unchanged."""
+        done, predictions, heat = (self.path / name for name in (DONE, PREDICTIONS, HEAT))
+        if not done.exists():
+            return False
+        kept = files.read_json(done)
+        return (
+            kept.get("config") == files.sha256_json(self.config)
+            and predictions.exists()
+            and kept.get("predictions") == files.sha256_file(predictions)
+            and (not heat.exists() or kept.get("heat") == files.sha256_file(heat))
+        )
+
+    @property
+    def done(self) -> dict[str, Any]:
+        """What DONE says: hashes of the configuration and of the files, by `config`, `predictions`, `heat` …"""
+        return files.read_json(self.path / DONE)
+
+    @property
+    def weights(self) -> Path | None:
+        """The file of the trained weights, if they were kept."""
+        path = self.path / WEIGHTS
+        return path if path.exists() else None
+
+    def checked_weights(self) -> Path:
+        """The file of the trained weights; BusError unless it is as the training wrote it."""
+        path = self.path / WEIGHTS
+        if self.done.get("weights") != files.sha256_file(path):
+            raise BusError(
+                f"{path} was changed since it was written. Delete {self.path} and run the same command again."
+            )
+        return path
+
+    def heat(self) -> Pixels | None:
+        """Where the classifier looked on each test scan for its answer (N×g×g uint8, rows as in `answers`).
+
+        None for cells that were trained before heat was kept; BusError where it is damaged.
+        """
+        path = self.path / HEAT
+        if not path.exists():
+            return None
+        try:
+            heat: Pixels = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+            if heat.dtype != np.uint8 or heat.ndim != 3:
+                raise ValueError(f"{heat.dtype} of shape {heat.shape}")
+        except (OSError, ValueError, EOFError) as error:
+            raise BusError(f"{path} does not fit its {PREDICTIONS} ({error}). {REMEDY}") from error
+        return heat
+
+    def write(
+        self,
+        study: Study,
+        probabilities: Floats,
+        heat: Pixels,
+        effort: Effort,
+        weights: bytes | None = None,
+        external: "ExternalAnswers | None" = None,
+    ) -> None:
+        """Write what a training gave; `weights` is the content of a safetensors file, where it is to be kept.
+
+        DONE comes last and names the predictions, so that no mixture of an old and a new result counts as done.
+        """
+        rows, target = study.test(self.fold), study.classes.index(study.target)
+        scores = metrics.scores(study.labels[rows], probabilities, target)
+        study.require()
+        files.write_json(self.path / CONFIG, self.config)
+        self.write_answers(study, probabilities)
+        files.write_bytes(self.path / HEAT, _npy(heat))
+        self.write_scores(scores, effort)
+        (self.path / WEIGHTS).unlink(missing_ok=True)
+        if weights is not None:
+            files.write_bytes(self.path / WEIGHTS, weights)
+        paths = {key: self.path / name for key, name in HASHED.items()}
+        hashes = {key: files.sha256_file(path) for key, path in paths.items() if path.exists()}
+        self._finish({"config": files.sha256_json(self.config), **hashes}, external)
+
+    def write_external(self, external: "ExternalAnswers") -> None:
+        """Write the table of answers on scans from elsewhere; `DONE` does not know of it yet."""
+        path = self.path / external_file(external.sha256)
+        _write_table(path, external.scans, external.classes, external.probabilities)
+
+    def add_external(self, external: "ExternalAnswers") -> None:
+        """Write answers on scans from elsewhere into the folder of a finished cell."""
+        self._finish(self.done, external)
+
+    def _finish(self, done: dict[str, Any], external: "ExternalAnswers | None") -> None:
+        if external:
+            self.write_external(external)
+        kept = {path.name: files.sha256_file(path) for path in sorted(self.path.glob(external_file("*")))}
+        files.write_json(self.path / DONE, {**done, **({"external": kept} if kept else {})})
+
+    def has_external(self, sha256: str) -> bool:
+        """Whether a finished cell's answers on this set of external scans lie there as they were written."""
+        path = self.path / external_file(sha256)
+        return path.exists() and self.done.get("external", {}).get(path.name) == files.sha256_file(path)
+
+    def external(self, sha256: str, scans: Sequence[str], classes: Sequence[str]) -> Floats:
+        """Probabilities (N×classes) of these classes for external scans, given by their hashes; BusError if others."""
+        path = self.path / external_file(sha256)
+        rows = files.read_csv(path, (*SCAN, *map(column, classes)))
+        if [row["sha256"] for row in rows] != list(scans):
+            raise BusError(f"{path} holds answers on other scans. Delete it and run the same command again.")
+        return np.array([[float(row[column(name)]) for name in classes] for row in rows])
+
+
+@dataclass(frozen=True)
+class ExternalAnswers:
+    """What one classifier says of a set of scans from elsewhere (N scans)."""
+
+    sha256: str  # of the set
+    scans: Sequence[tuple[str, ...]]  # file, sha256, label, group
+    classes: Sequence[str]  # of the study
+    probabilities: Floats  # N×C
+
+
+def external_file(sha256: str) -> str:
+    """The name of a table of answers on external scans in a cell's folder."""
+    return f"external-{sha256[:12]}.csv"
+
+
+def finished_folders(cells: Path) -> Iterator[tuple[str, Path]]:
+    """(folder of its arm, folder) of every cell below a fold's folder of cells that was finished once."""
+    for done in sorted(cells.glob(f"*/*/*/{DONE}")):
+        yield done.parents[2].name, done.parent
+
+
+def finished_cells(cells: Path, arm: str, model: str, seed: int) -> list[Path]:
+    """Folders of the finished cells of this kind below a fold's folder of cells, the newest last."""
+    done = (cells / arm / model).glob(f"seed-{seed}-*/{DONE}")
+    return [
+        path.parent for path in sorted(done, key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    ]
+
+
+def kept_weights(study: Path) -> Iterator[tuple[Path, str]]:
+    """(file, hash of the test scans of its cell) of all classifiers' weights in a study and the studies below it."""
+    for path in sorted(study.glob(f"**/cells/**/{WEIGHTS}")):
+        yield path, str(files.read_json(path.with_name(CONFIG)).get("test_pixels"))
+
+
+def _write_table(
+    path: Path,
+    scans: Sequence[tuple[str, ...]],
+    classes: Sequence[str],
+    probabilities: Floats,
+    *,
+    fold: int | None = None,
+) -> None:
+    """Write answers: a row a scan, the answered class, a column with the probability of each class."""
+    place = ["fold"] if fold is not None else []
+    header = [*SCAN, *place, "predicted", *map(column, classes)]
+    rows = [
+        [*scan, *[fold] * len(place), classes[answer], *(f"{value:.8f}" for value in shares)]
+        for scan, answer, shares in zip(scans, metrics.answers(probabilities), probabilities, strict=True)
+    ]
+    files.write_csv(path, header, rows)
+
+
+def _npy(values: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
