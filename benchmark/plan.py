@@ -8,25 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from ..classify.models import KNOWN, check_init
-from ..classify.recipe import SWITCHES, check_changes, unknown
+from ..classify.recipe import DEFAULTS, SWITCHES, check_changes
+from ..core import switches
 from ..core.compute import Compute
-from ..core.errors import BusError, UsageError
+from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.switches import Switch
 from ..data.study import Study
 from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
 from .cell import Cell
 from .cells import Wish
 from .cells import cells as cells_of
 
-RUN_KEYS = {
-    "name": str,
-    "model": str,
-    "arm": str,
-    "epochs": int,
-    "accuracy": float,
-    "init": str,
-    "gan_seed": int,
+RUN = {  # what a table says beside the switches of its recipe
+    "name": Switch(str, "title of its row"),
+    "model": Switch(str, "classifier", choices=KNOWN),
+    "arm": Switch(str, "how the training part is balanced"),
+    "epochs": Switch(int, "passes over the training part", above=0),
+    "accuracy": Switch(float, "what somebody else reports for it, %", at_most=100),
+    "init": Switch(str, "first weights, as --init"),
+    "gan_seed": Switch(int, "seed of the translator"),
 }
+NEEDED = ("name", "model", "epochs")
+KEYS = {**RUN, **SWITCHES}
 SHIPPED = ("ablation-1", "ablation-2")
+TABLES = ("title", "note", "all", "runs")  # of the file
 PRESET = "plan"  # of its cells: a plan says itself how long they train
 
 
@@ -95,11 +100,14 @@ def read(source: str) -> Plan:
         content = tomllib.loads(text)
     except FileNotFoundError:
         raise UsageError(
-            f"--plan {source}: {unknown(source, SHIPPED)} A TOML file will do too, but there is none of this name."
+            f"--plan {source}: there is no such file, and the plans that are shipped are {', '.join(SHIPPED)}."
+            + did_you_mean(source, SHIPPED)
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise UsageError(f"--plan {source} could not be read as TOML: {error}.") from error
-    _known(content, ("title", "note", "all", "runs"), f"--plan {source}")
+    for name in content.keys() - set(TABLES):
+        slip = did_you_mean(name, TABLES)
+        raise UsageError(f"--plan {source}: {name} is unknown; known are {', '.join(TABLES)}.{slip}")
     common, runs = content.get("all", {}), content.get("runs", [])
     if (
         not isinstance(common, dict)
@@ -116,31 +124,17 @@ def read(source: str) -> Plan:
     return Plan(str(content.get("title", source)), str(content.get("note", "")), found)
 
 
-def _known(table: Mapping[str, Any], names: Sequence[str], where: str) -> None:
-    for name in table:
-        if name not in names:
-            raise UsageError(f"{where}: {unknown(name, names)}")
-
-
 def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) -> Run:
     """A run as its own table says, and where that says nothing as the table of all does."""
     table = {**common, **own_table}
-    _known(table, (*RUN_KEYS, *SWITCHES), where)
-    own = {name: table[name] for name in RUN_KEYS if name in table}
-    for name, value in own.items():
-        kind: Any = (int, float) if RUN_KEYS[name] is float else RUN_KEYS[name]
-        if isinstance(value, bool) or not isinstance(value, kind):
-            raise UsageError(
-                f"{where}: {name} = {value!r}: expected a value of the kind {RUN_KEYS[name].__name__}."
-            )
-    missing = [name for name in ("name", "model", "epochs") if name not in own]
-    if missing:
+    values = switches.read(KEYS, table, where, DEFAULTS)
+    own = {name: values[name] for name in RUN if name in values}
+    if missing := [name for name in NEEDED if name not in own]:
         raise UsageError(f"{where}: {', '.join(missing)} is missing.")
-    if own["model"] not in KNOWN:
-        raise UsageError(f"{where}: model: {unknown(own['model'], KNOWN)}")
     arm = parse(own.get("arm", "original"))
     if arm.kind not in CHOSEN:
-        raise UsageError(f"{where}: arm: {unknown(arm.kind, CHOSEN)}")
+        slip = did_you_mean(arm.kind, CHOSEN)
+        raise UsageError(f"{where}: arm = {arm}: expected one of {', '.join(CHOSEN)}.{slip}")
     if (
         (arm.source and arm.kind not in TRANSLATED)
         or not 0 < arm.dose <= 10
@@ -150,8 +144,6 @@ def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) ->
             f"{where}: arm = {own['arm']!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a source class, and for an arm that "
             "adds scans perhaps a dose up to 10, such as cyclegan, cyclegan:normal or oversampled@0.5."
         )
-    if own["epochs"] < 1:
-        raise UsageError(f"{where}: epochs = {own['epochs']}: expected 1 or more.")
     idle = [name for name in table if name.startswith("synthetic") and arm.kind not in ADDING]
     if said := [name for name in idle if name in own_table]:
         raise UsageError(

@@ -1,21 +1,17 @@
 """How a classifier is trained: the recipe that all arms of a comparison share."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+from ..core import switches
+from ..core.switches import Needs, switch
 
-from ..core.errors import UsageError
+if TYPE_CHECKING:  # a slip in --set is answered without torch
+    import torch
+    from torch import nn
 
-CHOICES = {
-    "optimiser": ("adamw", "adam", "sgd"),
-    "schedule": ("cosine", "multistep", "step", "plateau"),
-    "synthetic": ("mixed", "first", "weighted", "confidence"),
-}
 MILESTONES = (5, 10)  # epochs after which `multistep` lowers the rate
 STEP_EPOCHS = 5  # `step` lowers it after every so many epochs
 GAMMA = 0.1  # to this share, in `multistep`, `step` and `plateau`: the seed project's
@@ -29,102 +25,68 @@ class Recipe:
 
     model: str
     steps: int
-    batch: int = 32
-    learning_rate: float = 1e-3  # peak
-    weight_decay: float = 0.05
-    warm_up: float = 0.1  # share of the steps; then half a cosine to 0
-    smoothing: float = 0.05  # of the labels
-    average: float = 0.99  # decay of the averaged weights that answer in the end; 0: the last weights answer
-    recalibration: int = (
-        20  # batches of real scans that give the averaged network its batch statistics; 0: averaged too
+    batch: int = switch("scans a step", 32, above=0)
+    learning_rate: float = switch("peak of the learning rate", 1e-3, above=0)
+    weight_decay: float = switch("weight decay", 0.05)
+    warm_up: float = switch(
+        "share of the steps in which the rate rises; then half a cosine to 0",
+        0.1,
+        at_most=1,
+        needs=Needs("schedule", "cosine", "only the schedule cosine warms up"),
+    )
+    smoothing: float = switch("of the labels", 0.05, at_most=1)
+    average: float = switch(
+        "decay of the averaged weights that answer in the end; 0: the last weights answer", 0.99, at_most=1
+    )
+    recalibration: int = switch(
+        "batches of real scans that give the averaged network its batch statistics; 0: averaged too", 20
     )
     init: str = "none"
     weighted: bool = False  # loss weighted by the inverse class frequency
-    optimiser: str = "adamw"  # adamw | adam | sgd
-    schedule: str = "cosine"  # cosine | multistep | step | plateau
+    optimiser: str = switch("optimiser", "adamw", choices=("adamw", "adam", "sgd"))
+    schedule: str = switch("how the rate falls", "cosine", choices=("cosine", "multistep", "step", "plateau"))
     epoch: int = 0  # steps of an epoch, the unit of all schedules but cosine
-    augment: bool = True  # flip, affine, gain, contrast
-    speckle: float = (
-        0.0  # deviation of the multiplicative noise on augmented scans, a share of the grey level
+    augment: bool = switch("flip, affine, gain, contrast", True)
+    speckle: float = switch(
+        "deviation of the multiplicative noise on augmented scans, a share of the grey level",
+        0.0,
+        off=0,
+        needs=Needs("augment", True, "only augmented scans get noise"),
     )
-    synthetic: str = "mixed"  # added scans: mixed throughout | first: in the first steps only | weighted in the loss | confidence: by a reader's
-    synthetic_share: float = 0.5  # of the steps, for `first`
-    synthetic_weight: float = 0.5  # of an added scan in the loss, for `weighted`
-    validation: bool = (
-        False  # keep the next fold out of the training part, to watch (`plateau`) or as the seed did
+    synthetic: str = switch(
+        "how added scans count: throughout, in the first steps only, weighted in the loss, by a reader's confidence",
+        "mixed",
+        choices=("mixed", "first", "weighted", "confidence"),
+    )
+    synthetic_share: float = switch(
+        "share of the steps with added scans", 0.5, at_most=1, needs=Needs("synthetic", "first")
+    )
+    synthetic_weight: float = switch(
+        "weight of an added scan in the loss", 0.5, at_most=1, needs=Needs("synthetic", "weighted")
+    )
+    validation: bool = switch(
+        "keep the next fold out of the training part, to watch (plateau) or as the seed project did", False
     )
 
 
-SWITCHES: dict[str, Any] = {  # what --set and plans may change, with the defaults
-    field.name: field.default
-    for field in fields(Recipe)
-    if field.name not in ("model", "steps", "init", "weighted", "epoch")
-}
+SWITCHES = switches.of(Recipe)  # what --set and plans may change
+DEFAULTS = switches.defaults(Recipe)
 
 
-ONLY_WITH = {  # field → (another field, its value) without which it does nothing
-    "synthetic_share": ("synthetic", "first"),
-    "synthetic_weight": ("synthetic", "weighted"),
-    "speckle": ("augment", True),
-    "warm_up": ("schedule", "cosine"),
-}
-POSITIVE = ("batch", "learning_rate")
-SHARES = ("warm_up", "smoothing", "average", "synthetic_share", "synthetic_weight")  # from 0 to 1
-
-
-def unknown(name: str, known: Iterable[str]) -> str:
-    """A sentence on an unknown name, with the known one that was probably meant."""
-    listed = list(known)
-    close = get_close_matches(name, listed, 1)
-    return f"{name} is unknown{f'; did you mean {close[0]}?' if close else ''} Known are {', '.join(listed)}."
-
-
-def check_changes(changes: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Values for fields of Recipe, as text or already of their type; UsageError names what does not fit.
+def check_changes(changes: Mapping[str, Any], where: str = "--set") -> dict[str, Any]:
+    """Values for switches of Recipe, from texts or values; UsageError names what does not fit or does nothing.
 
     `where` says in an error where they come from, such as `--set`.
     """
-    found = {}
-    for name, value in changes.items():
-        if name not in SWITCHES:
-            raise UsageError(f"{where}: {unknown(name, SWITCHES)}")
-        found[name] = _value(name, value, where)
-    for name, (other, value) in ONLY_WITH.items():
-        if name in found and found.get(other, SWITCHES[other]) != value:
-            raise UsageError(f"{where}: {name} does nothing unless {other} = {value} too.")
+    found = switches.read(SWITCHES, changes, where, DEFAULTS)
+    switches.check_idle(SWITCHES, found, DEFAULTS | found, where)
     return found
 
 
-def _value(name: str, value: Any, where: str) -> Any:
-    default, allowed = SWITCHES[name], CHOICES.get(name)
-    words = {"true": True, "false": False}
-    try:
-        if isinstance(default, bool):
-            found: Any = value if isinstance(value, bool) else words[str(value).casefold()]
-        elif isinstance(value, bool):
-            raise ValueError
-        else:
-            found = type(default)(value)
-    except (KeyError, ValueError, TypeError):
-        raise UsageError(f"{where}: {name} = {value}: expected a value like {default}.") from None
-    if allowed:
-        right, expected = found in allowed, " or ".join(allowed)
-    elif isinstance(found, bool):
-        return found
-    elif name in SHARES:
-        right, expected = 0 <= found <= 1, "a number from 0 to 1"
-    else:
-        right, expected = (
-            0 <= found < math.inf and not (name in POSITIVE and not found),
-            f"a number {'above 0' if name in POSITIVE else 'of 0 or more'}",
-        )
-    if not right:
-        raise UsageError(f"{where}: {name} = {value}: expected {expected}.")
-    return found
-
-
-def optimiser(network: nn.Module, recipe: Recipe, *, fused: bool = False) -> torch.optim.Optimizer:
+def optimiser(network: "nn.Module", recipe: Recipe, *, fused: bool = False) -> "torch.optim.Optimizer":
     """The optimiser of a recipe for all weights of a network; `fused` takes one pass over memory (a CPU or CUDA)."""
+    import torch
+
     weights, rate, decay = network.parameters(), recipe.learning_rate, recipe.weight_decay
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM, weight_decay=decay, fused=fused)

@@ -11,6 +11,7 @@ import typer
 
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.files import read_json
+from ..core.switches import split
 from .options import (
     COMPUTE,
     WORK,
@@ -40,7 +41,6 @@ from .options import (
     given,
     names,
     print_json,
-    switches_of,
     use_study,
 )
 
@@ -230,7 +230,7 @@ def benchmark(
         init if init in INITS else str(Path(init).resolve()),
         gan_seed,
         names(balance, opened.classes, "--balance") if balance else (),
-        tuple(check_changes(switches_of(changes or []), "--set").items()),
+        tuple(check_changes(split(changes or [], "batch=16")).items()),
         synthetic.resolve() if synthetic else None,
     )
     jobs = jobs or (cores() if compute.device == "cpu" else 1)

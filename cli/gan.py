@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.switches import split
 from .options import (
     WORK,
     Cohort,
@@ -34,7 +35,6 @@ from .options import (
     given,
     open_study,
     print_json,
-    switches_of,
     target_of,
     use_study,
 )
@@ -131,7 +131,10 @@ def gan_train(
     }
     opened = use_study(study, asked, preset=preset)
     names = tuple(name.strip() for name in sources.split(",")) if sources else None
-    ask, to = workflow.Ask(preset, pairs, names, method, switches_of(switches or [])), target_of(to, opened)
+    ask, to = (
+        workflow.Ask(preset, pairs, names, method, split(switches or [], "cycle=10")),
+        target_of(to, opened),
+    )
     for number in folds_of(fold, opened):
         place = opened.gan_path(number, to, gan_seed)
         config, here = workflow.plan_gan(

@@ -214,13 +214,6 @@ def default_preset(name: str | None, compute: "Compute") -> str:
     return name or ("quick" if compute.device == "cpu" else "standard")
 
 
-def switches_of(texts: list[str]) -> dict[str, str]:
-    """Split NAME=VALUE; UsageError for anything else."""
-    if bad := [text for text in texts if "=" not in text]:
-        raise UsageError(f"--set {bad[0]}: expected NAME=VALUE, such as --set cycle=10.")
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
-
-
 def given(ctx: typer.Context) -> dict[str, str]:
     """The options that were typed: name of the parameter → how the option is written."""
     sources = {option: ctx.get_parameter_source(str(option.name)) for option in ctx.command.params}

@@ -4,17 +4,18 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from ..core import files
+from ..core import files, switches
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.switches import Needs, switch
 from ..data.phantom.simulation import PAIRED
 from ..data.study import Study
-from .discriminators import DISCRIMINATORS
 from .imagenet import LITE1
-from .losses import LOSSES
-from .networks import CompactGenerator, Generator
+
+if TYPE_CHECKING:  # a slip in --set is answered without torch
+    from .networks import CompactGenerator, Generator
 
 
 @dataclass(frozen=True)
@@ -29,24 +30,41 @@ class GanConfig:
     preset: str  # effort
     method: str  # projected | published: where the switches below come from
     pairs: int  # source and target scans shown, in pairs
-    phantoms: float  # share of the pairs, the first ones, that are simulated scans (warm start)
-    batch: int
-    generator: str  # compact | published
-    channels: int  # of the first layer, generators and patch discriminators alike
-    blocks: int  # residual blocks
-    upsampling: str  # nearest | transposed (published generator only)
-    noise: int  # numbers that vary a translation; 0: one result a source
-    discriminator: str  # patch | projected | both: what discriminators look at
-    adversarial: str  # least-squares | hinge
-    augmentation: bool  # differentiable, on all that discriminators see
-    learning_rate: float
-    cycle: float  # weight of the cycle loss beside the adversarial one
-    identity: float  # weight of the identity loss
-    negatives: float  # weight of real scans of the other side among what a discriminator learns to refuse
-    diversity: float  # weight of the loss for two noises giving the same translation
-    buffer: int  # earlier synthetic scans that patch discriminators still see
-    average: float  # decay of the averaged generator; 0: none
-    shift: int  # px, training scans are moved by up to this
+    phantoms: float = switch(
+        "share of the pairs, the first ones, that are simulated scans (warm start)", at_most=1
+    )
+    batch: int = switch("pairs a step", above=0)
+    generator: str = switch("network that translates", choices=("compact", "published"))
+    channels: int = switch("channels of the first layer, generators and patch discriminators alike", above=0)
+    blocks: int = switch("residual blocks", above=0)
+    upsampling: str = switch(
+        "how the generator enlarges",
+        choices=("nearest", "transposed"),
+        off="nearest",
+        needs=Needs("generator", "published", "the compact generator always enlarges by nearest neighbour"),
+    )
+    noise: int = switch(
+        "numbers that vary a translation; 0: one result a source",
+        off=0,
+        needs=Needs("generator", "compact", "the published generator takes no noise"),
+    )
+    discriminator: str = switch("what discriminators look at", choices=("patch", "projected", "both"))
+    adversarial: str = switch("adversarial loss", choices=("least-squares", "hinge"))
+    augmentation: bool = switch("differentiable augmentation of all that discriminators see")
+    learning_rate: float = switch("learning rate", above=0)
+    cycle: float = switch("weight of the cycle loss beside the adversarial one")
+    identity: float = switch("weight of the identity loss")
+    negatives: float = switch(
+        "weight of real scans of the other side among what a discriminator learns to refuse"
+    )
+    diversity: float = switch(
+        "weight of the loss for two noises giving the same translation",
+        off=0,
+        needs=Needs("noise", why="it compares translations with two noises", example=8),
+    )
+    buffer: int = switch("earlier synthetic scans that patch discriminators still see")
+    average: float = switch("decay of the averaged generator; 0: none", below=1)
+    shift: int = switch("px, training scans are moved by up to this")
     precision: str
     threads: int
     device: str
@@ -62,8 +80,10 @@ class GanConfig:
         """The pretrained network that trains this translator and must therefore not judge it; None: there is none."""
         return None if self.discriminator == "patch" else LITE1
 
-    def build_generator(self) -> Generator | CompactGenerator:
+    def build_generator(self) -> "Generator | CompactGenerator":
         """An untrained generator of this configuration; weights are drawn from torch's global generator."""
+        from .networks import CompactGenerator, Generator
+
         if self.generator == "published":
             return Generator(self.channels, self.blocks, self.upsampling)
         return CompactGenerator(self.channels, self.blocks, self.noise)
@@ -129,13 +149,7 @@ PRESETS: dict[
         "shift": 0,
     },
 }
-POSITIVE = ("batch", "channels", "blocks", "learning_rate", "pairs", "size")
-CHOICES = {
-    "generator": ("compact", "published"),
-    "upsampling": ("nearest", "transposed"),
-    "discriminator": DISCRIMINATORS,
-    "adversarial": LOSSES,
-}
+SWITCHES = switches.of(GanConfig)  # what --set may change
 
 
 def check_preset(preset: str) -> None:
@@ -174,15 +188,15 @@ def configure(
         raise UsageError(
             "--preset paper is the published method; leave --method out, or choose another preset."
         )
-    changed = parse_changes(changes or {}, METHODS[method])
+    changed = parse_changes(changes or {}, method)
     check_target(study, target)
     if changed.get("phantoms") and target not in PAIRED:
         raise UsageError(
             f"--set phantoms={changed['phantoms']:g}: there are phantoms of {' and '.join(PAIRED)}, none of {target} to begin with. "
             "Leave it out, or translate to one of these classes (--to)."
         )
-    switches = _defaults(method, preset, study.settings.size, target) | changed
-    _check_idle(switches, changed)
+    resolved = _defaults(method, preset, study.settings.size, target) | changed
+    switches.check_idle(SWITCHES, changed, resolved)
     sources = check_sources(study, target, sources)
     rows = study.train(fold)
     count = {
@@ -193,8 +207,8 @@ def configure(
             f"The training part of fold {fold} holds {count['target']} scans of {target} and {count['source']} of other classes; "
             "a translator needs both. Choose another --fold, or correct the folds of the data."
         )
-    switches["pairs"] = pairs or _usual_pairs(switches, count.values())
-    switches.pop("epochs", None)
+    resolved["pairs"] = pairs or _usual_pairs(resolved, count.values())
+    resolved.pop("epochs", None)
     return GanConfig(
         target=target,
         sources=sources,
@@ -203,7 +217,7 @@ def configure(
         size=study.settings.size,
         preset=preset,
         method=method,
-        **switches,
+        **resolved,
         precision=compute.precision,
         threads=compute.threads,
         device=compute.device,
@@ -263,66 +277,26 @@ def options(config: GanConfig, study: Study) -> str:
     ):
         parts.append(f"--pairs {config.pairs}")
     changed = [name for name in METHODS[config.method] if found[name] != defaults[name]]
-    return " ".join(parts + [f"--set {name}={str(found[name]).casefold()}" for name in changed])
+    return " ".join(parts + [f"--set {name}={switches.text(found[name])}" for name in changed])
 
 
-def parse_changes(changes: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn the texts of `--set` into values of the same type as in `known`; UsageError names what does not fit."""
-    found: dict[str, Any] = {}
-    for name, text in changes.items():
-        if name not in known:
-            raise UsageError(
-                f"--set {name}={text}: the switches of a translator are {', '.join(known)}.{did_you_mean(name, known)}"
-            )
-        kind = type(known[name])
-        try:
-            value = {"true": True, "false": False}[text.casefold()] if kind is bool else kind(text)
-        except (ValueError, KeyError):
-            raise UsageError(f"--set {name}={text}: expected a value like {known[name]}.") from None
-        allowed = CHOICES.get(name)
-        if (allowed and value not in allowed) or (not isinstance(value, str) and not _in_range(name, value)):
-            least = "more than 0" if name in POSITIVE else "0 or more"
-            raise UsageError(f"--set {name}={text}: expected {' or '.join(allowed) if allowed else least}.")
-        if name == "phantoms" and value > 1:
-            raise UsageError(f"--set {name}={text}: expected a share, 0 to 1.")
-        if name == "average" and value >= 1:
-            raise UsageError(f"--set {name}={text}: expected a decay, 0 or more and below 1.")
-        found[name] = value
-    return found
-
-
-def _check_idle(switches: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
-    """UsageError for a switch that would silently do nothing beside the others; files of earlier versions may hold one."""
-    compact = switches["generator"] == "compact"
-    if switches["diversity"] and not switches["noise"]:
-        raise UsageError(
-            f"--set diversity={switches['diversity']:g} does nothing without noise: it compares two noises' translations of a scan. "
-            "Add --set noise=8, or leave it out."
-        )
-    if switches["noise"] and not compact:
-        raise UsageError(
-            f"--set noise={switches['noise']} does nothing here: the published generator takes no noise. "
-            "Add --set generator=compact, or leave it out."
-        )
-    if changed.get("upsampling") == "transposed" and compact:
-        raise UsageError(
-            "--set upsampling=transposed does nothing here: the compact generator always enlarges by nearest neighbour. "
-            "Add --set generator=published, or leave it out."
-        )
-
-
-def _in_range(name: str, value: float) -> bool:
-    return (value > 0 if name in POSITIVE else value >= 0) and value < float("inf")
+def parse_changes(changes: Mapping[str, str], method: str) -> dict[str, Any]:
+    """The values of what was typed as `--set NAME=VALUE`; UsageError names what is unknown or does not fit."""
+    return switches.read(SWITCHES, changes, "--set", METHODS[method])
 
 
 def _fits(name: str, value: object, kind: Any) -> bool:
-    """Whether a value read from a file can be that of a switch of GanConfig."""
+    """Whether a value read from a file can be that of a field of GanConfig; older versions allowed larger ones."""
+    if name in SWITCHES:
+        return SWITCHES[name].is_like(value)
     if name == "sources":
-        return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
-    known = isinstance(value, int | float if kind is float else kind) and isinstance(value, bool) == (
-        kind is bool
+        return isinstance(value, tuple) and all(isinstance(label, str) for label in value)
+    least = 1 if name in ("pairs", "size") else 0
+    return (
+        isinstance(value, kind)
+        and not isinstance(value, bool)
+        and (not isinstance(value, int) or value >= least)
     )
-    return known and (not isinstance(value, int | float) or _in_range(name, value))
 
 
 def read_config(folder: Path) -> GanConfig:

@@ -81,16 +81,16 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
     [
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nlerning_rate=1",
-            "lerning_rate is unknown; did you mean learning_rate",
+            r"lerning_rate is unknown; .*Did you mean learning_rate\?",
         ),
-        ("[[run]]\nname='a'", "run is unknown; did you mean runs"),
-        ("[[runs]]\nname='a'\nmodel='resnet'\nepochs=1", "did you mean resnet18"),
+        ("[[run]]\nname='a'", r"run is unknown; .*Did you mean runs\?"),
+        ("[[runs]]\nname='a'\nmodel='resnet'\nepochs=1", "Did you mean resnet18"),
         ("[[runs]]\nname='a'\nmodel='resnet18'", "epochs is missing"),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'", "expected a value of the kind int"),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=0", "expected 1 or more"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'", "epochs = ten: expected a whole number above 0"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=0", "epochs = 0: expected a whole number above 0"),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegam'",
-            "cyclegam is unknown; did you mean cyclegan",
+            r"expected one of original, .*Did you mean cyclegan\?",
         ),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='oversampled:normal'",
@@ -102,7 +102,7 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
             "[[runs]]\nname='a'\nmodel='simplecnn'\nepochs=1\ninit='imagenet'",
             "SimpleCNN has no ImageNet weights",
         ),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'", "expected cosine or multistep"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'", "expected cosine, multistep, step or plateau"),
         ("title='empty'", r"one or more tables \[\[runs\]\]"),
         ("runs=[1]", r"one or more tables"),
         ("[[runs]", "could not be read as TOML"),
@@ -117,7 +117,7 @@ def test_a_plan_that_says_something_else_is_refused_by_name(tmp_path, text, word
 
 
 def test_a_plan_that_is_not_there_names_the_shipped_ones():
-    with pytest.raises(UsageError, match="did you mean ablation-1"):
+    with pytest.raises(UsageError, match="Did you mean ablation-1"):
         ablation.read("ablation1")
 
 

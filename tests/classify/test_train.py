@@ -292,11 +292,11 @@ def test_scans_kept_on_a_device_are_augmented_like_those_sent_there(speckle):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"lerning_rate": 1}, "did you mean learning_rate"),
-        ({"synthetic": "last"}, "expected mixed or first or weighted"),
+        ({"lerning_rate": 1}, "Did you mean learning_rate"),
+        ({"synthetic": "last"}, "expected mixed, first, weighted or confidence"),
         ({"batch": 0}, "above 0"),
-        ({"augment": "perhaps"}, "expected a value like True"),
-        ({"batch": True}, "like 32"),
+        ({"augment": "perhaps"}, "expected true or false"),
+        ({"batch": True}, "such as 32"),
         ({"weighted": True}, "weighted is unknown"),
         ({"learning_rate": "nan"}, "above 0"),
     ],

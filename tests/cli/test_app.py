@@ -135,8 +135,8 @@ def test_a_dry_run_trains_nothing(finished, tree, run_bus):
         (["benchmark", "--seeds", "0"], 2, "--seeds"),
         (["benchmark", "--dose", "0"], 2, "expected numbers above 0"),
         (["benchmark", "--balance", "cyst"], 2, "cyst is unknown; choose among benign"),
-        (["benchmark", "--set", "lerning_rate=1"], 2, "did you mean learning_rate"),
-        (["benchmark", "--plan", "ablation-3"], 2, "did you mean ablation-"),
+        (["benchmark", "--set", "lerning_rate=1"], 2, "Did you mean learning_rate?"),
+        (["benchmark", "--plan", "ablation-3"], 2, "Did you mean ablation-"),
         (["benchmark", "--arms", "cyclegan:cyst"], 2, "the classes are benign, malignant, normal"),
         (
             ["benchmark", "--plan", "ablation-1", "--models", "resnet18", "--dose", "1"],
@@ -168,7 +168,7 @@ def test_a_dry_run_trains_nothing(finished, tree, run_bus):
             2,
             "--balance does nothing here",
         ),
-        (["benchmark", "--set", "synthetic_weight=0.2"], 2, "does nothing unless synthetic = weighted"),
+        (["benchmark", "--set", "synthetic_weight=0.2"], 2, "does nothing beside synthetic=mixed. Add --set synthetic=weighted"),
         (["synth", "--n", "none"], 2, "--n"),
         (["synth", "--fold", "1"], 1, "Run bus gan train"),
         (
