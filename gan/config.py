@@ -30,6 +30,10 @@ class GanConfig:
     preset: str  # effort
     method: str  # projected | published: where the switches below come from
     pairs: int  # source and target scans shown, in pairs
+    precision: str
+    threads: int
+    device: str
+    training_pixels: str  # hash of the pixels and classes it sees
     phantoms: float = switch(
         "share of the pairs, the first ones, that are simulated scans (warm start)", at_most=1
     )
@@ -65,10 +69,6 @@ class GanConfig:
     buffer: int = switch("earlier synthetic scans that patch discriminators still see")
     average: float = switch("decay of the averaged generator; 0: none", below=1)
     shift: int = switch("px, training scans are moved by up to this")
-    precision: str
-    threads: int
-    device: str
-    training_pixels: str  # hash of the pixels and classes it sees
 
     @property
     def steps(self) -> int:
