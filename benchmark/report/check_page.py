@@ -1,63 +1,203 @@
 """The page of `bus data check`: the findings in the report's look."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.files import write_text
 from ...data.check import TELLING, Findings
 from ...data.cohort import GROUP_SOURCES
 from ...data.marks import MEASURED
-from ...data.shortcuts import tint
-from .gallery import png_uri
-from .pages import render_page
-from .sections import percent
+from ...data.shortcuts import Probe, tint
+from .model import (
+    Block,
+    Bullets,
+    Card,
+    Cards,
+    Cell,
+    Definitions,
+    Exhibit,
+    Fold,
+    Gallery,
+    Heading,
+    Page,
+    Paragraph,
+    Picture,
+    Section,
+    Strong,
+    Table,
+    number,
+    table,
+)
+from .numbers import decimal, percent
+from .pages import html
+from .pictures import encode
 
 SHOWN = 60  # contradicting scans that are shown as pictures
+OPEN = 12  # items of a list that are shown at once
+PROBES = (
+    "What tells the classes apart without a lesion being looked at. A random forest saw nothing but what the "
+    "second column names. Its AUC (that class against the rest) is the mean over folds that split no group; 0.5 is "
+    "chance, and less only means few groups. Whatever is well above, a classifier can learn too."
+)
 
 
 def write_page(findings: Findings, path: Path) -> Path:
     """Write the findings as one self-contained page, which holds pictures of contradicting scans only."""
-    files = [file for one in findings.contradictions for file, _ in one.scans][:SHOWN]
-    content = {
-        "found": findings,
-        "about": _about(findings),
-        "cards": _cards(findings),
-        "measured": MEASURED,
-        "sources": GROUP_SOURCES,
-        "uris": {file: png_uri(findings.pictures[file]) for file in files},
-        "tint": tint,
-    }
-    write_text(path, render_page("check.html.j2", content))
+    banners = [[Strong("Unsound."), f" {reason}"] for reason in findings.unsound]
+    page = Page(
+        title=f"{findings.name}: data check",
+        kicker="bus · data check",
+        heading=f"Can {findings.name} be trusted with a study?",
+        sections=[
+            _verdict(findings),
+            _classes(findings),
+            _groups(findings),
+            _labels(findings),
+            _shortcuts(findings),
+            _marks(findings),
+            _files(findings),
+        ],
+        banners=[*banners, *([Strong("Note."), f" {note}"] for note in findings.notes)],
+    )
+    write_text(path, html(page))
     return path
 
 
-def _about(findings: Findings) -> list[tuple[str, str]]:
-    sources = ", ".join(
-        f"{GROUP_SOURCES[source]} ({n} scans)" for source, n in findings.group_sources.items()
-    )
-    return [
-        ("Data", f"{findings.name} ({findings.layout})"),
-        (
-            "Scans",
-            f"{findings.scans} readable, {len(findings.unreadable)} unreadable, {len(findings.ignored)} other file{'s' * (len(findings.ignored) != 1)} ignored",
-        ),
-        ("Groups", sources),
-    ]
-
-
-def _cards(findings: Findings) -> list[dict[str, str]]:
+def _verdict(findings: Findings) -> Section:
     """The answer in three cards: may a study use it, what would leak, what gives the classes away."""
     first = "This would be refused or wrong as it is." if findings.unsound else "Nothing stands against it."
-    leak = (
-        f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
-    )
+    leak = f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
     if findings.inflation:
-        leak += f" A nearest neighbour is right for {percent(findings.inflation.random)} % of the scans then, for {percent(findings.inflation.grouped)} % in folds by group."
+        leak += (
+            f" A nearest neighbour is right for {percent(findings.inflation.random)} % of the scans then, for "
+            f"{percent(findings.inflation.grouped)} % in folds by group."
+        )
     told = ", ".join(f"{probe.name} alone ({probe.worst:.2f})" for probe in findings.telling)
     shortcuts = f"Highest AUC of a class: {told}." if told else f"None reaches an AUC of {TELLING}."
     if not findings.probes:
         shortcuts = "Not measured: too few groups in all classes but one."
-    return [
-        {"kind": "loss" if findings.unsound else "gain", "name": "A study on it", "text": first},
-        {"kind": "care" if findings.leak > 0.01 else "gain", "name": "A split per image", "text": leak},
-        {"kind": "care" if told or not findings.probes else "gain", "name": "Shortcuts", "text": shortcuts},
+    cards = [
+        Card("A study on it", "loss" if findings.unsound else "gain", "", first),
+        Card("A split per image", "care" if findings.leak > 0.01 else "gain", "", leak),
+        Card("Shortcuts", "care" if told or not findings.probes else "gain", "", shortcuts),
     ]
+    sources = ", ".join(f"{GROUP_SOURCES[name]} ({n} scans)" for name, n in findings.group_sources.items())
+    ignored, unreadable = len(findings.ignored), len(findings.unreadable)
+    files = f"{findings.scans} readable, {unreadable} unreadable, {ignored} other file{'s' * (ignored != 1)} ignored"
+    about = [("Data", f"{findings.name} ({findings.layout})"), ("Scans", files), ("Groups", sources)]
+    return Section("verdict", "Verdict", [Cards(cards), Definitions(about, "about")])
+
+
+def _classes(findings: Findings) -> Section:
+    names = ("scans", "groups", "scans, cohort clean", "groups, cohort clean")
+    sides = (f"{side}, px: median (range)" for side in ("width", "height"))
+    rows = [
+        [
+            kind.label,
+            *map(str, (kind.scans, kind.groups, kind.clean_scans, kind.clean_groups)),
+            *(f"{median} ({least}–{most})" for least, median, most in (kind.width, kind.height)),
+        ]
+        for kind in findings.classes
+    ]
+    note = (
+        f"{findings.sizes} native size{'s' * (findings.sizes != 1)}. Cohort clean leaves out groups with "
+        "contradicting labels; it is the default."
+    )
+    columns = ["class", *map(number, (*names, *sides))]
+    return Section("classes", "Classes", [table("Classes", columns, rows), Paragraph(note, "note")])
+
+
+def _groups(findings: Findings) -> Section:
+    share = percent(findings.siblings / findings.scans)
+    blocks: list[Block] = [
+        Paragraph(
+            f"Scans of one scene or patient form a group; {findings.siblings} of {findings.scans} scans ({share} "
+            "%) share theirs with another. Had the split been per image (stratified, 80/20), "
+            f"{percent(findings.leak)} % of the test scans would have had a sibling in training."
+        )
+    ]
+    if inflation := findings.inflation:
+        words = (
+            "What that would inflate: a nearest neighbour on 32 × 32 pixels reaches an accuracy of "
+            f"{decimal(inflation.random)} in folds per image and {decimal(inflation.grouped)} in folds by group; "
+            f"always answering the largest class, {decimal(inflation.majority)}."
+        )
+        blocks.append(Paragraph(words))
+    rows = [[str(size), str(count)] for size, count in findings.group_sizes.items()]
+    columns = [number("scans in a group"), number("such groups")]
+    return Section("groups", "Groups and leaks", [*blocks, table("Sizes of groups", columns, rows, "narrow")])
+
+
+def _labels(findings: Findings) -> Section:
+    key, name = "labels", "Contradicting labels"
+    if not findings.contradictions:
+        return Section(key, name, [Paragraph("No group carries more than one label.", "absent")])
+    words = (
+        "One scene, several labels: at most one is right, and the same echoes would be trained and tested as two "
+        "classes. A patient with several findings may rightly have several."
+    )
+    shown = set([file for group in findings.contradictions for file, _ in group.scans][:SHOWN])
+    blocks: list[Block] = [Paragraph(words)]
+    for group in findings.contradictions:
+        what = "the same pixels under several labels" if group.same_pixels else "one group under several labels"
+        exhibits = [
+            Exhibit(
+                [
+                    Picture(
+                        encode(findings.pictures[file]) if file in shown else b"",
+                        f"scan {file}, labelled {label}",
+                        f"{label}: {file}",
+                    )
+                ]
+            )
+            for file, label in group.scans
+        ]
+        source = Paragraph(f"The group: {GROUP_SOURCES[group.source]}.", "note")
+        blocks += [Heading(f"Group {group.group}: {what}"), source, Gallery(exhibits)]
+    return Section(key, name, blocks)
+
+
+def _shortcuts(findings: Findings) -> Section:
+    if findings.probes:
+        shown: Block = probe_table(findings.probes)
+    else:
+        shown = Paragraph("Not measured: fewer than two classes have enough groups.", "absent")
+    return Section("shortcuts", "Shortcuts", [Paragraph(PROBES), shown])
+
+
+def probe_table(probes: Sequence[Probe]) -> Table:
+    """What tells classes apart without a lesion: one row a shortcut, shaded where it tells much."""
+    columns = ["shortcut", "sees only", *(number(f"AUC, {label}") for label in probes[0].auc)]
+    rows = [
+        [probe.name, probe.sees, *(Cell(f"{area:.2f}", shade=tint(area)) for area in probe.auc.values())]
+        for probe in probes
+    ]
+    return table("Shortcuts", columns, rows, "prosaic")
+
+
+def _marks(findings: Findings) -> Section:
+    rows = [[kind.label, f"{percent(kind.marked)} %", f"{percent(kind.corner)} %"] for kind in findings.classes]
+    columns = ["class", number("text, calipers, colour"), number("orientation mark in a corner")]
+    blocks = [Paragraph(MEASURED), table("Burned-in marks by class", columns, rows, "narrow")]
+    marked = [_several(findings.marked, "Marked scans")] if findings.marked else []
+    return Section("marks", "Burned-in marks", [*blocks, *marked])
+
+
+def _files(findings: Findings) -> Section:
+    blocks: list[Block] = []
+    if findings.unreadable:
+        blocks += [Heading("Unreadable"), Bullets([why for _, why in findings.unreadable])]
+    else:
+        blocks.append(Paragraph("Every scan could be read."))
+    if findings.duplicates:
+        blocks += [Heading("Identical pixels"), Bullets([" = ".join(files) for files in findings.duplicates])]
+    else:
+        blocks.append(Paragraph("No two scans have identical pixels."))
+    if findings.ignored:
+        said = [f"{file}: {why}" for file, why in findings.ignored]
+        blocks += [Heading("Not taken for scans"), _several(said, "Ignored files")]
+    return Section("files", "Files", blocks)
+
+
+def _several(items: Sequence[str], summary: str) -> Fold:
+    return Fold(f"{summary} ({len(items)})", [Bullets(items)], is_open=len(items) <= OPEN)

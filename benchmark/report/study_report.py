@@ -2,29 +2,29 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ...core.files import write_bytes, write_text
 from ...data import shortcuts
 from ...data.study import Study
 from ..arms import TRANSLATED
 from ..audit import Check
-from ..cell import Cell
-from ..results import export, wording
-from ..results.contrasts import leading_arms
+from ..cells import Cell
+from ..external import External
+from ..results import export
+from ..results.external_test import external_result
 from ..results.model import Summary
-from ..yardstick import MEANING
-from . import attention as looks
-from . import gallery, sections
-from .checklist import items
-from .figures import Figure
-from .pages import render_markdown, render_page
-
-EXTRAS: dict[str, Any] = {
-    "external": None,
-    "inflation": None,
-    "history": (),
-}  # sections that a report may have, by their names in the templates
+from ..results.summary import arm_of
+from . import pages
+from .cohort import audit_section, cohort_section
+from .effects import effects_section, verdict_section
+from .external import external_section
+from .heat import heat_section
+from .inflation import inflation_section
+from .limits import limits_section
+from .model import Line, Page, Section, Strong
+from .performance import confusion_section, curves_section, results_section
+from .repeat import Past, claim_section, cost_section, repeat_section
+from .terms import collapse_flags
+from .translator import read_translators, translator_section
 
 
 def write_report(
@@ -35,111 +35,65 @@ def write_report(
     commands: Sequence[str] | None = None,
     checks: Sequence[Check] | None = None,
     gan_seed: int = 0,
-    **extras: Any,
+    external: External | None = None,
+    claimed: Summary | None = None,
+    history: Sequence[Past] = (),
 ) -> Path:
     """Write the folder `report` of a study and return the path of its page.
 
     `index.html` makes no request and needs no script; `report.md` says the same; `results.csv` has a row a
-    cell, `metrics.csv` and `contrasts.csv` a row a number; `figures` holds the drawings. `commands` are what the user ran,
-    `checks` the outcome of the leak audit. `extras` are the tables of sections that only some reports have (EXTRAS). Parts that
-    don't exist are said to be absent. The same study gives the same bytes on the same machine.
+    cell, `metrics.csv` and `contrasts.csv` a row a number; `figures` holds the drawings. `commands` are what the
+    user ran, `checks` the outcome of the leak audit, `claimed` what a split per image would have claimed. Parts
+    that don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
-    folder = study.path / "report"
-    content = (
-        context(study, summary, cells=cells, commands=commands, checks=checks, gan_seed=gan_seed)
-        | EXTRAS
-        | extras
-    )
-    external, presets = content["external"] is not None, sorted({cell.preset for cell in cells})
-    content["limits"] = sections.limits(study, summary, presets, external, content["probes"])
-    content["claim"] = items(external)
-    for figure in all_figures(content):
-        write_text(folder / "figures" / f"{figure.name}.svg", figure.svg + "\n")
-    for translator in content["translators"]:
-        sheet = gallery.contact_sheet(translator["pairs"])
-        if sheet:
-            write_bytes(folder / "figures" / f"pairs-{translator['place']}.png", sheet)
-    for model in content["looks"]["apart"]:
-        sheet = looks.contact_sheet(model["scans"])
-        if sheet:
-            write_bytes(folder / "figures" / f"looks-{model['slug']}.png", sheet)
-    export.write_tables(folder, study, summary)
-    write_text(folder / "report.md", render_markdown("report.md.j2", content))
-    write_text(folder / "index.html", render_page("report.html.j2", content))
-    return folder / "index.html"
-
-
-def write_plan(
-    study: Study, name: str, content: dict[str, Any], command: str, checks: Sequence[Check]
-) -> Path:
-    """Write the page and the Markdown of a plan's runs beside the report; returns the page's path."""
-    everything = {
-        **content,
-        "study": study,
-        "command": command,
-        "banners": study.settings.banners,
-        "checks": checks,
-    }
-    folder = study.path / "report"
-    write_text(folder / f"plan-{name}.md", render_markdown("plan.md.j2", everything))
-    write_text(folder / f"plan-{name}.html", render_page("plan.html.j2", everything))
-    return folder / f"plan-{name}.html"
-
-
-def context(
-    study: Study,
-    summary: Summary,
-    *,
-    cells: Sequence[Cell],
-    commands: Sequence[str] | None,
-    checks: Sequence[Check] | None,
-    gan_seed: int,
-) -> dict[str, Any]:
-    """Everything the templates say, by the names they use."""
-    flagged = sections.flags(summary)
+    flags, probes = collapse_flags(summary), shortcuts.of_study(study)
     presets = sorted({cell.preset for cell in cells})
-    demo = ["Preset demo: it shows the way, its numbers mean nothing."] if "demo" in presets else []
-    leading, others = sections.contrast_rows(summary, flagged)
-    raised = [label for cell in cells if cell.arm.kind in TRANSLATED for label in cell.added]
-    translators = gallery.translators(
-        study, summary.folds, gan_seed, list(dict.fromkeys(raised)) or [study.target]
+    raised = [label for cell in cells if arm_of(cell).kind in TRANSLATED for label in cell.added]
+    labels = list(dict.fromkeys(raised)) or [study.target]
+    translators = read_translators(study, summary.folds, gan_seed, labels)
+    sections = [
+        verdict_section(study, summary, flags, presets),
+        effects_section(summary, flags),
+        results_section(study, summary, flags),
+    ]
+    if external:
+        result = external_result(external, study, cells)
+        sections.append(external_section(result, study.target))
+    sections += [
+        curves_section(summary, flags),
+        confusion_section(summary, flags),
+        heat_section(study, cells, flags),
+        translator_section(translators),
+        cohort_section(study, probes),
+        audit_section(checks),
+    ]
+    if claimed:
+        sections.append(inflation_section(summary, claimed))
+    sections += [
+        limits_section(study, summary, presets, probes, external=external is not None),
+        cost_section(summary, translators),
+        repeat_section(study, cells, translators, commands, history),
+    ]
+    folder = study.path / "report"
+    export.write_tables(folder, study, summary)
+    page = _page(study, presets, sections, external=external is not None)
+    return pages.write(page, folder, "index", markdown_name="report")
+
+
+def _page(study: Study, presets: Sequence[str], sections: Sequence[Section], *, external: bool) -> Page:
+    """The page of all sections and the checklist that points to them."""
+    titles = {section.key: section.title for section in sections}
+    name = study.settings.data.name
+    return Page(
+        title=f"Balancing {name} with a CycleGAN: report",
+        kicker="bus · benchmark report",
+        heading=f"Do a CycleGAN’s {study.target} scans help classifiers on {name}?",
+        sections=[*sections, claim_section(titles, external=external)],
+        banners=banners(study, presets),
     )
-    return {
-        "study": study,
-        "summary": summary,
-        "banners": [*study.settings.banners, *demo],
-        "about": sections.about(study, summary, presets),
-        "verdicts": sections.verdicts(summary, flagged),
-        "collapsed": bool(flagged),
-        "forests": sections.forests(summary, flagged),
-        "leading": leading,
-        "others": others,
-        "metrics": sections.METRICS,
-        "arms": {str(arm): arm.meaning for arm in summary.arms},
-        "lead": [str(arm) for arm in leading_arms(summary.arms)],
-        "notes": [wording.note(remark) for remark in summary.notes],
-        "fold_zero": sections.fold_zero(study),
-        "results": sections.results(summary, flagged),
-        "yardstick": MEANING.format(study.settings.size) if summary.yardstick else "",
-        "curves": sections.curves(summary, flagged),
-        "confusions": sections.confusions(summary, flagged),
-        "looks": looks.looks(study, cells, flagged),
-        "translators": translators,
-        "cohort": sections.cohort(study),
-        "checks": checks,
-        "cost": sections.cost(summary, translators),
-        "commands": commands,
-        "versions": sections.versions(),
-        "machine": sections.machine(),
-        "configurations": sections.configurations(cells),
-        "meanings": sections.MEANINGS,
-        "columns": sections.COLUMNS,
-        "probes": shortcuts.of_study(study),
-        "tint": shortcuts.tint,
-    }
 
 
-def all_figures(content: dict[str, Any]) -> list[Figure]:
-    """Every drawing of a report, in its order."""
-    translated = [t[key] for t in content["translators"] for key in ("picture", "curves") if t[key]]
-    return [*content["forests"], *(figure for drawn in content["curves"] for figure in drawn), *translated]
+def banners(study: Study, presets: Sequence[str] = ()) -> list[Line]:
+    """What a reader must know before any number."""
+    demo = ["Preset demo: it shows the way, its numbers mean nothing."] if "demo" in presets else []
+    return [[Strong("Note."), f" {sentence}"] for sentence in (*study.settings.banners, *demo)]

@@ -1,0 +1,99 @@
+"""Who was tested: scans per class and fold, who was left out, what gives classes away, and that nothing leaked."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from ...data.cohort import GROUP_SOURCES
+from ...data.shortcuts import Probe
+from ...data.study import Study
+from ..audit import Check
+from .check_page import probe_table
+from .model import (
+    Block,
+    Flag,
+    Fold,
+    Heading,
+    Paragraph,
+    Section,
+    Table,
+    number,
+    table,
+)
+from .numbers import percent
+
+PROBES = (
+    "How well a random forest tells a class from the others that sees no lesion, only what the second column "
+    "names: AUC, mean over the study’s folds; 0.5 is chance, and less only means few groups. Whatever is well "
+    "above, a classifier can use too."
+)
+
+
+def cohort_section(study: Study, probes: Sequence[Probe]) -> Section:
+    """Counts, groups, who was left out and why, and the shortcuts."""
+    used = [study.scans[row] for row in study.used()]
+    sizes, copies = (Counter(getattr(scan, key) for scan in used) for key in ("group", "sha256"))
+    siblings = sum(sizes[scan.group] > 1 for scan in used)
+    same = sum(copies[scan.sha256] > 1 for scan in used)
+    names = "; ".join(GROUP_SOURCES.get(name, name) for name in study.settings.data.groups.split("+"))
+    words = (
+        f"{len(used)} scans in {len(sizes)} groups; a group, the scans of one patient or scene, is never split "
+        f"between training and test. Groups: {names}. {siblings} scans ({percent(siblings / len(used), 0)} %) "
+        f"share their group with another, {same} have the same pixels as another."
+    )
+    blocks: list[Block] = [Paragraph(words), _counts(study), *_left_out(study)]
+    if ignored := study.settings.data.ignored:
+        words = f"{ignored} files below the data folder were not taken for scans (masks and others)."
+        blocks.append(Paragraph(words))
+    blocks.append(Heading("Shortcuts"))
+    if probes:
+        blocks += [Paragraph(PROBES, "note"), probe_table(probes)]
+    else:
+        blocks.append(Paragraph("Not measured: fewer than two classes have enough groups.", "absent"))
+    return Section("cohort", "The cohort", blocks)
+
+
+def _counts(study: Study) -> Table:
+    used = [study.scans[row] for row in study.used()]
+    counts = Counter((scan.label, scan.fold) for scan in used)
+    rows = [
+        [
+            label + " (target)" * (label == study.target),
+            *(str(counts[label, fold]) for fold in study.folds),
+            str(sum(counts[label, fold] for fold in study.folds)),
+            str(len({scan.group for scan in used if scan.label == label})),
+        ]
+        for label in study.classes
+    ]
+    folds = [sum(counts[label, fold] for label in study.classes) for fold in study.folds]
+    foot = ["all", *map(str, folds), str(len(used)), str(len({scan.group for scan in used}))]
+    columns = ["class", *(number(f"fold {fold}") for fold in study.folds), number("scans"), number("groups")]
+    return table("Scans per class and fold", columns, rows, foot=foot)
+
+
+def _left_out(study: Study) -> list[Block]:
+    out = sorted((scan for scan in study.scans if scan.fold is None), key=lambda s: (s.left_out, s.file))
+    if not out:
+        return [Paragraph("No scan was left out.")]
+    reasons = Counter(re.split(r" in group |:", scan.left_out)[0] for scan in out)
+    said = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
+    rows = [[scan.file, scan.label, scan.left_out] for scan in out]
+    whole = table("Scans left out", ["scan", "class", "why"], rows)
+    instead = "Each is named, with the reason, in cohort.csv."
+    return [
+        Paragraph(f"Left out: {said}."),
+        Fold(f"Every scan left out ({len(out)})", [whole], instead=instead),
+    ]
+
+
+def audit_section(checks: Sequence[Check] | None) -> Section:
+    """The outcome of the leak audit."""
+    if not checks:
+        words = "No outcome of an audit came with this report."
+        return Section("audit", "Leak audit", [Paragraph(words, "absent")])
+    rows = [
+        [check.name, str(check.count), "holds" if check.ok else Flag("violated")] for check in checks
+    ]
+    shown = table("Leak audit", ["check", number("checked"), "outcome"], rows, "prosaic")
+    words = "Checked before any training; a violation would have stopped it."
+    return Section("audit", "Leak audit", [Paragraph(words), shown])

@@ -1,0 +1,158 @@
+"""The first sections of a report: the verdict on every classifier, and the differences behind it."""
+
+from collections.abc import Sequence
+
+from ...data.cohort import COHORTS
+from ...data.study import Study
+from ..results import wording
+from ..results.contrasts import leading_arms
+from ..results.model import PRIMARY, Contrast, Summary, VerdictKind
+from . import figures
+from .figures import Effect
+from .model import (
+    Block,
+    Card,
+    Cards,
+    Cell,
+    Column,
+    Definitions,
+    Figure,
+    Fold,
+    Mood,
+    Paragraph,
+    Section,
+    Side,
+    Table,
+    number,
+    table,
+)
+from .numbers import ends, probability, signed
+from .terms import COLUMNS, CONTRASTS, METRICS, Flags, title
+
+MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # the others: "none"
+BANDS = (
+    "Line: 95 % interval. A hollow dot’s interval includes zero. Grey band: differences this study was too "
+    "small to detect with 80 % power."
+)
+COLLAPSED = "† rests on a collapsed model, one that gives 90 % or more of its answers to one class."
+
+
+def verdict_section(study: Study, summary: Summary, flags: Flags, presets: Sequence[str]) -> Section:
+    """What may be concluded about every classifier, and on what data."""
+    lead, target = leading_arms(summary.arms), study.target
+    note = (
+        "Macro-F1 weighs all classes alike, however rare; a point is one hundredth. Each sentence is about the "
+        f"arm {lead.cyclegan} against {lead.original}: the same classifier, trained as long, with and without "
+        f"synthetic {target} scans."
+    )
+    cards = Cards([_card(summary, model, flags) for model in summary.models])
+    facts = Definitions(_about(study, summary, presets), "about")
+    return Section("verdict", "Verdict", [cards, Paragraph(note, "note"), facts])
+
+
+def _card(summary: Summary, model: str, flags: Flags) -> Card:
+    verdict = summary.verdicts[model]
+    marks = [(str(arm), flags[arm, model]) for arm in summary.arms if (arm, model) in flags]
+    reason = wording.reason(verdict)
+    text = " ".join([f"{reason[:1].upper()}{reason[1:]}.", *wording.cautions(verdict)])
+    mood = "care" if marks else MOODS.get(verdict.kind, "none")
+    return Card(title(model), mood, wording.headline(verdict), text, marks)
+
+
+def _about(study: Study, summary: Summary, presets: Sequence[str]) -> list[tuple[str, str]]:
+    """Which data, how cut, with how much effort."""
+    settings, data = study.settings, study.settings.data
+    folds = ", ".join(map(str, summary.folds))
+    inner = "" if settings.inner is None else f", all inside the training part of outer fold {settings.inner}"
+    seeds = f"{summary.seeds} seed{'s' * (summary.seeds > 1)} per place"
+    return [
+        ("Data", f"{data.name} (content {data.sha256[:12]})"),
+        ("Cohort", f"{settings.cohort}: {COHORTS.get(settings.cohort, 'own definition')}"),
+        ("Tested on", f"{summary.scans} scans in {summary.groups} groups"),
+        ("Folds", f"{folds} of 0–{settings.k - 1}{inner}"),
+        ("Target", f"{study.target}, of {', '.join(study.classes)}"),
+        ("Effort", f"preset {', '.join(presets) or 'not recorded'}, {settings.size} px, {seeds}"),
+    ]
+
+
+def effects_section(summary: Summary, flags: Flags) -> Section:
+    """The two differences that a claim needs, drawn and in numbers; all others behind a fold."""
+    leading, others = split_contrasts(summary)
+    blocks: list[Block] = [
+        Paragraph(
+            "A claim that the translator helps needs both: a gain over the original set, and a contribution "
+            "beyond repeating real scans."
+        )
+    ]
+    if forests := forest_plots(summary, flags):
+        blocks += [
+            Side(forests),
+            Paragraph(f"{BANDS} {COLLAPSED}" if flags else BANDS, "note"),
+            _table("Effects in macro-F1", leading, flags),
+            Fold("What the columns mean", [Definitions(list(COLUMNS.items()))]),
+        ]
+    else:
+        words = "Neither contrast could be made: it needs the arms original, oversampled and cyclegan on the "
+        blocks.append(Paragraph(f"{words}same folds.", "absent"))
+    if others:
+        rest = _table("Effects in other metrics and contrasts", others, flags)
+        blocks.append(Fold(f"Other metrics and contrasts ({len(others)})", [rest]))
+    return Section("effects", "Effects", blocks)
+
+
+def forest_plots(summary: Summary, flags: Flags) -> list[Figure]:
+    """One forest plot a contrast of a claim, in the primary metric."""
+    drawn = []
+    for kind, (heading, meaning) in CONTRASTS.items():
+        made = [c for model in summary.models if (c := summary.contrast(kind, model))]
+        if made:
+            rows = [effect(contrast, flags) for contrast in made]
+            said = "; ".join(f"{row.label}: {figures.interval(row)}" for row in rows)
+            alt = f"{heading} in points of macro-F1 with 95 % interval. {said}"
+            figure = figures.forest(f"forest-{kind}", rows, axis="points of macro-F1", alt=alt)
+            drawn.append(figure.entitled(heading, f"{made[0].first} − {made[0].second}: {meaning}"))
+    return drawn
+
+
+def effect(contrast: Contrast, flags: Flags) -> Effect:
+    """A contrast in percentage points; a dagger marks one that rests on a collapsed model."""
+    shares = contrast.interval
+    collapsed = any((arm, contrast.model) in flags for arm in (contrast.first, contrast.second))
+    values = (shares.estimate, shares.low, shares.high, shares.detectable)
+    return Effect(title(contrast.model) + " †" * collapsed, *(100 * share for share in values))
+
+
+def split_contrasts(summary: Summary) -> tuple[list[Contrast], list[Contrast]]:
+    """What synthetic scans did in the primary metric (by dose and source class too), then the rest."""
+    leading, others = [], []
+    for contrast in summary.contrasts:
+        leads = contrast.kind in CONTRASTS or contrast.first.kind == "cyclegan"
+        (leading if leads and contrast.metric == PRIMARY else others).append(contrast)
+    return leading, others
+
+
+def _table(label: str, contrasts: Sequence[Contrast], flags: Flags) -> Table:
+    names = list(COLUMNS)
+    columns = [
+        "model",
+        "contrast",
+        Column(names[0], "points"),
+        Column("metric", whole=True),
+        *map(number, names[1:]),
+    ]
+    rows = []
+    for contrast in contrasts:
+        shares = contrast.interval
+        rows.append(
+            [
+                effect(contrast, flags).label,
+                f"{contrast.first} −\u00a0{contrast.second}",
+                Cell(signed(100 * shares.estimate), ends(shares)),
+                METRICS.get(contrast.metric, contrast.metric) + " × 100" * (contrast.metric == "brier"),
+                f"{100 * shares.detectable:.1f}",
+                probability(shares.p),
+                probability(shares.p_holm),
+                probability(shares.second_opinion_p),
+            ]
+        )
+    return table(label, columns, rows, "effects")

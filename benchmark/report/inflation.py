@@ -1,0 +1,51 @@
+"""The section on what a split per image would have claimed."""
+
+from ..results.model import GAIN, PRIMARY, Contrast, Summary
+from .model import Cell, Column, Paragraph, RowGroup, Section, Strong, Table, number, row, table
+from .numbers import ends, percent, signed
+from .terms import METRICS, results_of, title
+
+SHOWN = ("accuracy", PRIMARY, "target_auc")
+
+
+def inflation_section(true: Summary, claimed: Summary) -> Section:
+    """Accuracy, macro-F1 and AUC under a split per image beside the study's own, and the gain under both."""
+    warning = (
+        " The columns “per image” come from a split in which scans of one patient or scene stand on both sides, "
+        f"and from a translator that saw them ({claimed.scans} test scans, one fold, one seed). They only show "
+        f"how much such a split flatters. The true figures ({true.scans} test scans, by group) stand beside them."
+    )
+    rows = [
+        [title(model), *(_gain(summary.contrast(GAIN, model)) for summary in (claimed, true))]
+        for model in claimed.models
+    ]
+    gains = table(
+        "Gain under both splits",
+        ["model", Column("gain per image, points of macro-F1", "points"), Column("true gain", "points")],
+        rows,
+        "narrow",
+    )
+    blocks = [Paragraph([Strong("Not a result."), warning], "banner"), _table(true, claimed), gains]
+    return Section("inflation", "What a split per image would have claimed", blocks)
+
+
+def _gain(contrast: Contrast | None) -> Cell:
+    if contrast is None:
+        return Cell("–")
+    return Cell(signed(100 * contrast.interval.estimate), ends(contrast.interval))
+
+
+def _table(true: Summary, claimed: Summary) -> Table:
+    own = {(result.model, result.arm): result.metrics for result in true.table}
+    groups = []
+    for model in claimed.models:
+        rows = []
+        for result in results_of(claimed, model):
+            actual = own.get((model, result.arm), {})
+            flag = "answers one class nearly always" if result.collapsed else ""
+            shares = (percent(metrics.get(key)) for key in SHOWN for metrics in (result.metrics, actual))
+            rows.append(row(Cell(str(result.arm), collapsed=flag), *shares))
+        groups.append(RowGroup(rows, title(model)))
+    names = [f"{METRICS[key]}, {split}" for key in SHOWN for split in ("per image", "true")]
+    label = "What a split per image would have claimed"
+    return Table(label, [Column("arm"), *map(number, names)], groups, "model")

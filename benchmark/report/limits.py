@@ -1,0 +1,61 @@
+"""The section on what a study cannot say, as far as the tool can know."""
+
+from collections.abc import Sequence
+
+from ...data.shortcuts import Probe
+from ...data.study import Study
+from ..results.model import GAIN, Summary
+from .model import Bullets, Section
+from .numbers import span
+from .performance import fold_zero
+
+
+def limits_section(
+    study: Study, summary: Summary, presets: Sequence[str], probes: Sequence[Probe], *, external: bool
+) -> Section:
+    """Size, folds, seeds, schedules, pixels, shortcuts, other hospitals: a sentence each."""
+    k, tested, settings = study.settings.k, len(summary.folds), study.settings
+    gains = [c.interval for model in summary.models if (c := summary.contrast(GAIN, model))]
+    said = ["Research use only: nothing here is a medical device, and nothing here supports a diagnosis."]
+    if "demo" in presets:
+        said.append("The preset demo shows the way in minutes. Its numbers mean nothing.")
+    if gains:
+        said.append(
+            f"The intervals of the gain reach {span([gain.half_width for gain in gains])} points of macro-F1 to "
+            f"either side; a true difference under {span([gain.detectable for gain in gains])} points would "
+            "probably have gone unseen (80 % power). No detectable gain is not the same as no gain."
+        )
+    if settings.inner is not None:
+        said.append(fold_zero(study))
+    if tested < k:
+        was = "was" if tested == 1 else "were"
+        said.append(f"{tested} of {k} folds {was} tested. All folds (--fold all) would narrow the intervals.")
+    sets = "One data set, no external test"
+    if external:
+        sets = "One data set, and one external set that tests the target against other lesions only"
+    said += [
+        f"The intervals take the fitted models as given: {summary.seeds} training{'s' * (summary.seeds > 1)} per "
+        "place and one CycleGAN per fold. What another translator, or another training of it, would change is "
+        "not in them.",
+        "Schedules are fixed and the last weights are used; no training was stopped or chosen by its test scans. "
+        "Other choices may do better.",
+        f"Scans are {settings.size} px a side; finer detail is lost to translator and classifier alike.",
+        _shortcuts(probes),
+        f"{sets}: other scanners, hospitals and patients may give other results.",
+        "AUC and ROC are averages over cells, since scores of separately trained models don’t compare. Training "
+        "on a balanced set raises the predicted probability of the target, which shows in the calibration.",
+    ]
+    return Section("limits", "What this study cannot say", [Bullets(said)])
+
+
+def _shortcuts(probes: Sequence[Probe]) -> str:
+    """What could have told the classes apart without a lesion."""
+    told = ", ".join(f"{probe.name} {probe.worst:.2f}" for probe in probes)
+    measured = "How much they tell was not measured here."
+    if told:
+        measured = f"They alone reach these AUC for one class (0.5 is chance): {told}."
+    return (
+        "A classifier can tell classes apart by a scan’s size, by the black bars of letterboxing, by its border or "
+        f"its grey levels. {measured} Whether a classifier used them this report does not say; marks burned into "
+        "the scans are counted by bus data check."
+    )

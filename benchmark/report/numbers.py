@@ -1,0 +1,50 @@
+"""Numbers as text: shares in per cent, true minus signs, and no digit below a spread."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..results.model import Interval
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share as percentage, or a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.{digits}f}"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """A number with a true minus, or a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, a true minus, and no negative zero."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def probability(value: float | None) -> str:
+    """A p value with three digits, or a dash where there is none."""
+    return "< 0.001" if value is not None and value < 0.001 else decimal(value)
+
+
+def ends(interval: Interval) -> str:
+    """The ends of an interval in percentage points."""
+    return f"{signed(100 * interval.low)} to {signed(100 * interval.high)}"
+
+
+def span(shares: Sequence[float]) -> str:
+    """The lowest and the highest of some shares in percentage points; one number where they are the same."""
+    low, high = (f"{100 * share:.1f}" for share in (min(shares), max(shares)))
+    return low if low == high else f"{low} to {high}"
+
+
+def mean_spread(value: Mapping[str, Any] | None) -> str:
+    """A score as text with two digits of its spread; a dash where there is none."""
+    if not value or value.get("mean") is None:
+        return "–"
+    mean, spread = value["mean"], value.get("spread")
+    if not spread:
+        return f"{mean:.3g}".replace("-", "−")
+    digits = max(0, 1 - math.floor(math.log10(spread)))
+    return f"{mean:.{digits}f} ± {spread:.{digits}f}".replace("-", "−")

@@ -1,0 +1,206 @@
+"""What every classifier scores in every arm: the table of results, curves, confusion matrices."""
+
+import re
+from collections.abc import Mapping
+
+from ...data.study import Study
+from ..arms import Arm
+from ..results import wording
+from ..results.model import PRIMARY, ArmResult, Summary
+from ..results.summary import below
+from ..yardstick import MEANING
+from . import figures
+from .model import (
+    Block,
+    Cell,
+    Column,
+    Definitions,
+    Figure,
+    Fold,
+    Heading,
+    Paragraph,
+    Row,
+    RowGroup,
+    Section,
+    Side,
+    Table,
+    row,
+)
+from .numbers import decimal, percent
+from .terms import MEANINGS, METRICS, Flags, results_of, title, value
+
+
+def results_section(study: Study, summary: Summary, flags: Flags) -> Section:
+    """The metrics of every arm of every model, on all tested folds and on fold 0 alone."""
+    arms = [(str(arm), arm.meaning) for arm in summary.arms]
+    if summary.yardstick:
+        arms.insert(0, ("yardstick", MEANING.format(study.settings.size)))
+    blocks: list[Block] = [
+        Paragraph(
+            "On test scans only, in % (Brier score: 0 is best), with 95 % intervals. Target: "
+            f"{summary.target}."
+        ),
+        _results(summary, flags),
+        Fold("What the columns mean", [Definitions(list(MEANINGS.items()))]),
+        *(Paragraph(wording.note(note), "note") for note in summary.notes),
+        Definitions(arms),
+    ]
+    if any(result.fold_zero is not None for result in summary.table):
+        said = fold_zero(study)
+        note = [Paragraph(said, "note")] if said else []
+        blocks.append(Fold("Fold 0 alone", [*note, _fold_zero(summary, flags)]))
+    return Section("results", "Results", blocks)
+
+
+def fold_zero(study: Study) -> str:
+    """What the tested scans of fold 0 are to whoever chose the defaults of this program; "" where they are like
+    any other."""
+    settings = study.settings
+    if settings.inner is not None:
+        return (
+            "Development data: defaults and recipes of bus were chosen on such scans, so look for a confirmation "
+            "on the whole data."
+        )
+    if (settings.data.name, settings.cohort, settings.k, settings.seed) != ("busi", "clean", 5, 0):
+        return ""
+    return (
+        "Defaults and recipes of bus were chosen on fold 0’s training part only: none of these choices saw the "
+        "test scans. What was chosen after looking at a benchmark of this study did."
+    )
+
+
+def _columns(*more: str) -> list[Column]:
+    names = [Column(name, "number", whole=" " not in name) for name in METRICS.values()]
+    return [Column("arm"), *names, *(Column(name, "number") for name in more)]
+
+
+def _results(summary: Summary, flags: Flags) -> Table:
+    constant, yardstick = summary.constant, summary.yardstick
+    certain = [percent(1 if name == constant.label else 0) for name in summary.classes]
+    first = [
+        row(
+            f"always “{constant.label}”",
+            *(value(key, constant.metrics.get(key)) for key in METRICS),
+            *certain,
+            look="always",
+        )
+    ]
+    if yardstick:
+        first.append(row(Cell("yardstick"), *_numbers(yardstick, summary), look="always"))
+    low = below(summary.table, yardstick) if yardstick else []
+    groups = [RowGroup(first)]
+    for model in summary.models:
+        rows = []
+        for result in results_of(summary, model):
+            flag = flags.get((result.arm, model), "")
+            head = Cell(str(result.arm), collapsed=flag, remark="below the yardstick" * (result in low))
+            rows.append(Row([head, *_numbers(result, summary)], "collapsed" if flag else ""))
+        groups.append(RowGroup(rows, title(model)))
+    columns = _columns(*(f"recall {name}" for name in summary.classes))
+    return Table("Results per model and arm", columns, groups, "model", look="results")
+
+
+def _numbers(result: ArmResult, summary: Summary) -> list[Cell]:
+    """The cells of one arm: every metric with its interval, then every class's recall."""
+    cells = []
+    for key in METRICS:
+        ends = result.intervals.get(key)
+        seeds = seed_range(result) if key == PRIMARY else ""
+        cells.append(
+            Cell(
+                value(key, result.metrics.get(key)),
+                f"{value(key, ends[0])}–{value(key, ends[1])}" if ends else "",
+                f"seeds {seeds}" if seeds else "",
+            )
+        )
+    return [*cells, *(Cell(percent(result.recall.get(name))) for name in summary.classes)]
+
+
+def seed_range(result: ArmResult) -> str:
+    """The lowest and the highest macro-F1 of its seeds, in %; "" for a single one."""
+    shares = [share for seed in result.per_seed if (share := seed[PRIMARY]) is not None]
+    return f"{percent(min(shares))}–{percent(max(shares))}" if len(shares) > 1 else ""
+
+
+def _fold_zero(summary: Summary, flags: Flags) -> Table:
+    groups = []
+    for model in summary.models:
+        shown = [result for result in results_of(summary, model) if result.fold_zero is not None]
+        rows = [
+            row(
+                Cell(str(result.arm), collapsed=flags.get((result.arm, model), "")),
+                *(value(key, (result.fold_zero or {}).get(key)) for key in METRICS),
+            )
+            for result in shown
+        ]
+        groups.append(RowGroup(rows, title(model)))
+    return Table("Results on fold 0 alone", _columns(), groups, "model", look="results")
+
+
+def curves_section(summary: Summary, flags: Flags) -> Section:
+    """ROC and calibration of every model, all arms in one drawing."""
+    drawings = [drawn for model in summary.models if (drawn := curves(summary, model, flags))]
+    if not drawings:
+        return Section("curves", "ROC and calibration", [Paragraph("No curves could be drawn.", "absent")])
+    target = summary.target[:1].upper() + summary.target[1:]
+    note = (
+        f"{target} against the rest, averaged over cells (trainings). ROC: how many target scans are found for "
+        "how many false alarms; the more a curve bends to the upper left, the better."
+    )
+    sides = [Side(drawn) for drawn in drawings]
+    return Section("curves", "ROC and calibration", [Paragraph(note + " † collapsed." * bool(flags)), *sides])
+
+
+def curves(summary: Summary, model: str, flags: Flags) -> list[Figure]:
+    """A model's ROC and calibration, without arms that differ from another in dose or source only."""
+    name, slug = title(model), re.sub(r"\W+", "-", model)
+    results = results_of(summary, model)
+    results = [result for result in results if result.arm == Arm(result.arm.kind)] or results
+    drawn = []
+    if roc := {str(result.arm): result.roc for result in results if result.roc}:
+        areas = {str(result.arm): percent(result.metrics.get("target_auc")) for result in results}
+        marked = {str(result.arm) for result in results if (result.arm, model) in flags}
+        notes = {arm: area + " †" * (arm in marked) for arm, area in areas.items()}
+        alt = f"ROC curves of {name}, target against rest. Area under the curve in %: {_list(areas)}."
+        figure = figures.roc(f"roc-{slug}", roc, notes, alt=alt)
+        drawn.append(figure.entitled(f"{name}: ROC", "arm, then area under its curve in %"))
+    if bins := {str(result.arm): result.calibration for result in results if result.calibration}:
+        brier = {str(result.arm): decimal(result.metrics.get("brier")) for result in results}
+        alt = f"Calibration of {name} for the target. Brier score: {_list(brier)}."
+        figure = figures.calibration(f"calibration-{slug}", bins, alt=alt)
+        caption = (
+            "on the diagonal, probabilities mean what they say; bins of fewer than "
+            f"{figures.FEWEST} answers are left out"
+        )
+        drawn.append(figure.entitled(f"{name}: calibration", caption))
+    return drawn
+
+
+def _list(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def confusion_section(summary: Summary, flags: Flags) -> Section:
+    """Confusion matrices, a row of them a model."""
+    note = "Rows: true class; columns: answer. Scans, averaged over seeds; the shade is the share of the row."
+    blocks: list[Block] = [Paragraph(note)]
+    for model in summary.models:
+        matrices = [_matrix(result, summary, flags) for result in results_of(summary, model)]
+        blocks += [Heading(title(model)), Side(matrices, "matrices")]
+    return Section("confusion", "Confusion matrices", blocks)
+
+
+def _matrix(result: ArmResult, summary: Summary, flags: Flags) -> Table:
+    rows = []
+    for place, (name, counts) in enumerate(zip(summary.classes, result.confusion, strict=True)):
+        total = max(sum(counts), 1e-9)
+        cells = [
+            Cell(f"{count:.0f}" if count == int(count) else f"{count:.1f}", shade=round(10 * count / total))
+            for count in counts
+        ]
+        cells[place] = Cell(cells[place].text, shade=cells[place].shade, strong=True)
+        rows.append(row(name, *cells))
+    columns = [Column(""), *(Column(name, "number") for name in summary.classes)]
+    caption = Cell(str(result.arm), collapsed=flags.get((result.arm, result.model), ""))
+    label = f"Confusion matrix of {title(result.model)}, {result.arm}"
+    return Table(label, columns, [RowGroup(rows)], caption=caption, look="matrix")

@@ -1,0 +1,148 @@
+"""The page of a plan's runs, beside the numbers that others report for them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...data.study import Study
+from ..audit import Check
+from ..results.model import PRIMARY, ArmResult
+from ..results.plan_result import OWN, PairResult, PlanResult, RunResult
+from ..yardstick import MEANING
+from . import pages
+from .cohort import audit_section
+from .model import (
+    Bullets,
+    Cell,
+    Column,
+    Listing,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+    number,
+    table,
+)
+from .numbers import ends, percent, signed
+from .study_report import banners
+from .terms import title
+
+
+def write_plan(study: Study, name: str, result: PlanResult, command: str, checks: Sequence[Check]) -> Path:
+    """Write the page and the Markdown of a plan's runs beside the report; returns the page's path."""
+    words = (
+        "Test accuracy in %, ours with 95 % intervals from a bootstrap over groups; macro-F1 beside it, since "
+        "accuracy hides a model that always gives one answer. † collapsed: 90 % or more of the answers are one "
+        "class."
+    )
+    sections = [Section("runs", "Runs", [Paragraph(words), _runs(result)])]
+    if result.pairs:
+        words = (
+            "Runs that differ in their arms alone, on the same folds and seeds: difference of macro-F1 in points, "
+            "with its 95 % interval and the smallest gain that could have been detected. A claim needs both, over "
+            "original and over oversampled. No correction for the number of rows; bus benchmark corrects."
+        )
+        sections.append(Section("arms", "Arms", [Paragraph(words), _pairs(result.pairs)]))
+    reading = [Bullets(_reading(study, result)), Listing([command], "Command")]
+    sections += [audit_section(checks), Section("read", "How to read it", reading)]
+    heading = result.plan.title
+    page = Page(heading, "bus · plan", heading, sections, banners(study))
+    return pages.write(page, study.path / "report", f"plan-{name}")
+
+
+def _runs(result: PlanResult) -> Table:
+    adds, further = result.adds, any(run.further for run in result.runs)
+    columns = ["run", "model", *["arm"] * adds, "optimiser", number("learning rate"), number("batch"), "loss"]
+    columns += [number("epochs"), "schedule", *["further"] * further, number("reported")]
+    for name in result.splits:
+        columns += [number(f"ours, {name}"), number("macro-F1")]
+    rows = [_run(run, result, adds=adds, further=further) for run in result.runs]
+    blank = [""] * (6 + adds + further)
+    yardstick: list[Cell | str] = ["yardstick", "a frozen network and a linear model", *blank, "–"]
+    for name in result.splits:
+        shown = [_accuracy(result.yardstick), percent(result.yardstick.metrics[PRIMARY])]
+        yardstick += shown if name == OWN else ["–", "–"]
+    return table("Runs of the plan", columns, [*rows, yardstick])
+
+
+def _run(result: RunResult, plan: PlanResult, *, adds: bool, further: bool) -> list[Cell | str]:
+    run, recipe = result.run, result.recipe
+    cells: list[Cell | str] = [
+        run.name,
+        title(run.model),
+        *[str(run.arm)] * adds,
+        recipe.optimiser,
+        str(recipe.learning_rate),
+        str(recipe.batch),
+        "weighted cross-entropy" if recipe.weighted else "cross-entropy",
+        str(run.epochs),
+        recipe.schedule,
+        *[result.further] * further,
+        "–" if run.accuracy is None else f"{run.accuracy:.2f}",
+    ]
+    mark = plan.yardstick.metrics[PRIMARY] or 0.0
+    for name in plan.splits:
+        scored, wanted = result.results.get(name), result.cells.get(name, 0)
+        done = scored.cells if scored else 0
+        missing = f"{done} of {wanted} cells" if done < wanted else ""
+        cells.append(_accuracy(scored, missing))
+        macro_f1 = scored.metrics[PRIMARY] if scored else None
+        below = name == OWN and macro_f1 is not None and macro_f1 < mark
+        cells.append(Cell(percent(macro_f1), remark="below the yardstick" * below))
+    return cells
+
+
+def _accuracy(result: ArmResult | None, remark: str = "") -> Cell:
+    if result is None:
+        return Cell("–", remark=remark)
+    flag = f"answers {result.collapsed_class} nearly always" if result.collapsed else ""
+    span = result.intervals.get("accuracy")
+    interval = f"{percent(span[0])}–{percent(span[1])}" if span else ""
+    return Cell(percent(result.metrics["accuracy"]), interval, remark, flag)
+
+
+def _pairs(pairs: Sequence[PairResult]) -> Table:
+    columns = ["runs", "arms", Column("points (95 % interval)", "points"), number("detectable")]
+    rows = []
+    for pair in pairs:
+        flag = "one of the two gives one answer nearly always" if pair.collapsed else ""
+        shares = pair.interval
+        rows.append(
+            [
+                " − ".join(pair.runs),
+                Cell(" − ".join(map(str, pair.arms)), collapsed=flag),
+                Cell(signed(100 * shares.estimate), ends(shares)) if shares else "–",
+                f"{100 * shares.detectable:.1f}" if shares else "–",
+            ]
+        )
+    return table("Arms compared", columns, rows)
+
+
+def _reading(study: Study, result: PlanResult) -> list[str]:
+    """What a reader must know to compare these numbers with others."""
+    folds = ", ".join(map(str, result.folds))
+    trainings = f"{result.seeds} training{'s' * (result.seeds > 1)}"
+    said = [f"Folds by group: {folds}; {trainings} of every run on each. Every row is their mean."]
+    if result.shared:
+        said.append(f"All runs: {result.shared}.")
+    meaning = MEANING.format(study.settings.size)
+    said.append(f"Yardstick: {meaning}. A retrained network with less macro-F1 is marked.")
+    for name, split in result.splits.items():
+        said.append(
+            f"{name[:1].upper()}{name[1:]}: {'; '.join(split.sizes)} scans (training / validation / test). "
+            f"Answering “{split.constant}” to everything is right for {percent(split.accuracy, 2)} %."
+        )
+    if len(result.splits) > 1:
+        said.append(
+            "In a split per image, scans of one patient or scene stand on both sides, so its numbers are too good. "
+            "It is here because reported numbers often come from one."
+        )
+    if result.adds:
+        said.append("Arms that add scans train on folds by group alone.")
+    if result.plan.note:
+        said.append(result.plan.note)
+    said.append(
+        f"Ours: at {study.settings.size} px; nothing is chosen on test scans. No group is on both sides of a fold "
+        "by group, nor are equal pixels (checked before the training). A validation part trains nobody; only "
+        "ReduceLROnPlateau (“plateau”) watches it."
+    )
+    return said

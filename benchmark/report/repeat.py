@@ -1,0 +1,141 @@
+"""The last sections of a report: what it cost, how to repeat it, and which items of a checklist it answers."""
+
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ... import __version__
+from ...data.study import Study
+from ..cells import Cell
+from ..results.model import Summary
+from .checklist import items
+from .model import (
+    Block,
+    Bullets,
+    Code,
+    Definitions,
+    Fold,
+    Heading,
+    Line,
+    Link,
+    Listing,
+    Paragraph,
+    Section,
+    number,
+    table,
+)
+from .terms import title
+from .translator import Translated, flat, generators
+
+PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn", "scipy", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class Past:
+    """A finished benchmark or plan of the study."""
+
+    command: str
+    cells: int
+    verdicts: Mapping[str, str]  # model or plan → what was said
+
+
+def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section:
+    """Minutes of every part, trainings alone."""
+    times = [t.seconds for t in translators if t.seconds]
+    parts = [("CycleGAN", len(times), sum(times))]
+    for model in summary.models:
+        spent = [cell.seconds or 0.0 for cell in summary.cells if cell.model == model]
+        parts.append((f"{title(model)}, all arms", len(spent), sum(spent)))
+    parts = [part for part in parts if part[2]]
+    if not parts:
+        return Section("cost", "Cost", [Paragraph("No times were recorded.", "absent")])
+    if len(parts) > 1:
+        parts.append(("all", sum(count for _, count, _ in parts), sum(seconds for *_, seconds in parts)))
+    rows = [[name, str(count), f"{seconds / 60:.1f}"] for name, count, seconds in parts]
+    shown = table("Cost", ["part", number("trainings"), number("minutes in all")], rows, "narrow")
+    note = (
+        "Training only, added up. Cells trained side by side take less on the clock; reading data, scoring and "
+        "testing come on top."
+    )
+    return Section("cost", "Cost", [shown, Paragraph(note, "note")])
+
+
+def repeat_section(
+    study: Study,
+    cells: Sequence[Cell],
+    translators: Sequence[Translated],
+    commands: Sequence[str] | None,
+    history: Sequence[Past],
+) -> Section:
+    """Commands, all benchmarks of the study, versions, hashes, configurations."""
+    absent = Paragraph("The commands were not recorded.", "absent")
+    blocks: list[Block] = [Listing(commands) if commands else absent]
+    if history:
+        note = (
+            "In the order in which they were finished, with what each said. More than one is a choice: whoever "
+            "reports one of them tells of the others."
+        )
+        said = [_past(past) for past in history]
+        blocks += [Heading("Every benchmark of this study"), Paragraph(note, "note"), Bullets(said, numbered=True)]
+    facts: list[tuple[str, Line]] = [
+        *versions(),
+        ("report written on", machine()),
+        ("data, by content", Code(study.settings.data.sha256)),
+        *generators(translators),
+    ]
+    blocks.append(Definitions(facts, "settings"))
+    for model in dict.fromkeys(cell.model for cell in cells):
+        settings = Definitions(configuration([cell for cell in cells if cell.model == model]), "settings")
+        blocks.append(Fold(f"Configuration of {title(model)}", [settings]))
+    return Section("repeat", "How to repeat it", blocks)
+
+
+def _past(past: Past) -> Line:
+    said = " ".join(f"{model}: {sentence}" for model, sentence in past.verdicts.items())
+    return [Code(past.command), f": {past.cells} cells. {said}"]
+
+
+def configuration(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """What cells were trained with; values that differ between them are listed, at most six."""
+    configs = [flat(cell.config) for cell in cells]
+    settings = []
+    for key in dict.fromkeys(key for config in configs for key in config):
+        values = list(dict.fromkeys(config[key] for config in configs if key in config))
+        settings.append((key, " | ".join(values[:6]) + f" | … ({len(values)} values)" * (len(values) > 6)))
+    return settings
+
+
+def versions() -> list[tuple[str, str]]:
+    """This software and the packages that touch a number, with their versions."""
+    known = [("bus", __version__), ("Python", platform.python_version())]
+    for name in PACKAGES:
+        try:
+            known.append((name, version(name)))
+        except PackageNotFoundError:
+            known.append((name, "not installed"))
+    return known
+
+
+def machine() -> str:
+    """The processor and system on which the report was written."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.+)", info.read_text()) if info.exists() else []
+    return ", ".join([*names[:1], platform.processor() or platform.machine(), platform.system()])
+
+
+def claim_section(titles: Mapping[str, str], *, external: bool) -> Section:
+    """The items of CLAIM 2024 that the report answers, each with its section (key → title)."""
+    words = (
+        "Items of the Checklist for Artificial Intelligence in Medical Imaging, 2024 update (Tejani et al., doi "
+        "10.1148/ryai.240300), that this report can answer. The others, such as the origin of the reference "
+        "standard, ethics and funding, are for the authors."
+    )
+    rows = [
+        [str(item.number), item.topic, Link(titles[item.section], f"#{item.section}"), item.remark]
+        for item in items(external)
+    ]
+    shown = table("CLAIM 2024 items", [number("item"), "topic", "where", "remark"], rows, "prosaic")
+    return Section("claim", "CLAIM 2024", [Paragraph(words), shown])

@@ -1,0 +1,75 @@
+"""The names of metrics and models on a page, what they mean, and how their numbers are written."""
+
+from collections.abc import Mapping
+
+from ...classify.models import TITLES
+from ..arms import Arm
+from ..results.model import GAIN, TRANSLATOR, ArmResult, Summary
+from .numbers import decimal, percent
+
+METRICS = {  # key → heading, in the order of the tables
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "balanced_accuracy": "balanced accuracy",
+    "target_recall": "target recall",
+    "target_auc": "target AUC",
+    "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
+    "brier": "Brier score",
+}
+MEANINGS = {  # heading → what it is
+    "accuracy": "share of the scans that were answered rightly",
+    "macro-F1": "per class the harmonic mean of recall and precision, then the mean over the classes, so that "
+    "rare classes count as much as frequent ones; the primary metric, named before the work",
+    "balanced accuracy": "mean of the recalls of all classes",
+    "target recall": "share of the target scans that were called so: the sensitivity",
+    "target AUC": "how often a target scan gets a higher probability of the target than another scan; 50 is "
+    "chance",
+    "sensitivity at 90 % specificity": "target recall, were the threshold set where one other scan in ten is "
+    "called target",
+    "Brier score": "squared error of the probabilities, summed over the classes; 0 is best, 2 is worst",
+    "seeds": "lowest and highest macro-F1 of the trainings with other random numbers, which the intervals do "
+    "not hold",
+    "recall …": "share of that class’s scans that were answered rightly",
+}
+COLUMNS = {  # of the table of effects → what it is
+    "difference, points (95 % interval)": "one arm minus another, times 100; drawing other test scans of the "
+    "same kind and testing these very trainings on them, 19 of 20 such intervals would hold their true "
+    "difference",
+    "smallest detectable": "a true difference of this size is found by four such studies in five, before the "
+    "correction for several models; smaller ones mostly go unseen",
+    "p": "how often the draw of test scans alone gives such a difference between these trainings, were there "
+    "none; that trainings differ among themselves is not in it: compare the seeds in the results",
+    "p (Holm)": "the same, corrected because several models were tried; the verdicts use this one",
+    "p (Nadeau–Bengio)": "a second opinion from the means of the folds; a dash with one fold",
+}
+CONTRASTS = {
+    GAIN: ("Gain", "what adding synthetic scans did"),
+    TRANSLATOR: ("The translator’s own contribution", "what they did beyond repeating real scans"),
+}
+Flags = Mapping[tuple[Arm, str], str]  # (arm, model) → why it is marked as collapsed
+
+
+def title(model: str) -> str:
+    """A model's name as its authors write it."""
+    return TITLES.get(model, model)
+
+
+def value(metric: str, number: float | None) -> str:
+    """A metric as its tables show it: in per cent, a Brier score as it is."""
+    return decimal(number) if metric == "brier" else percent(number)
+
+
+def collapse_flags(summary: Summary) -> dict[tuple[Arm, str], str]:
+    """A warning for every (arm, model) with collapsed cells: 90 % or more of the answers are one class."""
+    return {
+        (result.arm, result.model): f"collapsed in {result.collapsed} of {result.cells}: answers "
+        f"{result.collapsed_class or 'one class'} nearly always"
+        for result in summary.table
+        if result.collapsed
+    }
+
+
+def results_of(summary: Summary, model: str) -> list[ArmResult]:
+    """The results of a model, in the order of the arms."""
+    by_arm = {result.arm: result for result in summary.table if result.model == model}
+    return [by_arm[arm] for arm in summary.arms if arm in by_arm]

@@ -1,0 +1,454 @@
+"""What the report shows of a translator: losses, sheets, scores, and scans beside their sources."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import BusError
+from ...core.files import read_csv, read_json
+from ...data.pictures import synthetic_png
+from ...data.store import Pixels
+from ...data.study import Study
+from .. import test_reference
+from . import figures
+from .figures import Place
+from .model import (
+    Block,
+    Code,
+    Column,
+    Definitions,
+    Exhibit,
+    Figure,
+    Fold,
+    Gallery,
+    Heading,
+    Line,
+    Paragraph,
+    Picture,
+    Section,
+    Side,
+    Strong,
+    Table,
+    number,
+    table,
+)
+from .numbers import decimal, mean_spread, percent
+from .pictures import encode, read, stack
+
+Json = Mapping[str, Any]
+SHOWN = 8  # pairs in a gallery: the first ones of the manifest, never a choice
+SCORES = {  # key → name, whether a smaller value is better
+    "kid": ("KID", True),
+    "frechet": ("Fréchet distance", True),
+    "precision": ("precision", False),
+    "recall": ("recall", False),
+    "density": ("density", False),
+    "coverage": ("coverage", False),
+}
+NORMALISED = (
+    "The normalised score is 0 where synthetic scans are as close as other real ones, 1 where the untranslated "
+    "sources would do as well. KID and Fréchet distance: how far apart two sets of scans are. Precision and "
+    "density: how real single scans are; recall and coverage: how much of the real variety they reach."
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A synthetic scan beside a real one: its source, or the training scan closest to it."""
+
+    made: Pixels
+    real: Pixels
+    file: str  # of the synthetic scan
+    real_file: str
+    label: str = ""  # of the source
+    variant: str = ""  # how the source was changed before it was translated
+    distance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Translated:
+    """What is known of the translator of a fold to a class, and of the scans it made."""
+
+    fold: int
+    label: str
+    is_target: bool  # whether `label` is the study's target
+    slug: str  # in the names of figures
+    config: list[tuple[str, str]]
+    records: list[dict[str, float]]  # of the training
+    sheet: tuple[str, Pixels] | None  # name and pixels of the last sample sheet
+    made: int
+    sources: int  # distinct ones
+    generator_sha256: str
+    pairs: list[Pair]
+    copies: list[Pair]
+    scores: Json
+    held_out: Json  # scores against test scans
+
+    @property
+    def title(self) -> str:
+        """The translator in words."""
+        return f"Fold {self.fold}" + f", to {self.label}" * (not self.is_target)
+
+    @property
+    def seconds(self) -> float:
+        """What its training took."""
+        return sum(record.get("seconds", 0.0) for record in self.records)
+
+    @property
+    def warnings(self) -> list[tuple[str, str]]:
+        """Name and sentence of what the scores warn of."""
+        return [(str(warning["name"]), str(warning["text"])) for warning in self.scores.get("warnings", [])]
+
+
+def read_translators(
+    study: Study, folds: Sequence[int], gan_seed: int, labels: Sequence[str]
+) -> list[Translated]:
+    """What is known of the translator of each fold to each of these classes; where there is none, it is left out."""
+    known = []
+    for label, fold in product(labels, folds):
+        gan, synth = study.gan_path(fold, label, gan_seed), study.synth_path(fold, label, gan_seed)
+        try:
+            translator = _read(study, fold, label, gan, synth)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise BusError(
+                f"{synth}/scores.json, {synth}/manifest.csv or {gan}/config.json does not hold what this version "
+                f"wrote ({error!r}). Delete scores.json and manifest.csv and run bus synth again."
+            ) from error
+        known += [translator] if translator else []
+    return known
+
+
+def _read(study: Study, fold: int, label: str, gan: Path, synth: Path) -> Translated | None:
+    manifest = read_csv(synth / "manifest.csv") if (synth / "manifest.csv").exists() else []
+    scores = _json(synth / "scores.json")
+    if not (gan.exists() or manifest or scores):
+        return None
+    sheets = sorted((gan / "samples").glob("*.png"))
+    sheet = read(sheets[-1]) if sheets else None
+    return Translated(
+        fold=fold,
+        label=label,
+        is_target=label == study.target,
+        slug=str(fold) if label == study.target else f"{fold}-{study.classes.index(label)}",
+        config=list(flat(_json(gan / "config.json")).items()),
+        records=losses(gan / "metrics.jsonl"),
+        sheet=None if sheet is None else (sheets[-1].stem, sheet),
+        made=len(manifest),
+        sources=len({row["source_sha256"] for row in manifest}),
+        generator_sha256=manifest[0].get("generator_sha256", "") if manifest else "",
+        pairs=pairs(study, synth, manifest[:SHOWN]),
+        copies=copies(study, synth, scores),
+        scores=scores,
+        held_out=_json(synth / test_reference.NAME),
+    )
+
+
+def losses(path: Path) -> list[dict[str, float]]:
+    """The records of `metrics.jsonl`; a last line cut off by an interruption is passed over."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().splitlines()
+    records = []
+    for place, line in enumerate(lines):
+        try:
+            record = json.loads(line)
+            records.append(
+                {key: float(value) for key, value in record.items() if isinstance(value, int | float)}
+            )
+        except (ValueError, AttributeError, RecursionError) as error:
+            if place + 1 < len(lines):
+                raise BusError(
+                    f"{path}, line {place + 1} is damaged ({error}). Delete that line."
+                ) from error
+    return records
+
+
+def pairs(study: Study, synth: Path, rows: Sequence[Mapping[str, str]]) -> list[Pair]:
+    """Synthetic scans beside the sources they were translated from."""
+    by_hash = {scan.sha256: row for row, scan in enumerate(study.scans)}
+    shown = []
+    for row in rows:
+        made, source = read(synth / row["file"]), by_hash.get(row["source_sha256"])
+        if made is not None and source is not None:
+            real = study.pixels[source]
+            shown.append(
+                Pair(made, real, row["file"], row["source_file"], row["source_label"], row["variant"])
+            )
+    return shown
+
+
+def copies(study: Study, synth: Path, scores: Json) -> list[Pair]:
+    """The synthetic scans closest to a training scan, beside that scan."""
+    by_file = {scan.file: row for row, scan in enumerate(study.scans)}
+    shown = []
+    for entry in ((scores.get("copies") or {}).get("worst") or [])[:SHOWN]:
+        made, nearest = read(synth / entry["file"]), by_file.get(entry["nearest"])
+        if made is not None and nearest is not None:
+            real, distance = study.pixels[nearest], float(entry["distance"])
+            shown.append(Pair(made, real, entry["file"], entry["nearest"], distance=distance))
+    return shown
+
+
+def translator_section(translators: Sequence[Translated]) -> Section:
+    """Every translator; the first one open, the others behind a line with their normalised scores."""
+    key, name = "translator", "The translator"
+    if not translators:
+        words = "No CycleGAN was trained in this study, so no synthetic scans of its own could be judged."
+        return Section(key, name, [Paragraph(words, "absent")])
+    first, *others = translators
+    blocks: list[Block] = [Heading(first.title)] if others else []
+    blocks += _blocks(first)
+    for translator in others:
+        scores = [
+            f"normalised {score_name(translator.scores, key)} {mean_spread(value)}"
+            for key, value in _normalised(translator.scores)
+        ]
+        names = [warning for warning, _ in translator.warnings]
+        blocks.append(Fold(", ".join([translator.title, *scores, *names]), _blocks(translator)))
+    return Section(key, name, blocks)
+
+
+def _blocks(translator: Translated) -> list[Block]:
+    """One translator: what it made, what warns of it, its scores, its scans."""
+    label, fold = translator.label, translator.fold
+    said = Paragraph(
+        f"{translator.made} synthetic {label} scans, made from {translator.sources} distinct sources of the "
+        "training part."
+    )
+    absent = Paragraph(f"No synthetic scans were made on fold {fold}.", "absent")
+    blocks: list[Block] = [said if translator.made else absent]
+    for name, sentence in translator.warnings:
+        words = f"{name[:1].upper()}{name[1:]}."
+        blocks.append(Paragraph([Strong(words), f" {sentence}"], "banner"))
+    drawn = (scores_figure(translator.slug, translator.scores), losses_figure(translator.slug, translator.records))
+    if any(drawn):
+        blocks.append(Side([figure for figure in drawn if figure]))
+    blocks += _score_blocks(translator) if translator.scores else []
+    if not translator.scores:
+        blocks.append(Paragraph(f"The synthetic scans of fold {fold} have no scores.", "absent"))
+    if translator.pairs:
+        note = f"The first {len(translator.pairs)} of the manifest, not a choice."
+        blocks += [Heading("Source → synthetic", 4), Paragraph(note, "note"), _pairs(translator)]
+    if translator.copies:
+        note = "The worst cases in the whole set: synthetic left, its nearest training scan right."
+        blocks += [Heading("Closest to a training scan", 4), Paragraph(note, "note"), _copies(translator)]
+    if translator.sheet:
+        blocks.append(_sheet(translator, *translator.sheet))
+    if translator.config:
+        settings = Definitions(translator.config, "settings")
+        blocks.append(Fold("Configuration of the translator", [settings]))
+    return blocks
+
+
+def _score_blocks(translator: Translated) -> list[Block]:
+    """The table of scores, who judged, and what the checks say."""
+    scores = translator.scores
+    extractor = scores["extractor"]
+    words = [f"Judged by the network {extractor['name']}."]
+    words += [extractor["reason"]] if extractor.get("reason") else []
+    if trained := scores.get("trained_with"):
+        words.append(f"The translator was trained with {trained}, which therefore never judges.")
+    words += [f"Reference: {scores.get('reference', 'not recorded')}.", NORMALISED]
+    blocks: list[Block] = [_scores(translator), Paragraph(" ".join(words), "note")]
+    if facts := checks(translator):
+        blocks.append(Definitions(facts))
+    return [*blocks, *(Paragraph(str(note), "note") for note in scores.get("notes", []))]
+
+
+def _scores(translator: Translated) -> Table:
+    columns = [
+        "score",
+        number("floor: real ↔ real"),
+        number("synthetic ↔ real"),
+        number("ceiling: source ↔ real"),
+        number("normalised"),
+        Column("better is"),
+    ]
+    scores = translator.scores
+    rows = [
+        [
+            score_name(scores, key),
+            *(mean_spread(scores[key].get(part)) for part in ("floor", "score", "ceiling", "normalised")),
+            "lower" if lower else "higher",
+        ]
+        for key, (_, lower) in SCORES.items()
+        if scores.get(key)
+    ]
+    return table(f"Scores of the synthetic scans, {translator.title}", columns, rows)
+
+
+def score_name(scores: Json, key: str) -> str:
+    """A score's name; the Fréchet distance goes by its network."""
+    return str(scores["extractor"]["label"]) if key == "frechet" else SCORES[key][0]
+
+
+def _normalised(scores: Json) -> list[tuple[str, Json]]:
+    return [(key, value) for key in SCORES if (value := (scores.get(key) or {}).get("normalised"))]
+
+
+def checks(translator: Translated) -> list[tuple[str, Line]]:
+    """What is known of the synthetic scans beside distances: a term and a sentence each."""
+    scores, label, facts = translator.scores, translator.label, []
+    if identity := scores.get("identity"):
+        said = ", ".join(
+            f"{decimal(identity[key], 1)} {words}"
+            for key, words in (
+                ("synthetic", "translated"),
+                ("blurred", "merely blurred"),
+                ("regained", "merely re-gained"),
+            )
+        )
+        said += ". A translation that is not further away than these changed little."
+        facts.append(("Distance to the own source, grey levels", said))
+    if translator.held_out.get("kid"):
+        facts.append(("Against test scans", _against_tests(translator.held_out, label)))
+    if found := scores.get("copies"):
+        said = (
+            f"{percent(found['synthetic'])} % of the synthetic scans are closer than "
+            f"{decimal(found['threshold'])} to a training scan; of held-out real scans "
+            f"{percent(found['held_out'])} %."
+        )
+        facts.append(("Copies", said))
+    if reader := scores.get("reader"):
+        said = (
+            f"{percent(reader['synthetic'])} % of the synthetic scans, {percent(reader['sources'])} % of their "
+            f"sources, {percent(reader['target'])} % of real {label} scans."
+        )
+        parts = reader.get("synthetic_from", {}).items()
+        said += "".join(f" Made from {name}: {percent(share)} %." for name, share in parts)
+        facts.append((f"An independent reader calls {label}", said))
+    if distinct := scores.get("distinct"):
+        said = f"{distinct['n']} synthetic scans vary like {decimal(distinct['effective'], 0)} entirely different ones."
+        if distinct.get("compared"):
+            said += (
+                f" Of equally many ({distinct['compared']}), synthetic vary like "
+                f"{decimal(distinct['synthetic'], 0)}, real {label} scans like {decimal(distinct['target'], 0)}."
+            )
+        facts.append(("Distinct scans", said))
+    return [(term, sentence) for term, sentence in facts]
+
+
+def _against_tests(held_out: Json, label: str) -> str:
+    """The distance to test scans, which neither translator nor scores saw."""
+    kid = held_out["kid"]
+    if kid.get("normalised"):
+        said = f"normalised KID {mean_spread(kid['normalised'])}"
+    else:
+        said = (
+            f"KID {mean_spread(kid['score'])}, floor {mean_spread(kid['floor'])} and ceiling "
+            f"{mean_spread(kid['ceiling'])}, too close together to be normalised"
+        )
+    if held_out.get("recall"):
+        shares = (mean_spread(held_out[key]["score"]) for key in ("precision", "recall"))
+        said += ", precision {}, recall {}".format(*shares)
+    return (
+        f"{held_out['tests']} real {label} scans of the test part, which neither the translator nor the scores "
+        f"above saw, as the reference (EfficientNet-Lite0; looked at when all was trained): {said}."
+    )
+
+
+def _pairs(translator: Translated) -> Gallery:
+    """Sources beside what was made from them; one sheet of all for Markdown."""
+    made_label = f"synthetic {translator.label}"
+    exhibits = [
+        Exhibit(
+            [
+                Picture(encode(pair.real), f"source scan, {pair.label}, {pair.real_file}", pair.label),
+                Picture(encode(pair.made), f"synthetic scan {pair.file}", made_label),
+            ],
+            pair.real_file + f", {pair.variant}" * bool(pair.variant),
+        )
+        for pair in translator.pairs
+    ]
+    rows = [[pair.real for pair in translator.pairs], [pair.made for pair in translator.pairs]]
+    alt = (
+        f"Sources above, the synthetic scans made from them below: the first {len(translator.pairs)} of the "
+        "manifest, not a choice"
+    )
+    sheet = Picture(synthetic_png(stack(rows).repeat(2, 0).repeat(2, 1)), alt)
+    return Gallery(exhibits, sheet, f"pairs-{translator.slug}")
+
+
+def _copies(translator: Translated) -> Gallery:
+    """The synthetic scans closest to a training scan, with their distances."""
+    exhibits = [
+        Exhibit(
+            [
+                Picture(encode(pair.made), f"synthetic scan {pair.file}", "synthetic"),
+                Picture(encode(pair.real), f"training scan {pair.real_file}", "nearest"),
+            ],
+            f"distance {decimal(pair.distance)}: {pair.real_file}",
+        )
+        for pair in translator.copies
+    ]
+    rows = [[pair.file, pair.real_file, decimal(pair.distance)] for pair in translator.copies]
+    columns = ["synthetic scan", "nearest training scan", number("distance")]
+    return Gallery(exhibits, table=table(f"Closest to a training scan, {translator.title}", columns, rows))
+
+
+def _sheet(translator: Translated, name: str, pixels: Pixels) -> Fold:
+    label = translator.label
+    height, width = pixels.shape
+    order = f"source, synthetic scan, difference, translation back, a real {label} scan"
+    alt = f"Sample sheet of the translator of fold {translator.fold}, {name}: one row a source; {order}"
+    blocks = [
+        Paragraph(f"One row a source: {order}.", "note"),
+        Picture(encode(pixels), alt, width=width, height=height),
+    ]
+    return Fold(f"Last sample sheet of the training ({name})", blocks, instead="")
+
+
+def losses_figure(slug: str, records: Sequence[Mapping[str, float]]) -> Figure | None:
+    """The translator's losses, if any were recorded, and its distances where some were measured on the way."""
+    if not records:
+        return None
+    last, names = records[-1], ("adversarial", "discriminators", "cycle", "identity")
+    ends = ", ".join(f"{name} {last[name]:.3f}" for name in names if name in last)
+    alt = f"Losses of the translator over {last.get('pairs', 0):,.0f} pairs; at the end: {ends}."
+    if measured := [r for r in records if {"pairs", "kid", "kid_spread"} <= set(r)]:
+        points = ", ".join(
+            f"{r['kid']:.2f} ± {r['kid_spread']:.2f} after {r['pairs']:,.0f} pairs" for r in measured
+        )
+        alt += f" Normalised KID (0 real, 1 did nothing): {points}."
+    drawn = figures.training(f"training-{slug}", records, alt=alt)
+    return drawn.entitled(
+        "Training", "a low cycle loss says that structure is kept, not that the scans look real"
+    )
+
+
+def scores_figure(slug: str, scores: Json) -> Figure | None:
+    """The normalised scores between floor and ceiling."""
+    places = [
+        Place(SCORES[key][0], value["mean"], value["spread"]) for key, value in _normalised(scores)
+    ]
+    if not places:
+        return None
+    said = "; ".join(f"{place.label} {place.mean:.2f} ± {place.spread:.2f}" for place in places)
+    alt = f"Scores between floor (0, real) and ceiling (1, sources untranslated): {said}"
+    drawn = figures.between(f"scores-{slug}", places, alt=alt)
+    return drawn.entitled(
+        "Between real and untouched", "left is better; beyond the dashed line, worse than nothing"
+    )
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A configuration as text, nested keys joined by dots."""
+    settings: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            settings |= flat(value, f"{prefix}{key}.")
+        else:
+            settings[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return settings
+
+
+def generators(translators: Sequence[Translated]) -> list[tuple[str, Line]]:
+    """The hash of every generator that made scans."""
+    return [(f"generator: {t.title}", Code(t.generator_sha256)) for t in translators if t.generator_sha256]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(read_json(path)) if path.exists() else {}

@@ -1,0 +1,160 @@
+"""What the runs of a plan scored, on folds by group and on a split per image, and what differs by arm alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...classify.metrics import constant_answer
+from ...classify.train import Recipe
+from ...data.study import Study
+from ..arms import TRANSLATED, Arm
+from ..cells import Cell, parts
+from ..plan import Plan, Run
+from ..yardstick import NAME, Place
+from . import statistics as stats
+from .model import PRIMARY, ArmResult, Interval
+from .summary import arm_of, arm_result, pool, read_answers
+
+OWN = "folds by group"  # the set of runs that can be compared with the yardstick
+Sets = Mapping[str, tuple[Study, Sequence[tuple[Run, Cell]]]]  # kind of split → study, runs with their cells
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run of a plan on every kind of split."""
+
+    run: Run
+    recipe: Recipe
+    results: dict[str, ArmResult | None]  # kind of split → what its finished cells scored
+    cells: dict[str, int]  # kind of split → all cells
+    further: str  # settings that only some runs have
+
+
+@dataclass(frozen=True)
+class Split:
+    """A kind of split: how many scans train, are watched and test, and what one constant answer scores."""
+
+    sizes: list[str]
+    constant: str  # the class
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Two runs that differ in their arms alone: macro-F1 on the same folds and seeds."""
+
+    runs: tuple[str, str]
+    arms: tuple[Arm, Arm]
+    collapsed: bool
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """Everything that the page of a plan says."""
+
+    plan: Plan
+    runs: list[RunResult]
+    shared: str  # settings that all runs have in common
+    splits: dict[str, Split]
+    yardstick: ArmResult
+    pairs: list[PairResult]
+    folds: list[int]
+    seeds: int
+
+    @property
+    def adds(self) -> bool:
+        """Whether any run adds scans."""
+        return any(result.run.adds for result in self.runs)
+
+
+def plan_result(plan: Plan, sets: Sets, study: Study, yardsticks: Sequence[Place]) -> PlanResult:
+    """Sum up the runs of a plan on each of `sets`; `study` is the one whose folds are cut by group."""
+    own = {
+        run.name: [cell for sub, pairs in sets.values() if sub is study for other, cell in pairs if other is run]
+        for run in plan.runs
+    }
+    shared, further = _settings(plan.runs)
+    runs = []
+    for run in plan.runs:
+        cells = {name: [cell for other, cell in pairs if other is run] for name, (_, pairs) in sets.items()}
+        results = {name: _result(sub, cells[name]) for name, (sub, _) in sets.items()}
+        counts = {name: len(of_run) for name, of_run in cells.items()}
+        runs.append(RunResult(run, own[run.name][0].recipe, results, counts, further[run.name]))
+    target = study.classes.index(study.target)
+    measure = pool(NAME, [read_answers(place, study.classes) for place in yardsticks], target)
+    every = own[plan.runs[0].name]
+    return PlanResult(
+        plan=plan,
+        runs=runs,
+        shared=shared,
+        splits={name: _split(sub, pairs) for name, (sub, pairs) in sets.items()},
+        yardstick=arm_result(measure, Arm("original"), study.classes),
+        pairs=_pairs(study, plan.runs, own),
+        folds=sorted({cell.fold for cell in every}),
+        seeds=len({cell.seed for cell in every}),
+    )
+
+
+def _settings(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
+    """What the table's columns leave unsaid of the runs: what all have in common, and for each the rest."""
+    told = ("optimiser", "learning_rate", "batch", "schedule")
+    said = {
+        run.name: {name: value for name, value in run.changes.items() if name not in told}
+        | ({"init": run.init} if run.init != "none" else {})
+        | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
+        for run in runs
+    }
+    first = next(iter(said.values()))
+    common = {
+        name: value
+        for name, value in first.items()
+        if all(settings.get(name) == value for settings in said.values())
+    }
+    further = {
+        run: ", ".join(f"{name} = {value}" for name, value in settings.items() if name not in common)
+        for run, settings in said.items()
+    }
+    return ", ".join(f"{name} = {value}" for name, value in common.items()), further
+
+
+def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]]) -> list[PairResult]:
+    """Runs that add scans or weigh classes, less those that are like them but for the arm."""
+    target, results = study.classes.index(study.target), []
+    for run, other in ((run, other) for run in runs for other in runs if run.like(other)):
+        against = [Arm("original")] + [Arm("oversampled", dose=run.arm.dose)] * (run.arm.kind in TRANSLATED)
+        both = [cell for name in (run.name, other.name) for cell in cells[name]]
+        if other.arm not in against or not all(cell.is_done for cell in both):
+            continue
+        pooled = pool(run.model, [read_answers(cell, study.classes) for cell in both], target)
+        if len(pooled.resampled) == 2:
+            difference = pooled.mean(run.arm, PRIMARY) - pooled.mean(other.arm, PRIMARY)
+            span = stats.interval(pooled.sample, difference, 1 / study.settings.k)
+            arms = (run.arm, other.arm)
+            collapsed = any(arm_result(pooled, arm, study.classes).collapsed for arm in arms)
+            results.append(PairResult((run.name, other.name), arms, collapsed, span))
+    return results
+
+
+def _result(study: Study, cells: Sequence[Cell]) -> ArmResult | None:
+    done = [cell for cell in cells if cell.is_done]
+    if not done:
+        return None
+    answers = [read_answers(cell, study.classes) for cell in done]
+    pooled = pool(done[0].model, answers, study.classes.index(study.target))
+    return arm_result(pooled, arm_of(done[0]), study.classes)
+
+
+def _split(study: Study, pairs: Sequence[tuple[Run, Cell]]) -> Split:
+    """How many scans train (added ones too), are watched and test in each fold; the constant answer's accuracy."""
+    sizes: dict[str, None] = {}
+    labels: list[np.int64] = []
+    for fold in sorted({cell.fold for _, cell in pairs}):
+        for cell in (cell for _, cell in pairs if cell.fold == fold):
+            train, watched = parts(study, fold, cell.recipe)
+            counts = (len(train) + sum(cell.added.values()), len(watched), len(study.test(fold)))
+            sizes[" / ".join(map(str, counts))] = None
+        labels += [study.labels[row] for row in study.test(fold)]
+    most, scores = constant_answer(np.array(labels), len(study.classes), study.classes.index(study.target))
+    return Split(list(sizes), study.classes[most], scores["accuracy"])
