@@ -235,7 +235,7 @@ def _write(
     """Write the report; `mark` says for which cells it is whole, "" that some are missing."""
     from . import test_reference as held_out
     from .report import study_report as report
-    from .report import tables  # late: statistics and figures take a second to import
+    from .report.repeat import Past  # late: statistics and figures take a second to import
     from .results import summary, wording
     from .yardstick import yardsticks
 
@@ -255,9 +255,9 @@ def _write(
             checks=checks,
             commands=[*commands(study, wish), request.command],
             gan_seed=wish.gan_seed,
-            external=tables.external_test(external, study, finished) if external else None,
-            inflation=tables.inflation_table(found, claimed) if claimed else None,
-            history=history,
+            external=external,
+            claimed=claimed,
+            history=[Past(past["command"], past["cells"], past["verdicts"]) for past in history],
         )
         if mark:
             files.write_json(place / "DONE", {"cells": mark})
@@ -369,11 +369,11 @@ def run_plan(
         note(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train.")
         warm_start.make_missing(place, todo, jobs)
         failures += run.run(place, cells, jobs=jobs, threads=1, keep_weights=False)
-    from .report import tables
-    from .report.study_report import write_plan
+    from .report.plan_page import write_plan
+    from .results.plan_result import plan_result
     from .yardstick import yardsticks
 
-    table = tables.plan_table(chosen, sets, study, yardsticks(study, wish.folds, compute))
+    table = plan_result(chosen, sets, study, yardsticks(study, wish.folds, compute))
     with lock.hold(study.path / "report", "The report"):
         page = write_plan(study, Path(source).stem, table, command, list(dict.fromkeys(checks)))
         names = [

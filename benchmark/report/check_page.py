@@ -14,11 +14,14 @@ from .model import (
     Card,
     Cards,
     Cell,
+    Cells,
     Definitions,
     Exhibit,
     Fold,
     Gallery,
     Heading,
+    Heads,
+    Line,
     Page,
     Paragraph,
     Picture,
@@ -43,7 +46,8 @@ PROBES = (
 
 def write_page(findings: Findings, path: Path) -> Path:
     """Write the findings as one self-contained page, which holds pictures of contradicting scans only."""
-    banners = [[Strong("Unsound."), f" {reason}"] for reason in findings.unsound]
+    banners: list[Line] = [[Strong("Unsound."), f" {reason}"] for reason in findings.unsound]
+    notes: list[Line] = [[Strong("Note."), f" {note}"] for note in findings.notes]
     page = Page(
         title=f"{findings.name}: data check",
         kicker="bus · data check",
@@ -57,7 +61,7 @@ def write_page(findings: Findings, path: Path) -> Path:
             _marks(findings),
             _files(findings),
         ],
-        banners=[*banners, *([Strong("Note."), f" {note}"] for note in findings.notes)],
+        banners=[*banners, *notes],
     )
     write_text(path, html(page))
     return path
@@ -66,7 +70,9 @@ def write_page(findings: Findings, path: Path) -> Path:
 def _verdict(findings: Findings) -> Section:
     """The answer in three cards: may a study use it, what would leak, what gives the classes away."""
     first = "This would be refused or wrong as it is." if findings.unsound else "Nothing stands against it."
-    leak = f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
+    leak = (
+        f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
+    )
     if findings.inflation:
         leak += (
             f" A nearest neighbour is right for {percent(findings.inflation.random)} % of the scans then, for "
@@ -91,7 +97,7 @@ def _verdict(findings: Findings) -> Section:
 def _classes(findings: Findings) -> Section:
     names = ("scans", "groups", "scans, cohort clean", "groups, cohort clean")
     sides = (f"{side}, px: median (range)" for side in ("width", "height"))
-    rows = [
+    rows: list[Cells] = [
         [
             kind.label,
             *map(str, (kind.scans, kind.groups, kind.clean_scans, kind.clean_groups)),
@@ -103,7 +109,7 @@ def _classes(findings: Findings) -> Section:
         f"{findings.sizes} native size{'s' * (findings.sizes != 1)}. Cohort clean leaves out groups with "
         "contradicting labels; it is the default."
     )
-    columns = ["class", *map(number, (*names, *sides))]
+    columns: Heads = ["class", *map(number, (*names, *sides))]
     return Section("classes", "Classes", [table("Classes", columns, rows), Paragraph(note, "note")])
 
 
@@ -123,8 +129,8 @@ def _groups(findings: Findings) -> Section:
             f"always answering the largest class, {decimal(inflation.majority)}."
         )
         blocks.append(Paragraph(words))
-    rows = [[str(size), str(count)] for size, count in findings.group_sizes.items()]
-    columns = [number("scans in a group"), number("such groups")]
+    rows: list[Cells] = [[str(size), str(count)] for size, count in findings.group_sizes.items()]
+    columns: Heads = [number("scans in a group"), number("such groups")]
     return Section("groups", "Groups and leaks", [*blocks, table("Sizes of groups", columns, rows, "narrow")])
 
 
@@ -139,7 +145,9 @@ def _labels(findings: Findings) -> Section:
     shown = set([file for group in findings.contradictions for file, _ in group.scans][:SHOWN])
     blocks: list[Block] = [Paragraph(words)]
     for group in findings.contradictions:
-        what = "the same pixels under several labels" if group.same_pixels else "one group under several labels"
+        what = (
+            "the same pixels under several labels" if group.same_pixels else "one group under several labels"
+        )
         exhibits = [
             Exhibit(
                 [
@@ -167,8 +175,8 @@ def _shortcuts(findings: Findings) -> Section:
 
 def probe_table(probes: Sequence[Probe]) -> Table:
     """What tells classes apart without a lesion: one row a shortcut, shaded where it tells much."""
-    columns = ["shortcut", "sees only", *(number(f"AUC, {label}") for label in probes[0].auc)]
-    rows = [
+    columns: Heads = ["shortcut", "sees only", *(number(f"AUC, {label}") for label in probes[0].auc)]
+    rows: list[Cells] = [
         [probe.name, probe.sees, *(Cell(f"{area:.2f}", shade=tint(area)) for area in probe.auc.values())]
         for probe in probes
     ]
@@ -176,9 +184,11 @@ def probe_table(probes: Sequence[Probe]) -> Table:
 
 
 def _marks(findings: Findings) -> Section:
-    rows = [[kind.label, f"{percent(kind.marked)} %", f"{percent(kind.corner)} %"] for kind in findings.classes]
-    columns = ["class", number("text, calipers, colour"), number("orientation mark in a corner")]
-    blocks = [Paragraph(MEASURED), table("Burned-in marks by class", columns, rows, "narrow")]
+    rows: list[Cells] = [
+        [kind.label, f"{percent(kind.marked)} %", f"{percent(kind.corner)} %"] for kind in findings.classes
+    ]
+    columns: Heads = ["class", number("text, calipers, colour"), number("orientation mark in a corner")]
+    blocks: list[Block] = [Paragraph(MEASURED), table("Burned-in marks by class", columns, rows, "narrow")]
     marked = [_several(findings.marked, "Marked scans")] if findings.marked else []
     return Section("marks", "Burned-in marks", [*blocks, *marked])
 

@@ -9,17 +9,7 @@ from ...data.shortcuts import Probe
 from ...data.study import Study
 from ..audit import Check
 from .check_page import probe_table
-from .model import (
-    Block,
-    Flag,
-    Fold,
-    Heading,
-    Paragraph,
-    Section,
-    Table,
-    number,
-    table,
-)
+from .model import Block, Cells, Flag, Fold, Heading, Heads, Paragraph, Section, Table, number, table
 from .numbers import percent
 
 PROBES = (
@@ -56,7 +46,7 @@ def cohort_section(study: Study, probes: Sequence[Probe]) -> Section:
 def _counts(study: Study) -> Table:
     used = [study.scans[row] for row in study.used()]
     counts = Counter((scan.label, scan.fold) for scan in used)
-    rows = [
+    rows: list[Cells] = [
         [
             label + " (target)" * (label == study.target),
             *(str(counts[label, fold]) for fold in study.folds),
@@ -67,7 +57,12 @@ def _counts(study: Study) -> Table:
     ]
     folds = [sum(counts[label, fold] for label in study.classes) for fold in study.folds]
     foot = ["all", *map(str, folds), str(len(used)), str(len({scan.group for scan in used}))]
-    columns = ["class", *(number(f"fold {fold}") for fold in study.folds), number("scans"), number("groups")]
+    columns: Heads = [
+        "class",
+        *(number(f"fold {fold}") for fold in study.folds),
+        number("scans"),
+        number("groups"),
+    ]
     return table("Scans per class and fold", columns, rows, foot=foot)
 
 
@@ -77,7 +72,7 @@ def _left_out(study: Study) -> list[Block]:
         return [Paragraph("No scan was left out.")]
     reasons = Counter(re.split(r" in group |:", scan.left_out)[0] for scan in out)
     said = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
-    rows = [[scan.file, scan.label, scan.left_out] for scan in out]
+    rows: list[Cells] = [[scan.file, scan.label, scan.left_out] for scan in out]
     whole = table("Scans left out", ["scan", "class", "why"], rows)
     instead = "Each is named, with the reason, in cohort.csv."
     return [
@@ -91,7 +86,7 @@ def audit_section(checks: Sequence[Check] | None) -> Section:
     if not checks:
         words = "No outcome of an audit came with this report."
         return Section("audit", "Leak audit", [Paragraph(words, "absent")])
-    rows = [
+    rows: list[Cells] = [
         [check.name, str(check.count), "holds" if check.ok else Flag("violated")] for check in checks
     ]
     shown = table("Leak audit", ["check", number("checked"), "outcome"], rows, "prosaic")

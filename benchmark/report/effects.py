@@ -14,10 +14,13 @@ from .model import (
     Card,
     Cards,
     Cell,
+    Cells,
     Column,
     Definitions,
     Figure,
     Fold,
+    Heads,
+    Line,
     Mood,
     Paragraph,
     Section,
@@ -124,7 +127,8 @@ def effect(contrast: Contrast, flags: Flags) -> Effect:
 
 def split_contrasts(summary: Summary) -> tuple[list[Contrast], list[Contrast]]:
     """What synthetic scans did in the primary metric (by dose and source class too), then the rest."""
-    leading, others = [], []
+    leading: list[Contrast] = []
+    others: list[Contrast] = []
     for contrast in summary.contrasts:
         leads = contrast.kind in CONTRASTS or contrast.first.kind == "cyclegan"
         (leading if leads and contrast.metric == PRIMARY else others).append(contrast)
@@ -133,14 +137,14 @@ def split_contrasts(summary: Summary) -> tuple[list[Contrast], list[Contrast]]:
 
 def _table(label: str, contrasts: Sequence[Contrast], flags: Flags) -> Table:
     names = list(COLUMNS)
-    columns = [
+    columns: Heads = [
         "model",
         "contrast",
         Column(names[0], "points"),
         Column("metric", whole=True),
         *map(number, names[1:]),
     ]
-    rows = []
+    rows: list[Cells] = []
     for contrast in contrasts:
         shares = contrast.interval
         rows.append(

@@ -1,7 +1,7 @@
 """The section on an external test: what every arm scores on scans from elsewhere."""
 
 from ..results.external_test import ExternalResult, ExternalRow, Measured
-from .model import Block, Cell, Column, Paragraph, RowGroup, Section, Table, number, row, table
+from .model import Block, Cell, Cells, Column, Heads, Paragraph, RowGroup, Section, Table, number, row, table
 from .numbers import ends, percent, signed
 from .terms import title
 
@@ -29,8 +29,8 @@ def external_section(result: ExternalResult, target: str) -> Section:
     words.append("Averaged over the cells of all folds and seeds; 95 % intervals by a bootstrap over groups.")
     blocks: list[Block] = [Paragraph(" ".join(words))]
     if result.contrasts:
-        columns = ["model", "difference", "in", Column("points (95 % interval)", "points")]
-        rows = [
+        columns: Heads = ["model", "difference", "in", Column("points (95 % interval)", "points")]
+        rows: list[Cells] = [
             [
                 title(contrast.model),
                 f"{contrast.first} −\u00a0{contrast.second}",

@@ -10,7 +10,6 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -20,6 +19,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
+
+from .model import Figure
+from .numbers import signed
 
 INK, MUTED, RULE, PAPER, BAND = "#1a1a1a", "#666666", "#cccccc", "#ffffff", "#eceff1"
 BLUE, ORANGE, GREEN, PURPLE, VERMILION = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00"
@@ -65,21 +67,6 @@ RC: Any = {
     "legend.fontsize": 8.0,
     "figure.facecolor": PAPER,
 }
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A finished drawing: `name` is its file name without ending, `alt` says in words what it shows."""
-
-    name: str
-    svg: str
-    alt: str
-    title: str = ""
-    caption: str = ""
-
-    def entitled(self, title: str, caption: str) -> "Figure":
-        """The same drawing with a heading and a line below it."""
-        return replace(self, title=title, caption=caption)
 
 
 class Effect(NamedTuple):
@@ -223,12 +210,6 @@ def between(name: str, places: Sequence[Place], *, alt: str) -> Figure:
         axes.set_xlabel("0 = real, 1 = sources left as they were")
         axes.spines["left"].set_visible(False)
         return _finish(canvas, name, alt)
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, a true minus, and no negative zero."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def interval(effect: Effect) -> str:

@@ -20,10 +20,12 @@ from ..results.summary import arm_of
 from .model import (
     Block,
     Cell,
+    Cells,
     Column,
     Exhibit,
     Gallery,
     Heading,
+    Heads,
     Paragraph,
     Picture,
     Section,
@@ -132,7 +134,9 @@ def heat_section(study: Study, cells: Sequence[Training], flags: Flags) -> Secti
     key, name = "looks", "Where the classifiers look"
     seen = [heat for cell in cells if (heat := read_heat(study, cell)) is not None]
     if not seen:
-        words = "No heat maps: these cells were trained by a version that did not keep them. A new training does."
+        words = (
+            "No heat maps: these cells were trained by a version that did not keep them. A new training does."
+        )
         return Section(key, name, [Paragraph(words, "absent")])
     sizes = (f"{title(one.cell.model)} {'×'.join(map(str, one.heat.shape[1:]))}" for one in seen)
     grids = ", ".join(dict.fromkeys(sizes))
@@ -145,7 +149,9 @@ def heat_section(study: Study, cells: Sequence[Training], flags: Flags) -> Secti
     for part in parts:
         blocks += _disagreement_blocks(part, flags, study.masks is not None)
     if not parts:
-        words = "No model has heat maps of both arms, original and cyclegan, on one fold: no disagreement can be "
+        words = (
+            "No model has heat maps of both arms, original and cyclegan, on one fold: no disagreement can be "
+        )
         blocks.append(Paragraph(f"{words}shown.", "absent"))
     return Section(key, name, blocks)
 
@@ -164,7 +170,7 @@ def _lesion_blocks(study: Study, seen: Sequence[SeenByCell], flags: Flags) -> li
     shares = lesion_shares(study, seen)
     if not shares:
         return [Paragraph("Too few test scans have both a lesion in their mask and heat.", "absent")]
-    columns = [
+    columns: Heads = [
         "model",
         "arm",
         number("answers with heat"),
@@ -172,7 +178,7 @@ def _lesion_blocks(study: Study, seen: Sequence[SeenByCell], flags: Flags) -> li
         number("the same heat in other scans’ lesions, %"),
         number("lesion’s share of the area, %"),
     ]
-    rows = [
+    rows: list[Cells] = [
         [
             title(one.model),
             Cell(str(one.arm), collapsed=flags.get((one.arm, one.model), "")),
@@ -272,7 +278,9 @@ def _disagreement_blocks(part: Disagreements, flags: Flags, masks: bool) -> list
         f"hashes, not a choice. Yellow: most heat; grey: none{outline}."
     )
     flagged = [
-        Paragraph(f"† {arm} {flags[arm, part.model]}", "flagged") for arm in ARMS if (arm, part.model) in flags
+        Paragraph(f"† {arm} {flags[arm, part.model]}", "flagged")
+        for arm in ARMS
+        if (arm, part.model) in flags
     ]
     return [heading, Paragraph(note, "note"), *flagged, _gallery(part)]
 
@@ -302,7 +310,7 @@ def _picture(side: Side, scan: Disagreement) -> Picture:
 
 
 def _sides_table(part: Disagreements) -> Table:
-    rows = [
+    rows: list[Cells] = [
         [
             scan.file,
             scan.truth,
@@ -310,5 +318,5 @@ def _sides_table(part: Disagreements) -> Table:
         ]
         for scan in part.shown
     ]
-    columns = ["scan", "truth", *(Column(str(arm)) for arm in ARMS)]
+    columns: Heads = ["scan", "truth", *(Column(str(arm)) for arm in ARMS)]
     return table(f"Disagreements of {title(part.model)}", columns, rows)

@@ -1,7 +1,7 @@
 """The section on what a split per image would have claimed."""
 
 from ..results.model import GAIN, PRIMARY, Contrast, Summary
-from .model import Cell, Column, Paragraph, RowGroup, Section, Strong, Table, number, row, table
+from .model import Block, Cell, Cells, Column, Paragraph, RowGroup, Section, Strong, Table, number, row, table
 from .numbers import ends, percent, signed
 from .terms import METRICS, results_of, title
 
@@ -15,7 +15,7 @@ def inflation_section(true: Summary, claimed: Summary) -> Section:
         f"and from a translator that saw them ({claimed.scans} test scans, one fold, one seed). They only show "
         f"how much such a split flatters. The true figures ({true.scans} test scans, by group) stand beside them."
     )
-    rows = [
+    rows: list[Cells] = [
         [title(model), *(_gain(summary.contrast(GAIN, model)) for summary in (claimed, true))]
         for model in claimed.models
     ]
@@ -25,7 +25,11 @@ def inflation_section(true: Summary, claimed: Summary) -> Section:
         rows,
         "narrow",
     )
-    blocks = [Paragraph([Strong("Not a result."), warning], "banner"), _table(true, claimed), gains]
+    blocks: list[Block] = [
+        Paragraph([Strong("Not a result."), warning], "banner"),
+        _table(true, claimed),
+        gains,
+    ]
     return Section("inflation", "What a split per image would have claimed", blocks)
 
 

@@ -168,6 +168,10 @@ class Cell:
     strong: bool = False
 
 
+Cells = Sequence[Cell | Line]  # a line stands for a cell of text
+Heads = list[Column | str]  # a name stands for a column of text
+
+
 @dataclass(frozen=True)
 class Row:
     """A row; its first cell is its heading."""
@@ -299,9 +303,9 @@ def blocks_of(page: Page) -> Iterator[Block]:
 def table(
     label: str,
     columns: Sequence[Column | str],
-    rows: Sequence[Sequence[Cell | Line]],
+    rows: Sequence[Cells],
     look: Literal["", "narrow", "prosaic", "effects"] = "",
-    foot: Sequence[Cell | Line] = (),
+    foot: Cells = (),
 ) -> Table:
     """A table without groups; names and lines stand for columns and cells of text."""
     heads = [Column(column) if isinstance(column, str) else column for column in columns]

@@ -11,9 +11,12 @@ from ..yardstick import MEANING
 from . import pages
 from .cohort import audit_section
 from .model import (
+    Block,
     Bullets,
     Cell,
+    Cells,
     Column,
+    Heads,
     Listing,
     Page,
     Paragraph,
@@ -42,7 +45,7 @@ def write_plan(study: Study, name: str, result: PlanResult, command: str, checks
             "original and over oversampled. No correction for the number of rows; bus benchmark corrects."
         )
         sections.append(Section("arms", "Arms", [Paragraph(words), _pairs(result.pairs)]))
-    reading = [Bullets(_reading(study, result)), Listing([command], "Command")]
+    reading: list[Block] = [Bullets(_reading(study, result)), Listing([command], "Command")]
     sections += [audit_section(checks), Section("read", "How to read it", reading)]
     heading = result.plan.title
     page = Page(heading, "bus · plan", heading, sections, banners(study))
@@ -51,11 +54,19 @@ def write_plan(study: Study, name: str, result: PlanResult, command: str, checks
 
 def _runs(result: PlanResult) -> Table:
     adds, further = result.adds, any(run.further for run in result.runs)
-    columns = ["run", "model", *["arm"] * adds, "optimiser", number("learning rate"), number("batch"), "loss"]
+    columns: Heads = [
+        "run",
+        "model",
+        *["arm"] * adds,
+        "optimiser",
+        number("learning rate"),
+        number("batch"),
+        "loss",
+    ]
     columns += [number("epochs"), "schedule", *["further"] * further, number("reported")]
     for name in result.splits:
         columns += [number(f"ours, {name}"), number("macro-F1")]
-    rows = [_run(run, result, adds=adds, further=further) for run in result.runs]
+    rows: list[Cells] = [_run(run, result, adds=adds, further=further) for run in result.runs]
     blank = [""] * (6 + adds + further)
     yardstick: list[Cell | str] = ["yardstick", "a frozen network and a linear model", *blank, "–"]
     for name in result.splits:
@@ -101,8 +112,8 @@ def _accuracy(result: ArmResult | None, remark: str = "") -> Cell:
 
 
 def _pairs(pairs: Sequence[PairResult]) -> Table:
-    columns = ["runs", "arms", Column("points (95 % interval)", "points"), number("detectable")]
-    rows = []
+    columns: Heads = ["runs", "arms", Column("points (95 % interval)", "points"), number("detectable")]
+    rows: list[Cells] = []
     for pair in pairs:
         flag = "one of the two gives one answer nearly always" if pair.collapsed else ""
         shares = pair.interval

@@ -17,6 +17,7 @@ from .model import (
     Flag,
     Gallery,
     Heading,
+    Heads,
     Line,
     Page,
     Paragraph,
@@ -110,7 +111,7 @@ def _table(answers: Answers, folder: str) -> Table:
         ]
         answer = Cell(scan.answer, strong=True)
         rows.append([scan.file.removeprefix(folder), answer, *shares, _part(scan) or "–"])
-    columns = ["scan", "answer", *(number(f"{name}, %") for name in classes), "in the study"]
+    columns: Heads = ["scan", "answer", *(number(f"{name}, %") for name in classes), "in the study"]
     return table("Answers and probabilities", columns, rows)
 
 

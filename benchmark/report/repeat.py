@@ -15,6 +15,7 @@ from .checklist import items
 from .model import (
     Block,
     Bullets,
+    Cells,
     Code,
     Definitions,
     Fold,
@@ -30,7 +31,15 @@ from .model import (
 from .terms import title
 from .translator import Translated, flat, generators
 
-PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scikit-learn", "scipy", "opencv-python-headless")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torch-fidelity",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "opencv-python-headless",
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section
         return Section("cost", "Cost", [Paragraph("No times were recorded.", "absent")])
     if len(parts) > 1:
         parts.append(("all", sum(count for _, count, _ in parts), sum(seconds for *_, seconds in parts)))
-    rows = [[name, str(count), f"{seconds / 60:.1f}"] for name, count, seconds in parts]
+    rows: list[Cells] = [[name, str(count), f"{seconds / 60:.1f}"] for name, count, seconds in parts]
     shown = table("Cost", ["part", number("trainings"), number("minutes in all")], rows, "narrow")
     note = (
         "Training only, added up. Cells trained side by side take less on the clock; reading data, scoring and "
@@ -79,7 +88,11 @@ def repeat_section(
             "reports one of them tells of the others."
         )
         said = [_past(past) for past in history]
-        blocks += [Heading("Every benchmark of this study"), Paragraph(note, "note"), Bullets(said, numbered=True)]
+        blocks += [
+            Heading("Every benchmark of this study"),
+            Paragraph(note, "note"),
+            Bullets(said, numbered=True),
+        ]
     facts: list[tuple[str, Line]] = [
         *versions(),
         ("report written on", machine()),
@@ -133,7 +146,7 @@ def claim_section(titles: Mapping[str, str], *, external: bool) -> Section:
         "10.1148/ryai.240300), that this report can answer. The others, such as the origin of the reference "
         "standard, ethics and funding, are for the authors."
     )
-    rows = [
+    rows: list[Cells] = [
         [str(item.number), item.topic, Link(titles[item.section], f"#{item.section}"), item.remark]
         for item in items(external)
     ]

@@ -17,6 +17,7 @@ from . import figures
 from .figures import Place
 from .model import (
     Block,
+    Cells,
     Code,
     Column,
     Definitions,
@@ -25,6 +26,7 @@ from .model import (
     Fold,
     Gallery,
     Heading,
+    Heads,
     Line,
     Paragraph,
     Picture,
@@ -160,9 +162,7 @@ def losses(path: Path) -> list[dict[str, float]]:
             )
         except (ValueError, AttributeError, RecursionError) as error:
             if place + 1 < len(lines):
-                raise BusError(
-                    f"{path}, line {place + 1} is damaged ({error}). Delete that line."
-                ) from error
+                raise BusError(f"{path}, line {place + 1} is damaged ({error}). Delete that line.") from error
     return records
 
 
@@ -223,7 +223,10 @@ def _blocks(translator: Translated) -> list[Block]:
     for name, sentence in translator.warnings:
         words = f"{name[:1].upper()}{name[1:]}."
         blocks.append(Paragraph([Strong(words), f" {sentence}"], "banner"))
-    drawn = (scores_figure(translator.slug, translator.scores), losses_figure(translator.slug, translator.records))
+    drawn = (
+        scores_figure(translator.slug, translator.scores),
+        losses_figure(translator.slug, translator.records),
+    )
     if any(drawn):
         blocks.append(Side([figure for figure in drawn if figure]))
     blocks += _score_blocks(translator) if translator.scores else []
@@ -259,7 +262,7 @@ def _score_blocks(translator: Translated) -> list[Block]:
 
 
 def _scores(translator: Translated) -> Table:
-    columns = [
+    columns: Heads = [
         "score",
         number("floor: real ↔ real"),
         number("synthetic ↔ real"),
@@ -268,7 +271,7 @@ def _scores(translator: Translated) -> Table:
         Column("better is"),
     ]
     scores = translator.scores
-    rows = [
+    rows: list[Cells] = [
         [
             score_name(scores, key),
             *(mean_spread(scores[key].get(part)) for part in ("floor", "score", "ceiling", "normalised")),
@@ -384,8 +387,8 @@ def _copies(translator: Translated) -> Gallery:
         )
         for pair in translator.copies
     ]
-    rows = [[pair.file, pair.real_file, decimal(pair.distance)] for pair in translator.copies]
-    columns = ["synthetic scan", "nearest training scan", number("distance")]
+    rows: list[Cells] = [[pair.file, pair.real_file, decimal(pair.distance)] for pair in translator.copies]
+    columns: Heads = ["synthetic scan", "nearest training scan", number("distance")]
     return Gallery(exhibits, table=table(f"Closest to a training scan, {translator.title}", columns, rows))
 
 
@@ -394,7 +397,7 @@ def _sheet(translator: Translated, name: str, pixels: Pixels) -> Fold:
     height, width = pixels.shape
     order = f"source, synthetic scan, difference, translation back, a real {label} scan"
     alt = f"Sample sheet of the translator of fold {translator.fold}, {name}: one row a source; {order}"
-    blocks = [
+    blocks: list[Block] = [
         Paragraph(f"One row a source: {order}.", "note"),
         Picture(encode(pixels), alt, width=width, height=height),
     ]
@@ -421,9 +424,7 @@ def losses_figure(slug: str, records: Sequence[Mapping[str, float]]) -> Figure |
 
 def scores_figure(slug: str, scores: Json) -> Figure | None:
     """The normalised scores between floor and ceiling."""
-    places = [
-        Place(SCORES[key][0], value["mean"], value["spread"]) for key, value in _normalised(scores)
-    ]
+    places = [Place(SCORES[key][0], value["mean"], value["spread"]) for key, value in _normalised(scores)]
     if not places:
         return None
     said = "; ".join(f"{place.label} {place.mean:.2f} ± {place.spread:.2f}" for place in places)

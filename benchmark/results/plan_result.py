@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...classify.metrics import constant_answer
-from ...classify.train import Recipe
+from ...classify.recipe import Recipe
 from ...data.study import Study
 from ..arms import TRANSLATED, Arm
 from ..cells import Cell, parts
@@ -37,7 +37,7 @@ class Split:
 
     sizes: list[str]
     constant: str  # the class
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class PlanResult:
 def plan_result(plan: Plan, sets: Sets, study: Study, yardsticks: Sequence[Place]) -> PlanResult:
     """Sum up the runs of a plan on each of `sets`; `study` is the one whose folds are cut by group."""
     own = {
-        run.name: [cell for sub, pairs in sets.values() if sub is study for other, cell in pairs if other is run]
+        run.name: [
+            cell for sub, pairs in sets.values() if sub is study for other, cell in pairs if other is run
+        ]
         for run in plan.runs
     }
     shared, further = _settings(plan.runs)
