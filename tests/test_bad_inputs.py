@@ -25,7 +25,7 @@ from bus.benchmark import cells as plan
 from bus.benchmark import status
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
-from bus.benchmark.report import gallery
+from bus.benchmark.report.translator import read_translators
 from bus.classify.models import build
 from bus.core import files
 from bus.core.compute import Compute
@@ -140,7 +140,7 @@ def read_generator(study: Path) -> object:
 
 def read_scans(study: Path) -> object:
     opened = Study.open(study)
-    return audit(opened, 0, plan.Wish((0,), (Arm("cyclegan"),))), gallery.translators(
+    return audit(opened, 0, plan.Wish((0,), (Arm("cyclegan"),))), read_translators(
         opened, [0], 0, ["malignant"]
     )
 

@@ -20,7 +20,6 @@ from .model import (
     Figure,
     Fold,
     Heads,
-    Line,
     Mood,
     Paragraph,
     Section,

@@ -1,6 +1,5 @@
 """Where the classifiers look: heat maps over scans, and how much of the heat lies in the lesions."""
 
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +9,10 @@ from numpy.typing import NDArray
 
 from ...classify.explain import enlarge
 from ...core.errors import BusError
-from ...core.files import read_csv
 from ...data.store import Pixels
 from ...data.study import Study
 from ..arms import Arm
-from ..cells import HEAT
-from ..cells import Cell as Training
-from ..results.summary import arm_of
+from ..cell import Cell as Training
 from .model import (
     Block,
     Cell,
@@ -111,22 +107,21 @@ class Disagreements:
 
 def read_heat(study: Study, cell: Training) -> SeenByCell | None:
     """A cell's heat with its answers; None for cells trained before heat was kept. BusError if damaged."""
-    path = cell.path / HEAT
-    if not path.exists():
+    heat = cell.heat()
+    if heat is None:
         return None
-    lines = read_csv(cell.path / "predictions.csv", ["sha256", "label", "predicted"])
+    answers = cell.answers(study.classes)
     row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    try:
-        heat = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-        rows = [row_of[line["sha256"], line["label"]] for line in lines]
-        shares = [float(line[f"p_{line['predicted']}"]) for line in lines]
-        if heat.dtype != np.uint8 or heat.ndim != 3 or len(heat) != len(lines):
-            raise ValueError(f"{heat.dtype} of shape {heat.shape} for {len(lines)} scans")
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    known = [row_of.get((sha256, label)) for _, sha256, label, _ in answers.scans]
+    rows = [row for row in known if row is not None]
+    if not len(heat) == len(rows) == len(known):
         raise BusError(
-            f"{path} does not fit its predictions.csv ({error}). Delete the folder and run bus benchmark again."
-        ) from error
-    return SeenByCell(cell, arm_of(cell), rows, [line["predicted"] for line in lines], shares, heat)
+            f"{cell.path} holds heat of {len(heat)} scans and answers on {len(known)}, which must be the study's. "
+            "Delete the folder and run bus benchmark again."
+        )
+    shares = answers.probabilities[range(len(rows)), answers.given].tolist()
+    given = [study.classes[label] for label in answers.given]
+    return SeenByCell(cell, cell.arm, rows, given, shares, heat)
 
 
 def heat_section(study: Study, cells: Sequence[Training], flags: Flags) -> Section:

@@ -70,8 +70,9 @@ def _runs(result: PlanResult) -> Table:
     blank = [""] * (6 + adds + further)
     yardstick: list[Cell | str] = ["yardstick", "a frozen network and a linear model", *blank, "–"]
     for name in result.splits:
-        shown = [_accuracy(result.yardstick), percent(result.yardstick.metrics[PRIMARY])]
-        yardstick += shown if name == OWN else ["–", "–"]
+        own = name == OWN
+        macro_f1 = percent(result.yardstick.metrics[PRIMARY])
+        yardstick += [_accuracy(result.yardstick) if own else "–", macro_f1 if own else "–"]
     return table("Runs of the plan", columns, [*rows, yardstick])
 
 

@@ -93,7 +93,7 @@ def _about(answers: Answers) -> list[tuple[str, str]]:
     facts = [
         ("Classifier", trained.name),
         ("Trained on", f"{settings.data.name} (content {settings.data.sha256[:12]}), {settings.size} px"),
-        ("On the test scans of its fold", f"macro-F1 {decimal(trained.scores.get('macro_f1'))}"),
+        ("On the test scans of its fold", f"macro-F1 {decimal(trained.cell.scores['macro_f1'])}"),
         ("Scans", f"{len(answers.scans)} answered, {len(answers.unreadable)} unreadable"),
     ]
     if seen := sum(scan.seen for scan in answers.scans):

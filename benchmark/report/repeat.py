@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ... import __version__
 from ...data.study import Study
-from ..cells import Cell
+from ..cell import Cell
 from ..results.model import Summary
 from .checklist import items
 from .model import (

@@ -7,12 +7,11 @@ from ...data import shortcuts
 from ...data.study import Study
 from ..arms import TRANSLATED
 from ..audit import Check
-from ..cells import Cell
+from ..cell import Cell
 from ..external import External
 from ..results import export
 from ..results.external_test import external_result
 from ..results.model import Summary
-from ..results.summary import arm_of
 from . import pages
 from .cohort import audit_section, cohort_section
 from .effects import effects_section, verdict_section
@@ -48,7 +47,7 @@ def write_report(
     """
     flags, probes = collapse_flags(summary), shortcuts.of_study(study)
     presets = sorted({cell.preset for cell in cells})
-    raised = [label for cell in cells if arm_of(cell).kind in TRANSLATED for label in cell.added]
+    raised = [label for cell in cells if cell.arm.kind in TRANSLATED for label in cell.added]
     labels = list(dict.fromkeys(raised)) or [study.target]
     translators = read_translators(study, summary.folds, gan_seed, labels)
     sections = [

@@ -8,12 +8,11 @@ import numpy as np
 from ...classify.metrics import collapsed
 from ...data.study import Study
 from ..arms import Arm
-from ..cells import Cell
+from ..cell import Cell
 from ..external import External, answers
 from . import statistics as stats
 from .contrasts import leading_arms
 from .model import Interval
-from .summary import arm_of
 
 METRICS = (
     "target_auc",
@@ -83,7 +82,7 @@ def external_result(external: External, study: Study, cells: Sequence[Cell]) -> 
         own = [cell for cell in cells if cell.model == model]
         means = _means(sample, external, study, own)
         for arm, values in means.items():
-            rows.append(_row(sample, external, study, [cell for cell in own if arm_of(cell) == arm], values))
+            rows.append(_row(sample, external, study, [cell for cell in own if cell.arm == arm], values))
         lead = leading_arms(list(means))
         for second in (lead.original, lead.oversampled):
             for key in COMPARED if {lead.cyclegan, second} <= set(means) else ():
@@ -107,15 +106,15 @@ def _means(
     sample: stats.Sample, external: External, study: Study, cells: Sequence[Cell]
 ) -> dict[Arm, dict[str, stats.Array]]:
     """Arm → metric under every row of weights, averaged over the (fold, seed) that all arms have."""
-    order = sorted({arm_of(cell) for cell in cells}, key=lambda arm: arm.order)
-    trained = {arm: {(c.fold, c.seed) for c in cells if arm_of(c) == arm} for arm in order}
+    order = sorted({cell.arm for cell in cells}, key=lambda arm: arm.order)
+    trained = {arm: {(c.fold, c.seed) for c in cells if c.arm == arm} for arm in order}
     arms, folds, seeds = stats.comparable(trained, leading_arms(order))
     means = {}
     for arm in (arm for arm in order if arm in arms):
         evaluated = [
             stats.evaluate(sample, answers(external, study, cell))
             for cell in cells
-            if arm_of(cell) == arm and cell.fold in folds and cell.seed in seeds
+            if cell.arm == arm and cell.fold in folds and cell.seed in seeds
         ]
         if evaluated:
             mean = {key: np.mean([metrics[key] for metrics in evaluated], axis=0) for key in evaluated[0]}
@@ -133,7 +132,7 @@ def _row(
     fallen = [side for cell in cells if (side := collapsed(answers(external, study, cell))) is not None]
     return ExternalRow(
         model=cells[0].model,
-        arm=arm_of(cells[0]),
+        arm=cells[0].arm,
         metrics={key: _measured(sample, values[key]) for key in METRICS},
         collapsed=len(fallen),
         cells=len(cells),

@@ -9,12 +9,13 @@ from ...classify.metrics import constant_answer
 from ...classify.recipe import Recipe
 from ...data.study import Study
 from ..arms import TRANSLATED, Arm
-from ..cells import Cell, parts
+from ..cell import Cell
+from ..cells import parts
 from ..plan import Plan, Run
-from ..yardstick import NAME, Place
+from ..yardstick import NAME, Yardstick
 from . import statistics as stats
 from .model import PRIMARY, ArmResult, Interval
-from .summary import arm_of, arm_result, pool, read_answers
+from .summary import arm_result, pool
 
 OWN = "folds by group"  # the set of runs that can be compared with the yardstick
 Sets = Mapping[str, tuple[Study, Sequence[tuple[Run, Cell]]]]  # kind of split → study, runs with their cells
@@ -69,7 +70,7 @@ class PlanResult:
         return any(result.run.adds for result in self.runs)
 
 
-def plan_result(plan: Plan, sets: Sets, study: Study, yardsticks: Sequence[Place]) -> PlanResult:
+def plan_result(plan: Plan, sets: Sets, study: Study, yardsticks: Sequence[Yardstick]) -> PlanResult:
     """Sum up the runs of a plan on each of `sets`; `study` is the one whose folds are cut by group."""
     own = {
         run.name: [
@@ -85,7 +86,7 @@ def plan_result(plan: Plan, sets: Sets, study: Study, yardsticks: Sequence[Place
         counts = {name: len(of_run) for name, of_run in cells.items()}
         runs.append(RunResult(run, own[run.name][0].recipe, results, counts, further[run.name]))
     target = study.classes.index(study.target)
-    measure = pool(NAME, [read_answers(place, study.classes) for place in yardsticks], target)
+    measure = pool(NAME, [place.answers(study.classes) for place in yardsticks], target)
     every = own[plan.runs[0].name]
     return PlanResult(
         plan=plan,
@@ -129,7 +130,7 @@ def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]
         both = [cell for name in (run.name, other.name) for cell in cells[name]]
         if other.arm not in against or not all(cell.is_done for cell in both):
             continue
-        pooled = pool(run.model, [read_answers(cell, study.classes) for cell in both], target)
+        pooled = pool(run.model, [cell.answers(study.classes) for cell in both], target)
         if len(pooled.resampled) == 2:
             difference = pooled.mean(run.arm, PRIMARY) - pooled.mean(other.arm, PRIMARY)
             span = stats.interval(pooled.sample, difference, 1 / study.settings.k)
@@ -143,9 +144,9 @@ def _result(study: Study, cells: Sequence[Cell]) -> ArmResult | None:
     done = [cell for cell in cells if cell.is_done]
     if not done:
         return None
-    answers = [read_answers(cell, study.classes) for cell in done]
+    answers = [cell.answers(study.classes) for cell in done]
     pooled = pool(done[0].model, answers, study.classes.index(study.target))
-    return arm_result(pooled, arm_of(done[0]), study.classes)
+    return arm_result(pooled, done[0].arm, study.classes)
 
 
 def _split(study: Study, pairs: Sequence[tuple[Run, Cell]]) -> Split:

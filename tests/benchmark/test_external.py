@@ -10,7 +10,8 @@ from bus.benchmark import cells as plan
 from bus.benchmark import external, pipeline, run
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import WEIGHTS, external_file
-from bus.benchmark.report import tables as extras
+from bus.benchmark.report.external import collapse_flag
+from bus.benchmark.results.external_test import external_result
 from bus.classify import metrics
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
@@ -114,16 +115,18 @@ def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
     for cell in cells:
         chances = rng.dirichlet([1, 1, 1], len(labels))
         cell.write_external(found.answered(study.classes, chances))
-    table = extras.external_test(found, study, cells)
-    for cell, row in zip(cells, table["rows"], strict=True):
+    result = external_result(found, study, cells)
+    for cell, row in zip(cells, result.rows, strict=True):
         two = external.answers(found, study, cell)
         assert np.allclose(two.sum(axis=1), 1)
         said = two[:, 1] > two[:, 0]
-        assert row["target_recall"]["value"] == pytest.approx(said[labels == 1].mean())
-        assert row["specificity"]["value"] == pytest.approx(1 - said[labels == 0].mean())
-        assert row["target_auc"]["value"] == pytest.approx(metrics.target_auc(labels, two, 1))
-        assert row["target_auc"]["low"] <= row["target_auc"]["value"] <= row["target_auc"]["high"]
-    assert [row["pair"] for row in table["contrasts"]] == ["cyclegan − original"] * 2
+        assert row.metrics["target_recall"].value == pytest.approx(said[labels == 1].mean())
+        assert row.metrics["specificity"].value == pytest.approx(1 - said[labels == 0].mean())
+        assert row.metrics["target_auc"].value == pytest.approx(metrics.target_auc(labels, two, 1))
+        assert (
+            row.metrics["target_auc"].low <= row.metrics["target_auc"].value <= row.metrics["target_auc"].high
+        )
+    assert [f"{row.first} − {row.second}" for row in result.contrasts] == ["cyclegan − original"] * 2
 
 
 @pytest.mark.parametrize(
@@ -139,8 +142,9 @@ def test_a_model_that_collapses_on_scans_from_elsewhere_is_flagged(study, elsewh
         else np.tile(shares, (len(found.rows), 1))
     )
     cell.write_external(found.answered(study.classes, chances))
-    (row,) = extras.external_test(found, study, [cell])["rows"]
-    assert row["flag"].startswith(f"collapsed in 1 of 1: {words}") if words else not row["flag"]
+    (row,) = external_result(found, study, [cell]).rows
+    flag = collapse_flag(row, "malignant")
+    assert flag.startswith(f"collapsed in 1 of 1: {words}") if words else not flag
 
 
 def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
@@ -150,7 +154,7 @@ def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
     ][:3]
     for cell in cells:
         cell.write_external(found.answered(study.classes, np.full((len(found.rows), 3), 1 / 3)))
-    assert [str(row["arm"]) for row in extras.external_test(found, study, cells)["rows"]] == ["original"]
+    assert [str(row.arm) for row in external_result(found, study, cells).rows] == ["original"]
 
 
 def test_a_benchmark_reports_the_external_test(study, elsewhere, in_process, monkeypatch):

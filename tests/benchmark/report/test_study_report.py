@@ -16,11 +16,14 @@ import cv2
 import numpy as np
 import pytest
 from bus.benchmark.arms import Arm
-from bus.benchmark.report import figures, gallery, sections
-from bus.benchmark.report import pages as page
+from bus.benchmark.report import figures, numbers, terms, translator
+from bus.benchmark.report import markdown as md
 from bus.benchmark.report.checklist import items
+from bus.benchmark.report.effects import split_contrasts
+from bus.benchmark.report.external import SHOWN
+from bus.benchmark.report.model import Block, Gallery, walk
+from bus.benchmark.report.performance import curves, fold_zero, seed_range
 from bus.benchmark.report.study_report import write_report
-from bus.benchmark.report.tables import SHOWN
 from bus.benchmark.results import wording
 from bus.core.errors import BusError
 from bus.core.files import read_csv
@@ -130,7 +133,7 @@ def test_says_the_verdicts_first(full: Any) -> None:
 
 
 def test_collapse_is_flagged_wherever_its_numbers_stand(full: Any) -> None:
-    flagged = sections.flags(full.summary)
+    flagged = terms.collapse_flags(full.summary)
     assert set(flagged) == {(Arm("original"), "vgg19")}
     folder = full.study.path / "report" / "figures"
     assert (
@@ -177,14 +180,23 @@ def test_confusion_matrices_count_every_test_scan(full: Any) -> None:
 def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None:
     study = full.study
     manifest = read_csv(study.synth_path(0, "malignant", 0) / "manifest.csv")
-    shown = gallery.translators(study, [0], 0, ["malignant"])[0]["pairs"]
-    assert len(shown) == gallery.SHOWN
-    for row, item in zip(manifest, shown, strict=False):
-        content = base64.b64decode(item["source_uri"].partition(",")[2])
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    (gallery,) = (
+        block
+        for block in blocks_of_first_translator(study)
+        if isinstance(block, Gallery) and block.name == "pairs-0"
+    )
+    assert len(gallery.exhibits) == translator.SHOWN
+    for row, exhibit in zip(manifest, gallery.exhibits, strict=False):
+        source, made = exhibit.pictures
+        pixels = cv2.imdecode(np.frombuffer(source.png, np.uint8), cv2.IMREAD_UNCHANGED)
         place = next(i for i, scan in enumerate(study.scans) if scan.sha256 == row["source_sha256"])
         np.testing.assert_array_equal(pixels, study.pixels[place])
-        assert item["source_uri"] in html(full) and item["made_uri"] in html(full)
+        assert source.uri in html(full) and made.uri in html(full)
+
+
+def blocks_of_first_translator(study: Study) -> list[Block]:
+    translators = translator.read_translators(study, [0], 0, ["malignant"])
+    return list(walk(translator.translator_section(translators).blocks))
 
 
 def test_absent_parts_are_said_to_be_absent(bare: Any, full: Any) -> None:
@@ -232,10 +244,10 @@ def test_every_figure_has_its_alternative_text(full: Any) -> None:
 def test_interrupted_log_is_read_to_its_last_whole_line(tmp_path: Path) -> None:
     log = tmp_path / "metrics.jsonl"
     log.write_text('{"step": 1, "pairs": 4, "cycle": 0.5}\n{"step": 2, "pa')
-    assert gallery.losses(log) == [{"step": 1.0, "pairs": 4.0, "cycle": 0.5}]
+    assert translator.losses(log) == [{"step": 1.0, "pairs": 4.0, "cycle": 0.5}]
     log.write_text('{"step": 1, "pa\n{"step": 2}\n')
     with pytest.raises(BusError, match="line 1"):
-        gallery.losses(log)
+        translator.losses(log)
 
 
 def test_contrast_beside_zero_is_neither_gain_nor_loss() -> None:
@@ -249,22 +261,22 @@ def test_contrast_beside_zero_is_neither_gain_nor_loss() -> None:
 
 @given(st.floats(-100, 100), st.integers(0, 3))
 def test_signed_numbers_read_back(value: float, digits: int) -> None:
-    text = figures.signed(value, digits)
+    text = numbers.signed(value, digits)
     assert float(text.replace("−", "-")) == float(f"{value:.{digits}f}")
     assert "-" not in text and (text[0] in "+−") == (float(f"{value:.{digits}f}") != 0)
 
 
 @given(st.floats(-50, 50), st.floats(1e-4, 5))
 def test_score_shows_no_digit_below_its_spread(mean: float, spread: float) -> None:
-    left, _, right = gallery.mean_spread({"mean": mean, "spread": spread}).partition(" ± ")
+    left, _, right = numbers.mean_spread({"mean": mean, "spread": spread}).partition(" ± ")
     assert len(left.partition(".")[2]) == len(right.partition(".")[2])
     assert abs(float(left.replace("−", "-")) - mean) <= 0.06 * spread + 0.5 * (spread >= 10)
-    assert gallery.mean_spread(None) == gallery.mean_spread({"mean": None}) == "–"
+    assert numbers.mean_spread(None) == numbers.mean_spread({"mean": None}) == "–"
 
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=40))
 def test_markdown_values_stand_for_themselves(value: str) -> None:
-    text = str(page._literal(value))
+    text = md.literal(value)
     assert not re.search(r"(?<!\\)(?:\\\\)*[|`*_\[\]~$#>!]", text) and "<" not in text
     plain = re.sub(r"\\(.)", r"\1", text).replace("&lt;", "<").replace("&amp;", "&")
     assert plain == " ".join(value.split())
@@ -277,26 +289,26 @@ def test_doses_and_source_classes_stand_in_results_and_effects(made_up: Callable
     write_report(made.study, made.summary, cells=made.cells)
     text = Page(html(made)).text
     assert "made from normal alone" in text and "0.5 times what balance needs" in text
-    leading, _ = sections.contrast_rows(made.summary, {})
-    pairs = {row["pair"] for row in leading}
+    leading, _ = split_contrasts(made.summary)
+    pairs = {f"{contrast.first} − {contrast.second}" for contrast in leading}
     assert {"cyclegan − original", "cyclegan@0.5 − original", "cyclegan:normal − oversampled"} <= pairs
     for name in ("cyclegan@0.5", "cyclegan:normal"):
         assert f"| {name} |" in markdown(made).replace("\\", "")
-    drawn = [figure.svg for figures in sections.curves(made.summary, {}) for figure in figures]
+    drawn = [figure.svg for model in made.summary.models for figure in curves(made.summary, model, {})]
     assert drawn and not any("cyclegan@" in svg for svg in drawn)
 
 
 def test_every_column_is_explained_on_the_page_and_in_the_docs(full: Any) -> None:
     text = Page((full.study.path / "report" / "index.html").read_text()).text
     docs = " ".join((Path(__file__).parents[3] / "docs" / "report.md").read_text().replace("`", "").split())
-    assert set(sections.METRICS.values()) <= set(sections.MEANINGS)
-    for name, meaning in (*sections.MEANINGS.items(), *sections.COLUMNS.items()):
+    assert set(terms.METRICS.values()) <= set(terms.MEANINGS)
+    for name, meaning in (*terms.MEANINGS.items(), *terms.COLUMNS.items()):
         assert " ".join(meaning.split()) in " ".join(text.split()), name
     for name in (
-        *sections.METRICS.values(),
-        *sections.COLUMNS,
+        *terms.METRICS.values(),
+        *terms.COLUMNS,
         *SHOWN.values(),
-        *gallery.SCORES,
+        *translator.SCORES,
         *shortcuts.OF_STUDY,
     ):
         assert name.replace("frechet", "FID").casefold() in docs.casefold(), name
@@ -317,25 +329,25 @@ def test_sparse_bins_of_a_calibration_are_not_drawn() -> None:
 
 def test_the_spread_of_seeds_stands_beside_the_mean() -> None:
     group: Any = SimpleNamespace(per_seed=[{"macro_f1": 0.61}, {"macro_f1": 0.7}, {"macro_f1": 0.655}])
-    assert sections._seeds(group) == "61.0–70.0"
+    assert seed_range(group) == "61.0–70.0"
     group.per_seed = group.per_seed[:1]
-    assert sections._seeds(group) == ""
+    assert seed_range(group) == ""
 
 
 def test_only_the_pinned_fold_is_said_to_be_unseen(full: Any) -> None:
     """Development scans, and other cohorts' fold 0, are no lockbox."""
     study = full.study
-    assert "none of these choices saw the test scans" in sections.fold_zero(study)
+    assert "none of these choices saw the test scans" in fold_zero(study)
     for change in ({"cohort": "all"}, {"seed": 1}, {"k": 4}):
-        assert not sections.fold_zero(SimpleNamespace(settings=replace(study.settings, **change)))  # type: ignore[arg-type]
+        assert not fold_zero(SimpleNamespace(settings=replace(study.settings, **change)))  # type: ignore[arg-type]
     inner: Any = SimpleNamespace(settings=replace(study.settings, inner=0))
-    assert sections.fold_zero(inner).startswith("Development data")
+    assert fold_zero(inner).startswith("Development data")
 
 
 def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
     plain = [{"pairs": 4.0 * step, "cycle": 1 / step, "adversarial": 1.0} for step in range(1, 5)]
     measured = [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.2}]
-    without, drawn = gallery.curves("0", plain), gallery.curves("0", measured)
+    without, drawn = translator.losses_figure("0", plain), translator.losses_figure("0", measured)
     assert without is not None and drawn is not None
     assert (
         "Normalised KID (0 real, 1 did nothing): 1.25 ± 0.20 after 16 pairs." in drawn.alt
@@ -343,7 +355,7 @@ def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
     )
     for words in ("normalised KID", "did nothing", "real"):
         assert f">{words}</text>" in drawn.svg and f">{words}</text>" not in without.svg
-    higher = gallery.curves("0", [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.4}])
+    higher = translator.losses_figure("0", [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.4}])
     assert higher is not None and higher.svg != drawn.svg, "the spread is drawn"
 
 

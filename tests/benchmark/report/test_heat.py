@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import HEAT
-from bus.benchmark.report import attention as looks
+from bus.benchmark.report import heat, pictures
+from bus.benchmark.report.model import Gallery, Paragraph
 from bus.benchmark.report.study_report import write_report
 from bus.classify.explain import enlarge, share_inside
 from bus.core.errors import BusError
@@ -31,43 +32,39 @@ def test_shares_equal_a_slow_computation(made: Any) -> None:
     cell = next(
         cell for cell in made.cells if (str(cell.arm), cell.model, cell.fold) == ("original", "resnet18", 1)
     )
-    found = looks.inside(study, looks.read_looks(study, cell))
-    heat, rows = enlarge(np.load(cell.path / HEAT), study.settings.size), study.test(1)
+    found = heat.inside(study, heat.read_heat(study, cell))
+    maps, rows = enlarge(np.load(cell.path / HEAT), study.settings.size), study.test(1)
     lesions = {n: study.masks[row] == 1 for n, row in enumerate(rows) if (study.masks[row] == 1).any()}
     assert 5 < len(lesions) < len(rows), "some scans have no mask, some no lesion"
     for column, (n, lesion) in enumerate(lesions.items()):
-        others = [share_inside(heat[n], other) for m, other in lesions.items() if m != n]
+        others = [share_inside(maps[n], other) for m, other in lesions.items() if m != n]
         assert found[:, column] == pytest.approx(
-            [share_inside(heat[n], lesion), np.mean(others), lesion.mean()]
+            [share_inside(maps[n], lesion), np.mean(others), lesion.mean()]
         )
 
 
 def test_the_table_tells_who_looks_at_the_lesion(made: Any) -> None:
-    rows = looks.looks(made.study, made.cells, {(Arm("original"), "vgg19"): "collapsed"})["rows"]
-    assert [(row["model"], row["arm"]) for row in rows][:4] == [
-        ("SimpleCNN", "original"),
-        ("SimpleCNN", "weighted"),
-        ("SimpleCNN", "oversampled"),
-        ("SimpleCNN", "cyclegan"),
-    ]
+    seen = [heat.read_heat(made.study, cell) for cell in made.cells]
+    rows = heat.lesion_shares(made.study, seen)
+    arms = ("original", "weighted", "oversampled", "cyclegan")
+    assert [(row.model, str(row.arm)) for row in rows][:4] == [("simplecnn", arm) for arm in arms]
     for row in rows:
-        assert abs(row["own"] - row["others"]) < 1e-9, (
-            "all discs lie in the same place: habit explains everything"
-        )
-        assert (row["own"] > 2 * row["area"]) == (row["arm"] == "cyclegan")
-        assert bool(row["flag"]) == ((row["model"], row["arm"]) == ("VGG19", "original"))
-        assert f"{100 * row['own']:.1f}" in page(made)
-        assert f"{100 * row['own']:.1f}" in page(made, "report.md")
+        assert abs(row.own - row.others) < 1e-9, "all discs lie in the same place: habit explains everything"
+        assert (row.own > 2 * row.area) == (row.arm.kind == "cyclegan")
+        assert f"{100 * row.own:.1f}" in page(made)
+        assert f"{100 * row.own:.1f}" in page(made, "report.md")
 
 
 def test_disagreements_are_the_first_ones_of_the_answers(made: Any) -> None:
-    for part in looks.looks(made.study, made.cells, {})["apart"]:
+    seen = [heat.read_heat(made.study, cell) for cell in made.cells]
+    for model in ("simplecnn", "vgg19", "resnet18"):
+        part = heat.disagreements(made.study, seen, model)
         expected, total = [], 0
         for fold in (0, 1):
-            cells = [cell for cell in made.cells if cell.fold == fold and cell.model == part["slug"]]
+            cells = [cell for cell in made.cells if cell.fold == fold and cell.model == model]
             tables = [
                 read_csv(cell.path / "predictions.csv")
-                for arm in looks.ARMS
+                for arm in heat.ARMS
                 for cell in cells
                 if cell.arm == arm
             ]
@@ -77,13 +74,15 @@ def test_disagreements_are_the_first_ones_of_the_answers(made: Any) -> None:
                 for a, b in zip(*tables, strict=True)
                 if a["predicted"] != b["predicted"]
             ]
-        assert (part["count"], part["total"]) == (len(expected), total)
-        shown = [(s["file"], s["truth"], *(side["answer"] for side in s["sides"])) for s in part["scans"]]
-        assert shown == expected[: looks.SHOWN]
-        assert len(shown) == looks.SHOWN
-        for scan in part["scans"]:
-            assert all(side["uri"] in page(made) for side in scan["sides"])
-        assert (made.study.path / "report" / "figures" / f"looks-{part['slug']}.png").is_file()
+        assert (part.count, part.total) == (len(expected), total)
+        shown = [(s.file, s.truth, *(side.answer for side in s.sides)) for s in part.shown]
+        assert shown == expected[: heat.SHOWN]
+        assert len(shown) == heat.SHOWN
+        assert (made.study.path / "report" / "figures" / f"looks-{model}.png").is_file()
+    section = heat.heat_section(made.study, made.cells, {})
+    galleries = [block for block in section.blocks if isinstance(block, Gallery)]
+    shown = [picture for gallery in galleries for exhibit in gallery.exhibits for picture in exhibit.pictures]
+    assert len(shown) == 3 * 2 * heat.SHOWN and all(picture.uri in page(made) for picture in shown)
 
 
 def test_cells_without_heat_are_counted_and_none_is_said(made_up: Callable[..., Any]) -> None:
@@ -108,22 +107,22 @@ def test_damaged_heat_is_named(made_up: Callable[..., Any]) -> None:
     for content in (b"\x80\x04cos\nsystem\n", path.read_bytes()[:-7]):
         path.write_bytes(content)
         with pytest.raises(BusError, match=r"heat\.npy does not fit its predictions\.csv"):
-            looks.read_looks(made.study, made.cells[0])
+            heat.read_heat(made.study, made.cells[0])
 
 
 def test_the_overlay_leaves_cold_places_as_they_are() -> None:
     square = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
-    heat = np.zeros((64, 64), np.float32)
-    heat[40:50, 10:20] = 1
+    warm = np.zeros((64, 64), np.float32)
+    warm[40:50, 10:20] = 1
     lesion = np.zeros((64, 64), bool)
     lesion[5:15, 40:60] = True
-    picture = looks.overlay(square, heat)
+    picture = pictures.overlay(square, warm)
     assert picture.shape == (128, 128, 3)
     cold = picture[:64]
     assert (cold == square.repeat(2, 0).repeat(2, 1)[:64, :, None]).all()
     blue, _, red = picture[84:96, 24:36].reshape(-1, 3).T.astype(int)
     assert (red > blue).all(), "hot is yellow"
-    outlined = looks.overlay(square, heat, lesion)
+    outlined = pictures.overlay(square, warm, lesion)
     changed = (outlined != picture).any(2)
     assert changed[10:30, 80:120].any()
     assert not changed[32:].any()
@@ -140,15 +139,16 @@ def test_the_overlay_leaves_cold_places_as_they_are() -> None:
     ],
 )
 def test_places_have_names(place: tuple[slice, slice], words: str) -> None:
-    heat = np.zeros((32, 32), np.float32)
-    heat[place] = 0.5
-    assert looks.in_words(heat) == words
+    warm = np.zeros((32, 32), np.float32)
+    warm[place] = 0.5
+    assert pictures.in_words(warm) == words
 
 
 def test_a_collapsed_arm_is_flagged_where_its_answers_are_shown(made: Any) -> None:
-    parts = looks.looks(made.study, made.cells, {(Arm("original"), "vgg19"): "collapsed in 2 of 2"})["apart"]
-    assert {part["slug"]: part["flags"] for part in parts if part["flags"]} == {
-        "vgg19": [("original", "collapsed in 2 of 2")]
-    }
-    section = page(made).split('<section id="looks">')[1].split("</section>")[0]
-    assert section.count("† original</span>") == 1
+    section = heat.heat_section(made.study, made.cells, {(Arm("original"), "vgg19"): "collapsed in 2 of 2"})
+    flagged = [
+        block.text for block in section.blocks if isinstance(block, Paragraph) and block.tone == "flagged"
+    ]
+    assert flagged == ["† original collapsed in 2 of 2"]
+    shown = page(made).split('<section id="looks">')[1].split("</section>")[0]
+    assert shown.count('<p class="flagged">† original') == 1
