@@ -243,7 +243,7 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
         "| half − again",
         "| again − as it is",
     ]
-    assert "| yardstick |" in plain and "- every source is a training scan" in plain
+    assert "| yardstick |" in plain and "| every source is a training scan" in plain
 
 
 def test_what_all_runs_say_of_added_scans_counts_where_scans_are_added(tmp_path):
