@@ -1,4 +1,4 @@
-"""What this machine has, what `bus` would choose on it, and what would be slow: the answers of `bus doctor`."""
+"""What this machine has, what `bus` would choose on it, and what would be slow (`bus doctor`)."""
 
 import os
 import platform
@@ -63,9 +63,18 @@ def examine(folder: Path) -> Json:
 def lines(found: Json) -> Iterator[str]:
     """The findings on one screen of a console."""
     processor, compute, probe, memory = (found[key] for key in ("processor", "compute", "probe", "memory"))
-    yield f"Processor   {processor['name']}, {processor['cores']} cores for this process, load {processor['load']}"
-    yield f"            has {', '.join(processor['instructions']) or 'none of the instruction sets that matter here'}"
-    yield f"Device      {compute['device']}{' (' + processor['gpu'] + ')' if processor['gpu'] else ''}, {compute['threads']} threads"
+    yield (
+        f"Processor   {processor['name']}, {processor['cores']} cores for this process, load "
+        f"{processor['load']}"
+    )
+    yield (
+        "            has "
+        f"{', '.join(processor['instructions']) or 'none of the instruction sets that matter here'}"
+    )
+    yield (
+        f"Device      {compute['device']}{' (' + processor['gpu'] + ')' if processor['gpu'] else ''}, "
+        f"{compute['threads']} threads"
+    )
     times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in probe["seconds"].items())
     yield f"Precision   {compute['precision']}, {processor['why']}"
     yield f"            a {probe['side']} × {probe['side']} matrix product takes {times}"
@@ -87,11 +96,17 @@ def advice(found: Json) -> Iterator[str]:
     """What would be slow or fail on such a machine, why, and what mends it."""
     processor, compute, seconds = found["processor"], found["compute"], found["probe"]["seconds"]
     if compute["device"] == "cpu":
-        yield "No GPU: the default is preset quick; standard wants a GPU. bus benchmark --dry-run says how long either takes here."
+        yield (
+            "No GPU: the default is preset quick; standard wants a GPU. bus benchmark --dry-run says how "
+            "long either takes here."
+        )
         if compute["precision"] == "float32":
             yield "The processor has no bfloat16: trainings take up to twice as long as on one that has."
     if seconds.get("bfloat16", 0) > seconds["float32"] and compute["precision"] == "bfloat16":
-        yield "bfloat16 was slower than float32 in the probe, although it is chosen; try --precision float32 on a quiet machine."
+        yield (
+            "bfloat16 was slower than float32 in the probe, although it is chosen; try --precision "
+            "float32 on a quiet machine."
+        )
     if processor["load"] is not None and processor["load"] > 1.5 * processor["cores"]:
         yield "Other processes keep the cores busy: expect everything to take several times as long."
     if compute["device"] == "cpu" and processor["cores"] == 1:
@@ -100,11 +115,20 @@ def advice(found: Json) -> Iterator[str]:
         int(found["memory"]["available"] / MEMORY_JOB) if found["memory"]["available"] else processor["cores"]
     )
     if jobs < processor["cores"]:
-        yield f"Memory is short for {processor['cores']} cells at once: use --jobs {max(1, jobs)} in bus benchmark."
+        yield (
+            f"Memory is short for {processor['cores']} cells at once: use --jobs {max(1, jobs)} in bus "
+            "benchmark."
+        )
     if found["disk"]["free"] < ROOM:
-        yield "Less than 2 GB of disk are free here, too little for all folds of a study. Free some, or put --study elsewhere."
+        yield (
+            "Less than 2 GB of disk are free here, too little for all folds of a study. Free some, or put "
+            "--study elsewhere."
+        )
     if not found["weights"][0]["found"]:
-        yield "Without the Inception weights scores are FD (EfficientNet-Lite0), not FID: --fid-weights takes a file, else 96 MB are fetched."
+        yield (
+            "Without the Inception weights scores are FD (EfficientNet-Lite0), not FID: --fid-weights "
+            "takes a file, else 96 MB are fetched."
+        )
     yield from (
         f"{package} is missing: run pip install again."
         for package, number in found["versions"].items()
@@ -156,7 +180,7 @@ def _probe(compute: Compute) -> Json:
 
 
 def _memory() -> Json:
-    """Bytes in all and free, within the limit of a container or a Slurm job; None where the system does not tell."""
+    """Bytes in all and free, within the limit of a container or Slurm job; None where nobody tells."""
     try:
         total: int | None = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows

@@ -29,15 +29,12 @@ from .options import (
     StudyPath,
     Target,
     ToClass,
-    default_preset,
-    duration,
     folds_of,
+    frozen,
     given,
-    open_study,
-    print_json,
-    target_of,
-    use_study,
 )
+from .studies import open_study, use_study
+from .terminal import duration, print_json, results
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,6 +45,7 @@ app = typer.Typer(
 
 @app.command("train", epilog="Example: bus gan train --data Dataset_BUSI_with_GT --fold 0")
 def gan_train(
+    ctx: typer.Context,
     study: StudyPath = Path("study"),
     data: Data = None,
     cohort: Cohort = None,
@@ -116,24 +114,14 @@ def gan_train(
     """Train a CycleGAN on the training part of a fold. The same command goes on where it stopped."""
     from ..core.compute import resolve
     from ..gan import train, workflow
-    from .terminal import results
+    from ..gan.config import check_target, usual_preset
 
     compute = resolve(device, precision)
-    asked = {
-        "data": data,
-        "cohort": cohort,
-        "size": size,
-        "k": k,
-        "seed": seed,
-        "target": target,
-        "inner": inner,
-        "frames": frames,
-    }
-    opened = use_study(study, asked, preset=preset)
+    opened = use_study(study, frozen(ctx), preset=preset)
     names = tuple(name.strip() for name in sources.split(",")) if sources else None
     ask, to = (
         workflow.Ask(preset, pairs, names, method, split(switches or [], "cycle=10")),
-        target_of(to, opened),
+        check_target(opened, to or opened.target),
     )
     for number in folds_of(fold, opened):
         place = opened.gan_path(number, to, gan_seed)
@@ -144,7 +132,7 @@ def gan_train(
             target=to,
             seed=gan_seed,
             ask=ask,
-            preset=default_preset(None, compute),
+            preset=usual_preset(compute.device),
             redo=redo,
             insist=(device, precision) != ("auto", "auto"),
         )
@@ -158,7 +146,8 @@ def gan_train(
             continue
         seconds = config.steps * train.time_step(opened, config, here)
         results.print(
-            f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about {duration(seconds)}."
+            f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about "
+            f"{duration(seconds)}."
         )
 
 
@@ -183,10 +172,13 @@ def gan_score(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score a study's synthetic scans, or compare any two folders: FID or FD, KID, precision, recall, density, coverage."""
+    """Score a study's synthetic scans, or compare any two folders.
+
+    Tells FID or FD, KID, precision, recall, density and coverage.
+    """
     from ..core.compute import resolve
     from ..gan import workflow
-    from .terminal import results
+    from ..gan.config import check_target
 
     if synthetic and not real:
         raise UsageError(
@@ -200,7 +192,7 @@ def gan_score(
         lines = workflow.comparison(found)
     else:
         opened = open_study(study)
-        numbers, to = folds_of(fold, opened), target_of(to, opened)
+        numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)
         for number in numbers:
             workflow.score_again(opened, compute, fold=number, target=to, gan_seed=gan_seed, judge=judge)
         found = {
@@ -220,11 +212,13 @@ def _refuse_idle(typed: dict[str, str]) -> None:
     idle = [text for name, text in typed.items() if name in ("study", "fold", "to", "gan_seed")]
     if "real" in typed and idle:
         raise UsageError(
-            f"{', '.join(idle)} does not go with two folders, which are compared as they are. Leave one or the other out."
+            f"{', '.join(idle)} does not go with two folders, which are compared as they are. Leave one or "
+            "the other out."
         )
     if "real" not in typed and "size" in typed:
         raise UsageError(
-            "--size does not go with a study, whose scans have its size. Leave it out, or give two folders to compare."
+            "--size does not go with a study, whose scans have its size. Leave it out, or give two folders "
+            "to compare."
         )
 
 
@@ -241,7 +235,8 @@ def synth(
         typer.Option(
             min=0,
             max=1,
-            help="Keep only scans to which the cross-fitted reader gives at least this probability of the class; all unless given.",
+            help="Keep only scans to which the cross-fitted reader gives at least this probability of the "
+            "class; all unless given.",
             rich_help_panel=WORK,
         ),
     ] = None,
@@ -258,10 +253,11 @@ def synth(
     """Make synthetic scans of the target class, each with its provenance, and score them."""
     from ..core.compute import resolve
     from ..gan import workflow
+    from ..gan.config import check_target
 
     compute, judge = resolve(device, precision), workflow.Judge(extractor, fid_weights)
     opened = open_study(study)
-    numbers, to = folds_of(fold, opened), target_of(to, opened)
+    numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)
     for number in numbers:
         workflow.make_scans(
             opened,

@@ -1,20 +1,19 @@
-"""What the commands share: their options, how they read them, and how they open a study."""
+"""The options that commands share: their types, and how what was typed is parsed."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from ..core.compute import Compute
     from ..data.study import Study
 
 MAIN, DATA, LOOK = "The main job", "Data", "Look"  # panels of the commands
 STUDY, WORK, COMPUTE = "Study (frozen when it is created)", "Work", "Computing"
+FROZEN = ("data", "cohort", "size", "k", "seed", "target", "inner", "frames")  # of a study
 StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.", rich_help_panel=STUDY)]
 Data = Annotated[
     str | None,
@@ -75,7 +74,8 @@ Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.", rich_
 Extractor = Annotated[
     str,
     typer.Option(
-        help="Network that judges: auto, inception (FID), efficientnet-lite0 (FD) or efficientnet-lite2 (FD; an extra).",
+        help="Network that judges: auto, inception (FID), efficientnet-lite0 (FD) or efficientnet-lite2 "
+        "(FD; an extra).",
         rich_help_panel=WORK,
     ),
 ]
@@ -132,53 +132,8 @@ Quiet = Annotated[
 ]
 
 
-def print_json(content: Any) -> None:
-    """Print plain values as the one JSON object that `--json` promises."""
-    typer.echo(
-        json.dumps(content, indent=2, allow_nan=False)
-    )  # escaped to ASCII: any locale's pipe can carry it
-
-
-def use_study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "Study":
-    """Open or create the study and show what every reader must know about its data."""
-    from ..data import study as studies
-    from ..gan.config import check_preset
-    from .terminal import Bars, console
-
-    if preset:
-        check_preset(preset)
-    new = not (path / "study.json").exists()
-    phantoms = 240 if preset == "demo" else studies.PHANTOMS
-    with Bars("Reading scans") as bars:
-        study = studies.open_or_create(path, asked, phantoms=phantoms, say=console.print, reading=bars.start)
-    if new:
-        console.print(f"New study {path}: {describe(study)}")
-    for banner in study.settings.banners:
-        console.print(f"Note: {banner}", style="yellow")
-    return study
-
-
-def open_study(path: Path) -> "Study":
-    """Open a study that must be there; BusError says how to make one."""
-    from ..data.study import Study
-
-    if not (path / "study.json").exists():
-        raise BusError(
-            f"There is no study in {path}. Run bus gan train first, or give its folder with --study."
-        )
-    return Study.open(path)
-
-
-def describe(study: "Study") -> str:
-    """The data, scans, groups and folds of a study in a sentence."""
-    used = study.used()
-    counts = ", ".join(f"{len(study.rows_of(used, [name]))} {name}" for name in study.classes)
-    groups = len({study.groups[row] for row in used})
-    return f"{study.settings.data.name}, cohort {study.settings.cohort}, {counts}; {groups} groups in {study.settings.k} folds."
-
-
 def names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
-    """Split a comma-separated option and check each name; UsageError names the unknown one and the known ones."""
+    """Split a comma-separated option; UsageError names what is unknown and what is known."""
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     unknown = [name for name in found if name not in known]
     if unknown or not found:
@@ -202,18 +157,6 @@ def folds_of(text: str, study: "Study") -> list[int | None]:
     return [None] if text == "none" else list(fold_numbers(text, study))
 
 
-def target_of(name: str | None, study: "Study") -> str:
-    """The class to make: the study's target unless another is named; UsageError for an unknown one."""
-    from ..gan.config import check_target
-
-    return check_target(study, name or study.target)
-
-
-def default_preset(name: str | None, compute: "Compute") -> str:
-    """The effort asked for, or the one that fits the device."""
-    return name or ("quick" if compute.device == "cpu" else "standard")
-
-
 def given(ctx: typer.Context) -> dict[str, str]:
     """The options that were typed: name of the parameter → how the option is written."""
     sources = {option: ctx.get_parameter_source(str(option.name)) for option in ctx.command.params}
@@ -224,12 +167,6 @@ def given(ctx: typer.Context) -> dict[str, str]:
     }
 
 
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours for a person."""
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
+def frozen(ctx: typer.Context) -> dict[str, Any]:
+    """What was asked of the study itself, by the names of its settings; None where nothing was."""
+    return {name: ctx.params[name] for name in FROZEN}

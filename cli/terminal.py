@@ -1,5 +1,6 @@
 """What a person sees while the work goes on, and how they stop it."""
 
+import json
 import signal
 import textwrap
 import threading
@@ -7,7 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -29,19 +32,36 @@ COLUMN = 12  # characters that the headings of findings take
 
 
 def speak(*, quiet: bool = False, machine: bool = False) -> None:
-    """Say everything, only results (`quiet`), or everything on stderr, since stdout holds JSON (`machine`)."""
+    """Say everything, only results (`quiet`), or everything on stderr, as stdout holds JSON (`machine`)."""
     console.quiet = quiet
     console.stderr = results.stderr = machine
 
 
 def findings(lines: Iterable[str]) -> None:
-    """Print lines of a heading and what belongs to it; on a terminal what is long goes on below its own beginning."""
+    """Print lines of a heading and what belongs to it; on a terminal they are wrapped below its text."""
     for line in lines:
         wide = results.width if results.is_terminal else len(line) + 1
         kept = textwrap.wrap(
             line, wide, subsequent_indent=" " * COLUMN, break_long_words=False, break_on_hyphens=False
         )
         results.print("\n".join(kept))
+
+
+def print_json(content: Any) -> None:
+    """Print plain values as the one JSON object that `--json` promises."""
+    # escaped to ASCII: any locale's pipe can carry it
+    typer.echo(json.dumps(content, indent=2, allow_nan=False))
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours for a person."""
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 class Terminal(Listener):
@@ -62,7 +82,7 @@ class Terminal(Listener):
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and SIGTERM into a flag, so that a loop can end its step and save first; a second Ctrl-C saves nothing."""
+    """Turn a signal to stop into a flag, so that a loop ends its step and saves; a second one saves nothing."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -81,7 +101,10 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def progress(text: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
-    """A bar with time left; call the yielded `advance(count=1, note="")`. In logs and dumb terminals, a line now and then."""
+    """A bar with time left; call the yielded `advance(count=1, note="")`.
+
+    In logs and dumb terminals, a line now and then.
+    """
     if not console.is_terminal or console.is_dumb_terminal or console.quiet:
         yield _plain(text, total, done)
         return
@@ -100,7 +123,7 @@ def progress(text: str, total: int, done: int = 0) -> Iterator[Callable[..., Non
 
 
 class Bars:
-    """Progress bars that a lower layer starts when it knows how much there is: `start(total)` gives the step to call."""
+    """Progress bars that a lower layer starts when it knows how much there is."""
 
     def __init__(self, text: str) -> None:
         self.text, self._stack = text, ExitStack()

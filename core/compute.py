@@ -5,11 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:  # imported where it is used: a wrong option is refused without it, a second earlier
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -24,12 +25,14 @@ class Compute:
     precision: str
     threads: int
 
-    def autocast(self) -> torch.autocast:
-        """Context in which matrix products and convolutions run in the chosen precision; losses belong outside.
+    def autocast(self) -> "torch.autocast":
+        """Context in which matrix products and convolutions run in the chosen precision; not losses.
 
-        Weights in that precision are not kept for a second use: torch keeps them for all threads alike, and forgets them
-        when the first leaves its context.
+        Weights in that precision are not kept for a second use: torch keeps them for all threads alike, and
+        forgets them when the first leaves its context.
         """
+        import torch
+
         return torch.autocast(
             self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
         )
@@ -40,10 +43,11 @@ class Compute:
         return self.device in ("cpu", "cuda")
 
     def beside(self, *works: Callable[[], Result]) -> list[Result]:
-        """Do independent works at the same time, each with its share of the threads; returns what they return.
+        """Do independent works at the same time, each with its share of the threads; their results.
 
-        In turn with a single thread, and on a graphics card, which does one after another anyway. Gradient and autocast
-        contexts are a thread's own: works open theirs. Measured with two threads only; an odd one goes to the first work.
+        In turn with a single thread, and on a graphics card, which does one after another anyway. Gradient
+        and autocast contexts are a thread's own: works open theirs. Measured with two threads only; an odd
+        one goes to the first work.
         """
         if self.device != "cpu" or self.threads < len(works):
             return [work() for work in works]
@@ -60,18 +64,23 @@ class Compute:
 
     def start(self) -> None:
         """Set torch's thread count of this process; call once before the work."""
+        import torch
+
         torch.set_num_threads(self.threads)
 
 
 @cache
 def _pool(place: int, threads: int) -> ThreadPoolExecutor:
-    """A thread in which torch has so many threads; OpenMP keeps a team for each, so it lives as long as the process.
+    """A thread in which torch has so many threads; it lives as long as the process, as OpenMP's team does.
 
     Threads that are born later begin with that number too, until they set their own.
     """
 
+    import torch
+
     def start() -> None:
-        torch.get_num_threads()  # the first question in a new thread sets it to what some other thread set last
+        # the first question in a new thread sets the number to what some other thread set last
+        torch.get_num_threads()
         torch.set_num_threads(threads)
 
     return ThreadPoolExecutor(1, f"beside-{place}", start)
@@ -85,18 +94,23 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
     """Turn `auto` into what this machine has; UsageError if something is asked for that it lacks."""
     if device not in DEVICES:
         raise UsageError(
-            f"--device {device} is unknown; choose one of {', '.join(DEVICES)}.{did_you_mean(device, DEVICES)}"
+            f"--device {device} is unknown; choose one of "
+            f"{', '.join(DEVICES)}.{did_you_mean(device, DEVICES)}"
         )
     if precision not in PRECISIONS:
         raise UsageError(
-            f"--precision {precision} is unknown; choose one of {', '.join(PRECISIONS)}.{did_you_mean(precision, PRECISIONS)}"
+            f"--precision {precision} is unknown; choose one of "
+            f"{', '.join(PRECISIONS)}.{did_you_mean(precision, PRECISIONS)}"
         )
+    import torch
+
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if has[name])
     if not has[device]:
         raise UsageError(
-            f"--device {device}: torch finds none on this machine. Use --device cpu, or install a torch built for it."
+            f"--device {device}: torch finds none on this machine. Use --device cpu, or install a torch "
+            "built for it."
         )
     if precision == "auto":
         precision = "bfloat16" if fast_bfloat16(device) else "float32"
@@ -104,10 +118,12 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
 
 
 def fast_bfloat16(device: str) -> bool:
-    """Whether bfloat16 pays on `device`: hardware instructions for it exist (emulated ones are slower than float32).
+    """Whether bfloat16 pays on `device`: it has instructions for it (emulated, it is slower).
 
     The processor is asked, not timed: the answer decides results, so it must not depend on what else runs.
     """
+    import torch
+
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device == "cpu":
@@ -117,6 +133,8 @@ def fast_bfloat16(device: str) -> bool:
 
 def instructions() -> set[str]:
     """Names of the instruction sets that torch finds in this processor, such as avx2 and avx512_bf16."""
+    import torch
+
     if hasattr(torch.cpu, "get_capabilities"):
         return {name for name, has in torch.cpu.get_capabilities().items() if has is True}
     asked = {  # torch before 2.8

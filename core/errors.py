@@ -23,7 +23,7 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def printable(name: str) -> str:
-    """The name with control characters and lone surrogates written as escapes, so that a message may show it."""
+    """The name with control characters and lone surrogates as escapes, so that a message may show it."""
     return "".join(
         ascii(letter)[1:-1] if unicodedata.category(letter) in UNPRINTABLE else letter for letter in name
     )

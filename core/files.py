@@ -37,7 +37,8 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise BusError(
-            f"Could not write {path}: {error.strerror or error}. Free some space or choose a folder that can be "
+            f"Could not write {path}: {error.strerror or error}. Free some space or choose a folder that "
+            "can be "
             "written (--study); what was finished before is intact."
         ) from error
     finally:
@@ -63,12 +64,13 @@ def is_left_over(part: Path) -> bool:
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
-    """Raise BusError before the work if the disk below `folder` has fewer than `needed` bytes (and some to spare)."""
+    """BusError before the work if the disk of `folder` has fewer than `needed` bytes (and some to spare)."""
     place = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
     free = shutil.disk_usage(place).free
     if free < needed + SPARE:
         raise BusError(
-            f"{what} needs about {megabytes(needed + SPARE)} in {folder}, where {megabytes(free)} are free. Free some "
+            f"{what} needs about {megabytes(needed + SPARE)} in {folder}, where {megabytes(free)} are free. "
+            "Free some "
             "space, or choose a folder on another disk (--study). Nothing was changed."
         )
 
@@ -119,7 +121,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Read a CSV table as one dictionary a row; BusError if it is missing, damaged or lacks one of `columns`."""
+    """Read a CSV table as one dictionary a row; BusError if it is damaged or lacks one of `columns`."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.DictReader(handle, strict=True)

@@ -1,7 +1,7 @@
 """Locks: two commands never write one thing at once, and a dead process holds nothing.
 
-The operating system holds the lock (flock, msvcrt) on a small file beside what is being made, and lets go of it when
-the process ends, however that happens. The file says who works there; it is removed with the lock.
+The operating system holds the lock (flock, msvcrt) on a small file beside what is being made, and lets go of
+it when the process ends, however that happens. The file says who works there; it is removed with the lock.
 """
 
 import errno
@@ -39,8 +39,8 @@ def lock_path(place: Path) -> Path:
 def attempt(place: Path) -> Iterator[bool]:
     """Take the lock of `place` if it is free; yields whether it was.
 
-    Where nothing can be written there is nothing to guard. A file system without locks is used all the same, and the
-    user is told.
+    Where nothing can be written there is nothing to guard. A file system without locks is used all the same,
+    and the user is told.
     """
     path, handle = lock_path(place), None
     try:
@@ -70,7 +70,7 @@ def attempt(place: Path) -> Iterator[bool]:
 
 @contextmanager
 def hold(place: Path, what: str) -> Iterator[None]:
-    """Hold the lock of `place`, which a message calls `what`; waits for another process and says once who it is."""
+    """Hold the lock of `place`, called `what` in messages; waits for another process and says who it is."""
     waiting = False
     while True:
         with attempt(place) as ours:
@@ -103,7 +103,7 @@ def clear(place: Path) -> None:
 
 
 def sweep(root: Path) -> None:
-    """Remove what killed processes left below a folder: locks that nobody holds, temporary files without a writer."""
+    """Remove what killed processes left: locks that nobody holds, temporary files without a writer."""
     for path in root.rglob(".*"):
         if path.suffix == ".lock":
             with attempt(path.with_name(path.name[1:].removesuffix(".lock"))):

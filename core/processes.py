@@ -15,7 +15,7 @@ KILLED = (
 
 
 class Worker(SpawnProcess):
-    """A fresh process that imports what it works with, and not the script that asked for it: that would run twice."""
+    """A fresh process that imports what it works with, not the script that asked: that would run twice."""
 
     def start(self) -> None:
         """Begin, while the script has neither a file nor a name by which the new process could find it."""

@@ -1,7 +1,9 @@
-"""What the work tells whoever listens, and how it learns that it should stop. Nothing here prints: the commands do.
+"""What the work tells whoever listens, and how it learns that it should stop.
 
-A library call is silent unless a listener is set with `listening`; the command line sets one that draws bars and turns
-Ctrl-C into a stop, a notebook may set its own.
+Nothing here prints: the commands do.
+
+A library call is silent unless a listener is set with `listening`; the command line sets one that draws bars
+and turns Ctrl-C into a stop, a notebook may set its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +18,10 @@ class Interrupted(Exception):
 
 
 class Listener:
-    """Hears what the work tells; this one ignores it and never asks to stop. Subclass it to show or to stop."""
+    """Hears what the work tells; this one ignores it and never asks to stop.
+
+    Subclass it to show or to stop.
+    """
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """A sentence about what goes on, which may be left unread unless it is a `warning`."""
@@ -29,7 +34,7 @@ class Listener:
         return nullcontext(lambda count=1, note="": None)
 
     def stoppable(self) -> AbstractContextManager[Callable[[], bool]]:
-        """For the time of the context, a function that says whether the work should save what it has and stop."""
+        """In the context, a function that says whether the work should save what it has and stop."""
         return nullcontext(lambda: False)
 
 

@@ -1,6 +1,7 @@
 """One grammar for what `--set NAME=VALUE` and the tables of a plan may change.
 
-The fields of a dataclass say themselves which of them are switches, what they take and beside what they do nothing:
+The fields of a dataclass say themselves which of them are switches, what they take and beside what they do
+nothing:
 
     learning_rate: float = switch("peak of the learning rate", 1e-3, above=0)
     warm_up: float = switch("share of the steps", 0.1, at_most=1, needs=Needs("schedule", "cosine"))
@@ -74,7 +75,7 @@ class Switch:
         return found
 
     def is_like(self, value: object) -> bool:
-        """Whether a value has the type and is not below the range: what an older version wrote may be above it."""
+        """Whether a value has the type and is not below the range; older versions wrote some above it."""
         kinds = (int, float) if self.kind is float else (self.kind,)
         if type(value) not in kinds:
             return False
@@ -112,7 +113,7 @@ def defaults(cls: type) -> dict[str, Any]:
 
 
 def split(texts: Iterable[str], example: str) -> dict[str, str]:
-    """What was typed as `--set NAME=VALUE`, by name; UsageError for anything else and for a name given twice."""
+    """What was typed as `--set NAME=VALUE`, by name; UsageError for anything else and a name given twice."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -132,8 +133,8 @@ def read(
 ) -> dict[str, Any]:
     """Values from texts or values; UsageError names what is unknown or does not fit, and what would.
 
-    `where` says in an error where they come from: `--set`, or a place in a file. `usual` are values that errors show as
-    examples.
+    `where` says in an error where they come from: `--set`, or a place in a file. `usual` are values that
+    errors show as examples.
     """
     found = {}
     for name, value in changes.items():

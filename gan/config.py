@@ -160,6 +160,11 @@ def check_preset(preset: str) -> None:
         )
 
 
+def usual_preset(device: str) -> str:
+    """The effort where none is asked for: what a device does in an hour or two."""
+    return "quick" if device == "cpu" else "standard"
+
+
 def configure(
     study: Study,
     compute: Compute,

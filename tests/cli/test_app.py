@@ -1,4 +1,4 @@
-"""The commands as a user runs them: the whole way on a tiny study, again, and with every kind of wrong option."""
+"""The commands as a user runs them: the whole way on a tiny study, again, and with wrong options."""
 
 import csv
 import json
@@ -168,7 +168,11 @@ def test_a_dry_run_trains_nothing(finished, tree, run_bus):
             2,
             "--balance does nothing here",
         ),
-        (["benchmark", "--set", "synthetic_weight=0.2"], 2, "does nothing beside synthetic=mixed. Add --set synthetic=weighted"),
+        (
+            ["benchmark", "--set", "synthetic_weight=0.2"],
+            2,
+            "does nothing beside synthetic=mixed. Add --set synthetic=weighted",
+        ),
         (["synth", "--n", "none"], 2, "--n"),
         (["synth", "--fold", "1"], 1, "Run bus gan train"),
         (
@@ -202,7 +206,10 @@ def test_synth_without_a_study_says_what_to_run_first(tmp_path, run_bus):
     ids=lambda value: " ".join(value) or "bus",
 )
 def test_help_answers_without_torch(arguments):
-    code = "import sys; from bus.cli import main\ntry: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from bus.cli import main\ntry: main(sys.argv[1:])\nfinally: assert 'torch' not in "
+        "sys.modules"
+    )
     environment = {**os.environ, "COLUMNS": "120", "TERM": "dumb"}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments, "--help"], capture_output=True, text=True, env=environment
@@ -254,7 +261,7 @@ def test_two_folders_are_compared(finished, run_bus):
 
 
 def answer(capsys, *arguments):
-    """Run a command with --json; what stdout holds, which must be JSON and nothing else, and what stderr says."""
+    """Run a command with --json: what stdout holds, JSON and nothing else, and what stderr says."""
     code = 0
     try:
         main([str(argument) for argument in (*arguments, "--json")])

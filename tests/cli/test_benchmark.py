@@ -162,7 +162,8 @@ def test_the_width_to_expect_is_said_before_the_work_begins(study, tmp_path, run
 def test_a_plan_of_ones_own_is_shown_run_and_done(study, tmp_path, run_bus):
     path = tmp_path / "mine.toml"
     path.write_text(
-        "title = 'Mine'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\naccuracy = 60\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n"
+        "title = 'Mine'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\naccuracy "
+        "= 60\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n"
     )
     command = ["benchmark", "--study", study.path, "--plan", path, "--fold", "0,1", "--jobs", 1]
     before = sorted(study.path.rglob("*"))

@@ -1,4 +1,4 @@
-"""Progress is a bar with time left on a terminal, a few lines in a log or a dumb terminal, and nothing when quiet."""
+"""Progress is a bar with time left on a terminal, a few lines in a log, and nothing when quiet."""
 
 import io
 from collections.abc import Iterator

@@ -26,7 +26,8 @@ CREATE = """
 import sys
 from pathlib import Path
 from bus.data.study import open_or_create
-made = open_or_create(Path(sys.argv[1]), {"size": 32, "k": 3}, phantoms=60, say=print, reading=lambda n: print("reads") or (lambda: None))
+reading = lambda n: print("reads") or (lambda: None)
+made = open_or_create(Path(sys.argv[1]), {"size": 32, "k": 3}, phantoms=60, say=print, reading=reading)
 print(len(made.pixels))
 """
 

@@ -18,7 +18,7 @@ print(__file__)
 
 
 def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
-    """A user's first script has no `if __name__ == "__main__"`; spawned processes would run it again, and fail."""
+    """A user's first script guards nothing; spawned processes would run it again, and fail."""
     script = tmp_path / "first.py"
     script.write_text(SCRIPT)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)

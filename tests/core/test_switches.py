@@ -1,4 +1,4 @@
-"""One grammar for --set and plans: what a switch takes is read, all else is refused by name with what would do."""
+"""One grammar for --set and plans: what a switch takes is read, all else is refused by name."""
 
 import math
 from dataclasses import dataclass

@@ -1,0 +1,77 @@
+"""The commands about data sets: `bus data check` and `bus data phantom`."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Json, Quiet
+from .terminal import print_json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at a data set, or simulate one.",
+    epilog="Example: bus data check Dataset_BUSI_with_GT",
+)
+
+
+@app.command("check", epilog="Example: bus data check Dataset_BUSI_with_GT")
+def data_check(
+    data: Annotated[str, typer.Argument(metavar="PATH", help="What you would give as --data.")],
+    page: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("data-check.html"),
+    k: Annotated[int, typer.Option("--k", min=2, help="Folds that a study would have.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Audit a data set before a study: groups, contradictions, burned-in marks, shortcuts, leaks.
+
+    Exit code 1: unsound.
+    """
+    from ..benchmark.report.check_page import write_page
+    from ..data import check
+    from .terminal import Bars, results
+    from .terminal import findings as show
+
+    with Bars("Reading scans") as bars:
+        findings = check.check(data, k=k, seed=seed, reading=bars.start)
+    written = write_page(findings, page)
+    if as_json:
+        print_json({**check.as_dict(findings), "page": str(written)})
+    show([] if as_json else check.lines(findings))
+    results.print(f"Page: {written}")
+    if findings.unsound:
+        raise typer.Exit(1)
+
+
+@app.command("phantom", epilog="Example: bus data phantom phantoms --n 780")
+def data_phantom(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of scans.")] = 780,
+    size: Annotated[int, typer.Option(help="Side in pixels.")] = 128,
+    seed: Annotated[int, typer.Option(help="Seed of the cohort.")] = 0,
+    scanner: Annotated[str, typer.Option(help="linear-7, linear-10 or linear-14.")] = "linear-10",
+    paired: Annotated[
+        bool, typer.Option("--paired", metavar="", help="The same anatomy benign and malignant.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate a cohort and write it in BUSI's layout, with masks, groups and lesion parameters."""
+    from ..core.compute import cores
+    from ..data import phantom
+    from .terminal import progress, results
+
+    jobs = cores() if n > 200 else 1  # below that, starting processes takes longer than they save
+    with progress(f"Simulating {n} phantoms", n) as advance:
+        phantom.write_cohort(
+            out,
+            n,
+            seed=seed,
+            size=size,
+            scanner=scanner,
+            paired=paired,
+            jobs=jobs,
+            progress=lambda done: advance(),
+        )
+    results.print(f"{n} phantoms in {out}; use them with --data {shlex.quote(str(out))}.")

@@ -1,0 +1,109 @@
+"""`bus predict`: a trained classifier answers scans."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..core.errors import UsageError, did_you_mean
+from .options import WORK, Quiet, StudyPath, fold_numbers
+
+FORMATS = ("table", "json", "html")
+
+
+def predict(
+    scans: Annotated[
+        list[Path], typer.Argument(metavar="SCAN…", help="Files, folders with all that is in them, zips.")
+    ],
+    study: StudyPath = Path("study"),
+    fold: Annotated[
+        int, typer.Option(min=0, help="Fold whose classifier answers.", rich_help_panel=WORK)
+    ] = 0,
+    model: Annotated[
+        str, typer.Option(help="simplecnn, vgg19 or resnet18.", rich_help_panel=WORK)
+    ] = "resnet18",
+    arm: Annotated[str, typer.Option(help="Arm that it was trained on.", rich_help_panel=WORK)] = "cyclegan",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of its training.", rich_help_panel=WORK)] = 0,
+    form: Annotated[
+        str, typer.Option("--format", help="table, json or html.", rich_help_panel=WORK)
+    ] = "table",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File for json or html; predict.html unless given.", rich_help_panel=WORK),
+    ] = None,
+    heat: Annotated[
+        bool | None,
+        typer.Option(
+            "--heat/--no-heat",
+            metavar="",
+            help="Show where it looked; in html unless switched off.",
+            rich_help_panel=WORK,
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Let a trained classifier answer scans, and show where it looked. Research use only."""
+    from ..benchmark import predict as answering
+    from ..benchmark.arms import CHOSEN
+    from ..classify.models import MODELS
+    from ..core.compute import resolve
+    from ..data import unlabelled as loose
+    from ..data.study import Study
+
+    for option, name, known in (("format", form, FORMATS), ("model", model, MODELS), ("arm", arm, CHOSEN)):
+        if name not in known:
+            raise UsageError(
+                f"--{option} {name} is unknown; choose one of {', '.join(known)}.{did_you_mean(name, known)}"
+            )
+    if form == "table" and (heat or out):
+        raise UsageError(
+            f"--{'heat' if heat else 'out'} needs --format html or json; a table has no place for it."
+        )
+    if out and out.suffix.casefold() != f".{form}":
+        raise UsageError(
+            f"--out {out}: expected a name that ends in .{form}, so that no scan is overwritten by mistake."
+        )
+    opened = Study.open(study)
+    fold_numbers(str(fold), opened)
+    found = loose.find(scans)
+    if not found.scans:
+        raise UsageError(
+            f"There is no scan among these; {len(found.passed)} files passed over (masks and others)."
+        )
+    trained = answering.find_trained(opened, fold=fold, model=model, arm=arm, seed=seed)
+    compute = resolve()
+    compute.start()
+    answers = answering.answer(trained, found.scans, compute, heat=form == "html" if heat is None else heat)
+    _show_answers(answers, form, out)
+    if found.passed:
+        typer.echo(f"{len(found.passed)} files passed over (masks and others).", err=True)
+    for _, reason in answers.unreadable:
+        typer.echo(f"unreadable: {reason}", err=True)
+    if answers.unreadable:
+        raise typer.Exit(1)
+
+
+def _show_answers(answers: Any, form: str, out: Path | None) -> None:
+    """Write or print what a classifier answered."""
+    from rich.console import Console
+
+    from ..benchmark import predict as answering
+    from ..benchmark.report.predict_page import write_page
+    from ..core.files import write_json
+    from .terminal import results
+
+    if form == "html":
+        results.print(f"Page: {write_page(answers, out or Path('predict.html'))}")
+    elif form == "json" and out:
+        write_json(out, answering.as_json(answers))
+        results.print(f"Written: {out}")
+    elif form == "json":
+        typer.echo(json.dumps(answering.as_json(answers), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        for remark in answers.trained.remarks:
+            results.print(f"Note: {remark}", style="yellow")
+        wide = (
+            results if results.is_terminal else Console(width=200)
+        )  # so that a file or pipe gets whole names
+        wide.print(answering.table(answers))
