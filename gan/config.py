@@ -15,7 +15,7 @@ from ..data.study import Study
 from .imagenet import LITE1
 
 if TYPE_CHECKING:  # a slip in --set is answered without torch
-    from .networks import CompactGenerator, Generator
+    from .networks import AnyGenerator
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class GanConfig:
     seed: int
     size: int  # px
     preset: str  # effort
-    method: str  # projected | published: where the switches below come from
+    method: str  # detail | projected | published: where the switches below come from
     pairs: int  # source and target scans shown, in pairs
     precision: str
     threads: int
@@ -38,21 +38,23 @@ class GanConfig:
         "share of the pairs, the first ones, that are simulated scans (warm start)", at_most=1
     )
     batch: int = switch("pairs a step", above=0)
-    generator: str = switch("network that translates", choices=("compact", "published"))
+    generator: str = switch("network that translates", choices=("compact", "detail", "published"))
     channels: int = switch("channels of the first layer, generators and patch discriminators alike", above=0)
     blocks: int = switch("residual blocks", above=0)
     upsampling: str = switch(
         "how the generator enlarges",
         choices=("nearest", "transposed"),
         off="nearest",
-        needs=Needs("generator", "published", "the compact generator always enlarges by nearest neighbour"),
+        needs=Needs("generator", "published", "the other generators always enlarge by nearest neighbour"),
     )
     noise: int = switch(
         "numbers that vary a translation; 0: one result a source",
         off=0,
-        needs=Needs("generator", "compact", "the published generator takes no noise"),
+        needs=Needs("generator", "compact", "the other generators take no noise"),
     )
-    discriminator: str = switch("what discriminators look at", choices=("patch", "projected", "both"))
+    discriminator: str = switch(
+        "what discriminators look at", choices=("patch", "projected", "both"), off="patch"
+    )
     adversarial: str = switch("adversarial loss", choices=("least-squares", "hinge"))
     augmentation: bool = switch("differentiable augmentation of all that discriminators see")
     learning_rate: float = switch("learning rate", above=0)
@@ -69,6 +71,20 @@ class GanConfig:
     buffer: int = switch("earlier synthetic scans that patch discriminators still see")
     average: float = switch("decay of the averaged generator; 0: none", below=1)
     shift: int = switch("px, training scans are moved by up to this")
+    eyes: int = switch(
+        "px, side at which the frozen network of a projected discriminator sees a scan",
+        128,
+        above=0,
+        off=128,
+        needs=Needs("discriminator", why="the patch discriminator looks at pixels alone", example="both"),
+    )
+    reach: int = switch(
+        "px around each pixel whose mean counts as coarse; finer detail stays the source's",
+        2,
+        above=0,
+        off=2,
+        needs=Needs("generator", "detail", "only that generator takes a scan apart"),
+    )
 
     @property
     def steps(self) -> int:
@@ -80,15 +96,23 @@ class GanConfig:
         """The pretrained network that trains this translator and must therefore not judge it; None: there is none."""
         return None if self.discriminator == "patch" else LITE1
 
-    def build_generator(self) -> "Generator | CompactGenerator":
-        """An untrained generator of this configuration; weights are drawn from torch's global generator."""
-        from .networks import CompactGenerator, Generator
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What is saved and hashed; switches that came later stand in it only where they differ from what was before."""
+        return {name: value for name, value in asdict(self).items() if LATER.get(name) != value}
 
+    def build_generator(self) -> "AnyGenerator":
+        """An untrained generator of this configuration; weights are drawn from torch's global generator."""
+        from .networks import CompactGenerator, DetailGenerator, Generator
+
+        if self.generator == "detail":
+            return DetailGenerator(self.channels, self.blocks, self.size, self.reach)
         if self.generator == "published":
             return Generator(self.channels, self.blocks, self.upsampling)
         return CompactGenerator(self.channels, self.blocks, self.noise)
 
 
+LATER = {"eyes": 128, "reach": 2}  # switches that older translators do not record, with what they had
 METHODS: dict[str, dict[str, Any]] = {
     # Zhu et al. 2017; nearest-neighbour upsampling and averaged weights outside the preset paper
     "published": {
@@ -110,6 +134,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "shift": 4,
         "batch": 4,
         "phantoms": 0.0,
+        **LATER,
     },
     # what was tried, and what of it was shown: docs/translator.md
     "projected": {
@@ -131,9 +156,13 @@ METHODS: dict[str, dict[str, Any]] = {
         "shift": 4,
         "batch": 4,
         "phantoms": 0.15,
+        **LATER,
     },
 }
+# as projected, with a generator that starts as the identity, so that its losses of cycle and identity can be light
+METHODS["detail"] = METHODS["projected"] | {"generator": "detail", "cycle": 10.0, "identity": 1.0}
 METHOD = "projected"
+EYES = ((64, 128), (128, 160), (float("inf"), 224))  # scans of up to so many px are shown at this side
 PRESETS: dict[
     str, dict[str, Any]
 ] = {  # effort; `epochs` instead of `pairs` counts passes over the larger class side
@@ -260,6 +289,8 @@ def _defaults(method: str, preset: str, size: int, target: str) -> dict[str, Any
         found["phantoms"] = 0.0
     if preset == "paper" and size > 128:
         found["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
+    if method == "detail":
+        found |= {"shift": size // 16, "eyes": next(side for most, side in EYES if size <= most)}
     return found
 
 

@@ -46,7 +46,7 @@ class CycleGAN:
                 "discriminator_target": Discriminator(config.discriminator, config.channels, config.size),
                 "discriminator_source": Discriminator(config.discriminator, config.channels, config.size),
             }
-            self.eyes = Eyes(config.discriminator).to(compute.device)
+            self.eyes = Eyes(config.discriminator, config.eyes).to(compute.device)
             self.averaged = config.build_generator().to(compute.device).requires_grad_(False)
         self.networks = {name: network.to(compute.device) for name, network in networks.items()}
         self.averaged.load_state_dict(self.networks["to_target"].state_dict())
@@ -85,9 +85,10 @@ class CycleGAN:
         parts = [cycle.losses for cycle in cycles.values()] + self._train_discriminators(real, cycles, rng)
         self.step_number += 1
         self._average()
-        values: dict[str, float] = {}
-        for name, value in (item for part in parts for item in part.items()):
-            values[name] = values.get(name, 0.0) + float(value)
+        terms = [(name, value) for part in parts for name, value in part.items()]
+        values: dict[str, float] = {}  # fetched at once: a graphics card is waited for once a step
+        for (name, _), value in zip(terms, torch.stack([value for _, value in terms]).tolist(), strict=True):
+            values[name] = values.get(name, 0.0) + value
         return values
 
     def _train_generators(self, real: Pair, rng: np.random.Generator) -> dict[str, Cycle]:

@@ -23,7 +23,6 @@ DEPTHS = (
     320,
 )  # channels of the frozen network's stages that are looked at; the last block of each
 PROJECTED = 64  # channels to which each depth is mixed
-EYES_SIZE = 128  # px, input of the frozen network
 BLACK, GREY = -1.0, 0.0
 
 
@@ -31,13 +30,13 @@ class Eyes(nn.Module):
     """What a discriminator sees of a scan: B×1×S×S in [-1, 1] → a list of maps B×C×H×W; nothing in it is trained.
 
     `patch`: the pixels; `projected`: four depths of EfficientNet-Lite1, each mixed by a fixed random 1×1 convolution
-    to 64 channels; `both`: the pixels, then the depths.
+    to 64 channels; `both`: the pixels, then the depths. The frozen network sees scans of `side` px.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, side: int) -> None:
         super().__init__()
         self.pixels = kind != "projected"
-        self.depths = FrozenDepths() if kind != "patch" else None
+        self.depths = FrozenDepths(side) if kind != "patch" else None
 
     def forward(self, scans: Tensor) -> list[Tensor]:
         maps = [scans] if self.pixels else []
@@ -47,8 +46,9 @@ class Eyes(nn.Module):
 class FrozenDepths(nn.Module):
     """Four depths of the frozen EfficientNet-Lite1, projected: B×1×S×S in [-1, 1] → four maps B×64×H×W."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: int) -> None:
         super().__init__()
+        self.side = side
         network = FrozenLite(LITE1)
         self.normalise, self.stem, self.blocks = Normalise(), network.stem, network.blocks
         widths = network.widths
@@ -63,7 +63,7 @@ class FrozenDepths(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, scans: Tensor) -> list[Tensor]:
-        sized = functional.interpolate(scans, (EYES_SIZE, EYES_SIZE), mode="bilinear", align_corners=False)
+        sized = functional.interpolate(scans, (self.side, self.side), mode="bilinear", align_corners=False)
         x = self.stem(self.normalise((sized + 1) / 2))
         maps = []
         for number, block in enumerate(self.blocks):

@@ -20,7 +20,7 @@ from . import filter as rejection
 from . import train
 from .config import read_config
 from .monitor import to_pixels, to_tensor
-from .networks import CompactGenerator, Generator
+from .networks import AnyGenerator
 
 BATCH = 32
 SAVE_SECONDS = 10  # between two manifests on the way, so that a killed process loses little
@@ -183,7 +183,7 @@ def _order(study: Study, fold: int | None, gan: Path, seed: int) -> list[int]:
 @torch.inference_mode()
 def _translate(
     study: Study,
-    generator: Generator | CompactGenerator,
+    generator: AnyGenerator,
     compute: Compute,
     order: Sequence[int],
     indices: range,
@@ -226,7 +226,7 @@ def _translate(
     return made
 
 
-def _noise(generator: Generator | CompactGenerator, seed: int, index: int) -> torch.Tensor | None:
+def _noise(generator: AnyGenerator, seed: int, index: int) -> torch.Tensor | None:
     """The noise of synthetic scan `index` (1×noise); None for a generator without noise."""
     if not generator.noise:
         return None

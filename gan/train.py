@@ -25,7 +25,7 @@ from ..data.study import Study
 from .config import GanConfig, lacks_phantoms, read_config
 from .cyclegan import SIDES, CycleGAN
 from .monitor import Board, Distance, Log, silent, to_tensor, write_sheet
-from .networks import CompactGenerator, Generator
+from .networks import AnyGenerator
 
 REPORTS = 60  # lines of metrics.jsonl over a whole training
 CHECKPOINT_EVERY = 3  # reports
@@ -63,7 +63,7 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
     with _memory(config):
         model = CycleGAN(config, compute)
         _require_space(folder, model)
-        files.write_json(folder / "config.json", asdict(config))
+        files.write_json(folder / "config.json", config.recorded)
         distance = None if config.preset == "demo" else Distance(study, config)
         run = Run(folder, model, _pools(study, config), Log(), distance, board)
         _resume(run)
@@ -242,7 +242,7 @@ def _finish(run: Run) -> None:
     content = safetensors_bytes(tensors)
     files.write_bytes(run.folder / "generator.safetensors", content)
     done = {
-        "config": files.sha256_json(asdict(run.model.config)),
+        "config": files.sha256_json(run.model.config.recorded),
         "generator": files.sha256_bytes(content),
         "seconds": round(sum(line["seconds"] for line in run.log.lines), 1),
     }
@@ -253,7 +253,7 @@ def is_done(folder: Path) -> bool:
     """Whether a translator is trained: DONE names the configuration and the generator that lie beside it."""
     if not (folder / "DONE").exists():
         return False
-    done, config = files.read_json(folder / "DONE"), asdict(read_config(folder))
+    done, config = files.read_json(folder / "DONE"), read_config(folder).recorded
     generator = folder / "generator.safetensors"
     return (
         generator.exists()
@@ -275,7 +275,7 @@ def check_unchanged(folder: Path, config: GanConfig) -> None:
         )
 
 
-def load_generator(folder: Path, device: str) -> Generator | CompactGenerator:
+def load_generator(folder: Path, device: str) -> AnyGenerator:
     """The trained (averaged) generator of a finished translator, ready to translate."""
     from safetensors.torch import load_file
 

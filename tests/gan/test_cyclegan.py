@@ -17,7 +17,14 @@ from bus.gan import losses, train
 from bus.gan.config import configure
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
-from bus.gan.networks import CompactGenerator, Generator, PatchDiscriminator, patch_layers
+from bus.gan.networks import (
+    CompactGenerator,
+    DetailGenerator,
+    Generator,
+    PatchDiscriminator,
+    patch_layers,
+    unshuffle_of,
+)
 from bus.gan.scores import distances
 from bus.gan.workflow import train_gan
 
@@ -96,14 +103,14 @@ def test_noise_varies_a_translation_and_none_means_zero():
 
 @pytest.mark.parametrize(("kind", "maps"), [("patch", 1), ("projected", 4), ("both", 5)])
 def test_a_discriminator_scores_every_map_that_its_eyes_give(kind, maps):
-    seen = Eyes(kind)(torch.rand(2, 1, 64, 64))
+    seen = Eyes(kind, 128)(torch.rand(2, 1, 64, 64))
     fields = Discriminator(kind, 4, 64)(seen)
     assert len(seen) == len(fields) == maps
     assert all(field.shape[:2] == (2, 1) for field in fields)
 
 
 def test_the_frozen_network_stays_frozen_and_passes_gradients():
-    eyes = FrozenDepths().train()
+    eyes = FrozenDepths(128).train()
     scan = torch.rand(1, 1, 64, 64, requires_grad=True)
     before = {name: tensor.clone() for name, tensor in eyes.state_dict().items()}
     maps = eyes(scan)
@@ -399,3 +406,28 @@ def test_spoilt_weights_are_no_first_checkpoint_either(study):
     with pytest.raises(BusError, match=r"discriminator_target are not finite\. There was no checkpoint yet"):
         train._checkpoint(run)
     assert not (study.path / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize(("size", "factor"), [(32, 1), (64, 2), (96, 2), (128, 4), (224, 4), (256, 8)])
+def test_the_detail_keeping_generator_begins_as_the_identity_with_a_small_trunk(size, factor):
+    generator, scans = DetailGenerator(8, 1, size, 2), torch.rand(2, 1, size, size) * 2 - 1
+    assert unshuffle_of(size) == factor
+    assert torch.allclose(generator(scans), scans, atol=1e-6)
+    trunk = generator.enter(scans)
+    assert trunk.shape[-1] == size // factor // 2
+    assert trunk.shape[-1] in range(16, 32)
+
+
+def test_the_detail_keeping_generator_paints_no_grid_and_keeps_the_gain_of_detail():
+    """Random last weights change scans strongly; their mean change has no peak at a period of 2, 4 or 8 px."""
+    torch.manual_seed(0)
+    generator, scans = DetailGenerator(8, 2, 64, 2), torch.rand(64, 1, 64, 64) * 0.4 - 0.2
+    torch.nn.init.normal_(generator.change[-1].weight, 0.0, 0.05)
+    with torch.no_grad():
+        change = (generator(scans) - scans).mean((0, 1))
+    assert change.abs().mean() > 0.005, "something is changed"
+    spectrum = torch.fft.fft2(change - change.mean()).abs()
+    for period in (2, 4, 8):
+        line = 64 // period
+        near = [spectrum[place, :].mean() for place in (line - 2, line - 1, line + 1, line + 2)]
+        assert spectrum[line, :].mean() < 2 * max(near), f"a grid of {period} px"
