@@ -13,7 +13,10 @@ from .model import GAIN, TRANSLATOR, ArmResult, Contrast, Interval, LeadingArms,
 
 @dataclass(frozen=True)
 class Pooled:
-    """One model's answers, pooled over folds, with all their resampled metrics; all arms on the same folds and seeds."""
+    """One model's answers, pooled over folds, with all their resampled metrics.
+
+    All arms have the same folds and seeds.
+    """
 
     model: str
     sample: stats.Sample
@@ -75,7 +78,7 @@ def corrected(contrasts: Sequence[Contrast]) -> list[Contrast]:
 
 
 def verdict_kind(gain: Interval | None, translator: Interval | None) -> VerdictKind:
-    """What may be concluded about one model from its two contrasts in the primary metric; a claim needs both."""
+    """What may be concluded about a model from its contrasts in the primary metric; a claim needs both."""
     if gain is None:
         return VerdictKind.UNPAIRED
     if gain.standard_error == 0 and gain.estimate == 0:

@@ -50,7 +50,7 @@ def result_rows(summary: Summary) -> Iterator[Row]:
 
 
 def metric_rows(summary: Summary) -> Iterator[Row]:
-    """Every metric of every cell; `class` names the class that a metric is about, and is empty where it is about all."""
+    """Every metric of every cell; `class` names the class that a metric is about, if it is about one."""
     for cell in summary.cells:
         head = (cell.fold, cell.arm, cell.model, cell.seed)
         for name, value in cell.metrics.items():

@@ -1,4 +1,4 @@
-"""Values from the statistics to the page: answers pooled, compared and judged. Sentences are made in `wording`."""
+"""Values from the statistics to the page: numbers, differences, verdicts. `wording` makes them sentences."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ ALPHA = 1 - LEVEL
 
 @dataclass(frozen=True)
 class Interval:
-    """A number, mostly a difference of two arms, with its uncertainty; all values are shares (0.01 is one point)."""
+    """A number, mostly a difference of two arms, with its uncertainty; all are shares (0.01 is one point)."""
 
     estimate: float
     low: float  # ends of the 95 % interval
@@ -50,7 +50,7 @@ class Contrast:
 
 
 class LeadingArms(NamedTuple):
-    """The arms that a claim needs: the data as they are, repeated scans, translated scans in the same dose."""
+    """The arms that a claim needs: the data as they are, repeated scans, as many translated scans."""
 
     original: Arm
     oversampled: Arm

@@ -168,9 +168,9 @@ def interval(sample: Sample, values: Array, test_share: float | None = None) -> 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values corrected for their number, in the given order (Holm, Scandinavian Journal of Statistics 6 (1979)).
+    """p values corrected for their number, in the given order.
 
-    The i-th smallest of m is multiplied by m − i + 1; none may end below a smaller one.
+    Holm, Scandinavian Journal of Statistics 6 (1979). The i-th smallest of m is multiplied by m − i + 1; none may end below a smaller one.
     """
     values = np.asarray(p_values, float)
     order = np.argsort(values)
@@ -184,7 +184,7 @@ def nadeau_bengio(differences: Sequence[float] | Array, test_share: float) -> fl
 
     t = mean / √((1/J + test/train) · variance), J−1 degrees of freedom; `test_share` is the share of the
     scans in one test fold, 1/k. None with fewer than two folds. Nadeau and Bengio, Machine Learning 52
-    (2003), section 4.1.
+    (2003).
     """
     values = np.asarray(differences, float)
     if len(values) < 2:
@@ -204,8 +204,8 @@ def comparable(
     """Arms, folds and seeds that can stand side by side: each of these arms has each fold with each seed.
 
     Of what the `core` arms share, keeps the largest block that begins with one seed's folds or one fold's
-    seeds, among equals the one with more folds; the other arms join if they have all of it. While the core arms
-    share nothing, the one with the fewest trainings goes (the last among equals).
+    seeds, among equals the one with more folds; the other arms join if they have all of it. While the
+    core arms share nothing, the one with the fewest trainings goes (the last among equals).
     """
     arms = [arm for arm in finished if arm in core] or list(finished)
     while not (common := set.intersection(*(finished[arm] for arm in arms))):

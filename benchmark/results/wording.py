@@ -1,4 +1,4 @@
-"""The sentences about results, each made here and nowhere else, for console, page, Markdown and JSON alike."""
+"""The sentences about results, made here and nowhere else: for console, page, Markdown and JSON alike."""
 
 from ...classify.models import TITLES
 from .model import (
@@ -95,14 +95,14 @@ def note(remark: Note) -> str:
         case NoSkill(constant):
             accuracy, macro_f1 = (100 * (constant.metrics[name] or 0) for name in ("accuracy", PRIMARY))
             return (
-                f"Answering “{constant.label}” to every scan scores an accuracy of {accuracy:.1f} % and a "
-                f"macro-F1 of {macro_f1:.1f} % here: numbers near these show no skill."
+                f"Answering “{constant.label}” to every scan scores an accuracy of {accuracy:.1f} % and "
+                f"a macro-F1 of {macro_f1:.1f} % here: numbers near these show no skill."
             )
         case Conditional():
             return (
-                "The intervals tell how much other scans of the same kind would change the numbers. They hold for "
-                "the classifiers and translators trained here: training them again adds a spread that only more "
-                "seeds show."
+                "The intervals tell how much other scans of the same kind would change the numbers. They hold "
+                "for the classifiers and translators trained here: training them again adds a spread that only "
+                "more seeds show."
             )
         case Incomplete(cells, total):
             return (
