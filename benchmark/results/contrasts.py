@@ -1,14 +1,29 @@
 """Which arms are compared, what their differences are, and what may be concluded from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
-from ...classify.metrics import METRICS
+from ...classify.metrics import HIGHEST, METRICS
 from ..arms import Arm
 from . import statistics as stats
-from .model import GAIN, TRANSLATOR, ArmResult, Contrast, Interval, LeadingArms, Verdict, VerdictKind
+from .model import (
+    FEWEST_GROUPS,
+    GAIN,
+    PRIMARY,
+    TRANSLATOR,
+    ArmResult,
+    Contrast,
+    Interval,
+    LeadingArms,
+    Verdict,
+    VerdictKind,
+)
+from .retraining import retrained
+
+AnyInterval = TypeVar("AnyInterval", bound=Interval)
 
 
 @dataclass(frozen=True)
@@ -22,6 +37,11 @@ class Pooled:
     sample: stats.Sample
     probabilities: dict[Arm, list[stats.Array]]  # N×C, one array a seed
     resampled: dict[Arm, list[dict[str, stats.Array]]]  # metrics under every row of weights, one dict a seed
+    shared: frozenset[Arm] = field(default=frozenset(), kw_only=True)  # arms whose seeds share a translator
+
+    def of_seeds(self, arm: Arm, metric: str) -> stats.Array:
+        """The metric of every seed under every row of weights: S×rows."""
+        return np.array([values[metric] for values in self.resampled[arm]])
 
     def mean(self, arm: Arm, metric: str) -> stats.Array:
         """The metric under every row of weights, averaged over seeds."""
@@ -61,49 +81,133 @@ def contrasts(pooled: Pooled, test_share: float) -> list[Contrast]:
     defined = []
     for kind, (first, second) in pairs(list(pooled.resampled)).items():
         for metric in METRICS:
-            difference = pooled.mean(first, metric) - pooled.mean(second, metric)
-            interval = stats.interval(pooled.sample, difference, test_share)
-            if interval is not None:
-                defined.append(Contrast(kind, pooled.model, first, second, metric, interval))
+            contrast = contrast_of(pooled, kind, first, second, metric, test_share)
+            defined += [contrast] if contrast else []
     return defined
 
 
-def corrected(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The same contrasts with Holm's correction over the models, apart for every kind and metric."""
-    families: dict[tuple[str, str], list[float]] = {}
-    for contrast in contrasts:
-        families.setdefault((contrast.kind, contrast.metric), []).append(contrast.interval.p)
-    ready = {key: iter(stats.holm(values)) for key, values in families.items()}
-    return [replace(c, interval=replace(c.interval, p_holm=next(ready[c.kind, c.metric]))) for c in contrasts]
+def contrast_of(
+    pooled: Pooled, kind: str, first: Arm, second: Arm, metric: str, test_share: float
+) -> Contrast | None:
+    """One contrast with both its intervals, cut at what is possible; None where it is undefined."""
+    sample, most = pooled.sample, HIGHEST[metric]
+    of_seeds = pooled.of_seeds(first, metric) - pooled.of_seeds(second, metric)
+    scans = stats.interval(sample, of_seeds.mean(axis=0), test_share)
+    if scans is None:
+        return None
+    again = retrained(sample, of_seeds, shared_translator=bool({first, second} & pooled.shared))
+    zero = zero_alone(pooled, first, second, metric)
+    return Contrast(
+        kind,
+        pooled.model,
+        first,
+        second,
+        metric,
+        clipped(scans, most),
+        clipped(again, most) if again else None,
+        clipped(zero, most) if zero else None,
+    )
 
 
-def verdict_kind(gain: Interval | None, translator: Interval | None) -> VerdictKind:
-    """What may be concluded about a model from its contrasts in the primary metric; a claim needs both."""
+def zero_alone(pooled: Pooled, first: Arm, second: Arm, metric: str) -> Interval | None:
+    """The difference on fold 0 alone over other scans; None where it was not tested, or nothing else was."""
+    sample = pooled.sample
+    if sample.fold_names[0] != 0 or len(sample.fold_names) < 2:
+        return None
+    part = stats.only_fold(sample, 0)
+    rows = sample.folds == 0
+    differences = [
+        stats.evaluate(part, one[rows])[metric] - stats.evaluate(part, other[rows])[metric]
+        for one, other in zip(pooled.probabilities[first], pooled.probabilities[second], strict=True)
+    ]
+    return stats.interval(part, np.mean(differences, axis=0))
+
+
+def clipped(interval: AnyInterval, most: float) -> AnyInterval:
+    """The interval without differences that cannot be; a metric lies between 0 and `most`."""
+    return replace(interval, low=max(interval.low, -most), high=min(interval.high, most))
+
+
+def corrected(contrasts: Sequence[Contrast], family: Sequence[Contrast] = ()) -> list[Contrast]:
+    """The same contrasts with Holm's correction over the models, apart for every kind and metric.
+
+    `family` holds the contrasts of further models that were looked at: they count, and are not returned.
+    """
+
+    def holm(of: str) -> dict[tuple[str, str, str], float]:
+        values: dict[tuple[str, str], dict[str, float]] = {}
+        for contrast in (*family, *contrasts):
+            interval = getattr(contrast, of)
+            if interval is not None:
+                values.setdefault((contrast.kind, contrast.metric), {})[contrast.model] = interval.p
+        return {
+            (*key, model): p
+            for key, of_models in values.items()
+            for model, p in zip(of_models, stats.holm([*of_models.values()]), strict=True)
+        }
+
+    scans, again = holm("interval"), holm("retrained")
+    return [
+        replace(
+            c,
+            interval=replace(c.interval, p_holm=scans[c.kind, c.metric, c.model]),
+            retrained=c.retrained and replace(c.retrained, p_holm=again[c.kind, c.metric, c.model]),
+        )
+        for c in contrasts
+    ]
+
+
+def verdict_kind(
+    gain: Contrast | None, translator: Contrast | None, target_groups: int = FEWEST_GROUPS
+) -> VerdictKind:
+    """What may be concluded about a model from its contrasts in the primary metric; a claim needs both.
+
+    `target_groups` of the target class were tested.
+    """
     if gain is None:
         return VerdictKind.UNPAIRED
-    if gain.standard_error == 0 and gain.estimate == 0:
+    if gain.interval.standard_error == 0 and gain.interval.estimate == 0:
         return VerdictKind.SAME_ANSWERS
-    if gain.shown < 0:
-        return VerdictKind.LOSS
+    if target_groups < FEWEST_GROUPS:
+        return VerdictKind.TOO_SMALL
+    if gain.retrained is None and gain.interval.shown:
+        return VerdictKind.NOT_REPEATED
     if not gain.shown:
         return VerdictKind.NO_GAIN
+    if gain.shown < 0:
+        if translator is None:
+            return VerdictKind.LOSS_UNEXPLAINED
+        return VerdictKind.LOSS if translator.shown < 0 else VerdictKind.LOSS_OF_REPEATS
     if translator is None:
         return VerdictKind.GAIN_UNEXPLAINED
     return (VerdictKind.GAIN_OF_REPEATS, VerdictKind.GAIN, VerdictKind.REPEATS_BETTER)[translator.shown]
 
 
 def verdict(
-    model: str, gain: Interval | None, translator: Interval | None, table: Sequence[ArmResult]
+    model: str,
+    contrasts: Sequence[Contrast],
+    table: Sequence[ArmResult],
+    target_groups: int,
+    below: Sequence[ArmResult] = (),
 ) -> Verdict:
-    """The verdict on one model, with what its numbers rest on: the rows of the arms that the claim needs."""
+    """The verdict on one model, with what its numbers rest on: the rows of the arms that the claim needs.
+
+    `below` holds the rows that stay under the yardstick.
+    """
+    own = {(c.kind, c.metric): c for c in contrasts if c.model == model}
+    gain, translator = (own.get((kind, PRIMARY)) for kind in (GAIN, TRANSLATOR))
     needed = leading_arms([row.arm for row in table])
     behind = [row for row in table if row.model == model and row.arm in needed]
     return Verdict(
         model=model,
-        kind=verdict_kind(gain, translator),
+        kind=verdict_kind(gain, translator, target_groups),
         gain=gain,
         translator=translator,
+        auc=own.get((GAIN, "target_auc")),
+        target_groups=target_groups,
         collapsed=sum(row.collapsed for row in behind),
         cells=sum(row.cells for row in behind),
         seeds=max((row.seeds for row in behind), default=0),
+        below_yardstick=sum(row.model == model for row in below),
+        arms=sum(row.model == model for row in table),
     )

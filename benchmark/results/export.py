@@ -15,6 +15,7 @@ METRIC_COLUMNS = ("fold", "arm", "model", "seed", "metric", "class", "value")
 CONTRAST_COLUMNS = (
     "contrast", "first", "second", "model", "metric",
     "estimate", "low", "high", "p", "p_holm", "p_nadeau_bengio", "detectable",
+    "low_retrained", "high_retrained", "p_retrained", "p_holm_retrained", "detectable_retrained", "basis",
 )  # fmt: skip
 Row = tuple[object, ...]
 
@@ -61,9 +62,13 @@ def metric_rows(summary: Summary) -> Iterator[Row]:
 
 
 def contrast_rows(summary: Summary) -> Iterator[Row]:
-    """Every difference of two arms (first − second), with its 95 % interval."""
+    """Every difference of two arms (first − second), with both its 95 % intervals.
+
+    `low` and `high` are for other scans, `low_retrained` and `high_retrained` for other scans, trainings and
+    translators; `basis` says what showed the latter.
+    """
     for contrast in summary.contrasts:
-        interval = contrast.interval
+        interval, again = contrast.interval, contrast.retrained
         yield (
             contrast.kind,
             str(contrast.first),
@@ -77,11 +82,16 @@ def contrast_rows(summary: Summary) -> Iterator[Row]:
             interval.p_holm,
             interval.second_opinion_p,
             interval.detectable,
+            *(
+                (None,) * 6
+                if again is None
+                else (again.low, again.high, again.p, again.p_holm, again.detectable, again.basis)
+            ),
         )
 
 
 def content(study: Study, summary: Summary) -> dict[str, Any]:
-    """What `bus benchmark --json` prints: verdicts, differences, and each arm's metrics with their intervals."""
+    """What `bus benchmark --json` prints: verdicts, differences, and each arm's metrics with intervals."""
     data = study.settings.data
     return {
         "data": {"name": data.name, "sha256": data.sha256},

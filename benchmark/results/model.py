@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..arms import Arm
 
@@ -10,6 +10,8 @@ PRIMARY = "macro_f1"  # the metric that decides, named before the work
 GAIN, TRANSLATOR = "gain", "translator"  # the contrasts of a claim
 LEVEL = 0.95
 ALPHA = 1 - LEVEL
+FEWEST_GROUPS = 10  # of the target in the test; with fewer no verdict is given
+Basis = Literal["seeds", "folds"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Retrained(Interval):
+    """A difference with its uncertainty over other scans, trainings and translators."""
+
+    freedom: float  # degrees of freedom of its standard error
+    basis: Basis  # what showed the spread of trainings: the seeds of a fold, or the means of the folds
+
+
+@dataclass(frozen=True)
 class Contrast:
     """One arm minus another, for one model and one metric."""
 
@@ -46,7 +56,21 @@ class Contrast:
     first: Arm
     second: Arm
     metric: str
-    interval: Interval
+    interval: Interval  # over other scans, for the trainings at hand
+    retrained: Retrained | None = (
+        None  # over other scans, trainings and translators; None where nobody can know
+    )
+    fold_zero: Interval | None = None  # fold 0 alone, over other scans, when there are more folds
+
+    @property
+    def shown(self) -> int:
+        """1 or −1 for a difference that would survive training everything again, with its sign; else 0."""
+        return self.retrained.shown if self.retrained else 0
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that such a study finds four times in five, as far as it can know."""
+        return (self.retrained or self.interval).detectable
 
 
 class LeadingArms(NamedTuple):
@@ -62,8 +86,12 @@ class VerdictKind(StrEnum):
 
     UNPAIRED = "unpaired"  # no verdict: the arms of the gain share no fold and seed
     SAME_ANSWERS = "same answers"  # no verdict: both arms answered every scan alike
+    TOO_SMALL = "too small"  # no verdict: fewer than FEWEST_GROUPS target groups were tested
+    NOT_REPEATED = "not repeated"  # no verdict: too few trainings to know what training again would change
     NO_GAIN = "no gain"  # the interval of the gain holds 0, or does after the correction
-    LOSS = "loss"
+    LOSS = "loss"  # against the original data and against repeating scans
+    LOSS_UNEXPLAINED = "loss unexplained"  # against the original data; nothing to tell who made it
+    LOSS_OF_REPEATS = "loss of repeats"  # against the original data; not shown against repeating scans
     GAIN = "gain"  # over the original data and beyond repeating scans
     GAIN_UNEXPLAINED = "gain unexplained"  # over the original data; nothing to tell who made it
     GAIN_OF_REPEATS = "gain of repeats"  # over the original data; not shown beyond repeating scans
@@ -76,8 +104,12 @@ class Verdict:
 
     model: str
     kind: VerdictKind
-    gain: Interval | None = None  # in the primary metric
-    translator: Interval | None = None
+    gain: Contrast | None = None  # in the primary metric
+    translator: Contrast | None = None
+    auc: Contrast | None = None  # the gain in the ranking of scans, which no threshold moves
+    target_groups: int = 0  # in the test
+    below_yardstick: int = 0  # arms of this model below a linear model on frozen features
+    arms: int = 0  # arms of this model
     collapsed: int = 0  # cells behind it that give 90 % or more of their answers to one class
     cells: int = 0  # cells behind it
     seeds: int = 0  # trainings of one arm in one fold
@@ -176,6 +208,7 @@ class Summary:
     seeds: int
     scans: int  # test scans over all folds
     groups: int
+    target_groups: int
     arms: list[Arm]
     models: list[str]
     table: list[ArmResult]

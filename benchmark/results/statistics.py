@@ -57,6 +57,16 @@ def sample(
     return Sample(labels, units, folds, target, names, weights)
 
 
+def only_fold(sample: Sample, fold: int) -> Sample:
+    """The part of a sample in one fold, with the same draws."""
+    rows = sample.folds == fold
+    units, inside = np.unique(sample.units[rows], return_inverse=True)
+    own = 1 + sample.fold_names.index(fold)
+    kept = np.r_[0, own, 1 + len(sample.fold_names) : len(sample.weights)]
+    weights = sample.weights[np.ix_(kept, units)]
+    return Sample(sample.labels[rows], inside, sample.folds[rows], sample.target, (fold,), weights)
+
+
 def draw_groups(groups: int, draws: int, rng: np.random.Generator) -> Array:
     """Multiplicities when `groups` groups are drawn with replacement: draws×groups, rows sum to `groups`."""
     picked = rng.integers(groups, size=(draws, groups)) + groups * np.arange(draws)[:, None]
@@ -170,7 +180,8 @@ def interval(sample: Sample, values: Array, test_share: float | None = None) -> 
 def holm(p_values: Sequence[float]) -> list[float]:
     """p values corrected for their number, in the given order.
 
-    Holm, Scandinavian Journal of Statistics 6 (1979). The i-th smallest of m is multiplied by m − i + 1; none may end below a smaller one.
+    The i-th smallest of m is multiplied by m − i + 1; none may end below a smaller one. Holm, Scandinavian
+    Journal of Statistics 6 (1979).
     """
     values = np.asarray(p_values, float)
     order = np.argsort(values)

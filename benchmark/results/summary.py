@@ -14,9 +14,7 @@ from ..cell import Answered, Answers
 from . import statistics as stats
 from .contrasts import Pooled, contrasts, corrected, leading_arms, verdict
 from .model import (
-    GAIN,
     PRIMARY,
-    TRANSLATOR,
     ArmResult,
     BelowYardstick,
     CellResult,
@@ -29,6 +27,8 @@ from .model import (
     Summary,
 )
 
+GENERATED = ("cyclegan", "unverified")  # arms that take scans of a generator
+
 
 def check_same_scans(answers: Iterable[Answers]) -> None:
     """BusError unless all cells of a fold answered the same scans in the same order, each cell once."""
@@ -39,8 +39,9 @@ def check_same_scans(answers: Iterable[Answers]) -> None:
         other = first.setdefault(cell.fold, one)
         if other.scans != one.scans:
             raise BusError(
-                f"{cell.path} and {other.cell.path} were tested on different scans of fold {cell.fold}, or in "
-                "another order. Delete the one that does not belong to this study and run the command again."
+                f"{cell.path} and {other.cell.path} were tested on different scans of fold {cell.fold}, "
+                "or in another order. Delete the one that does not belong to this study and run the command "
+                "again."
             )
         twin = seen.setdefault((cell.arm, cell.model, cell.fold, cell.seed), one)
         if twin is not one:
@@ -55,7 +56,7 @@ class Comparable(Pooled):
 
 
 def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
-    """Join a model's answers of all folds, by arm and seed, and resample them with one draw of groups.
+    """Join a model's answers of all folds, by arm and seed; resample them with one draw of groups.
 
     Folds and seeds are those that the arms of a claim have in common; `target` is the number of the class.
     """
@@ -75,7 +76,18 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
     }
     resampled = {arm: [stats.evaluate(sample, of_seed) for of_seed in stacked[arm]] for arm in arms}
     used = {arm: [by_cell[arm, f, s] for f in folds for s in seeds] for arm in arms}
-    return Comparable(model, sample, stacked, resampled, used)
+    shared = frozenset(arm for arm in arms if shares_translator(used[arm], len(seeds)))
+    return Comparable(model, sample, stacked, resampled, used, shared=shared)
+
+
+def shares_translator(answers: Sequence[Answers], seeds: int) -> bool:
+    """Whether cells took synthetic scans of fewer translators in a fold than there are seeds."""
+    if answers[0].cell.arm.kind not in GENERATED:
+        return False
+    made_by: dict[int, set[int]] = {}
+    for one in answers:
+        made_by.setdefault(one.cell.fold, set()).add(getattr(one.cell, "gan_seed", 0))
+    return min(map(len, made_by.values())) < seeds
 
 
 def number(value: float) -> float | None:
@@ -159,11 +171,17 @@ def notes(
     return remarks
 
 
-def summarise(study: Study, cells: Sequence[Answered], yardsticks: Sequence[Answered] = ()) -> Summary:
+def summarise(
+    study: Study,
+    cells: Sequence[Answered],
+    yardsticks: Sequence[Answered] = (),
+    family: Sequence[Answered] = (),
+) -> Summary:
     """Read the cells' answers and say what they show: table, contrasts, verdicts, all beside the yardstick.
 
-    Of each model, the folds and seeds that all its arms have are compared. BusError where cells are missing,
-    damaged or were tested on different scans.
+    Of each model, the folds and seeds that all its arms have are compared. `family` holds cells of further
+    models that were looked at in this study: they count in the correction for several models, and are not
+    shown. BusError where cells are missing, damaged or were tested on different scans.
     """
     if not cells:
         raise BusError("There are no finished cells to sum up. Run bus benchmark first.")
@@ -172,38 +190,48 @@ def summarise(study: Study, cells: Sequence[Answered], yardsticks: Sequence[Answ
     check_same_scans(answers)
 
     # tables and contrasts, model by model
-    models = list(dict.fromkeys(cell.model for cell in cells))
-    pooled = [pool(model, [one for one in answers if one.cell.model == model], target) for model in models]
+    pooled = _by_model(answers, target)
+    models = [of_model.model for of_model in pooled]
     table = [arm_result(of_model, arm, classes) for of_model in pooled for arm in of_model.answers]
-    compared = corrected([c for of_model in pooled for c in contrasts(of_model, 1 / study.settings.k)])
-    primary = {(c.kind, c.model): c.interval for c in compared if c.metric == PRIMARY}
-    verdicts = {
-        model: verdict(model, primary.get((GAIN, model)), primary.get((TRANSLATOR, model)), table)
-        for model in models
-    }
+    others = [cell.answers(classes) for cell in family if cell.model not in models]
+    check_same_scans([*answers, *others])
+    compared, further = (
+        [c for of_model in part for c in contrasts(of_model, 1 / study.settings.k)]
+        for part in (pooled, _by_model(others, target))
+    )
+    compared = corrected(compared, further)
 
-    # what stands beside them: the tested scans, one constant answer, the yardstick on the same folds
+    # what was tested, what one constant answer scores there, and the yardstick
     used = [one for of_model in pooled for of_arm in of_model.answers.values() for one in of_arm]
     tested = {one.cell.fold: one for one in used}
     labels = np.concatenate([one.labels for one in tested.values()])
+    scans = [(fold, *scan) for fold, one in tested.items() for scan in one.scans]
+    target_groups = len({(fold, group) for fold, *_, label, group in scans if label == study.target})
     most_frequent, scores = metrics.constant_answer(labels, len(classes), target)
     constant = ConstantAnswer(classes[most_frequent], scores)
     marks = [cell.answers(classes) for cell in yardsticks if cell.fold in tested]
     yardstick = arm_result(pool("yardstick", marks, target), Arm("original"), classes) if marks else None
+    short = below(table, yardstick) if yardstick else []
     return Summary(
         classes=classes,
         target=study.target,
         folds=sorted(tested),
         seeds=max(row.seeds for row in table),
         scans=len(labels),
-        groups=len({(fold, scan[3]) for fold, one in tested.items() for scan in one.scans}),
+        groups=len({(fold, group) for fold, *_, group in scans}),
+        target_groups=target_groups,
         arms=sorted({row.arm for row in table}, key=lambda arm: arm.order),
         models=models,
         table=table,
         contrasts=compared,
-        verdicts=verdicts,
+        verdicts={model: verdict(model, compared, table, target_groups, short) for model in models},
         cells=[cell_result(one, classes, target) for one in answers],
         constant=constant,
         notes=notes(table, constant, yardstick, len(used), len(cells)),
         yardstick=yardstick,
     )
+
+
+def _by_model(answers: Sequence[Answers], target: int) -> list[Comparable]:
+    models = dict.fromkeys(one.cell.model for one in answers)
+    return [pool(model, [one for one in answers if one.cell.model == model], target) for model in models]

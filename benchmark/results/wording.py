@@ -3,11 +3,13 @@
 from ...classify.models import TITLES
 from .model import (
     ALPHA,
+    FEWEST_GROUPS,
     PRIMARY,
     ArmResult,
     BelowYardstick,
     Collapsed,
     Conditional,
+    Contrast,
     Incomplete,
     Interval,
     NoSkill,
@@ -19,13 +21,19 @@ from .model import (
 HEADLINES = {
     VerdictKind.UNPAIRED: "no verdict",
     VerdictKind.SAME_ANSWERS: "no verdict",
+    VerdictKind.TOO_SMALL: "too small to judge",
+    VerdictKind.NOT_REPEATED: "no verdict yet",
     VerdictKind.NO_GAIN: "no detectable gain",
     VerdictKind.LOSS: "loss shown",
+    VerdictKind.LOSS_UNEXPLAINED: "loss against the original data",
+    VerdictKind.LOSS_OF_REPEATS: "loss, but not shown against plain oversampling",
     VerdictKind.GAIN: "gain shown",
     VerdictKind.GAIN_UNEXPLAINED: "gain over the original data",
     VerdictKind.GAIN_OF_REPEATS: "gain, but not shown beyond plain oversampling",
     VerdictKind.REPEATS_BETTER: "gain, but plain oversampling does better",
 }
+SCANS, RETRAINED = "other scans", "other scans, trainings and translators"  # what the two intervals promise
+UNKNOWN = "what training again would change nobody can know from so few trainings"
 
 
 def points(share: float) -> str:
@@ -33,10 +41,19 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def difference(interval: Interval) -> str:
-    """A difference of macro-F1 with its interval."""
-    low, high = points(interval.low), points(interval.high)
-    return f"{points(interval.estimate)} points of macro-F1 (95 % interval {low} to {high})"
+def ends(interval: Interval) -> str:
+    """Both ends of an interval in points."""
+    return f"{points(interval.low)} to {points(interval.high)}"
+
+
+def difference(contrast: Contrast) -> str:
+    """A difference of macro-F1 with both its intervals, the one that decides first."""
+    scans, again = contrast.interval, contrast.retrained
+    if again is None:
+        promised = f"for {SCANS} {ends(scans)}; {UNKNOWN}"
+    else:
+        promised = f"for {RETRAINED} {ends(again)}, for {SCANS} alone {ends(scans)}"
+    return f"{points(scans.estimate)} points of macro-F1 (95 % interval {promised})"
 
 
 def headline(verdict: Verdict) -> str:
@@ -52,20 +69,27 @@ def reason(verdict: Verdict) -> str:
     if verdict.kind is VerdictKind.SAME_ANSWERS:
         return "both arms gave the same answers to every test scan, so their difference says nothing"
     said = difference(gain)
-    if verdict.kind is VerdictKind.NO_GAIN:
-        if gain.p <= ALPHA:
-            said += ", which leaves out 0 only before the correction for several models"
-        return f"{said}; this study could have detected about {100 * gain.detectable:.1f} points"
-    if verdict.kind is VerdictKind.LOSS:
-        return said
+    match verdict.kind:
+        case VerdictKind.TOO_SMALL:
+            groups = f"{verdict.target_groups} group{'s' * (verdict.target_groups != 1)}"
+            return f"{groups} of the target were tested, {FEWEST_GROUPS} are the least; {said}"
+        case VerdictKind.NOT_REPEATED:
+            return f"{said}. Train again with --seeds 3 --gan-seeds 3, or on all folds"
+        case VerdictKind.NO_GAIN:
+            uncorrected = (gain.retrained or gain.interval).p <= ALPHA
+            said += ", which leaves out 0 only before the correction for several models" * uncorrected
+            return f"{said}; this study could have detected about {100 * gain.detectable:.1f} points"
     if translator is None:
-        return f"{said}; whether the translator made it needs the arm oversampled"
+        made = "made it" if gain.shown > 0 else "brought it about"
+        return f"{said}; whether the translator {made} needs the arm oversampled"
     return f"{said}; the translator's own contribution is {difference(translator)}"
 
 
 def cautions(verdict: Verdict) -> list[str]:
-    """What to add to a verdict when collapsed cells, or a single training of each arm, stand behind it."""
+    """What belongs to a verdict: what moved, what collapsed, how few trainings, what the yardstick says."""
     said = []
+    if verdict.gain and verdict.gain.shown and verdict.auc:
+        said.append(what_moved(verdict.gain, verdict.auc))
     if verdict.collapsed:
         said.append(
             f"Read with care: {verdict.collapsed} of the {verdict.cells} cells behind this gave 90 % of the "
@@ -75,7 +99,25 @@ def cautions(verdict: Verdict) -> list[str]:
         said.append(
             "One training per place stands behind it; repeat it with --seeds 3 before you rely on it."
         )
+    if verdict.below_yardstick:
+        share = "All" if verdict.below_yardstick == verdict.arms else f"{verdict.below_yardstick} of the"
+        said.append(
+            f"{share} {verdict.arms} arms of this network stay below the yardstick, a linear model on frozen "
+            "features, in macro-F1."
+        )
     return said
+
+
+def what_moved(gain: Contrast, auc: Contrast) -> str:
+    """Whether the ranking of scans moved with macro-F1, or only how often the target is answered."""
+    again = auc.retrained or auc.interval
+    ranking = f"AUC moved by {points(again.estimate)} points ({ends(again)})"
+    if auc.shown == gain.shown:
+        return f"The ranking of scans moved too: {ranking}."
+    return (
+        f"The ranking of scans is not shown to have moved: {ranking}. What moved may be the threshold alone, "
+        "that is how often the target is answered."
+    )
 
 
 def sentence(verdict: Verdict) -> str:
@@ -100,9 +142,10 @@ def note(remark: Note) -> str:
             )
         case Conditional():
             return (
-                "The intervals tell how much other scans of the same kind would change the numbers. They hold "
-                "for the classifiers and translators trained here: training them again adds a spread that only "
-                "more seeds show."
+                f"Of the two intervals, the one for {RETRAINED} decides. It holds what training everything "
+                f"again would change; the one for {SCANS} holds for the classifiers and translators trained "
+                "here. Both take two groups for independent: where groups are scenes, as in BUSI, two views "
+                "of one patient may be two groups."
             )
         case Incomplete(cells, total):
             return (

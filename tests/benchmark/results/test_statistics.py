@@ -1,4 +1,4 @@
-"""The bootstrap against an explicit resampling loop, its calibration on simulated studies, and second opinions."""
+"""The bootstrap against an explicit resampling loop, its coverage of simulated studies, second opinions."""
 
 from typing import Any
 
@@ -28,11 +28,11 @@ def null_study(
     shift: float = 0.0,
     by_scan: bool = False,
 ) -> tuple[stats.Sample, Floats]:
-    """A study like BUSI: groups of 1–4 scans, 3 classes, answers correlated within groups; arms×seeds×N×C scores.
+    """A study like BUSI: groups of 1–4 scans, 3 classes, answers alike within groups; arms×seeds×N×C scores.
 
-    Scans and groups are easy or hard for every model alike; each training adds noise of its own. `better` sharpens
-    the second arm; at 0 the arms differ by that noise only. `shift`: each training leans towards or away from each class
-    as a whole. `by_scan`: the sample is told that every scan is a group of its own.
+    Scans and groups are easy or hard for every model alike; each training adds noise of its own. `better`
+    sharpens the second arm; at 0 the arms differ by that noise only. `shift`: each training
+    leans towards or away from each class as a whole. `by_scan`: the sample is told that every scan is a group of its own.
     """
     sizes = rng.choice([1, 2, 3, 4], p=[0.74, 0.19, 0.05, 0.02], size=groups)
     group = np.repeat(np.arange(groups), sizes)
@@ -78,7 +78,7 @@ def coverage(studies: int, groups: int, folds: int, seeds: int, **what: Any) -> 
 
 
 def test_two_thousand_null_studies_are_covered_and_scans_for_groups_would_not_do() -> None:
-    """One fold of BUSI's size: intervals over groups hold 0 as often as they promise, those over scans less often."""
+    """One fold of BUSI's size: intervals over groups hold 0 as promised, those over scans less often."""
     assert 0.925 <= coverage(2000, 113, 1, 1) <= 0.975
     assert coverage(2000, 113, 1, 1, by_scan=True) < 0.925
 
@@ -248,7 +248,7 @@ def test_holm_equals_stepping_down_by_hand(p_values: list[float]) -> None:
 
 
 def test_nadeau_bengio_by_hand() -> None:
-    # mean 0.02, variance 0.00025, (1/5 + 0.2/0.8) = 0.45: t = 0.02 / √0.0001125 = 1.8856 with 4 degrees of freedom
+    # mean 0.02, variance 0.00025, (1/5 + 0.2/0.8) = 0.45: t = 0.02 / √0.0001125 = 1.8856 on 4 degrees
     found = stats.nadeau_bengio([0.0, 0.01, 0.02, 0.03, 0.04], 0.2)
     assert found == pytest.approx(2 * scipy.stats.t.sf(1.885618, 4), abs=1e-6)
     assert stats.nadeau_bengio([0.1], 0.2) is None

@@ -1,7 +1,7 @@
 """What is said about a study's cells: table, contrasts, verdicts, and what is refused."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,15 @@ from bus.benchmark.results import statistics as stats
 from bus.benchmark.results import summary
 from bus.benchmark.results.contrasts import leading_arms, pairs, verdict_kind
 from bus.benchmark.results.export import result_columns, result_rows
-from bus.benchmark.results.model import BelowYardstick, Incomplete, Interval, Verdict, VerdictKind
+from bus.benchmark.results.model import (
+    BelowYardstick,
+    Contrast,
+    Incomplete,
+    Interval,
+    Retrained,
+    Verdict,
+    VerdictKind,
+)
 from bus.benchmark.results.wording import note, sentence
 from bus.classify import metrics
 from bus.core.errors import BusError
@@ -34,6 +42,7 @@ class Cell(Answered):
     fold: int
     seed: int
     path: Path = Path()
+    gan_seed: int = 0
 
 
 def labels_of(fold: int, scans: int = 60) -> NDArray[np.int64]:
@@ -306,47 +315,135 @@ def interval(estimate: float, error: float, p_holm: float | None = None) -> Inte
     return Interval(estimate, low, high, p, p if p_holm is None else p_holm, error, 2.8 * error, None)
 
 
+def difference(estimate: float, error: float, p_holm: float | None = None, *, again: bool = True) -> Contrast:
+    """A contrast whose two intervals are equally wide, or that has the narrow one alone."""
+    narrow = interval(estimate, error, p_holm)
+    wide = Retrained(**asdict(narrow), freedom=10.0, basis="seeds") if again else None
+    return Contrast("gain", "resnet18", Arm("cyclegan"), Arm("original"), "macro_f1", narrow, wide)
+
+
+UP, DOWN, NEAR = difference(0.08, 0.02), difference(-0.08, 0.02), difference(0.01, 0.02)
+ONCE = difference(0.08, 0.02, again=False)
+
+
 @pytest.mark.parametrize(
-    ("gain", "translator", "sentence_start"),
+    ("gain", "translator", "kind", "sentence_start"),
     [
-        (None, None, "no verdict"),
+        (None, None, VerdictKind.UNPAIRED, "no verdict: it needs cells"),
         (
-            interval(0.008, 0.0196),
-            interval(0.1, 0.01),
-            "no detectable gain: +0.8 points of macro-F1 (95 % interval −3.0 to +4.6); this study could have detected about 5.5 points",
+            difference(0.008, 0.0196),
+            UP,
+            VerdictKind.NO_GAIN,
+            "no detectable gain: +0.8 points of macro-F1 (95 % interval for other scans, trainings and "
+            "translators −3.0 to +4.6, for other scans alone −3.0 to +4.6); this study could have detected "
+            "about 5.5 points",
         ),
+        (difference(0.08, 0.02, p_holm=0.06), UP, VerdictKind.NO_GAIN, "no detectable gain: +8.0 points"),
         (
-            interval(0.08, 0.02, p_holm=0.06),
-            interval(0.1, 0.01),
-            "no detectable gain: +8.0 points of macro-F1 (95 % interval +4.1 to +11.9), which leaves out 0 only before",
+            ONCE,
+            ONCE,
+            VerdictKind.NOT_REPEATED,
+            "no verdict yet: +8.0 points of macro-F1 (95 % interval for other",
         ),
-        (interval(-0.08, 0.02), None, "loss shown: −8.0 points"),
-        (interval(0.08, 0.02), None, "gain over the original data: +8.0 points"),
-        (interval(0.08, 0.02), interval(0.05, 0.01), "gain shown: +8.0 points"),
-        (
-            interval(0.08, 0.02),
-            interval(0.05, 0.01, p_holm=0.06),
-            "gain, but not shown beyond plain oversampling",
-        ),
-        (interval(0.08, 0.02), interval(0.01, 0.02), "gain, but not shown beyond plain oversampling"),
-        (interval(0.08, 0.02), interval(-0.05, 0.01), "gain, but plain oversampling does better"),
+        (difference(0.0, 0.0), UP, VerdictKind.SAME_ANSWERS, "no verdict: both arms gave the same answers"),
+        (DOWN, None, VerdictKind.LOSS_UNEXPLAINED, "loss against the original data: −8.0 points"),
+        (DOWN, NEAR, VerdictKind.LOSS_OF_REPEATS, "loss, but not shown against plain oversampling: −8.0"),
+        (DOWN, DOWN, VerdictKind.LOSS, "loss shown: −8.0 points"),
+        (UP, None, VerdictKind.GAIN_UNEXPLAINED, "gain over the original data: +8.0 points"),
+        (UP, UP, VerdictKind.GAIN, "gain shown: +8.0 points"),
+        (UP, difference(0.05, 0.01, p_holm=0.06), VerdictKind.GAIN_OF_REPEATS, "gain, but not shown beyond"),
+        (UP, NEAR, VerdictKind.GAIN_OF_REPEATS, "gain, but not shown beyond plain oversampling"),
+        (UP, ONCE, VerdictKind.GAIN_OF_REPEATS, "gain, but not shown beyond plain oversampling"),
+        (UP, DOWN, VerdictKind.REPEATS_BETTER, "gain, but plain oversampling does better"),
     ],
 )
-def test_verdicts(gain: Interval | None, translator: Interval | None, sentence_start: str) -> None:
-    found = Verdict("resnet18", verdict_kind(gain, translator), gain, translator)
-    assert sentence(found).startswith(sentence_start)
+def test_verdicts(
+    gain: Contrast | None, translator: Contrast | None, kind: VerdictKind, sentence_start: str
+) -> None:
+    assert verdict_kind(gain, translator) is kind
+    assert sentence(Verdict("resnet18", kind, gain, translator)).startswith(sentence_start)
+
+
+def test_a_test_of_few_target_groups_is_too_small_to_judge() -> None:
+    assert verdict_kind(UP, UP, 9) is VerdictKind.TOO_SMALL and verdict_kind(UP, UP, 10) is VerdictKind.GAIN
+    said = sentence(Verdict("resnet18", VerdictKind.TOO_SMALL, UP, UP, target_groups=1))
+    assert said.startswith("too small to judge: 1 group of the target were tested, 10 are the least; +8.0")
+
+
+def test_a_claim_says_whether_the_ranking_moved() -> None:
+    moved = sentence(Verdict("resnet18", VerdictKind.GAIN, UP, UP, auc=difference(0.03, 0.01)))
+    assert "The ranking of scans moved too: AUC moved by +3.0 points (+1.0 to +5.0)." in moved
+    still = sentence(Verdict("resnet18", VerdictKind.GAIN, UP, UP, auc=NEAR))
+    assert "is not shown to have moved" in still and "the threshold alone" in still
+    assert "ranking" not in sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, auc=NEAR))
+
+
+def test_the_yardstick_is_in_the_verdict() -> None:
+    said = sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, below_yardstick=4, arms=4))
+    assert "All 4 arms of this network stay below the yardstick" in said
+    some = sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, below_yardstick=1, arms=4))
+    assert "1 of the 4 arms" in some
 
 
 def test_a_planted_gain_is_shown_and_its_absence_is_not(make: Make) -> None:
     skill = {"original": 0.6, "oversampled": 0.6, "cyclegan": 2.5}
     strong = summary.summarise(STUDY, make(skill, folds=4)).verdicts["resnet18"]
     assert (strong.kind, strong.seeds, strong.cells) == (VerdictKind.GAIN, 1, 12)
+    assert strong.gain and strong.gain.retrained and strong.gain.retrained.basis == "folds"
     assert "One training per place stands behind it; repeat it with --seeds 3" in sentence(strong)
-    twice = summary.summarise(STUDY, make(skill, folds=4, seeds=2)).verdicts["resnet18"]
-    assert twice.kind is VerdictKind.GAIN and "One training" not in sentence(twice)
     same = {"original": 1.5, "oversampled": 0.6, "cyclegan": 1.5}
     weak = summary.summarise(STUDY, make(same, folds=4)).verdicts["resnet18"]
     assert weak.kind is VerdictKind.NO_GAIN and "One training" not in sentence(weak)
+
+
+def test_one_training_on_one_fold_shows_no_gain_however_large(make: Make) -> None:
+    found = summary.summarise(STUDY, make({"original": 0.6, "oversampled": 0.6, "cyclegan": 3.5}, folds=1))
+    assert found.verdicts["resnet18"].kind is VerdictKind.NOT_REPEATED
+    assert "nobody can know" in sentence(found.verdicts["resnet18"])
+    assert all(c.retrained is None and c.fold_zero is None for c in found.contrasts)
+
+
+def test_seeds_tell_of_translators_only_where_each_has_its_own(make: Make) -> None:
+    cells = make({"original": 1.0, "oversampled": 1.0, "cyclegan": 1.2}, folds=3, seeds=2)
+    shared = summary.summarise(STUDY, cells)
+    bases = {c.kind: c.retrained.basis for c in shared.contrasts if c.retrained and c.metric == "macro_f1"}
+    assert bases == {"gain": "folds", "translator": "folds", "oversampled − original": "seeds"}
+    own = [replace(c, gan_seed=c.seed if c.arm.kind == "cyclegan" else 0) for c in cells]
+    assert {c.retrained.basis for c in summary.summarise(STUDY, own).contrasts if c.retrained} == {"seeds"}
+
+
+def test_fold_zero_is_compared_as_if_nothing_else_was_tested(make: Make) -> None:
+    skill = {"original": 1.0, "oversampled": 1.0, "cyclegan": 1.6}
+    cells = make(skill, folds=3)
+    every = summary.summarise(STUDY, cells).contrasts
+    alone = summary.summarise(STUDY, [cell for cell in cells if cell.fold == 0]).contrasts
+    for whole, part in zip(every, alone, strict=True):
+        assert whole.fold_zero is not None
+        assert whole.fold_zero.estimate == pytest.approx(part.interval.estimate)
+        assert (whole.fold_zero.low, whole.fold_zero.high) == pytest.approx(
+            (part.interval.low, part.interval.high)
+        )
+
+
+def test_no_interval_holds_what_cannot_be(make: Make) -> None:
+    found = summary.summarise(STUDY, make({"original": 0.0, "oversampled": 0.2, "cyclegan": 9.0}, folds=3))
+    for contrast in found.contrasts:
+        most = metrics.HIGHEST[contrast.metric]
+        for span in (contrast.interval, contrast.retrained, contrast.fold_zero):
+            assert span is None or -most <= span.low <= span.estimate <= span.high <= most
+
+
+def test_asking_for_a_part_changes_no_p(make: Make) -> None:
+    """All models that were looked at count, whichever of them a report is asked for."""
+    cells = make(
+        {"original": 1.0, "oversampled": 1.1, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18"), 3
+    )
+    every = summary.summarise(STUDY, cells)
+    part = [cell for cell in cells if cell.model == "resnet18"]
+    again = summary.summarise(STUDY, part, family=cells)
+    assert again.models == ["resnet18"] and {row.model for row in again.table} == {"resnet18"}
+    assert again.contrasts == [c for c in every.contrasts if c.model == "resnet18"]
+    assert again.verdicts["resnet18"] == every.verdicts["resnet18"]
 
 
 def test_doses_and_sources_are_compared_with_as_many_repeated_scans() -> None:

@@ -1,0 +1,88 @@
+"""How sure a difference between two arms is when not only other scans come, but everything is trained again.
+
+The variance of a difference is that of what the trainings answer on average, over scans, and that of one
+training about this average, divided by the number of trainings (law of total variance). Where every seed has
+a training and a translator of its own, the second part is seen between the seeds of a fold; else the means of
+the folds show both parts at once. Which of several such intervals keeps its promise was found out by
+simulation: `make coverage`, docs/statistics.md.
+"""
+
+import numpy as np
+from scipy import stats
+
+from . import statistics
+from .model import LEVEL, Basis, Retrained
+from .statistics import Array, Sample
+
+POWER = 0.8
+FEWEST = 2  # degrees of freedom: with fewer, an interval would be too wide to say anything
+TYPICAL_LEAN = (
+    0.023  # spread of one training's macro-F1, and of one translator's, that is expected before any work
+)
+
+
+def retrained(sample: Sample, values: Array, *, shared_translator: bool = False) -> Retrained | None:
+    """The 95 % interval of a difference over other scans, trainings and translators.
+
+    `values` holds the difference of every seed (S rows) under every row of `sample.weights` (1 + folds +
+    draws). `shared_translator`: all seeds of a fold took synthetic scans of one translator, so that they
+    cannot show what another would change. Student's t; degrees of freedom by Satterthwaite (Biometrics
+    Bulletin 2 (1946)). None where too few trainings were made to know: one seed, or a shared translator,
+    on fewer than three folds, or two seeds on one fold.
+    """
+    folds = len(sample.fold_names)
+    estimate = float(np.mean(values[:, 0]))
+    by_fold = values[:, 1 : 1 + folds]
+    by_fold = by_fold[:, np.isfinite(by_fold).all(axis=0)]
+    draws = values[:, 1 + folds :]
+    draws = draws[:, np.isfinite(draws).all(axis=0)]
+    if not np.isfinite(estimate) or draws.shape[1] < 2 / (1 - LEVEL) or sample.weights.shape[1] <= folds:
+        return None
+    seeds, folds = by_fold.shape
+    if seeds > 1 and folds * (seeds - 1) >= FEWEST and not shared_translator:
+        variance, freedom = between_seeds(by_fold, draws, sample.weights.shape[1])
+        return student(estimate, variance, freedom, "seeds")
+    if folds - 1 >= FEWEST:
+        return student(estimate, float(by_fold.mean(axis=0).var(ddof=1)) / folds, folds - 1, "folds")
+    return None
+
+
+def between_seeds(by_fold: Array, draws: Array, units: int) -> tuple[float, float]:
+    """Variance of a mean over seeds and folds, and its degrees of freedom, from seeds that share nothing.
+
+    `by_fold` (S×F) holds each training's difference on its fold, `draws` (S×D) the resampled differences of
+    each seed, `units` the number of groups. What all seeds have in common comes from the bootstrap: the
+    variance of the mean of the draws, less the part that each seed adds for itself.
+    """
+    seeds, folds = by_fold.shape
+    shrunk = units / (units - folds)  # a draw from n groups spreads too little
+    mean = draws.mean(axis=0)
+    own = float((draws - mean).var(axis=1).mean()) * seeds / (seeds - 1) * shrunk
+    common = max(float(mean.var()) * shrunk - own / seeds, 0.0)
+    trainings = float(by_fold.var(axis=0, ddof=1).mean()) / (folds * seeds)
+    total = common + trainings
+    spread = common**2 / (units - folds) + trainings**2 / (folds * (seeds - 1))
+    return total, total**2 / spread if spread else float(units - folds)
+
+
+def student(estimate: float, variance: float, freedom: float, basis: Basis) -> Retrained:
+    """Student's interval and two-sided p value, where `variance` has `freedom` degrees of freedom."""
+    error = float(np.sqrt(variance))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    p = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else float(estimate == 0)
+    found = half + float(stats.t.ppf(POWER, freedom)) * error
+    return Retrained(estimate, estimate - half, estimate + half, p, None, error, found, None, freedom, basis)
+
+
+def expected_half_width(
+    folds: int, seeds: int, *, groups: int = statistics.ANCHOR_GROUPS, k: int = 5, lean: float = TYPICAL_LEAN
+) -> float | None:
+    """Half-width to expect of the gain's interval in macro-F1, were all trained again (0.04: ± 4 points).
+
+    Every seed has a training and a translator of its own; `lean` is the spread of one training's macro-F1 as
+    a whole, and of one translator's. None where one could not know, as in `retrained`.
+    """
+    scans = (statistics.expected_half_width(folds, seeds, groups=groups, k=k) / 1.96) ** 2
+    total = scans + 3 * lean**2 / (folds * seeds)  # two trainings of a pair and one translator
+    freedom = folds * (seeds - 1) if seeds > 1 else folds - 1
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total)) if freedom >= FEWEST else None
