@@ -33,7 +33,8 @@ from .terms import COLUMNS, CONTRASTS, METRICS, Flags, title
 
 MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # the others: "none"
 BANDS = (
-    "Line: 95 % interval. A hollow dot’s interval includes zero. Grey band: differences this study was too "
+    "Line: 95 % interval for other scans, trainings and translators, or, where too few trainings were made to "
+    "know it, for other scans alone. A hollow dot’s interval includes zero. Grey band: differences this study was too "
     "small to detect with 80 % power."
 )
 COLLAPSED = "† rests on a collapsed model, one that gives 90 % or more of its answers to one class."
@@ -83,12 +84,16 @@ def effects_section(summary: Summary, flags: Flags) -> Section:
     blocks: list[Block] = [
         Paragraph(
             "A claim that the translator helps needs both: a gain over the original set, and a contribution "
-            "beyond repeating real scans."
+            "beyond repeating real scans, both by the interval that would survive training everything again. "
+            "AUC says whether the ranking of scans moved, or their threshold alone."
         )
     ]
+    auc = forest_plots(summary, flags, "target_auc")
+    ranking = [Side(auc)] if auc else []
     if forests := forest_plots(summary, flags):
         blocks += [
             Side(forests),
+            *ranking,
             Paragraph(f"{BANDS} {COLLAPSED}" if flags else BANDS, "note"),
             _table("Effects in macro-F1", leading, flags),
             Fold("What the columns mean", [Definitions(list(COLUMNS.items()))]),
@@ -102,23 +107,24 @@ def effects_section(summary: Summary, flags: Flags) -> Section:
     return Section("effects", "Effects", blocks)
 
 
-def forest_plots(summary: Summary, flags: Flags) -> list[Figure]:
-    """One forest plot a contrast of a claim, in the primary metric."""
+def forest_plots(summary: Summary, flags: Flags, metric: str = PRIMARY) -> list[Figure]:
+    """One forest plot a contrast of a claim, in one metric."""
+    name, suffix = METRICS[metric], "" if metric == PRIMARY else f"-{metric}"
     drawn = []
     for kind, (heading, meaning) in CONTRASTS.items():
-        made = [c for model in summary.models if (c := summary.contrast(kind, model))]
+        made = [c for model in summary.models if (c := summary.contrast(kind, model, metric))]
         if made:
             rows = [effect(contrast, flags) for contrast in made]
             said = "; ".join(f"{row.label}: {figures.interval(row)}" for row in rows)
-            alt = f"{heading} in points of macro-F1 with 95 % interval. {said}"
-            figure = figures.forest(f"forest-{kind}", rows, axis="points of macro-F1", alt=alt)
+            alt = f"{heading} in points of {name} with 95 % interval. {said}"
+            figure = figures.forest(f"forest-{kind}{suffix}", rows, axis=f"points of {name}", alt=alt)
             drawn.append(figure.entitled(heading, f"{made[0].first} − {made[0].second}: {meaning}"))
     return drawn
 
 
 def effect(contrast: Contrast, flags: Flags) -> Effect:
     """A contrast in percentage points; a dagger marks one that rests on a collapsed model."""
-    shares = contrast.interval
+    shares = contrast.retrained or contrast.interval
     collapsed = any((arm, contrast.model) in flags for arm in (contrast.first, contrast.second))
     values = (shares.estimate, shares.low, shares.high, shares.detectable)
     return Effect(title(contrast.model) + " †" * collapsed, *(100 * share for share in values))
@@ -145,17 +151,19 @@ def _table(label: str, contrasts: Sequence[Contrast], flags: Flags) -> Table:
     ]
     rows: list[Cells] = []
     for contrast in contrasts:
-        shares = contrast.interval
+        again = contrast.retrained
+        shares = again or contrast.interval
         rows.append(
             [
                 effect(contrast, flags).label,
                 f"{contrast.first} −\u00a0{contrast.second}",
-                Cell(signed(100 * shares.estimate), ends(shares)),
+                Cell(signed(100 * shares.estimate), ends(again) if again else ""),
                 METRICS.get(contrast.metric, contrast.metric) + " × 100" * (contrast.metric == "brier"),
+                ends(contrast.interval),
                 f"{100 * shares.detectable:.1f}",
                 probability(shares.p),
                 probability(shares.p_holm),
-                probability(shares.second_opinion_p),
+                probability(contrast.interval.second_opinion_p),
             ]
         )
     return table(label, columns, rows, "effects")

@@ -15,7 +15,7 @@ def limits_section(
 ) -> Section:
     """Size, folds, seeds, schedules, pixels, shortcuts, other hospitals: a sentence each."""
     k, tested, settings = study.settings.k, len(summary.folds), study.settings
-    gains = [c.interval for model in summary.models if (c := summary.contrast(GAIN, model))]
+    gains = [c.retrained or c.interval for model in summary.models if (c := summary.contrast(GAIN, model))]
     said = ["Research use only: nothing here is a medical device, and nothing here supports a diagnosis."]
     if "demo" in presets:
         said.append("The preset demo shows the way in minutes. Its numbers mean nothing.")
@@ -34,9 +34,9 @@ def limits_section(
     if external:
         sets = "One data set, and one external set that tests the target against other lesions only"
     said += [
-        f"The intervals take the fitted models as given: {summary.seeds} training{'s' * (summary.seeds > 1)} per "
-        "place and one CycleGAN per fold. What another translator, or another training of it, would change is "
-        "not in them.",
+        f"Every arm was trained {summary.seeds} time{'s' * (summary.seeds > 1)} in a fold. {_bases(summary)}",
+        "Groups are scenes or patients, as the table of the cohort says. Where they are scenes, as in BUSI, the "
+        "intervals take two views of one patient for independent, and are a little too narrow.",
         "Schedules are fixed and the last weights are used; no training was stopped or chosen by its test scans. "
         "Other choices may do better.",
         f"Scans are {settings.size} px a side; finer detail is lost to translator and classifier alike.",
@@ -46,6 +46,24 @@ def limits_section(
         "on a balanced set raises the predicted probability of the target, which shows in the calibration.",
     ]
     return Section("limits", "What this study cannot say", [Bullets(said)])
+
+
+def _bases(summary: Summary) -> str:
+    """What the intervals of the gain know of trainings and translators."""
+    gains = [c for model in summary.models if (c := summary.contrast(GAIN, model))]
+    if not gains:
+        return "Intervals of the table are for other scans: training again would change the numbers further."
+    if any(gain.retrained is None for gain in gains):
+        return (
+            "That is too little to know what training again would change: the intervals hold for these "
+            "classifiers and translators. --seeds 3 with --gan-seeds 3, or --fold all, would tell."
+        )
+    if any(gain.retrained and gain.retrained.basis == "folds" for gain in gains):
+        return (
+            "What other trainings and translators would change is taken from the spread between the folds, "
+            "since one training or one translator a fold shows none; more of both would narrow the intervals."
+        )
+    return "What other trainings and translators would change is taken from the spread between the seeds."
 
 
 def _shortcuts(probes: Sequence[Probe]) -> str:

@@ -27,19 +27,20 @@ MEANINGS = {  # heading → what it is
     "sensitivity at 90 % specificity": "target recall, were the threshold set where one other scan in ten is "
     "called target",
     "Brier score": "squared error of the probabilities, summed over the classes; 0 is best, 2 is worst",
-    "seeds": "lowest and highest macro-F1 of the trainings with other random numbers, which the intervals do "
-    "not hold",
+    "seeds": "lowest and highest macro-F1 of the trainings with other random numbers, which the intervals of "
+    "this table do not hold",
     "recall …": "share of that class’s scans that were answered rightly",
 }
 COLUMNS = {  # of the table of effects → what it is
-    "difference, points (95 % interval)": "one arm minus another, times 100; drawing other test scans of the "
-    "same kind and testing these very trainings on them, 19 of 20 such intervals would hold their true "
-    "difference",
+    "difference, points (95 % interval for other scans, trainings and translators)": "one arm minus another, "
+    "times 100; were everything trained again and tested on other scans of the same kind, 19 of 20 such "
+    "intervals would hold the true difference; without an interval, too few trainings were made to know",
+    "for other scans alone": "the same for these very trainings: what other test scans would change",
     "smallest detectable": "a true difference of this size is found by four such studies in five, before the "
     "correction for several models; smaller ones mostly go unseen",
-    "p": "how often the draw of test scans alone gives such a difference between these trainings, were there "
-    "none; that trainings differ among themselves is not in it: compare the seeds in the results",
-    "p (Holm)": "the same, corrected because several models were tried; the verdicts use this one",
+    "p": "how often chance gives such a difference, were there none: of scans, trainings and translators, or, "
+    "without the first interval, of scans alone",
+    "p (Holm)": "the same, corrected for all models that were tried in this study; the verdicts use this one",
     "p (Nadeau–Bengio)": "a second opinion from the means of the folds; a dash with one fold",
 }
 CONTRASTS = {

@@ -195,7 +195,15 @@ class BelowYardstick:
     results: tuple[ArmResult, ...]
 
 
-Note = Collapsed | NoSkill | Conditional | Incomplete | BelowYardstick
+@dataclass(frozen=True)
+class Developed:
+    """Tested scans on which defaults and recipes of this program were chosen."""
+
+    scans: int
+    total: int
+
+
+Note = Collapsed | NoSkill | Conditional | Incomplete | BelowYardstick | Developed
 
 
 @dataclass(frozen=True)

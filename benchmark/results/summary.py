@@ -21,11 +21,13 @@ from .model import (
     Collapsed,
     Conditional,
     ConstantAnswer,
+    Developed,
     Incomplete,
     NoSkill,
     Note,
     Summary,
 )
+from .untouched import count_developed
 
 GENERATED = ("cyclegan", "unverified")  # arms that take scans of a generator
 
@@ -158,11 +160,17 @@ def below(table: Sequence[ArmResult], yardstick: ArmResult) -> list[ArmResult]:
 
 
 def notes(
-    table: Sequence[ArmResult], constant: ConstantAnswer, yardstick: ArmResult | None, used: int, total: int
+    table: Sequence[ArmResult],
+    constant: ConstantAnswer,
+    yardstick: ArmResult | None,
+    used: int,
+    total: int,
+    developed: Developed | None = None,
 ) -> list[Note]:
     """What a reader must see with the numbers; `used` of `total` cells stand in table and contrasts."""
     collapsed = tuple(row for row in table if row.collapsed)
     remarks: list[Note] = [Collapsed(collapsed)] if collapsed else []
+    remarks += [developed] if developed else []
     remarks += [NoSkill(constant), Conditional()]
     if used < total:
         remarks.append(Incomplete(total - used, total))
@@ -211,6 +219,8 @@ def summarise(
     constant = ConstantAnswer(classes[most_frequent], scores)
     marks = [cell.answers(classes) for cell in yardsticks if cell.fold in tested]
     yardstick = arm_result(pool("yardstick", marks, target), Arm("original"), classes) if marks else None
+    seen = count_developed((sha256, label) for _, _, sha256, label, _ in scans)
+    developed = Developed(seen, len(labels)) if seen else None
     short = below(table, yardstick) if yardstick else []
     return Summary(
         classes=classes,
@@ -227,7 +237,7 @@ def summarise(
         verdicts={model: verdict(model, compared, table, target_groups, short) for model in models},
         cells=[cell_result(one, classes, target) for one in answers],
         constant=constant,
-        notes=notes(table, constant, yardstick, len(used), len(cells)),
+        notes=notes(table, constant, yardstick, len(used), len(cells), developed),
         yardstick=yardstick,
     )
 

@@ -10,6 +10,7 @@ from .model import (
     Collapsed,
     Conditional,
     Contrast,
+    Developed,
     Incomplete,
     Interval,
     NoSkill,
@@ -151,6 +152,16 @@ def note(remark: Note) -> str:
             return (
                 f"{cells} of {total} cells are left out of tables and contrasts, where not all arms have the "
                 "same folds and seeds; results.csv lists all. Run the same benchmark again to complete it."
+            )
+        case Developed(scans, total):
+            rest = (
+                "none of the tested scans is untouched by them"
+                if scans == total
+                else "fold 0 is not among them"
+            )
+            return (
+                f"{scans} of {total} scans were development data: defaults and recipes of bus were chosen by "
+                f"looking at BUSI’s folds 1 to 4, so that numbers on them may flatter; {rest}."
             )
         case BelowYardstick(macro_f1, results):
             short = "; ".join(map(cell_set, results)) or "none"

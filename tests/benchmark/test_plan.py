@@ -86,7 +86,10 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
         ("[[run]]\nname='a'", r"run is unknown; .*Did you mean runs\?"),
         ("[[runs]]\nname='a'\nmodel='resnet'\nepochs=1", "Did you mean resnet18"),
         ("[[runs]]\nname='a'\nmodel='resnet18'", "epochs is missing"),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'", "epochs = ten: expected a whole number above 0"),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'",
+            "epochs = ten: expected a whole number above 0",
+        ),
         ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=0", "epochs = 0: expected a whole number above 0"),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegam'",
@@ -102,7 +105,10 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
             "[[runs]]\nname='a'\nmodel='simplecnn'\nepochs=1\ninit='imagenet'",
             "SimpleCNN has no ImageNet weights",
         ),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'", "expected cosine, multistep, step or plateau"),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'",
+            "expected cosine, multistep, step or plateau",
+        ),
         ("title='empty'", r"one or more tables \[\[runs\]\]"),
         ("runs=[1]", r"one or more tables"),
         ("[[runs]", "could not be read as TOML"),

@@ -27,7 +27,7 @@ NARROW = ("scans", "retrained")
 
 
 def allowed(studies: int) -> tuple[float, float]:
-    """Shares of covered studies that a method between 93 and 97 % gives in all but one of 1,000 simulations."""
+    """Shares of covered studies that a method of 93 to 97 % gives in all but one of 1,000 simulations."""
     low, high = (scipy.stats.binom(studies, share) for share in NOMINAL)
     return low.ppf(0.0005) / studies, high.ppf(0.9995) / studies
 

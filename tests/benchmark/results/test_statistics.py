@@ -32,7 +32,7 @@ def null_study(
 
     Scans and groups are easy or hard for every model alike; each training adds noise of its own. `better`
     sharpens the second arm; at 0 the arms differ by that noise only. `shift`: each training
-    leans towards or away from each class as a whole. `by_scan`: the sample is told that every scan is a group of its own.
+    leans towards or away from each class as a whole. `by_scan`: every scan is taken for a group.
     """
     sizes = rng.choice([1, 2, 3, 4], p=[0.74, 0.19, 0.05, 0.02], size=groups)
     group = np.repeat(np.arange(groups), sizes)

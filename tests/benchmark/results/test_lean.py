@@ -1,0 +1,38 @@
+"""Spreads that were planted in simulated cells are found again."""
+
+import numpy as np
+import pytest
+from bus.benchmark.results.lean import components
+
+
+def cells(folds: int, translators: int, seeds: int, training: float, translator: float) -> list[tuple]:
+    """Cells of one arm: fold, translator, seed, macro-F1, and 3 points of noise from scans, known as such."""
+    rng = np.random.default_rng(6)
+    made = translator * rng.normal(size=(folds, translators))
+    trained = training * rng.normal(size=(folds, translators, seeds))
+    noise = 0.03 * rng.normal(size=trained.shape)
+    level = 0.7 + 0.05 * rng.normal(size=(folds, 1, 1))
+    table = level + made[:, :, None] + trained + noise
+    return [(*place, float(table[place]), 0.03) for place in np.ndindex(*table.shape)]
+
+
+def test_planted_spreads_are_found() -> None:
+    found = components(cells(40, 4, 6, 0.023, 0.032))
+    assert found.training == pytest.approx(0.023, abs=0.004)
+    assert found.translator == pytest.approx(0.032, abs=0.005)
+    assert found.scans == pytest.approx(0.03)
+    assert (found.trainings, found.translators) == (40 * 4 * 5, 40 * 3)
+
+
+def test_no_spread_is_found_where_there_is_none() -> None:
+    found = components(cells(40, 4, 6, 0.0, 0.0))
+    assert found.training < 0.008 and found.translator < 0.008
+
+
+def test_one_translator_tells_nothing_of_others() -> None:
+    assert np.isnan(components(cells(2, 1, 6, 0.02, 0.02)).translator)
+
+
+def test_a_table_with_holes_is_refused() -> None:
+    with pytest.raises(ValueError, match="the same two or more seeds"):
+        components(cells(2, 2, 3, 0.02, 0.02)[1:])
