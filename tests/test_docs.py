@@ -1,5 +1,6 @@
 """What the documents tell a reader to type exists, runs, and leads where it says."""
 
+import json
 import os
 import re
 import shlex
@@ -104,7 +105,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 
 def follow(folder: Path, changes: list[tuple[str, str]], upto: int | None = None) -> str:
-    """Run the marked blocks of the tutorial (the first `upto`) in a new folder as one script; what it printed."""
+    """Run the marked blocks of the tutorial, or the first `upto`, as one script; what it printed."""
     text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
     marked = re.findall(r"<!-- run -->\n```bash\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     script = "\n".join(marked)
@@ -164,6 +165,32 @@ def test_the_tutorial_on_phantoms_runs_as_it_is_written(tmp_path: Path) -> None:
     assert (
         "60 synthetic scans of 60 distinct sources" in said and "SimpleCNN: " in said and "ResNet18: " in said
     )
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cells of code as they are, one after the other; under two minutes on one core."""
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((ROOT / "docs" / "example.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {"__name__": "__main__"}
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    for cell in cells:
+        exec(cell, names)
+    plt.close("all")
+    assert len(cells) > 5 and names["result"].report.exists()
+    assert all(cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code"), "not executed"
+
+
+def test_the_python_page_runs(tmp_path: Path, few_steps: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block, one after the other, with a translator of a few pairs."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(ROOT / "docs" / "python.md", "python"):
+        exec(block.replace('preset="demo")', 'preset="demo", pairs=8)'), names)
+    assert len(names["balanced"]) > len(names["train"].pixels) - names["train"].real
+    assert names["images"].shape[1:] == (1, 32, 32) and names["result"].report.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""What a benchmark found, as tables."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..benchmark import pipeline
+from ..benchmark.cell import Cell, column
+from ..benchmark.results import export, wording
+from ..benchmark.results.model import PRIMARY, Summary, Verdict
+from ..benchmark.results.summary import summarise
+from ..benchmark.yardstick import yardsticks
+from ..classify.models import TITLES
+from ..core.compute import Compute
+from ..data.study import Study
+from . import show
+
+
+class BenchmarkResult:
+    """The finished trainings of a study's last benchmark and what they show; 0.01 is one point."""
+
+    def __init__(self, study: Study, cells: Sequence[Cell], compute: Compute) -> None:
+        self._study, self._cells, self._compute = study, cells, compute
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Everything the report says about the classifiers, as values."""
+        folds = sorted({cell.fold for cell in self._cells})
+        return summarise(self._study, self._cells, yardsticks(self._study, folds, self._compute))
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """What may be concluded about each model: its kind, the intervals behind it, what to be wary of."""
+        return self.summary.verdicts
+
+    @cached_property
+    def contrasts(self) -> pd.DataFrame:
+        """Every difference of two arms (first − second), with 95 % interval, p values and detectable size."""
+        return pd.DataFrame(export.contrast_rows(self.summary), columns=list(export.CONTRAST_COLUMNS))
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Every metric of every training, a row a number; `class` is empty where it is about all classes."""
+        table = pd.DataFrame(export.metric_rows(self.summary), columns=list(export.METRIC_COLUMNS))
+        return table.astype({"arm": str, "value": float})
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Every training's answers to the test scans: `predicted`, and `p_CLASS`, the probability of each."""
+        classes = self._study.classes
+        tables = []
+        for cell in self._cells:
+            answers = cell.answers(classes)
+            table = pd.DataFrame(answers.scans, columns=["file", "sha256", "label", "group"])
+            table.insert(0, "fold", cell.fold)
+            table.insert(1, "arm", str(cell.arm))
+            table.insert(2, "model", cell.model)
+            table.insert(3, "seed", cell.seed)
+            table["predicted"] = np.array(classes)[answers.given]
+            table[[column(name) for name in classes]] = answers.probabilities
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
+
+    @property
+    def report(self) -> Path:
+        """The page of the report; written anew where it is missing."""
+        page = self._study.path / "report" / "index.html"
+        return page if page.exists() else pipeline.rewrite(self._study)
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{TITLES.get(name, name)}: {wording.sentence(verdict)}"
+            for name, verdict in self.verdicts.items()
+        )
+
+    def _repr_html_(self) -> str:
+        facts = {TITLES.get(name, name): wording.sentence(verdict) for name, verdict in self.verdicts.items()}
+        values = {
+            (TITLES.get(row.model, row.model), str(row.arm)): row.metrics[PRIMARY]
+            for row in self.summary.table
+        }
+        table = pd.Series(values, dtype=float).unstack(sort=False).map(lambda value: f"{100 * value:.1f} %")
+        return show.card(
+            "What the benchmark shows",
+            facts,
+            notes=self._study.settings.banners,
+            below=f"<p>Macro-F1:</p>{table.to_html()}",
+        )
