@@ -1,0 +1,75 @@
+"""Can a linear reader tell synthetic target scans from real ones? The two-sample test (Lopez-Paz & Oquab 2017)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from .distances import TooFewGroups, halves
+from .features import Features
+
+FOLDS = 5
+STRENGTH = 0.01  # weight of the data against the ridge
+DRAWS = 4  # of as many synthetic scans as there are real ones
+Groups = Sequence[str] | NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Areas under the ROC curve of a reader that tells scans from real target scans: 0.5 it cannot, 1 it always can."""
+
+    synthetic: float
+    sources: float  # the untranslated sources instead: what doing nothing gives
+    halves: float  # one half of the real target scans against the other: what being real gives
+
+
+def auc(first: Features, second: Features, first_groups: Groups, second_groups: Groups) -> float:
+    """How well a linear reader, cross-fitted by group, tells N×D from M×D features: area under its ROC curve.
+
+    A scan is read by a reader that saw nothing of its group, on either side; a synthetic scan has its source's group.
+    Raises TooFewGroups where a side has fewer than two groups.
+    """
+    seen = np.concatenate([first, second]).astype(np.float64)
+    truth = np.repeat([1, 0], [len(first), len(second)])
+    groups = np.concatenate([np.asarray(first_groups), np.asarray(second_groups)])
+    folds = min(FOLDS, *(len(set(groups[truth == side])) for side in (0, 1)))
+    if folds < 2:
+        raise TooFewGroups("a reader needs scans of at least two groups on either side")
+    reader = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=2000))
+    cut = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
+    said = cross_val_predict(reader, seen, truth, groups=groups, cv=cut, method="decision_function")
+    return float(roc_auc_score(truth, said))
+
+
+def told_apart(
+    synthetic: Features,
+    synthetic_groups: Groups,
+    sources: Features,
+    source_groups: Groups,
+    target: Features,
+    target_groups: Groups,
+    *,
+    seed: int = 0,
+) -> Told:
+    """The test for synthetic scans, for their untranslated sources and for two halves of the real ones (all N×D).
+
+    The sides are equally large, the mean of a few draws is taken, and draws depend on `seed` alone.
+    """
+
+    def drawn(features: Features, groups: Groups) -> float:
+        names, found = np.asarray(groups), []
+        for draw in range(DRAWS):
+            some = np.random.default_rng((seed, 10, draw)).permutation(len(features))[: len(target)]
+            found.append(auc(features[some], target, names[some], target_groups))
+        return float(np.mean(found))
+
+    names = np.asarray(target_groups)
+    parts = halves(list(names), DRAWS, seed)
+    real = [auc(target[one], target[two], names[one], names[two]) for one, two in parts]
+    return Told(drawn(synthetic, synthetic_groups), drawn(sources, source_groups), float(np.mean(real)))
