@@ -39,7 +39,8 @@ SHOWN = 60  # contradicting scans that are shown as pictures
 OPEN = 12  # items of a list that are shown at once
 PROBES = (
     "What tells the classes apart without a lesion being looked at. A random forest saw nothing but what the "
-    "second column names. Its AUC (that class against the rest) is the mean over folds that split no group; 0.5 is "
+    "second column names. Its AUC (that class against the rest) is the mean over folds that split no "
+    "group; 0.5 is "
     "chance, and less only means few groups. Whatever is well above, a classifier can learn too."
 )
 
@@ -75,7 +76,8 @@ def _verdict(findings: Findings) -> Section:
     )
     if findings.inflation:
         leak += (
-            f" A nearest neighbour is right for {percent(findings.inflation.random)} % of the scans then, for "
+            f" A nearest neighbour is right for {percent(findings.inflation.random)} % of the scans then, "
+            "for "
             f"{percent(findings.inflation.grouped)} % in folds by group."
         )
     told = ", ".join(f"{probe.name} alone ({probe.worst:.2f})" for probe in findings.telling)
@@ -89,7 +91,8 @@ def _verdict(findings: Findings) -> Section:
     ]
     sources = ", ".join(f"{GROUP_SOURCES[name]} ({n} scans)" for name, n in findings.group_sources.items())
     ignored, unreadable = len(findings.ignored), len(findings.unreadable)
-    files = f"{findings.scans} readable, {unreadable} unreadable, {ignored} other file{'s' * (ignored != 1)} ignored"
+    files = f"{findings.scans} readable, {unreadable} unreadable, {ignored} other file"
+    files += f"{'s' * (ignored != 1)} ignored"
     about = [("Data", f"{findings.name} ({findings.layout})"), ("Scans", files), ("Groups", sources)]
     return Section("verdict", "Verdict", [Cards(cards), Definitions(about, "about")])
 
@@ -117,7 +120,8 @@ def _groups(findings: Findings) -> Section:
     share = percent(findings.siblings / findings.scans)
     blocks: list[Block] = [
         Paragraph(
-            f"Scans of one scene or patient form a group; {findings.siblings} of {findings.scans} scans ({share} "
+            f"Scans of one scene or patient form a group; {findings.siblings} of {findings.scans} scans "
+            f"({share} "
             "%) share theirs with another. Had the split been per image (stratified, 80/20), "
             f"{percent(findings.leak)} % of the test scans would have had a sibling in training."
         )
@@ -125,7 +129,8 @@ def _groups(findings: Findings) -> Section:
     if inflation := findings.inflation:
         words = (
             "What that would inflate: a nearest neighbour on 32 × 32 pixels reaches an accuracy of "
-            f"{decimal(inflation.random)} in folds per image and {decimal(inflation.grouped)} in folds by group; "
+            f"{decimal(inflation.random)} in folds per image and {decimal(inflation.grouped)} in folds by "
+            "group; "
             f"always answering the largest class, {decimal(inflation.majority)}."
         )
         blocks.append(Paragraph(words))
@@ -139,7 +144,8 @@ def _labels(findings: Findings) -> Section:
     if not findings.contradictions:
         return Section(key, name, [Paragraph("No group carries more than one label.", "absent")])
     words = (
-        "One scene, several labels: at most one is right, and the same echoes would be trained and tested as two "
+        "One scene, several labels: at most one is right, and the same echoes would be trained and tested "
+        "as two "
         "classes. A patient with several findings may rightly have several."
     )
     shown = set([file for group in findings.contradictions for file, _ in group.scans][:SHOWN])

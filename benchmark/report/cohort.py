@@ -1,4 +1,5 @@
-"""Who was tested: scans per class and fold, who was left out, what gives classes away, and that nothing leaked."""
+"""Who was tested: scans per class and fold, who was left out, what gives classes away, and that nothing
+leaked."""
 
 import re
 from collections import Counter
@@ -14,7 +15,8 @@ from .numbers import percent
 
 PROBES = (
     "How well a random forest tells a class from the others that sees no lesion, only what the second column "
-    "names: AUC, mean over the study’s folds; 0.5 is chance, and less only means few groups. Whatever is well "
+    "names: AUC, mean over the study’s folds; 0.5 is chance, and less only means few groups. Whatever is "
+    "well "
     "above, a classifier can use too."
 )
 
@@ -27,8 +29,10 @@ def cohort_section(study: Study, probes: Sequence[Probe]) -> Section:
     same = sum(copies[scan.sha256] > 1 for scan in used)
     names = "; ".join(GROUP_SOURCES.get(name, name) for name in study.settings.data.groups.split("+"))
     words = (
-        f"{len(used)} scans in {len(sizes)} groups; a group, the scans of one patient or scene, is never split "
-        f"between training and test. Groups: {names}. {siblings} scans ({percent(siblings / len(used), 0)} %) "
+        f"{len(used)} scans in {len(sizes)} groups; a group, the scans of one patient or scene, is never "
+        "split "
+        f"between training and test. Groups: {names}. {siblings} scans ({percent(siblings / len(used), 0)} "
+        "%) "
         f"share their group with another, {same} have the same pixels as another."
     )
     blocks: list[Block] = [Paragraph(words), _counts(study), *_left_out(study)]

@@ -44,8 +44,10 @@ def verdict_section(study: Study, summary: Summary, flags: Flags, presets: Seque
     """What may be concluded about every classifier, and on what data."""
     lead, target = leading_arms(summary.arms), study.target
     note = (
-        "Macro-F1 weighs all classes alike, however rare; a point is one hundredth. Each sentence is about the "
-        f"arm {lead.cyclegan} against {lead.original}: the same classifier, trained as long, with and without "
+        "Macro-F1 weighs all classes alike, however rare; a point is one hundredth. Each sentence is about "
+        "the "
+        f"arm {lead.cyclegan} against {lead.original}: the same classifier, trained as long, with and "
+        "without "
         f"synthetic {target} scans."
     )
     cards = Cards([_card(summary, model, flags) for model in summary.models])

@@ -19,8 +19,10 @@ def external_section(result: ExternalResult, target: str) -> Section:
     """What was tested, the differences of the arms, and each arm's numbers."""
     words = [
         f"{result.scans} scans of {result.name} ({result.targets} {target}, the others "
-        f"{', '.join(result.others)}) in {result.groups} groups ({result.group_source}), none with the pixels of "
-        f"a scan of this study. Question: {target} or {' or '.join(result.others)}? A model’s probabilities of "
+        f"{', '.join(result.others)}) in {result.groups} groups ({result.group_source}), none with the "
+        "pixels of "
+        f"a scan of this study. Question: {target} or {' or '.join(result.others)}? A model’s "
+        "probabilities of "
         "these classes are scaled to add up to 1; what it gives to other classes is left aside."
     ]
     if result.left_out:
@@ -59,7 +61,8 @@ def _rows(result: ExternalResult, target: str) -> Table:
 
 
 def collapse_flag(shown: ExternalRow, target: str) -> str:
-    """A warning where cells gave 90 % or more of their answers on the external scans to one class; else ""."""
+    """A warning where cells gave 90 % or more of their answers on the external scans to one class; else
+    ""."""
     if not shown.collapsed:
         return ""
     name = target if shown.collapsed_to_target else "another kind of lesion"

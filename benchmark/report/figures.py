@@ -1,8 +1,9 @@
 """The report's figures: small inline SVG with a text alternative, the same bytes for the same numbers.
 
-Drawn for a phone (340 CSS px wide), to stand side by side where there is room. Colours are Okabe and Ito's;
-dash and weight tell arms apart without them. The page's style sheet maps the few colours used here to light and
-dark. No `style` attribute survives, so that the page's Content-Security-Policy can forbid inline styles.
+Drawn for a phone (340 CSS px wide), to stand side by side where there is room. Colours are Okabe and Ito's
+(2002); dash and weight tell arms apart without them. The page's style sheet maps the few colours used here to
+light and dark.
+No `style` attribute survives, so that the page's Content-Security-Policy can forbid inline styles.
 """
 
 import io
@@ -125,7 +126,8 @@ def roc(name: str, curves: Mapping[str, Roc], notes: Mapping[str, str], *, alt: 
 
 
 def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
-    """Draw predicted against observed frequency per arm, of bins with FEWEST answers or more; a dot's area grows with them."""
+    """Draw predicted against observed frequency per arm, of bins with FEWEST answers or more; a dot's area
+    grows with them."""
     with _canvas(WIDTH) as canvas:
         axes = _square(canvas, "predicted probability of the target, %", "observed share, %")
         for arm, (colour, dash, width) in _styles(curves):
@@ -138,7 +140,8 @@ def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
 
 
 def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> Figure:
-    """Draw a translator's training over the pairs seen: the game, what is kept of a scan and, where measured, the distance."""
+    """Draw a translator's training over the pairs seen: the game, what is kept of a scan and, where
+    measured, the distance."""
     panels = (
         (("adversarial", BLUE, "-"), ("discriminators", VERMILION, (0, (5, 2)))),
         (("cycle", GREEN, "-"), ("identity", ORANGE, (0, (5, 2)))),

@@ -36,14 +36,19 @@ from .terms import Flags, title
 SHOWN = 6  # scans a model on which the two arms disagree: the first ones, never a choice
 ARMS = (Arm("original"), Arm("cyclegan"))
 METHOD = (
-    "Grad-CAM (for SimpleCNN without averaging over places, HiResCAM): how much each place of a test scan spoke "
-    "for the answer that was given. It shows where, not what or why, and a plausible map is no proof of a right "
+    "Grad-CAM (for SimpleCNN without averaging over places, HiResCAM): how much each place of a test scan "
+    "spoke "
+    "for the answer that was given. It shows where, not what or why, and a plausible map is no proof of a "
+    "right "
     "reason."
 )
 SHARES = (
-    "Means over answers to test scans with a lesion in their mask, whether right or wrong. The last column is "
-    "chance: what heat spread evenly would give. The one before it is habit: lesions mostly lie in the same part "
-    "of a scan, and looking there without seeing anything gives that much. Only what exceeds both says that the "
+    "Means over answers to test scans with a lesion in their mask, whether right or wrong. The last column "
+    "is "
+    "chance: what heat spread evenly would give. The one before it is habit: lesions mostly lie in the "
+    "same part "
+    "of a scan, and looking there without seeing anything gives that much. Only what exceeds both says "
+    "that the "
     "lesion itself was found."
 )
 
@@ -116,7 +121,8 @@ def read_heat(study: Study, cell: Training) -> SeenByCell | None:
     rows = [row for row in known if row is not None]
     if not len(heat) == len(rows) == len(known):
         raise BusError(
-            f"{cell.path} holds heat of {len(heat)} scans and answers on {len(known)}, which must be the study's. "
+            f"{cell.path} holds heat of {len(heat)} scans and answers on {len(known)}, which must be the "
+            "study's. "
             "Delete the folder and run bus benchmark again."
         )
     shares = answers.probabilities[range(len(rows)), answers.given].tolist()
@@ -186,7 +192,8 @@ def _lesion_blocks(study: Study, seen: Sequence[SeenByCell], flags: Flags) -> li
 
 
 def lesion_shares(study: Study, seen: Sequence[SeenByCell]) -> list[LesionShares]:
-    """A row a model and arm: how much of the heat lies in lesions, beside what chance and habit would give."""
+    """A row a model and arm: how much of the heat lies in lesions, beside what chance and habit would
+    give."""
     if study.masks is None:
         return []
     models = _models(seen)
@@ -205,7 +212,8 @@ def lesion_shares(study: Study, seen: Sequence[SeenByCell]) -> list[LesionShares
 
 
 def inside(study: Study, seen: SeenByCell) -> NDArray[np.float64] | None:
-    """Three shares of every test scan that shows heat and has a lesion in its mask (3×N); None where fewer than two do.
+    """Three shares of every test scan that shows heat and has a lesion in its mask (3×N); None where fewer
+    than two do.
 
     The heat's share inside the scan's own lesion; inside the other scans' lesions, on average, which is what
     looking at the usual place gives; and the lesion's share of the square, which is what even heat gives.
@@ -269,7 +277,8 @@ def _disagreement_blocks(part: Disagreements, flags: Flags, masks: bool) -> list
     which = f"The first {len(part.shown)}" if part.count > len(part.shown) else "All"
     outline = "; white outline: the lesion’s mask, where there is one" * masks
     note = (
-        f"They answer {part.count} of {part.total} test scans differently. {which}, in the order of the scans’ "
+        f"They answer {part.count} of {part.total} test scans differently. {which}, in the order of the "
+        "scans’ "
         f"hashes, not a choice. Yellow: most heat; grey: none{outline}."
     )
     flagged = [
@@ -298,7 +307,8 @@ def _picture(side: Side, scan: Disagreement) -> Picture:
     outcome = "right" if side.right else "wrong"
     label = f"{side.arm}: {side.answer} {percent(side.share, 0)} %, {outcome}"
     alt = (
-        f"heat of {side.arm} over {scan.file}: answered {side.answer}, truth {scan.truth}, middle of the heat "
+        f"heat of {side.arm} over {scan.file}: answered {side.answer}, truth {scan.truth}, middle of the "
+        "heat "
         f"{side.middle}"
     )
     return Picture(encode(side.picture), alt, label)

@@ -21,7 +21,8 @@ def limits_section(
         said.append("The preset demo shows the way in minutes. Its numbers mean nothing.")
     if gains:
         said.append(
-            f"The intervals of the gain reach {span([gain.half_width for gain in gains])} points of macro-F1 to "
+            f"The intervals of the gain reach {span([gain.half_width for gain in gains])} points of "
+            "macro-F1 to "
             f"either side; a true difference under {span([gain.detectable for gain in gains])} points would "
             "probably have gone unseen (80 % power). No detectable gain is not the same as no gain."
         )
@@ -42,7 +43,8 @@ def limits_section(
         f"Scans are {settings.size} px a side; finer detail is lost to translator and classifier alike.",
         _shortcuts(probes),
         f"{sets}: other scanners, hospitals and patients may give other results.",
-        "AUC and ROC are averages over cells, since scores of separately trained models don’t compare. Training "
+        "AUC and ROC are averages over cells, since scores of separately trained models don’t compare. "
+        "Training "
         "on a balanced set raises the predicted probability of the target, which shows in the calibration.",
     ]
     return Section("limits", "What this study cannot say", [Bullets(said)])
@@ -73,7 +75,9 @@ def _shortcuts(probes: Sequence[Probe]) -> str:
     if told:
         measured = f"They alone reach these AUC for one class (0.5 is chance): {told}."
     return (
-        "A classifier can tell classes apart by a scan’s size, by the black bars of letterboxing, by its border or "
-        f"its grey levels. {measured} Whether a classifier used them this report does not say; marks burned into "
+        "A classifier can tell classes apart by a scan’s size, by the black bars of letterboxing, by its "
+        "border or "
+        f"its grey levels. {measured} Whether a classifier used them this report does not say; marks "
+        "burned into "
         "the scans are counted by bus data check."
     )

@@ -1,4 +1,5 @@
-"""What a page says, as data: sections of paragraphs, tables, figures and pictures, which `pages` turns into HTML and
+"""What a page says, as data: sections of paragraphs, tables, figures and pictures, which `pages` turns into
+HTML and
 Markdown. Nothing here knows a study or a statistic, and no sentence about results stands in a template."""
 
 import base64
@@ -190,7 +191,8 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `label` names it for those who cannot see it. Markdown has no title rows: there the groups' titles
+    """A table; `label` names it for those who cannot see it. Markdown has no title rows: there the groups'
+    titles
     are a first column, called `group_heading`."""
 
     label: str

@@ -31,7 +31,8 @@ def html(page: Page) -> str:
 
 
 def write(page: Page, folder: Path, name: str, *, markdown_name: str = "") -> Path:
-    """Write `NAME.html`, its Markdown twin and, in `figures/`, its drawings and sheets; returns the page's path."""
+    """Write `NAME.html`, its Markdown twin and, in `figures/`, its drawings and sheets; returns the page's
+    path."""
     for block in blocks_of(page):
         match block:
             case Figure():

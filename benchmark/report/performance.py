@@ -59,19 +59,22 @@ def results_section(study: Study, summary: Summary, flags: Flags) -> Section:
 
 
 def fold_zero(study: Study) -> str:
-    """What the tested scans of fold 0 are to whoever chose the defaults of this program; "" where they are like
+    """What the tested scans of fold 0 are to whoever chose the defaults of this program; "" where they are
+    like
     any other."""
     settings = study.settings
     if settings.inner is not None:
         return (
-            "Development data: defaults and recipes of bus were chosen on such scans, so look for a confirmation "
+            "Development data: defaults and recipes of bus were chosen on such scans, so look for a "
+            "confirmation "
             "on the whole data."
         )
     tested = [study.scans[row] for row in study.test(0)] if 0 in study.folds else []
     if not is_locked_away((scan.sha256, scan.label) for scan in tested):
         return ""
     return (
-        "Defaults and recipes of bus were chosen on fold 0’s training part only: none of these choices saw the "
+        "Defaults and recipes of bus were chosen on fold 0’s training part only: none of these choices saw "
+        "the "
         "test scans. What was chosen after looking at a benchmark of this study did."
     )
 
@@ -174,7 +177,8 @@ def curves_section(summary: Summary, flags: Flags) -> Section:
         return Section("curves", "ROC and calibration", [Paragraph("No curves could be drawn.", "absent")])
     target = summary.target[:1].upper() + summary.target[1:]
     note = (
-        f"{target} against the rest, averaged over cells (trainings). ROC: how many target scans are found for "
+        f"{target} against the rest, averaged over cells (trainings). ROC: how many target scans are found "
+        "for "
         "how many false alarms; the more a curve bends to the upper left, the better."
     )
     sides = [Side(drawn) for drawn in drawings]

@@ -38,7 +38,8 @@ def stack(rows: Sequence[Sequence[Pixels]]) -> Pixels:
 
 
 def overlay(square: Pixels, heat: Heat, lesion: NDArray[np.bool_] | None = None) -> Pixels:
-    """A scan (S×S) under its heat, as colour picture (BGR): no heat leaves the scan as it is, the most is yellow.
+    """A scan (S×S) under its heat, as colour picture (BGR): no heat leaves the scan as it is, the most is
+    yellow.
 
     A lesion is outlined in white.
     """

@@ -33,15 +33,19 @@ from .terms import title
 def write_plan(study: Study, name: str, result: PlanResult, command: str, checks: Sequence[Check]) -> Path:
     """Write the page and the Markdown of a plan's runs beside the report; returns the page's path."""
     words = (
-        "Test accuracy in %, ours with 95 % intervals from a bootstrap over groups; macro-F1 beside it, since "
-        "accuracy hides a model that always gives one answer. † collapsed: 90 % or more of the answers are one "
+        "Test accuracy in %, ours with 95 % intervals from a bootstrap over groups; macro-F1 beside it, "
+        "since "
+        "accuracy hides a model that always gives one answer. † collapsed: 90 % or more of the answers are "
+        "one "
         "class."
     )
     sections = [Section("runs", "Runs", [Paragraph(words), _runs(result)])]
     if result.pairs:
         words = (
-            "Runs that differ in their arms alone, on the same folds and seeds: difference of macro-F1 in points, "
-            "with its 95 % interval and the smallest gain that could have been detected. A claim needs both, over "
+            "Runs that differ in their arms alone, on the same folds and seeds: difference of macro-F1 in "
+            "points, "
+            "with its 95 % interval and the smallest gain that could have been detected. A claim needs "
+            "both, over "
             "original and over oversampled. No correction for the number of rows; bus benchmark corrects."
         )
         sections.append(Section("arms", "Arms", [Paragraph(words), _pairs(result.pairs)]))
@@ -145,7 +149,8 @@ def _reading(study: Study, result: PlanResult) -> list[str]:
         )
     if len(result.splits) > 1:
         said.append(
-            "In a split per image, scans of one patient or scene stand on both sides, so its numbers are too good. "
+            "In a split per image, scans of one patient or scene stand on both sides, so its numbers are "
+            "too good. "
             "It is here because reported numbers often come from one."
         )
     if result.adds:
@@ -153,7 +158,8 @@ def _reading(study: Study, result: PlanResult) -> list[str]:
     if result.plan.note:
         said.append(result.plan.note)
     said.append(
-        f"Ours: at {study.settings.size} px; nothing is chosen on test scans. No group is on both sides of a fold "
+        f"Ours: at {study.settings.size} px; nothing is chosen on test scans. No group is on both sides of "
+        "a fold "
         "by group, nor are equal pixels (checked before the training). A validation part trains nobody; only "
         "ReduceLROnPlateau (“plateau”) watches it."
     )

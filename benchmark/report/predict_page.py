@@ -142,17 +142,22 @@ def _reading(answers: Answers) -> list[str]:
     """What an answer is, and what it is not."""
     study = answers.trained.study
     said = [
-        f"The answer is the most probable of {', '.join(study.classes)}. The classifier knows nothing else: a scan "
+        f"The answer is the most probable of {', '.join(study.classes)}. The classifier knows nothing "
+        "else: a scan "
         "of something else gets one of these answers too, however sure it looks.",
-        "Probabilities are the network’s own and are not corrected. Training on a balanced set raises that of "
+        "Probabilities are the network’s own and are not corrected. Training on a balanced set raises that "
+        "of "
         f"{study.target}; see the calibration in the study’s report.",
-        "Seen in training: these very pixels were among its training scans. Another file of the same scan, scaled "
+        "Seen in training: these very pixels were among its training scans. Another file of the same scan, "
+        "scaled "
         "or cropped, is not recognised.",
     ]
     if _grid(answers.scans):
         said.append(
-            "The heat is Grad-CAM (Selvaraju et al. 2017; for SimpleCNN HiResCAM, Draelos and Carin 2020): how much "
-            "each place spoke for the answer that was given, scaled so that the hottest place of each scan is 1. It "
+            "The heat is Grad-CAM (Selvaraju et al. 2017; for SimpleCNN HiResCAM, Draelos and Carin 2020): "
+            "how much "
+            "each place spoke for the answer that was given, scaled so that the hottest place of each scan "
+            "is 1. It "
             "shows where, not what or why, and two scans’ heat cannot be compared in strength."
         )
     return said

@@ -1,4 +1,5 @@
-"""The last sections of a report: what it cost, how to repeat it, and which items of a checklist it answers."""
+"""The last sections of a report: what it cost, how to repeat it, and which items of a checklist it
+answers."""
 
 import platform
 import re
@@ -66,7 +67,8 @@ def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section
     rows: list[Cells] = [[name, str(count), f"{seconds / 60:.1f}"] for name, count, seconds in parts]
     shown = table("Cost", ["part", number("trainings"), number("minutes in all")], rows, "narrow")
     note = (
-        "Training only, added up. Cells trained side by side take less on the clock; reading data, scoring and "
+        "Training only, added up. Cells trained side by side take less on the clock; reading data, scoring "
+        "and "
         "testing come on top."
     )
     return Section("cost", "Cost", [shown, Paragraph(note, "note")])
@@ -84,7 +86,8 @@ def repeat_section(
     blocks: list[Block] = [Listing(commands) if commands else absent]
     if history:
         note = (
-            "In the order in which they were finished, with what each said. More than one is a choice: whoever "
+            "In the order in which they were finished, with what each said. More than one is a choice: "
+            "whoever "
             "reports one of them tells of the others."
         )
         said = [_past(past) for past in history]
@@ -142,7 +145,8 @@ def machine() -> str:
 def claim_section(titles: Mapping[str, str], *, external: bool) -> Section:
     """The items of CLAIM 2024 that the report answers, each with its section (key → title)."""
     words = (
-        "Items of the Checklist for Artificial Intelligence in Medical Imaging, 2024 update (Tejani et al., doi "
+        "Items of the Checklist for Artificial Intelligence in Medical Imaging, 2024 update (Tejani et "
+        "al., doi "
         "10.1148/ryai.240300), that this report can answer. The others, such as the origin of the reference "
         "standard, ethics and funding, are for the authors."
     )

@@ -41,9 +41,9 @@ def write_report(
     """Write the folder `report` of a study and return the path of its page.
 
     `index.html` makes no request and needs no script; `report.md` says the same; `results.csv` has a row a
-    cell, `metrics.csv` and `contrasts.csv` a row a number; `figures` holds the drawings. `commands` are what the
-    user ran, `checks` the outcome of the leak audit, `claimed` what a split per image would have claimed. Parts
-    that don't exist are said to be absent. The same study gives the same bytes on the same machine.
+    cell, `metrics.csv` and `contrasts.csv` a row a number; `figures` holds the drawings. `commands` are what
+    the user ran, `checks` the outcome of the leak audit, `claimed` what a split per image would have claimed.
+    Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
     flags, probes = collapse_flags(summary), shortcuts.of_study(study)
     presets = sorted({cell.preset for cell in cells})

@@ -18,7 +18,8 @@ METRICS = {  # key → heading, in the order of the tables
 }
 MEANINGS = {  # heading → what it is
     "accuracy": "share of the scans that were answered rightly",
-    "macro-F1": "per class the harmonic mean of recall and precision, then the mean over the classes, so that "
+    "macro-F1": "per class the harmonic mean of recall and precision, then the mean over the classes, so "
+    "that "
     "rare classes count as much as frequent ones; the primary metric, named before the work",
     "balanced accuracy": "mean of the recalls of all classes",
     "target recall": "share of the target scans that were called so: the sensitivity",

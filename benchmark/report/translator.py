@@ -51,7 +51,8 @@ SCORES = {  # key → name, whether a smaller value is better
     "coverage": ("coverage", False),
 }
 NORMALISED = (
-    "The normalised score is 0 where synthetic scans are as close as other real ones, 1 where the untranslated "
+    "The normalised score is 0 where synthetic scans are as close as other real ones, 1 where the "
+    "untranslated "
     "sources would do as well. KID and Fréchet distance: how far apart two sets of scans are. Precision and "
     "density: how real single scans are; recall and coverage: how much of the real variety they reach."
 )
@@ -108,7 +109,8 @@ class Translated:
 def read_translators(
     study: Study, folds: Sequence[int], gan_seed: int, labels: Sequence[str]
 ) -> list[Translated]:
-    """What is known of the translator of each fold to each of these classes; where there is none, it is left out."""
+    """What is known of the translator of each fold to each of these classes; where there is none, it is left
+    out."""
     known = []
     for label, fold in product(labels, folds):
         gan, synth = study.gan_path(fold, label, gan_seed), study.synth_path(fold, label, gan_seed)
@@ -116,7 +118,8 @@ def read_translators(
             translator = _read(study, fold, label, gan, synth)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise BusError(
-                f"{synth}/scores.json, {synth}/manifest.csv or {gan}/config.json does not hold what this version "
+                f"{synth}/scores.json, {synth}/manifest.csv or {gan}/config.json does not hold what this "
+                "version "
                 f"wrote ({error!r}). Delete scores.json and manifest.csv and run bus synth again."
             ) from error
         known += [translator] if translator else []
@@ -317,18 +320,21 @@ def checks(translator: Translated) -> list[tuple[str, Line]]:
         facts.append(("Copies", said))
     if reader := scores.get("reader"):
         said = (
-            f"{percent(reader['synthetic'])} % of the synthetic scans, {percent(reader['sources'])} % of their "
+            f"{percent(reader['synthetic'])} % of the synthetic scans, {percent(reader['sources'])} % of "
+            "their "
             f"sources, {percent(reader['target'])} % of real {label} scans."
         )
         parts = reader.get("synthetic_from", {}).items()
         said += "".join(f" Made from {name}: {percent(share)} %." for name, share in parts)
         facts.append((f"An independent reader calls {label}", said))
     if distinct := scores.get("distinct"):
-        said = f"{distinct['n']} synthetic scans vary like {decimal(distinct['effective'], 0)} entirely different ones."
+        number_alike = decimal(distinct["effective"], 0)
+        said = f"{distinct['n']} synthetic scans vary like {number_alike} entirely different ones."
         if distinct.get("compared"):
             said += (
                 f" Of equally many ({distinct['compared']}), synthetic vary like "
-                f"{decimal(distinct['synthetic'], 0)}, real {label} scans like {decimal(distinct['target'], 0)}."
+                f"{decimal(distinct['synthetic'], 0)}, real {label} scans like "
+                f"{decimal(distinct['target'], 0)}."
             )
         facts.append(("Distinct scans", said))
     return [(term, sentence) for term, sentence in facts]
@@ -348,7 +354,8 @@ def _against_tests(held_out: Json, label: str) -> str:
         shares = (mean_spread(held_out[key]["score"]) for key in ("precision", "recall"))
         said += ", precision {}, recall {}".format(*shares)
     return (
-        f"{held_out['tests']} real {label} scans of the test part, which neither the translator nor the scores "
+        f"{held_out['tests']} real {label} scans of the test part, which neither the translator nor the "
+        "scores "
         f"above saw, as the reference (EfficientNet-Lite0; looked at when all was trained): {said}."
     )
 
@@ -405,7 +412,8 @@ def _sheet(translator: Translated, name: str, pixels: Pixels) -> Fold:
 
 
 def losses_figure(slug: str, records: Sequence[Mapping[str, float]]) -> Figure | None:
-    """The translator's losses, if any were recorded, and its distances where some were measured on the way."""
+    """The translator's losses, if any were recorded, and its distances where some were measured on the
+    way."""
     if not records:
         return None
     last, names = records[-1], ("adversarial", "discriminators", "cycle", "identity")

@@ -1,4 +1,5 @@
-"""What the runs of a plan scored, on folds by group and on a split per image, and what differs by arm alone."""
+"""What the runs of a plan scored, on folds by group and on a split per image, and what differs by arm
+alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,7 +151,8 @@ def _result(study: Study, cells: Sequence[Cell]) -> ArmResult | None:
 
 
 def _split(study: Study, pairs: Sequence[tuple[Run, Cell]]) -> Split:
-    """How many scans train (added ones too), are watched and test in each fold; the constant answer's accuracy."""
+    """How many scans train (added ones too), are watched and test in each fold; the constant answer's
+    accuracy."""
     sizes: dict[str, None] = {}
     labels: list[np.int64] = []
     for fold in sorted({cell.fold for _, cell in pairs}):

@@ -53,7 +53,8 @@ def test_scans_without_a_lesion_are_left_out_and_counted(study, elsewhere):
 
 
 def test_real_scans_of_other_hospitals_are_read_by_patient(study, datasets):
-    """Their classes and patients alone: what classifiers make of them is looked at in the final study only."""
+    """Their classes and patients alone: what classifiers make of them is looked at in the final study
+    only."""
     found = external.read(str(datasets / "breast-lesions-usg"), study)
     assert Counter(row["label"] for row in found.rows) == {
         "benign": 154,
@@ -83,7 +84,8 @@ def test_a_set_without_the_target_is_refused(study, elsewhere, tmp_path):
 
 
 def test_cells_answer_when_trained_and_later_from_kept_weights(study, elsewhere):
-    """Kept weights give the answers that training gave; without weights the cell is trained again, to the same answers."""
+    """Kept weights give the answers that training gave; without weights the cell is trained again, to the
+    same answers."""
     found = external.read(str(elsewhere), study)
     (cell,) = cells_of(study, "original")
     run.run_cell(study.path, cell, 1, keep_weights=True)
@@ -106,7 +108,8 @@ def test_cells_answer_when_trained_and_later_from_kept_weights(study, elsewhere)
 
 
 def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
-    """Sensitivity, specificity and AUC of the table against the answers by hand; gain is the paired difference."""
+    """Sensitivity, specificity and AUC of the table against the answers by hand; gain is the paired
+    difference."""
     found = external.read(str(elsewhere), study)
     cells = cells_of(study, "original", "oversampled")
     cells[1] = replace(cells[1], arm=Arm("cyclegan"))

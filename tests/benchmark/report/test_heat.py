@@ -1,4 +1,5 @@
-"""What the report says of heat: shares against a slow computation, disagreements in a fixed order, absences."""
+"""What the report says of heat: shares against a slow computation, disagreements in a fixed order,
+absences."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""The pages in a real browser: no error, no request, no overflow, no serious accessibility finding, A4 in print.
+"""The pages in a real browser: no error, no request, no overflow, no serious accessibility finding, A4 in
+print.
 
 Needs Chromium (on the path, or its file in BUS_CHROMIUM), the PyPI package playwright, and axe-core (below
 `node_modules` at the repository's root, as `npm install --no-save axe-core` puts it, or its file in BUS_AXE).

@@ -1,4 +1,5 @@
-"""The report says what the summary says, escapes every name, asks nothing of the network and is made the same twice."""
+"""The report says what the summary says, escapes every name, asks nothing of the network and is made the
+same twice."""
 
 import base64
 import hashlib
