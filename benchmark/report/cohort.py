@@ -10,7 +10,7 @@ from ...data.shortcuts import Probe
 from ...data.study import Study
 from ..audit import Check
 from .check_page import probe_table
-from .model import Block, Cells, Flag, Fold, Heading, Heads, Paragraph, Section, Table, number, table
+from .model import Block, Cell, Cells, Flag, Fold, Heading, Heads, Paragraph, Section, Table, number, table
 from .numbers import percent
 
 PROBES = (
@@ -48,26 +48,22 @@ def cohort_section(study: Study, probes: Sequence[Probe]) -> Section:
 
 
 def _counts(study: Study) -> Table:
+    """Scans, and in small print groups, of every class in every fold."""
     used = [study.scans[row] for row in study.used()]
-    counts = Counter((scan.label, scan.fold) for scan in used)
+
+    def cell(label: str | None, fold: int | None) -> Cell:
+        part = [s for s in used if label in (None, s.label) and fold in (None, s.fold)]
+        groups = len({scan.group for scan in part})
+        return Cell(str(len(part)), remark=f"{groups} group{'s' * (groups != 1)}")
+
+    places = [*study.folds, None]
     rows: list[Cells] = [
-        [
-            label + " (target)" * (label == study.target),
-            *(str(counts[label, fold]) for fold in study.folds),
-            str(sum(counts[label, fold] for fold in study.folds)),
-            str(len({scan.group for scan in used if scan.label == label})),
-        ]
+        [label + " (target)" * (label == study.target), *(cell(label, fold) for fold in places)]
         for label in study.classes
     ]
-    folds = [sum(counts[label, fold] for label in study.classes) for fold in study.folds]
-    foot = ["all", *map(str, folds), str(len(used)), str(len({scan.group for scan in used}))]
-    columns: Heads = [
-        "class",
-        *(number(f"fold {fold}") for fold in study.folds),
-        number("scans"),
-        number("groups"),
-    ]
-    return table("Scans per class and fold", columns, rows, foot=foot)
+    foot: Cells = ["all", *(cell(None, fold) for fold in places)]
+    columns: Heads = ["class", *(number(f"fold {fold}") for fold in study.folds), number("all folds")]
+    return table("Scans and groups per class and fold", columns, rows, foot=foot)
 
 
 def _left_out(study: Study) -> list[Block]:

@@ -30,6 +30,7 @@ from .model import (
 )
 from .numbers import ends, probability, signed
 from .terms import COLUMNS, CONTRASTS, METRICS, Flags, title
+from .wording import lead as lead_sentence
 
 MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # the others: "none"
 BANDS = (
@@ -42,17 +43,18 @@ COLLAPSED = "† rests on a collapsed model, one that gives 90 % or more of its 
 
 def verdict_section(study: Study, summary: Summary, flags: Flags, presets: Sequence[str]) -> Section:
     """What may be concluded about every classifier, and on what data."""
-    lead, target = leading_arms(summary.arms), study.target
+    arms, target = leading_arms(summary.arms), study.target
     note = (
         "Macro-F1 weighs all classes alike, however rare; a point is one hundredth. Each sentence is about "
         "the "
-        f"arm {lead.cyclegan} against {lead.original}: the same classifier, trained as long, with and "
+        f"arm {arms.cyclegan} against {arms.original}: the same classifier, trained as long, with and "
         "without "
         f"synthetic {target} scans."
     )
+    first = Paragraph(lead_sentence(summary), "lead")
     cards = Cards([_card(summary, model, flags) for model in summary.models])
     facts = Definitions(_about(study, summary, presets), "about")
-    return Section("verdict", "Verdict", [cards, Paragraph(note, "note"), facts])
+    return Section("verdict", "Verdict", [first, cards, Paragraph(note, "note"), facts])
 
 
 def _card(summary: Summary, model: str, flags: Flags) -> Card:
@@ -69,7 +71,7 @@ def _about(study: Study, summary: Summary, presets: Sequence[str]) -> list[tuple
     settings, data = study.settings, study.settings.data
     folds = ", ".join(map(str, summary.folds))
     inner = "" if settings.inner is None else f", all inside the training part of outer fold {settings.inner}"
-    seeds = f"{summary.seeds} seed{'s' * (summary.seeds > 1)} per place"
+    seeds = f"{summary.seeds} seed{'s' * (summary.seeds > 1)} per arm and fold"
     return [
         ("Data", f"{data.name} (content {data.sha256[:12]})"),
         ("Cohort", f"{settings.cohort}: {COHORTS.get(settings.cohort, 'own definition')}"),

@@ -194,20 +194,22 @@ def between(name: str, places: Sequence[Place], *, alt: str) -> Figure:
     """Draw scores between floor (0: real) and ceiling (1: nothing done); right of 1 is worse than nothing."""
     height = 84 + 44 * len(places)
     top = max([1.35, *(p.mean + p.spread + 0.15 for p in places)])
-    low = min([-0.25, *(p.mean - p.spread - 0.1 for p in places)])
+    low = min([-0.16 * top, *(p.mean - p.spread - 0.1 for p in places)])
     with _canvas(height) as canvas:
         axes = canvas.add_axes((0.05, 40 / height, 0.9, 1 - 74 / height))
         axes.axvspan(1, top, color=BAND, lw=0)
-        for x, text, dash in ((0.0, "real", "-"), (1.0, "did nothing", (0, (4, 2)))):
-            axes.axvline(x, color=MUTED, lw=0.8, ls=dash)
+        marks = ((0.0, "real ", "-", "right"), (1.0, " did nothing", (0, (4, 2)), "left"))
+        for x, text, dash, side in marks:  # the words point away from each other, however close the lines
+            axes.axvline(x, color=MUTED, lw=0.8, ls=dash, zorder=0.5)
             above = axes.get_xaxis_transform()
-            axes.text(x, 1.04, text, transform=above, ha="center", va="bottom", fontsize=8, color=MUTED)
+            axes.text(x, 1.04, text, transform=above, ha=side, va="bottom", fontsize=8, color=MUTED)
         for row, (label, mean, spread) in enumerate(places):
             colour = BLUE if mean < 1 else VERMILION
             value = f"{mean:.2f} ± {spread:.2f}".replace("-", "−")
             axes.plot([mean - spread, mean + spread], [row, row], color=colour, lw=1.8)
             axes.plot(mean, row, "D", ms=6, color=colour)
-            axes.text(low, row - 0.34, label, ha="left", va="center", weight="bold")
+            words = axes.text(low, row - 0.34, label, ha="left", va="center", weight="bold")
+            words.set_bbox({"facecolor": PAPER, "lw": 0, "pad": 1.5})  # or the lines would strike it through
             axes.text(top, row - 0.34, value, ha="right", va="center")
         axes.set(xlim=(low, top), ylim=(len(places) - 0.5, -0.7), yticks=[])
         axes.set_xlabel("0 = real, 1 = sources left as they were")

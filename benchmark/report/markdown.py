@@ -81,6 +81,8 @@ def _code(value: str) -> str:
 def _block(block: Block) -> list[str]:
     """A block as paragraphs of Markdown."""
     match block:
+        case Paragraph() if block.tone == "lead":
+            return [f"**{text(block.text)}**"]
         case Paragraph():
             return [quoted(block.text) if block.tone == "banner" else text(block.text)]
         case Heading():
@@ -155,5 +157,6 @@ def _value(cell: Cell) -> str:
     """A cell's text with what stands around it on the page."""
     shown = text(cell.text)
     shown = f"**{shown}**" if cell.strong and shown else shown
-    shown += " †" * bool(cell.collapsed) + f" ({literal(cell.interval)})" * bool(cell.interval)
+    shown += f" {cell.sign}" * bool(cell.sign) + " †" * bool(cell.collapsed)
+    shown += f" ({literal(cell.interval)})" * bool(cell.interval)
     return shown + f" {literal(f'[{cell.remark}]')}" * bool(cell.remark)

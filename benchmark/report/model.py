@@ -164,6 +164,7 @@ class Cell:
     text: Line = ""
     interval: str = ""  # without brackets; below the text, beside it in a column of points
     remark: str = ""  # a few small words below
+    sign: str = ""  # a sign beside the text that a line near the table explains
     collapsed: str = ""  # why the model behind it is marked as collapsed
     shade: int | None = None  # 0–10
     strong: bool = False
@@ -221,6 +222,7 @@ class Gallery:
     sheet: Picture | None = None
     name: str = ""
     table: Table | None = None
+    look: Literal["pairs", "single"] = "pairs"
     kind: ClassVar[str] = "gallery"
 
 
@@ -271,11 +273,12 @@ Block = (
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page; `key` is its address."""
+    """A part of a page; `key` is its address. Those of the appendix are folded on the page."""
 
     key: str
     title: str
     blocks: Sequence[Block]
+    appendix: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A page as HTML without requests and scripts, and where it is kept."""
+"""A page as HTML without requests, readable without its one small script, and where it is kept."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def html(page: Page) -> str:
-    """The whole page in one file: everything escaped, one style sheet, allowed by its hash."""
+    """The whole page in one file: everything escaped, one style sheet and one script, allowed by hash."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -25,9 +25,12 @@ def html(page: Page) -> str:
     )
     environment.filters["spans"] = spans
     environment.filters["svg"] = lambda figure: Markup(figure.svg)  # our own drawing, escaped by ElementTree
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment.get_template("page.html.j2").render(page=page, style=Markup(style), style_hash=digest)
+    parts: dict[str, str] = {}
+    for part, name in (("style", "style.css"), ("script", "page.js")):
+        content = (TEMPLATES / name).read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        parts |= {part: Markup(content), f"{part}_hash": digest}
+    return environment.get_template("page.html.j2").render(page=page, **parts)
 
 
 def write(page: Page, folder: Path, name: str, *, markdown_name: str = "") -> Path:

@@ -35,11 +35,15 @@ from .terms import CONTRASTS, MEANINGS, METRICS, Flags, results_of, title, value
 
 ZERO_METRICS = (PRIMARY, "target_auc")  # of the differences on fold 0 alone
 
+ENOUGH = 100  # test scans, below which calibration says little
+BELOW = "▽"  # beside an arm with less macro-F1 than the yardstick
+
 
 def results_section(study: Study, summary: Summary, flags: Flags) -> Section:
     """The metrics of every arm of every model, on all tested folds and on fold 0 alone."""
     arms = [(str(arm), arm.meaning) for arm in summary.arms]
     if summary.yardstick:
+        arms.insert(0, (BELOW, "below the yardstick in macro-F1"))
         arms.insert(0, ("yardstick", MEANING.format(study.settings.size)))
     blocks: list[Block] = [
         Paragraph(
@@ -103,7 +107,7 @@ def _results(summary: Summary, flags: Flags) -> Table:
         rows = []
         for result in results_of(summary, model):
             flag = flags.get((result.arm, model), "")
-            head = Cell(str(result.arm), collapsed=flag, remark="below the yardstick" * (result in low))
+            head = Cell(str(result.arm), collapsed=flag, sign=BELOW * (result in low))
             rows.append(Row([head, *_numbers(result, summary)], "collapsed" if flag else ""))
         groups.append(RowGroup(rows, title(model)))
     columns = _columns(*(f"recall {name}" for name in summary.classes))
@@ -181,8 +185,14 @@ def curves_section(summary: Summary, flags: Flags) -> Section:
         "for "
         "how many false alarms; the more a curve bends to the upper left, the better."
     )
-    sides = [Side(drawn) for drawn in drawings]
-    return Section("curves", "ROC and calibration", [Paragraph(note + " † collapsed." * bool(flags)), *sides])
+    first = Paragraph(note + " † collapsed." * bool(flags))
+    if summary.scans >= ENOUGH:
+        return Section("curves", "ROC and calibration", [first, *(Side(drawn) for drawn in drawings)])
+    rocs = [figure for drawn in drawings for figure in drawn if figure.name.startswith("roc-")]
+    others = [figure for drawn in drawings for figure in drawn if figure not in rocs]
+    words = f"Calibration of {summary.scans} test scans, too few to read much from"
+    blocks: list[Block] = [first, Side(rocs), *([Fold(words, [Side(others)])] if others else [])]
+    return Section("curves", "ROC and calibration", blocks)
 
 
 def curves(summary: Summary, model: str, flags: Flags) -> list[Figure]:

@@ -26,6 +26,7 @@ from .model import (
     table,
 )
 from .numbers import ends, percent, signed
+from .performance import BELOW
 from .study_report import banners
 from .terms import title
 
@@ -103,7 +104,7 @@ def _run(result: RunResult, plan: PlanResult, *, adds: bool, further: bool) -> l
         cells.append(_accuracy(scored, missing))
         macro_f1 = scored.metrics[PRIMARY] if scored else None
         below = name == OWN and macro_f1 is not None and macro_f1 < mark
-        cells.append(Cell(percent(macro_f1), remark="below the yardstick" * below))
+        cells.append(Cell(percent(macro_f1), sign=BELOW * below))
     return cells
 
 
@@ -141,7 +142,7 @@ def _reading(study: Study, result: PlanResult) -> list[str]:
     if result.shared:
         said.append(f"All runs: {result.shared}.")
     meaning = MEANING.format(study.settings.size)
-    said.append(f"Yardstick: {meaning}. A retrained network with less macro-F1 is marked.")
+    said.append(f"Yardstick: {meaning}. A retrained network with less macro-F1 ({BELOW}) is below it.")
     for name, split in result.splits.items():
         said.append(
             f"{name[:1].upper()}{name[1:]}: {'; '.join(split.sizes)} scans (training / validation / test). "

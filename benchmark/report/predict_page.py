@@ -15,6 +15,7 @@ from .model import (
     Definitions,
     Exhibit,
     Flag,
+    Fold,
     Gallery,
     Heading,
     Heads,
@@ -33,6 +34,7 @@ from .pages import html
 from .pictures import SIDE, encode, in_words, overlay
 
 PICTURED = 200  # scans shown as pictures; the table holds all
+OPEN = 12  # answers in a table that is not folded
 
 
 def write_page(answers: Answers, path: Path) -> Path:
@@ -60,7 +62,6 @@ def _answers(answers: Answers) -> Section:
     blocks: list[Block] = [Definitions(about, "about")]
     if not scans:
         return Section("answers", "Answers", [*blocks, Paragraph("No file could be read.", "absent")])
-    blocks.append(_table(answers, folder))
     if grid := _grid(scans):
         note = (
             "Right: the scan under the heat of the answer. Yellow: most heat; grey: none. The map has "
@@ -71,9 +72,11 @@ def _answers(answers: Answers) -> Section:
     else:
         blocks.append(Heading("The scans"))
     if len(scans) > PICTURED:
-        words = f"The first {PICTURED} of {len(scans)}; the table above holds all."
+        words = f"The first {PICTURED} of {len(scans)}; the table below holds all."
         blocks.append(Paragraph(words, "note"))
     blocks.append(Gallery([_exhibit(scan, folder) for scan in scans[:PICTURED]]))
+    table_of_all = Fold(f"All {len(scans)} answers", [_table(answers, folder)], is_open=len(scans) <= OPEN)
+    blocks.append(table_of_all)
     return Section("answers", "Answers", blocks)
 
 

@@ -43,6 +43,18 @@ PACKAGES = (
 )
 
 
+FILES = {  # in the folder of a report → what is in it
+    "index.html": "the report as one page that works offline",
+    "report.md": "the same as text",
+    "results.csv": "a row a training: metrics, recalls, seconds",
+    "metrics.csv": "a row a number: every metric of every training",
+    "contrasts.csv": "a row a difference of two arms, with interval and p",
+    "predictions.csv": "a row an answer: every training’s probabilities for every test scan",
+    "summary.json": "verdicts, differences and each arm’s metrics, for scripts",
+    "methods.bib": "the references of the paragraph on methods",
+}
+
+
 @dataclass(frozen=True)
 class Past:
     """A finished benchmark or plan of the study."""
@@ -61,7 +73,7 @@ def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section
         parts.append((f"{title(model)}, all arms", len(spent), sum(spent)))
     parts = [part for part in parts if part[2]]
     if not parts:
-        return Section("cost", "Cost", [Paragraph("No times were recorded.", "absent")])
+        return Section("cost", "Cost", [Paragraph("No times were recorded.", "absent")], appendix=True)
     if len(parts) > 1:
         parts.append(("all", sum(count for _, count, _ in parts), sum(seconds for *_, seconds in parts)))
     rows: list[Cells] = [[name, str(count), f"{seconds / 60:.1f}"] for name, count, seconds in parts]
@@ -71,7 +83,7 @@ def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section
         "and "
         "testing come on top."
     )
-    return Section("cost", "Cost", [shown, Paragraph(note, "note")])
+    return Section("cost", "Cost", [shown, Paragraph(note, "note")], appendix=True)
 
 
 def repeat_section(
@@ -106,7 +118,7 @@ def repeat_section(
     for model in dict.fromkeys(cell.model for cell in cells):
         settings = Definitions(configuration([cell for cell in cells if cell.model == model]), "settings")
         blocks.append(Fold(f"Configuration of {title(model)}", [settings]))
-    return Section("repeat", "How to repeat it", blocks)
+    return Section("repeat", "How to repeat it", blocks, appendix=True)
 
 
 def _past(past: Past) -> Line:
@@ -155,4 +167,32 @@ def claim_section(titles: Mapping[str, str], *, external: bool) -> Section:
         for item in items(external)
     ]
     shown = table("CLAIM 2024 items", [number("item"), "topic", "where", "remark"], rows, "prosaic")
-    return Section("claim", "CLAIM 2024", [Paragraph(words), shown])
+    return Section("claim", "CLAIM 2024", [Paragraph(words), shown], appendix=True)
+
+
+def files_section() -> Section:
+    """What lies beside the page."""
+    rows: list[Cells] = [[Link(name, name), said] for name, said in FILES.items()]
+    shown = table("Files beside this page", ["file", "holds"], rows, "prosaic")
+    words = "All numbers are shares (0.01 is one point) but Brier scores. figures holds every drawing as SVG."
+    return Section("files", "Files beside this page", [shown, Paragraph(words, "note")], appendix=True)
+
+
+def readme() -> str:
+    """The text that explains the folder of a report to whoever finds it."""
+    lines = [f"- `{name}`: {said}" for name, said in FILES.items()]
+    return "\n".join(
+        [
+            "# The folder of a report",
+            "",
+            "Written by `bus benchmark` and `bus report`; both write it anew. Research use only.",
+            "",
+            *lines,
+            "- `figures/`: every drawing as SVG, sheets of scans as PNG",
+            "- `plan-NAME.html`, `plan-NAME.md`: the runs of a plan, where one was trained",
+            "- `DONE`: for which trainings the report is whole",
+            "",
+            "Numbers are shares (0.01 is one point) but Brier scores; what is undefined is empty.",
+            "",
+        ]
+    )

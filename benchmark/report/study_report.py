@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...core.files import write_text
 from ...data import shortcuts
 from ...data.study import Study
 from ..arms import TRANSLATED
@@ -12,16 +13,20 @@ from ..external import External
 from ..results import export
 from ..results.external_test import external_result
 from ..results.model import Summary
+from ..results.predictions import write_predictions
 from . import pages
 from .cohort import audit_section, cohort_section
 from .effects import effects_section, verdict_section
+from .errors import errors_section
 from .external import external_section
 from .heat import heat_section
 from .inflation import inflation_section
 from .limits import limits_section
+from .methods import cited, methods_paragraph, methods_section
 from .model import Line, Page, Section, Strong
 from .performance import confusion_section, curves_section, results_section
-from .repeat import Past, claim_section, cost_section, repeat_section
+from .references import bibtex
+from .repeat import Past, claim_section, cost_section, files_section, readme, repeat_section
 from .terms import collapse_flags
 from .translator import read_translators, translator_section
 
@@ -40,8 +45,8 @@ def write_report(
 ) -> Path:
     """Write the folder `report` of a study and return the path of its page.
 
-    `index.html` makes no request and needs no script; `report.md` says the same; `results.csv` has a row a
-    cell, `metrics.csv` and `contrasts.csv` a row a number; `figures` holds the drawings. `commands` are what
+    `index.html` makes no request and needs no script; `report.md` says the same; `readme` tells of the other
+    files. `commands` are what
     the user ran, `checks` the outcome of the leak audit, `claimed` what a split per image would have claimed.
     Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
@@ -61,6 +66,7 @@ def write_report(
     sections += [
         curves_section(summary, flags),
         confusion_section(summary, flags),
+        errors_section(study, summary, cells),
         heat_section(study, cells, flags),
         translator_section(translators),
         cohort_section(study, probes),
@@ -70,11 +76,16 @@ def write_report(
         sections.append(inflation_section(summary, claimed))
     sections += [
         limits_section(study, summary, presets, probes, external=external is not None),
+        methods_section(study, summary, cells, translators),
         cost_section(summary, translators),
         repeat_section(study, cells, translators, commands, history),
+        files_section(),
     ]
     folder = study.path / "report"
     export.write_tables(folder, study, summary)
+    write_predictions(folder / "predictions.csv", study, cells)
+    write_text(folder / "methods.bib", bibtex(cited(methods_paragraph(study, summary, cells, translators))))
+    write_text(folder / "README.md", readme())
     page = _page(study, presets, sections, external=external is not None)
     return pages.write(page, folder, "index", markdown_name="report")
 

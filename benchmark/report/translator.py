@@ -41,7 +41,8 @@ from .numbers import decimal, mean_spread, percent
 from .pictures import encode, read, stack
 
 Json = Mapping[str, Any]
-SHOWN = 8  # pairs in a gallery: the first ones of the manifest, never a choice
+SHOWN = 24  # pairs in a gallery: the first ones of the manifest, never a choice
+WORST = 8  # of the closest copies
 SCORES = {  # key → name, whether a smaller value is better
     "kid": ("KID", True),
     "frechet": ("Fréchet distance", True),
@@ -187,7 +188,7 @@ def copies(study: Study, synth: Path, scores: Json) -> list[Pair]:
     """The synthetic scans closest to a training scan, beside that scan."""
     by_file = {scan.file: row for row, scan in enumerate(study.scans)}
     shown = []
-    for entry in ((scores.get("copies") or {}).get("worst") or [])[:SHOWN]:
+    for entry in ((scores.get("copies") or {}).get("worst") or [])[:WORST]:
         made, nearest = read(synth / entry["file"]), by_file.get(entry["nearest"])
         if made is not None and nearest is not None:
             real, distance = study.pixels[nearest], float(entry["distance"])

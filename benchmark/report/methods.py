@@ -1,0 +1,93 @@
+"""A paragraph on methods to paste into a paper, with the keys of its references."""
+
+import re
+from collections.abc import Sequence
+
+from ... import __version__
+from ...data.cohort import COHORTS
+from ...data.study import Study
+from ..arms import TRANSLATED
+from ..cell import Cell
+from ..results.model import Summary
+from .model import Block, Fold, Link, Listing, Paragraph, Section
+from .references import bibtex
+from .terms import title
+from .translator import Translated
+from .wording import count
+
+CITED = {"vgg19": " [@simonyan2015]", "resnet18": " [@he2016]"}
+
+
+def methods_section(
+    study: Study, summary: Summary, cells: Sequence[Cell], translators: Sequence[Translated]
+) -> Section:
+    """The paragraph, and its references behind a fold."""
+    text = methods_paragraph(study, summary, cells, translators)
+    blocks: list[Block] = [
+        Paragraph(["What was done, to paste and to shorten; the references are in ", BIB_LINK, "."], "note"),
+        Paragraph(text),
+        Fold("References as BibTeX", [Listing(bibtex(cited(text)).splitlines(), "BibTeX")], instead=""),
+    ]
+    return Section("methods", "Methods, for a paper", blocks)
+
+
+BIB_LINK = Link("methods.bib", "methods.bib")
+
+
+def cited(text: str) -> list[str]:
+    """The keys of the references in a paragraph, in their order."""
+    return list(dict.fromkeys(re.findall(r"\[@(\w+)\]", text)))
+
+
+def methods_paragraph(
+    study: Study, summary: Summary, cells: Sequence[Cell], translators: Sequence[Translated]
+) -> str:
+    """Data, split, translator, arms, classifiers, statistics: only what this study did."""
+    settings = study.settings
+    source = " [@aldhabyani2020]" * (settings.data.name.casefold() == "busi")
+    folds = "all folds" if len(summary.folds) == settings.k else f"{count(len(summary.folds))} of them"
+    said = [
+        f"We used {settings.data.name}{source}, cohort “{settings.cohort}” "
+        f"({COHORTS.get(settings.cohort, 'own definition')}), cut into {settings.k} stratified folds that "
+        "split no "
+        f"group of scans of one scene or patient; {folds} were tested ({summary.scans} scans in "
+        f"{summary.groups} groups). Scans were letterboxed to {settings.size} × {settings.size} grey pixels."
+    ]
+    if translators:
+        config = dict(translators[0].config)
+        pairs = f" on {int(config['pairs']):,} pairs of scans" if config.get("pairs", "").isdigit() else ""
+        said.append(
+            f"For each fold a CycleGAN [@zhu2017] was trained on the training part alone{pairs} to turn "
+            "scans of "
+            f"the other classes into {study.target} ones; its last weights were used. Synthetic scans were "
+            "scored by the kernel inception distance [@binkowski2018] and the Fréchet distance [@heusel2017] "
+            "between a floor of real scans and a ceiling of untranslated sources."
+        )
+    arms = "; ".join(f"“{arm}”: {arm.meaning}" for arm in summary.arms)
+    adds = " Arms that add scans add the same number." if _several_add(summary) else ""
+    models = ", ".join(title(m) + CITED.get(m, "") for m in summary.models)
+    steps = sorted({cell.recipe.steps for cell in cells})
+    said.append(
+        f"{models} were trained in these arms ({arms}).{adds} All arms of a comparison had the same steps "
+        f"({', '.join(f'{n:,}' for n in steps)}), batch, schedule, augmentation and first weights, with "
+        f"{count(summary.seeds)} seed{'s' * (summary.seeds != 1)}; nothing was chosen on test scans."
+    )
+    said.append(
+        "The primary metric, named before the work, was macro-F1 on pooled out-of-fold answers; 95 % "
+        "intervals come "
+        "from a bootstrap over groups, stratified by fold and shared by all arms, corrected over the models "
+        "by "
+        "Holm’s method [@holm1979]."
+    )
+    if len(summary.folds) > 1:
+        said.append("The corrected t test of Nadeau and Bengio [@nadeau2003] served as a second opinion.")
+    said.append(
+        f"Heat maps: Grad-CAM [@selvaraju2017]. Software: bus {__version__}. Reporting follows CLAIM "
+        "[@tejani2024]."
+    )
+    return " ".join(said)
+
+
+def _several_add(summary: Summary) -> bool:
+    adding = [arm for arm in summary.arms if arm.kind in (*TRANSLATED, "oversampled")]
+    return len(adding) > 1 and len({arm.dose for arm in adding}) == 1

@@ -1,0 +1,78 @@
+"""The sentence that a report says first, on the page as on the console: what became of the question."""
+
+from collections.abc import Sequence
+
+from ..results.model import PRIMARY, Summary, VerdictKind
+from ..results.summary import below
+from .numbers import percent
+from .terms import title
+
+COUNTS = [
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
+SAID = {  # in the order in which they are said
+    VerdictKind.GAIN: "a gain, also beyond repeating scans,",
+    VerdictKind.REPEATS_BETTER: "a gain, but less than repeating scans gives,",
+    VerdictKind.GAIN_OF_REPEATS: "a gain, not shown beyond repeating scans,",
+    VerdictKind.GAIN_UNEXPLAINED: "a gain over the original data",
+    VerdictKind.LOSS: "a loss, also against repeating scans,",
+    VerdictKind.LOSS_OF_REPEATS: "a loss, not shown against repeating scans,",
+    VerdictKind.LOSS_UNEXPLAINED: "a loss against the original data",
+    VerdictKind.NO_GAIN: "no detectable gain",
+    VerdictKind.NOT_REPEATED: "no verdict yet",
+    VerdictKind.TOO_SMALL: "too small a test",
+    VerdictKind.SAME_ANSWERS: "no verdict",
+    VerdictKind.UNPAIRED: "no verdict",
+}
+
+
+def lead(summary: Summary) -> str:
+    """What the verdicts say together, what went unseen, and how the networks stand to the yardstick."""
+    verdicts = list(summary.verdicts.values())
+    said: dict[str, list[str]] = {}
+    for kind, words in SAID.items():
+        said.setdefault(words, []).extend(title(v.model) for v in verdicts if v.kind is kind)
+    parts = [f"{words} for {_whom(words, models, len(verdicts))}" for words, models in said.items() if models]
+    sentence = ", ".join(parts)
+    sentence = sentence[:1].upper() + sentence[1:]
+    unseen = [v.gain.detectable for v in verdicts if v.kind is VerdictKind.NO_GAIN and v.gain]
+    if unseen:
+        sentence += f"; the study could not have seen less than {100 * min(unseen):.0f} points"
+    return f"{sentence}.{_yardstick(summary)}"
+
+
+def _whom(words: str, models: Sequence[str], total: int) -> str:
+    if len(models) < total or total == 1:
+        return f"{', '.join(models[:-1])} and {models[-1]}" if len(models) > 1 else models[0]
+    return f"{'any of' if words.startswith('no ') else 'all'} {count(total)} classifiers"
+
+
+def _yardstick(summary: Summary) -> str:
+    """How many of the retrained networks stay below a linear model on frozen features."""
+    if summary.yardstick is None:
+        return ""
+    low, total = len(below(summary.table, summary.yardstick)), len(summary.table)
+    mark = f"({percent(summary.yardstick.metrics[PRIMARY])} % macro-F1)"
+    who = {0: "None", total: "All"}.get(low, count(low).capitalize())
+    stay = "stays" if low == 1 or not low else "stay"
+    return (
+        f" {who} of the {count(total)} retrained networks {stay} below a linear model on frozen features "
+        f"{mark}."
+    )
+
+
+def count(number: int) -> str:
+    """A number up to twelve as a word."""
+    return COUNTS[number] if number < len(COUNTS) else str(number)

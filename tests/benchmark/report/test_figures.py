@@ -1,0 +1,35 @@
+"""Drawings: what is a gain, which bins are drawn, and that no label is lost or struck through."""
+
+import re
+
+import pytest
+from bus.benchmark.report import figures
+
+
+def test_contrast_beside_zero_is_neither_gain_nor_loss() -> None:
+    around = figures.Effect("x", 2.0, -1.0, 5.0, 4.0)
+    assert [around.verdict, around._replace(low=0.1).verdict, around._replace(high=-0.1).verdict] == [
+        "none",
+        "gain",
+        "loss",
+    ]
+
+
+def test_sparse_bins_of_a_calibration_are_not_drawn() -> None:
+    def drawn(*bins: tuple[float, float, int]) -> str:
+        return figures.calibration("c", {"original": [*bins, (0.6, 0.5, 40)]}, alt="a").svg
+
+    assert drawn((0.2, 0.5, figures.FEWEST - 1)) == drawn() != drawn((0.2, 0.5, figures.FEWEST))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_a_forest_of_any_size_keeps_its_labels_inside(rows: int) -> None:
+    effects = [figures.Effect(f"Model {row}", 1.0, -3.0, 4.0, 5.0) for row in range(rows)]
+    svg = figures.forest("forest", effects, axis="points", alt="a").svg
+    height = float(re.search(r'height="(\d+)"', svg).group(1))  # type: ignore[union-attr]
+    tops = [
+        float(y) * 96 / 72
+        for y in re.findall(r"translate\([\d.]+ ([\d.]+)\)[^>]*>(?:[^<]*)Model", svg)
+        + re.findall(r'y="([\d.]+)"[^>]*>Model', svg)
+    ]
+    assert len(tops) == rows and all(8 < top < height for top in tops)

@@ -1,0 +1,59 @@
+"""The first sentence of a report, for every kind of outcome."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from bus.benchmark.report.wording import lead
+from bus.benchmark.results.model import VerdictKind
+
+NO_GAIN, GAIN, LOSS = VerdictKind.NO_GAIN, VerdictKind.GAIN, VerdictKind.LOSS
+MODELS = ("simplecnn", "vgg19", "resnet18")
+
+
+def summary(*kinds: VerdictKind, yardstick: float | None = None) -> Any:
+    """A summary with these verdicts, which could have detected 16, 17 … points; one arm, 50 % macro-F1."""
+    verdicts = {
+        model: SimpleNamespace(model=model, kind=kind, gain=SimpleNamespace(detectable=0.16 + place / 100))
+        for place, (model, kind) in enumerate(zip(MODELS, kinds, strict=False))
+    }
+    table = [SimpleNamespace(model=model, metrics={"macro_f1": 0.5}) for model in verdicts]
+    mark = None if yardstick is None else SimpleNamespace(metrics={"macro_f1": yardstick})
+    return SimpleNamespace(verdicts=verdicts, table=table, yardstick=mark)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "yardstick", "sentence"),
+    [
+        (
+            (NO_GAIN, NO_GAIN, NO_GAIN),
+            0.6,
+            "No detectable gain for any of three classifiers; the study could not have seen less than 16 "
+            "points. All of the three retrained networks stay below a linear model on frozen features "
+            "(60.0 % macro-F1).",
+        ),
+        ((GAIN, GAIN, GAIN), None, "A gain, also beyond repeating scans, for all three classifiers."),
+        (
+            (GAIN, LOSS, NO_GAIN),
+            0.4,
+            "A gain, also beyond repeating scans, for SimpleCNN, a loss, also against repeating scans, "
+            "for VGG19, no detectable gain for ResNet18; the study could not have seen less than 18 points. None of the three retrained "
+            "networks stays below a linear model on frozen features (40.0 % macro-F1).",
+        ),
+        (
+            (NO_GAIN,),
+            None,
+            "No detectable gain for SimpleCNN; the study could not have seen less than 16 points.",
+        ),
+    ],
+)
+def test_the_first_sentence_says_what_the_verdicts_say(
+    kinds: tuple[VerdictKind, ...], yardstick: float | None, sentence: str
+) -> None:
+    assert lead(summary(*kinds, yardstick=yardstick)) == sentence
+
+
+def test_every_kind_of_verdict_has_its_words() -> None:
+    for kind in VerdictKind:
+        words = lead(summary(kind, kind, kind))
+        assert words.endswith(".") and "three classifiers" in words
