@@ -34,9 +34,9 @@ from .wording import lead as lead_sentence
 
 MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # the others: "none"
 BANDS = (
-    "Line: 95 % interval for other scans, trainings and translators, or, where too few trainings were made to "
-    "know it, for other scans alone. A hollow dot’s interval includes zero. Grey band: differences this study was too "
-    "small to detect with 80 % power."
+    "Line: 95 % interval for other scans, trainings and translators, or, where too few trainings were made "
+    "to know it, for other scans alone. A hollow dot’s interval includes zero. Grey band: differences this "
+    "study was too small to detect with 80 % power."
 )
 COLLAPSED = "† rests on a collapsed model, one that gives 90 % or more of its answers to one class."
 

@@ -36,10 +36,10 @@ def limits_section(
         sets = "One data set, and one external set that tests the target against other lesions only"
     said += [
         f"Every arm was trained {summary.seeds} time{'s' * (summary.seeds > 1)} in a fold. {_bases(summary)}",
-        "Groups are scenes or patients, as the table of the cohort says. Where they are scenes, as in BUSI, the "
-        "intervals take two views of one patient for independent, and are a little too narrow.",
-        "Schedules are fixed and the last weights are used; no training was stopped or chosen by its test scans. "
-        "Other choices may do better.",
+        "Groups are scenes or patients, as the table of the cohort says. Where they are scenes, as in "
+        "BUSI, the intervals take two views of one patient for independent, and are a little too narrow.",
+        "Schedules are fixed and the last weights are used; no training was stopped or chosen by its test "
+        "scans. Other choices may do better.",
         f"Scans are {settings.size} px a side; finer detail is lost to translator and classifier alike.",
         _shortcuts(probes),
         f"{sets}: other scanners, hospitals and patients may give other results.",

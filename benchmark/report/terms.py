@@ -39,8 +39,8 @@ COLUMNS = {  # of the table of effects → what it is
     "for other scans alone": "the same for these very trainings: what other test scans would change",
     "smallest detectable": "a true difference of this size is found by four such studies in five, before the "
     "correction for several models; smaller ones mostly go unseen",
-    "p": "how often chance gives such a difference, were there none: of scans, trainings and translators, or, "
-    "without the first interval, of scans alone",
+    "p": "how often chance gives such a difference, were there none: of scans, trainings and translators, "
+    "or, without the first interval, of scans alone",
     "p (Holm)": "the same, corrected for all models that were tried in this study; the verdicts use this one",
     "p (Nadeau–Bengio)": "a second opinion from the means of the folds; a dash with one fold",
 }

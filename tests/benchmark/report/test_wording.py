@@ -37,8 +37,9 @@ def summary(*kinds: VerdictKind, yardstick: float | None = None) -> Any:
             (GAIN, LOSS, NO_GAIN),
             0.4,
             "A gain, also beyond repeating scans, for SimpleCNN, a loss, also against repeating scans, "
-            "for VGG19, no detectable gain for ResNet18; the study could not have seen less than 18 points. None of the three retrained "
-            "networks stays below a linear model on frozen features (40.0 % macro-F1).",
+            "for VGG19, no detectable gain for ResNet18; the study could not have seen less than 18 "
+            "points. None of the three retrained networks stays below a linear model on frozen features "
+            "(40.0 % macro-F1).",
         ),
         (
             (NO_GAIN,),
