@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..classify.models import TITLES
+from ..classify.models import INITS, MODELS, TITLES
 from ..core import files, lock
 from ..core.compute import Compute
 from ..core.errors import BusError
@@ -216,11 +216,30 @@ def _finished(cells: Sequence[Cell], external: External | None) -> list[Cell]:
 
 def expectation(study: Study, wish: plan.Wish) -> str:
     """How wide the intervals of a benchmark will be, in a sentence."""
-    from .results import statistics as stats  # late: statistics take a second to import
+    from .results import retraining, statistics, wording  # late: statistics take a second to import
 
+    folds, seeds, k = len(wish.folds), wish.seeds, study.settings.k
     groups = len({study.groups[row] for row in study.used()})
-    half = stats.expected_half_width(len(wish.folds), wish.seeds, groups=groups, k=study.settings.k)
-    return f"With {len(wish.folds)} fold(s) and {wish.seeds} seed(s) expect intervals of about ± {100 * half:.0f} points of macro-F1."
+    scans = statistics.expected_half_width(folds, seeds, groups=groups, k=k)
+    again = retraining.expected_half_width(folds, seeds, groups=groups, k=k, shared_translator=True)
+    return wording.expectation(folds, seeds, scans, again)
+
+
+def looked_at(study: Study, request: Request) -> list[Cell]:
+    """Finished cells, with the same settings, of models that nobody asks for now: they were tried as well.
+
+    A model counts once all its cells of the arms of a claim are done.
+    """
+    from .results.contrasts import leading_arms
+
+    wish = request.wish
+    others = tuple(model for model in MODELS if model not in wish.models)
+    if not others or wish.init not in INITS:
+        return []
+    lead = leading_arms(wish.arms)
+    cells = plan.cells(study, replace(wish, models=others), request.compute)
+    missing = {cell.model for cell in cells if cell.arm in lead and not cell.is_done}
+    return [cell for cell in cells if cell.model not in missing and cell.is_done]
 
 
 def _write(
@@ -242,11 +261,14 @@ def _write(
     wish, place = request.wish, study.path / "report"
     for fold, label in wish.synthetic(study) if mark else ():  # no look at test scans before all is trained
         held_out.score(study, fold, label, wish.gan_seed, request.compute.device)
-    found = summary.summarise(study, finished, yardsticks(study, wish.folds, request.compute))
+    marks = yardsticks(study, wish.folds, request.compute)
+    found = summary.summarise(study, finished, marks, looked_at(study, request))
     claimed = inflated(study, request) if request.extras.inflation else None
     with lock.hold(place, "The report"):
         verdicts = {TITLES[model]: wording.sentence(verdict) for model, verdict in found.verdicts.items()}
-        history = _record(study, request.command, len(found.cells), verdicts, mark)
+        history = _record(
+            study, request.command, len(found.cells), verdicts, mark, request.key(finished, external)
+        )
         (place / "DONE").unlink(missing_ok=True)  # or a report cut short would count as done
         page = report.write_report(
             study,
@@ -257,7 +279,10 @@ def _write(
             gan_seed=wish.gan_seed,
             external=external,
             claimed=claimed,
-            history=[Past(past["command"], past["cells"], past["verdicts"]) for past in history],
+            history=[
+                Past(past["command"], past["cells"], past["verdicts"], past.get("partial", False))
+                for past in history
+            ],
         )
         if mark:
             files.write_json(place / "DONE", {"cells": mark})
@@ -265,9 +290,13 @@ def _write(
 
 
 def _record(
-    study: Study, command: str, cells: int, verdicts: dict[str, str], mark: str
+    study: Study, command: str, cells: int, verdicts: dict[str, str], mark: str, key: str = ""
 ) -> list[dict[str, Any]]:
-    """All finished benchmarks and plans of a study, this one among them where it is whole, by its `mark`: looks not shown would flatter."""
+    """All benchmarks and plans of a study that were looked at, this one among them: looks not shown would flatter.
+
+    `mark` is the hash of its cells where it is whole; `key` that of the cells which a report shows while others
+    are missing.
+    """
     place = study.path / HISTORY
     try:
         known: list[dict[str, Any]] = list(files.read_json(place)["benchmarks"]) if place.exists() else []
@@ -276,8 +305,11 @@ def _record(
         raise BusError(
             f"{place} does not hold what this version wrote ({error!r}). Move it away and run the same command again."
         ) from error
-    if mark and mark not in keys:
-        known.append({"command": command, "cells": cells, "cells_sha256": mark, "verdicts": verdicts})
+    if (mark or key) and (mark or key) not in keys:
+        partial = {} if mark else {"partial": True}
+        known.append(
+            {"command": command, "cells": cells, "cells_sha256": mark or key, "verdicts": verdicts, **partial}
+        )
         files.write_json(place, {"benchmarks": known})
     return known
 

@@ -58,7 +58,7 @@ def _bases(summary: Summary) -> str:
     if any(gain.retrained is None for gain in gains):
         return (
             "That is too little to know what training again would change: the intervals hold for these "
-            "classifiers and translators. --seeds 3 with --gan-seeds 3, or --fold all, would tell."
+            "classifiers and translators. --fold all would tell, best with --seeds 3."
         )
     if any(gain.retrained and gain.retrained.basis == "folds" for gain in gains):
         return (

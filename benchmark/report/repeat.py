@@ -57,11 +57,12 @@ FILES = {  # in the folder of a report → what is in it
 
 @dataclass(frozen=True)
 class Past:
-    """A finished benchmark or plan of the study."""
+    """A benchmark or plan of the study whose report was written."""
 
     command: str
     cells: int
     verdicts: Mapping[str, str]  # model or plan → what was said
+    partial: bool = False  # cells were missing: an early look
 
 
 def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section:
@@ -98,8 +99,8 @@ def repeat_section(
     blocks: list[Block] = [Listing(commands) if commands else absent]
     if history:
         note = (
-            "In the order in which they were finished, with what each said. More than one is a choice: "
-            "whoever "
+            "In the order in which they were looked at, with what each said, early looks too. More than one is "
+            "a choice: whoever "
             "reports one of them tells of the others."
         )
         said = [_past(past) for past in history]
@@ -123,7 +124,7 @@ def repeat_section(
 
 def _past(past: Past) -> Line:
     said = " ".join(f"{model}: {sentence}" for model, sentence in past.verdicts.items())
-    return [Code(past.command), f": {past.cells} cells. {said}"]
+    return [Code(past.command), f": {past.cells} cells{', while others were missing' * past.partial}. {said}"]
 
 
 def configuration(cells: Sequence[Cell]) -> list[tuple[str, str]]:

@@ -75,14 +75,22 @@ def student(estimate: float, variance: float, freedom: float, basis: Basis) -> R
 
 
 def expected_half_width(
-    folds: int, seeds: int, *, groups: int = statistics.ANCHOR_GROUPS, k: int = 5, lean: float = TYPICAL_LEAN
+    folds: int,
+    seeds: int,
+    *,
+    groups: int = statistics.ANCHOR_GROUPS,
+    k: int = 5,
+    lean: float = TYPICAL_LEAN,
+    shared_translator: bool = False,
 ) -> float | None:
     """Half-width to expect of the gain's interval in macro-F1, were all trained again (0.04: ± 4 points).
 
-    Every seed has a training and a translator of its own; `lean` is the spread of one training's macro-F1 as
-    a whole, and of one translator's. None where one could not know, as in `retrained`.
+    `lean` is the spread of one training's macro-F1 as a whole, and of one translator's. None where one could
+    not know, as in `retrained`.
     """
     scans = (statistics.expected_half_width(folds, seeds, groups=groups, k=k) / 1.96) ** 2
-    total = scans + 3 * lean**2 / (folds * seeds)  # two trainings of a pair and one translator
-    freedom = folds * (seeds - 1) if seeds > 1 else folds - 1
+    made = folds if shared_translator else folds * seeds  # translators
+    total = scans + 2 * lean**2 / (folds * seeds) + lean**2 / made
+    by_seeds = seeds > 1 and folds * (seeds - 1) >= FEWEST and not shared_translator
+    freedom = folds * (seeds - 1) if by_seeds else folds - 1
     return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total)) if freedom >= FEWEST else None

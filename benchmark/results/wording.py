@@ -75,7 +75,7 @@ def reason(verdict: Verdict) -> str:
             groups = f"{verdict.target_groups} group{'s' * (verdict.target_groups != 1)}"
             return f"{groups} of the target were tested, {FEWEST_GROUPS} are the least; {said}"
         case VerdictKind.NOT_REPEATED:
-            return f"{said}. Train again with --seeds 3 --gan-seeds 3, or on all folds"
+            return f"{said}. Repeat it on all folds (--fold all), with --seeds 3"
         case VerdictKind.NO_GAIN:
             uncorrected = (gain.retrained or gain.interval).p <= ALPHA
             said += ", which leaves out 0 only before the correction for several models" * uncorrected
@@ -119,6 +119,18 @@ def what_moved(gain: Contrast, auc: Contrast) -> str:
         f"The ranking of scans is not shown to have moved: {ranking}. What moved may be the threshold alone, "
         "that is how often the target is answered."
     )
+
+
+def expectation(folds: int, seeds: int, scans: float, again: float | None) -> str:
+    """How wide the intervals of a benchmark will be; `scans`, `again`: half-widths of both (0.04: 4 points)."""
+    design = f"With {folds} fold(s) and {seeds} seed(s)"
+    said = f"{design} expect intervals of about ± {100 * scans:.0f} points of macro-F1"
+    if again is None:
+        return (
+            f"{said} for {SCANS}. What training again would change stays unknown, so no gain can be shown: "
+            "that takes three folds or more (--fold all)."
+        )
+    return f"{said} for {SCANS}, and of ± {100 * again:.0f} for {RETRAINED}, which decide."
 
 
 def sentence(verdict: Verdict) -> str:

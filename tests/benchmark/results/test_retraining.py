@@ -116,8 +116,8 @@ def test_what_nobody_can_know_is_not_told(seeds: int, folds: int, shared: bool, 
     sample = sample_of(60, folds, 200)
     values = means(sample, np.random.default_rng(4).normal(size=(seeds, 60)))
     assert (retraining.retrained(sample, values, shared_translator=shared) is not None) == known
-    if not shared:
-        assert (retraining.expected_half_width(folds, seeds) is not None) == known
+    expected = retraining.expected_half_width(folds, seeds, shared_translator=shared)
+    assert (expected is not None) == known
 
 
 def test_two_arms_that_answer_alike_show_nothing() -> None:

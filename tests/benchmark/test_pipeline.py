@@ -1,0 +1,59 @@
+"""The way from cells to a report: whatever was looked at counts, and is listed."""
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from bus.benchmark import cells as plan
+from bus.benchmark import pipeline
+from bus.benchmark.arms import Arm
+from bus.core.compute import Compute
+from bus.data.study import Study
+
+CPU = Compute("cpu", "float32", 1)
+ARMS = (Arm("original"), Arm("weighted"))
+
+
+@pytest.fixture
+def study(tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: None) -> Study:
+    """A study of its own, whose cells take two steps."""
+    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    return Study.open(Path(shutil.copytree(tiny_study, tmp_path / "study")))
+
+
+def benchmark(study: Study, models: Sequence[str]) -> Path:
+    wish = plan.Wish((0, 1, 2), ARMS, tuple(models), preset="demo", recipe=(("batch", 4),))
+    judge = pipeline.Judge()
+    how = {"jobs": 1, "keep_weights": False, "judge": judge, "command": f"bus benchmark {'+'.join(models)}"}
+    return pipeline.benchmark(study, wish, CPU, **how)  # type: ignore[arg-type]
+
+
+def p_values(page: Path, model: str) -> dict[tuple[str, str], tuple[str, str]]:
+    with (page.parent / "contrasts.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == model]
+    return {(row["contrast"], row["metric"]): (row["p_holm"], row["p_holm_retrained"]) for row in rows}
+
+
+def looks(study: Study) -> list[dict[str, object]]:
+    return list(json.loads((study.path / "benchmarks.json").read_text())["benchmarks"])
+
+
+def test_every_finished_model_counts_and_every_look_is_kept(study: Study) -> None:
+    alone = p_values(benchmark(study, ["simplecnn"]), "simplecnn")
+    both = p_values(benchmark(study, ["simplecnn", "resnet18"]), "simplecnn")
+    assert both and p_values(benchmark(study, ["simplecnn"]), "simplecnn") == both, "asked again for a part"
+    assert all(float(both[key][0]) >= float(alone[key][0]) for key in alone) and both != alone
+    assert [look["cells"] for look in looks(study)] == [6, 12] and not any(
+        "partial" in x for x in looks(study)
+    )
+
+    benchmark(study, ["simplecnn", "resnet18"])
+    next(study.cells_path(2).glob("*/resnet18/*/DONE")).unlink()
+    page = pipeline.rewrite(study)
+    assert [look.get("partial", False) for look in looks(study)] == [False, False, True]
+    assert "11 cells, while others were missing" in page.with_name("report.md").read_text()
+    pipeline.rewrite(study)
+    assert len(looks(study)) == 3, "the same look is listed once"
