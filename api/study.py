@@ -17,8 +17,10 @@ from ..core.errors import UsageError
 from ..core.progress import Listener, listening
 from ..data import study as studies
 from ..data.store import Pixels
-from ..gan import workflow
+from ..gan import translator as handles
 from ..gan.config import check_target
+from ..gan.request import Ask, Judge, plan_gan
+from ..gan.train import train_gan
 from . import show
 from .dataset import ScanDataset
 from .result import BenchmarkResult
@@ -165,7 +167,7 @@ class Study:
         is there already, unless `redo` sets it and its scans aside.
         """
         translator = self.translator(fold, target=target, seed=seed)
-        ask = workflow.Ask(
+        ask = Ask(
             options.get("preset"),
             options.get("pairs"),
             options.get("sources"),
@@ -173,17 +175,9 @@ class Study:
             options.get("changes", {}),
         )
         with listening(self._listener):
-            config, compute = workflow.plan_gan(
-                self._opened,
-                self._compute,
-                fold=fold,
-                target=translator.target,
-                seed=seed,
-                ask=ask,
-                preset=self._usual_preset,
-                redo=redo,
-            )
-            workflow.train_gan(self._opened, config, compute, redo=redo)
+            handle = handles.Translator(self._opened, fold, translator.target, seed)
+            config, compute = plan_gan(handle, ask, self._compute, preset=self._usual_preset, redo=redo)
+            train_gan(self._opened, config, compute, redo=redo)
         return translator
 
     def translator(self, fold: int | None = 0, *, target: str | None = None, seed: int = 0) -> Translator:
@@ -228,7 +222,7 @@ class Study:
                 self._compute,
                 jobs=jobs or cores(),
                 keep_weights=keep_weights,
-                judge=workflow.Judge(options.get("extractor", "auto")),
+                judge=Judge(options.get("extractor", "auto")),
                 command=f"bus.study({str(self.path)!r}).benchmark({', '.join(said)})",
                 extras=pipeline.Extras(options.get("external", ""), options.get("inflation", False)),
             )

@@ -1,7 +1,5 @@
 """A translator and the synthetic scans it makes, as objects."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import torch
@@ -10,9 +8,13 @@ from ..core.compute import Compute
 from ..core.progress import Listener, listening
 from ..data.store import Pixels
 from ..data.study import Study
-from ..gan import synth, train, workflow
-from ..gan.config import GanConfig, read_config
-from ..gan.monitor import to_pixels, to_tensor
+from ..gan import translator as handles
+from ..gan.config import GanConfig
+from ..gan.manifest import COLUMNS, SyntheticSet
+from ..gan.pixels import to_pixels, to_tensor
+from ..gan.request import Judge
+from ..gan.scores.sentences import sentences
+from ..gan.synth import make_scans
 from . import show
 
 
@@ -20,9 +22,8 @@ class SyntheticScans:
     """The scans that one translator made, with their provenance and their scores. They show no patient."""
 
     def __init__(self, study: Study, fold: int | None, target: str, seed: int) -> None:
-        self._study, self._key = study, (fold, target, seed)
-        self.folder = study.synth_path(fold, target, seed)
-        self._rows = synth.read_manifest(self.folder)
+        self._scans = SyntheticSet(study, fold, target, seed)
+        self.folder, self._rows = self._scans.folder, self._scans.rows
 
     def __len__(self) -> int:
         """How many there are."""
@@ -30,27 +31,24 @@ class SyntheticScans:
 
     def table(self) -> pd.DataFrame:
         """Where each comes from, a row a scan: hashes, source with its class and group, variant, index."""
-        return pd.DataFrame([vars(row) for row in self._rows], columns=list(synth.COLUMNS))
+        return pd.DataFrame([vars(row) for row in self._rows], columns=list(COLUMNS))
 
     @property
     def pixels(self) -> Pixels:
         """The scans (N×S×S uint8, grey), checked against the manifest; BusError names the first bad one."""
-        return synth.load(self.folder, self._rows, self._study.settings.size)
+        return self._scans.pixels(self._rows)
 
     @property
     def scores(self) -> dict[str, object]:
         """How far from real they are; docs/scores.md explains each number."""
-        return workflow.describe(self._study, *self._key)["scores"]
+        return self._scans.scores or {}
 
     def __repr__(self) -> str:
-        return f"{len(self)} synthetic {self._key[1]} scans in {self.folder}"
+        return f"{len(self)} synthetic {self._scans.label} scans in {self.folder}"
 
     def _repr_html_(self) -> str:
         return show.card(
-            repr(self),
-            {},
-            notes=workflow.sentences(self.scores),
-            below=show.sheet(self.pixels, "synthetic scans"),
+            repr(self), {}, notes=sentences(self.scores), below=show.sheet(self.pixels, "synthetic scans")
         )
 
 
@@ -61,23 +59,23 @@ class Translator:
         self, study: Study, fold: int | None, target: str, seed: int, compute: Compute, listener: Listener
     ) -> None:
         self.fold, self.target, self.seed = fold, target, seed
-        self.folder = study.gan_path(fold, target, seed)
+        self._handle = handles.Translator(study, fold, target, seed)
+        self.folder = self._handle.folder
         self._study, self._compute, self._listener = study, compute, listener
 
     @property
     def is_done(self) -> bool:
         """Whether its training ended."""
-        return train.is_done(self.folder)
+        return self._handle.is_done
 
     @property
     def config(self) -> GanConfig:
         """Everything that decides its weights; BusError where it was never begun."""
-        return read_config(self.folder)
+        return self._handle.known_config
 
     def losses(self) -> pd.DataFrame:
         """What was noted while it was trained, a row a report: steps and pairs so far, mean losses."""
-        lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return pd.DataFrame([json.loads(line) for line in lines])
+        return pd.DataFrame(self._handle.lines)
 
     def synthesise(
         self, n: int = 500, *, confidence: float | None = None, extractor: str = "auto", redo: bool = False
@@ -89,16 +87,8 @@ class Translator:
         this probability of the class.
         """
         with listening(self._listener):
-            workflow.make_scans(
-                self._study,
-                self._compute,
-                fold=self.fold,
-                target=self.target,
-                gan_seed=self.seed,
-                count=n,
-                judge=workflow.Judge(extractor),
-                confidence=confidence,
-                redo=redo,
+            make_scans(
+                self._handle, self._compute, Judge(extractor), count=n, confidence=confidence, redo=redo
             )
         return self.synthetic
 
@@ -113,7 +103,7 @@ class Translator:
 
         What comes out shows no patient and must not pass for a scan; `synthesise` keeps where each came from.
         """
-        generator = train.load_generator(self.folder, self._compute.device)
+        generator = self._handle.load(self._compute.device)
         return np.stack(
             [to_pixels(generator(to_tensor(scan[None], self._compute.device)))[0] for scan in scans]
         )

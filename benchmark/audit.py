@@ -7,9 +7,9 @@ from pathlib import Path
 from ..core import files
 from ..core.errors import BusError
 from ..data.study import Study
-from ..gan import filter as rejection
-from ..gan import reader, synth
-from ..gan.config import read_config
+from ..gan import reader
+from ..gan.manifest import Synthetic, SyntheticSet
+from ..gan.translator import Translator
 from . import foreign as unverified
 from .cell import kept_weights
 from .cells import Wish, needed, used
@@ -41,8 +41,9 @@ def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
         if place == fold:
             rows = used(study, wish, fold, label)
             checks += _synthetic(study, fold, label, wish.gan_seed, rows)
-            checks += _filtered(study.synth_path(fold, label, wish.gan_seed), label, rows)
-            checks += _read(study, fold, label, study.synth_path(fold, label, wish.gan_seed) / reader.NAME)
+            scans = SyntheticSet(study, fold, label, wish.gan_seed)
+            checks += _filtered(scans, rows)
+            checks += _read(study, fold, label, scans.readings_path, scans)
     for label in wish.raised(study):
         checks += _read(study, fold, label, reader.originals_path(study, fold, label))
     return _refuse(fold, checks + _unverified(study, fold, wish))
@@ -116,10 +117,11 @@ def audit_translators(study: Study, wish: Wish) -> list[Check]:
 
 def _options(study: Study, fold: int, label: str, gan_seed: int) -> dict[str, object]:
     """What a user chose of a fold's translator and of its filter; the preset paper counts its pairs from the fold's scans."""
-    config = read_config(study.gan_path(fold, label, gan_seed))
+    translator = Translator(study, fold, label, gan_seed)
+    config = translator.known_config
     idle = (*ARITHMETIC, "pairs") if config.preset == "paper" else ARITHMETIC
     chosen = {name: value for name, value in vars(config).items() if name not in idle}
-    return {**chosen, "confidence": rejection.filtered(study.synth_path(fold, label, gan_seed))}
+    return {**chosen, "confidence": translator.scans.confidence}
 
 
 def _refuse(fold: int | None, checks: Sequence[Check]) -> list[Check]:
@@ -167,19 +169,16 @@ def _unverified(study: Study, fold: int, wish: Wish) -> list[Check]:
     return [Check(name, number, not same, ", ".join(same[:3]))]
 
 
-def _synthetic(
-    study: Study, fold: int, label: str, gan_seed: int, rows: Sequence[synth.Synthetic]
-) -> list[Check]:
+def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequence[Synthetic]) -> list[Check]:
     """The checks of one translator and of those of its scans that are used."""
-    folder, gan = study.synth_path(fold, label, gan_seed), study.gan_path(fold, label, gan_seed)
+    translator = Translator(study, fold, label, gan_seed)
     train, test = study.train(fold), study.test(fold)
-    generator = files.sha256_file(gan / "generator.safetensors")
-    config = files.read_json(gan / "config.json")
+    generator, config = translator.generator_sha256, translator.known_config
     training = {(study.scans[row].sha256, study.scans[row].label, study.scans[row].group) for row in train}
-    pixels = synth.load(folder, rows, study.settings.size)  # every file against the hash in its manifest
+    pixels = translator.scans.pixels(rows)  # every file against the hash in its manifest
     shown = {square.tobytes() for square in study.pixels[test]}
 
-    def check(name: str, bad: list[synth.Synthetic]) -> Check:
+    def check(name: str, bad: list[Synthetic]) -> Check:
         return Check(
             name.replace("every synthetic", f"every synthetic {label}"),
             len(rows),
@@ -204,27 +203,28 @@ def _synthetic(
         Check(
             f"the generator of {label} scans saw the training part of this fold and nothing else",
             len(train),
-            (config["fold"], config["target"], config["training_pixels"])
-            == (fold, label, study.pixels_sha256(train)),
-            str(gan),
+            (config.fold, config.target, config.training_pixels) == (fold, label, study.pixels_sha256(train)),
+            str(translator.folder),
         ),
     ]
 
 
-def _filtered(folder: Path, label: str, rows: Sequence[synth.Synthetic]) -> list[Check]:
+def _filtered(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Check]:
     """The check of scans that a filter chose; none of another set."""
-    confidence, place = rejection.filtered(folder), folder / reader.NAME
+    confidence, place = scans.confidence, scans.readings_path
     if not confidence:
         return []
     readings = reader.Readings.open(place).readings if place.exists() else []
     passed = {one.file for one in readings if one.probability >= confidence}
     unread = [row.file for row in rows if row.file not in passed]
-    name = f"every synthetic {label} scan that a filter let pass has a reading that says so"
+    name = f"every synthetic {scans.label} scan that a filter let pass has a reading that says so"
     return [Check(name, len(rows), not unread, ", ".join(unread[:3]))]
 
 
-def _read(study: Study, fold: int, label: str, path: Path) -> list[Check]:
-    """The checks of readings that weight or filter scans, where there are any: synthetic ones, or the fold's own."""
+def _read(
+    study: Study, fold: int, label: str, path: Path, synthetic: SyntheticSet | None = None
+) -> list[Check]:
+    """The checks of readings that weight or filter scans, where there are any: of a set, or of the fold's own."""
     if not path.exists():
         return []
     kept, mend, what = (
@@ -233,8 +233,8 @@ def _read(study: Study, fold: int, label: str, path: Path) -> list[Check]:
         f"training scans as {label}",
     )
     scans = {scan.file: (scan.sha256, scan.group) for scan in (study.scans[row] for row in study.train(fold))}
-    if path.name == reader.NAME:
-        scans = {row.file: (row.sha256, row.source_group) for row in synth.read_manifest(path.parent)}
+    if synthetic:
+        scans = {row.file: (row.sha256, row.source_group) for row in synthetic.rows}
         what = f"synthetic {label} scans"
     seen, train = [set(groups) for groups in kept.trained_on], study.train(fold)
     rows = [(one, *scans.get(one.file, ("", ""))) for one in kept.readings]

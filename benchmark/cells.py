@@ -14,7 +14,8 @@ from ..core import files
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..data.study import Study
-from ..gan import synth
+from ..gan.manifest import Synthetic, SyntheticSet
+from ..gan.synth import ordered_sources
 from . import confidence
 from . import foreign as unverified
 from .arms import ADDING, DEFAULT_ARMS, TRANSLATED, Arm, parse
@@ -40,9 +41,7 @@ def needed(study: Study, fold: int, label: str, dose: float = 1.0) -> int:
     return round(dose * (max(counts.values()) - counts[label]))
 
 
-def picked(
-    study: Study, fold: int, label: str, gan_seed: int, source: str, number: int
-) -> list[synth.Synthetic]:
+def picked(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[Synthetic]:
     """The first `number` synthetic scans of class `label` that were made from class `source` ("" for any)."""
     found = _there(study, fold, label, gan_seed, source, number)
     if len(found) < number:
@@ -57,15 +56,13 @@ def picked(
     return found
 
 
-def used(study: Study, wish: "Wish", fold: int, label: str) -> list[synth.Synthetic]:
+def used(study: Study, wish: "Wish", fold: int, label: str) -> list[Synthetic]:
     """All synthetic scans of class `label` that an arm of `wish` takes, in the order of their manifest."""
     names: set[str] = set()
     for arm in (arm for arm in wish.arms if arm.kind in TRANSLATED):
         number = _added(study, wish, arm, fold).get(label, 0)
         names |= {row.file for row in picked(study, fold, label, wish.gan_seed, arm.source, number)}
-    return [
-        row for row in synth.read_manifest(study.synth_path(fold, label, wish.gan_seed)) if row.file in names
-    ]
+    return [row for row in SyntheticSet(study, fold, label, wish.gan_seed).rows if row.file in names]
 
 
 def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> int:
@@ -76,7 +73,7 @@ def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, num
         return number
     if source not in labels:
         raise UsageError(f"Fold {fold} has no {source} scans to make {label} scans from.")
-    order = [labels[place] for place in synth.ordered_sources(labels, gan_seed)]
+    order = [labels[place] for place in ordered_sources(labels, gan_seed)]
     return next(
         islice((place + 1 for place, name in enumerate(cycle(order)) if name == source), number - 1, None), 0
     )
@@ -269,9 +266,7 @@ def _synthetic(study: Study, wish: Wish, arm: Arm, fold: int, added: dict[str, i
     return files.sha256_bytes("\n".join(lines).encode()) if arm.kind in TRANSLATED or lines else ""
 
 
-def _there(
-    study: Study, fold: int, label: str, gan_seed: int, source: str, number: int
-) -> list[synth.Synthetic]:
+def _there(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> list[Synthetic]:
     """What is already there of `picked`: a plan can be shown before its synthetic scans are made."""
-    rows = synth.read_manifest(study.synth_path(fold, label, gan_seed))
+    rows = SyntheticSet(study, fold, label, gan_seed).rows
     return [row for row in rows if source in ("", row.source_label)][:number]

@@ -10,7 +10,8 @@ from ..core import files, lock
 from ..core.errors import BusError
 from ..core.progress import note
 from ..data.study import Study
-from ..gan import reader, synth
+from ..gan import reader
+from ..gan.manifest import SyntheticSet
 from .arms import ADDING, Arm
 
 NAME = "confidence"  # of the recipe's field `synthetic`
@@ -19,7 +20,7 @@ NAME = "confidence"  # of the recipe's field `synthetic`
 def path(study: Study, arm: Arm, fold: int, label: str, gan_seed: int) -> Path:
     """Where the readings of what an arm adds lie: of synthetic scans beside them, of real ones in the fold's folder."""
     if arm.kind == "cyclegan":
-        return study.synth_path(fold, label, gan_seed) / reader.NAME
+        return SyntheticSet(study, fold, label, gan_seed).readings_path
     return reader.originals_path(study, fold, label)
 
 
@@ -44,9 +45,9 @@ def make_missing(
     """Have everything read that arms of these kinds add under `label`; nothing where that was done."""
     if not set(kinds) & set(ADDING):
         return
-    folder, own = study.synth_path(fold, label, gan_seed), reader.originals_path(study, fold, label)
-    rows = synth.read_manifest(folder) if "cyclegan" in kinds else []
-    place = folder / reader.NAME
+    scans, own = SyntheticSet(study, fold, label, gan_seed), reader.originals_path(study, fold, label)
+    rows = scans.rows if "cyclegan" in kinds else []
+    place = scans.readings_path
     read = {one.file for one in reader.Readings.open(place).readings} if place.exists() else set()
     new = any(row.file not in read for row in rows)
     if own.exists() and not new:
@@ -57,5 +58,5 @@ def make_missing(
         with lock.hold(own, f"The readings {own}"):
             fitted.save(own, fitted.originals())
     if new:
-        with lock.hold(folder, f"The set of synthetic scans {folder}"):
-            fitted.save(place, fitted.synthetic(rows, synth.load(folder, rows, study.settings.size)))
+        with scans.held():
+            fitted.save(place, fitted.synthetic(rows, scans.pixels(rows)))

@@ -7,7 +7,7 @@ from ..core import files
 from ..core.errors import UsageError
 from ..data.store import Pixels
 from ..data.study import Study
-from ..gan.workflow import pictures
+from ..gan.scoring import pictures
 
 
 @lru_cache(maxsize=2)

@@ -12,8 +12,11 @@ from ..core.compute import Compute
 from ..core.errors import BusError
 from ..core.progress import note, result
 from ..data.study import Study
-from ..gan import datasheet, synth, train
-from ..gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
+from ..gan import datasheet
+from ..gan.request import Ask, Judge, plan_gan
+from ..gan.synth import make_scans
+from ..gan.train import train_gan
+from ..gan.translator import Translator
 from . import cells as plan
 from . import confidence, run, warm_start
 from . import plan as ablation
@@ -95,15 +98,12 @@ class Request:
 def prepare(study: Study, wish: plan.Wish, compute: Compute, judge: Judge) -> None:
     """Make translators and synthetic scans that the arms of `wish` need and that do not exist yet."""
     for (fold, label), needed in wish.synthetic(study).items():
-        if not train.is_done(study.gan_path(fold, label, wish.gan_seed)):
+        translator = Translator(study, fold, label, wish.gan_seed)
+        if not translator.is_done:
             note(f"Fold {fold} has no finished translator to {label} scans yet; it is trained first.")
-            config, here = plan_gan(
-                study, compute, fold=fold, target=label, seed=wish.gan_seed, ask=Ask(), preset=wish.preset
-            )
+            config, here = plan_gan(translator, Ask(), compute, preset=wish.preset)
             train_gan(study, config, here)
-        made = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
-        count = max(needed, len(made))
-        make_scans(study, compute, fold=fold, target=label, gan_seed=wish.gan_seed, count=count, judge=judge)
+        make_scans(translator, compute, judge, count=max(needed, len(translator.scans.rows)))
     if dict(wish.recipe).get("synthetic") == confidence.NAME:
         kinds = {arm.kind for arm in wish.arms}
         for fold, label in product(wish.folds, wish.raised(study)):
@@ -427,16 +427,10 @@ def commands(study: Study, wish: plan.Wish) -> list[str]:
     """The commands that make the study, its translators and synthetic scans again, as a user would type them."""
     lines = []
     for fold, label in wish.synthetic(study):
-        place = study.gan_path(fold, label, wish.gan_seed)
-        rows = synth.read_manifest(study.synth_path(fold, label, wish.gan_seed))
-        if rows and (place / "config.json").exists():
+        translator = Translator(study, fold, label, wish.gan_seed)
+        rows = translator.scans.rows
+        if rows and translator.config:
             lines += datasheet.commands(
-                study,
-                fold,
-                label,
-                wish.gan_seed,
-                len(rows),
-                data=study.settings.data.path,
-                where=str(study.path),
+                translator, len(rows), data=study.settings.data.path, where=str(study.path)
             )
     return lines

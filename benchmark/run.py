@@ -20,7 +20,7 @@ from ..core.errors import BusError
 from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data.store import Pixels
 from ..data.study import Study
-from ..gan import synth
+from ..gan.manifest import SyntheticSet
 from . import confidence, warm_start
 from . import foreign as unverified
 from .cell import Cell, Effort
@@ -85,7 +85,7 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixel
     made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
     keys = [key(row.sha256) for row in made]
     if arm.kind == "cyclegan":
-        squares = synth.load(study.synth_path(cell.fold, label, cell.gan_seed), made, study.settings.size)
+        squares = SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made)
         return squares, keys, [row.file for row in made]
     place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
     sources = [place_of[row.source_sha256, row.source_label] for row in made]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core import files
 from ..data.study import Study
-from ..gan import synth, train
-from ..gan.config import read_config
+from ..gan.manifest import SyntheticSet
+from ..gan.train import REPORTS
+from ..gan.translator import Translator
 from .cell import finished_folders
 
 Json = dict[str, Any]
@@ -26,8 +26,8 @@ def overview(study: Study) -> Json:
         "banners": list(settings.banners),
         "classes": {name: len(study.rows_of(used, [name])) for name in study.classes},
         "groups": len({study.groups[row] for row in used}),
-        "translators": [found for folder in folders for found in _translators(folder)],
-        "synthetic": [found for folder in folders for found in _synthetic(folder)],
+        "translators": [_translator(translator) for translator in Translator.all_of(study)],
+        "synthetic": [_synthetic(scans) for scans in SyntheticSet.all_of(study)],
         "cells": [found for folder in folders for found in _cells(folder)],
         "report": str(report) if report.exists() else None,
     }
@@ -58,36 +58,29 @@ def _fold(folder: Path) -> int | None:
     return None if text == "none" else int(text)
 
 
-def _translators(folder: Path) -> Iterator[Json]:
-    for place in sorted(folder.glob("gan/*/seed-*")):
-        config, done, seconds = read_config(place), 1.0, None
-        if train.is_done(place):
-            found = files.read_json(place / "DONE").get("seconds")
-            seconds = found if isinstance(found, int | float) else None
-        else:
-            log = place / "metrics.jsonl"
-            told = log.read_bytes().count(b"\n") if log.exists() else 0
-            done = min(0.99, told / train.REPORTS)
-        about = {
-            "target": config.target,
-            "gan_seed": config.seed,
-            "preset": config.preset,
-            "pairs": config.pairs,
-        }
-        yield {"fold": _fold(folder), **about, "done": done, "seconds": seconds, "folder": str(place)}
+def _translator(translator: Translator) -> Json:
+    config, done = translator.known_config, translator.is_done
+    return {
+        "fold": translator.fold,
+        "target": translator.target,
+        "gan_seed": translator.seed,
+        "preset": config.preset,
+        "pairs": config.pairs,
+        "done": 1.0 if done else min(0.99, translator.told / REPORTS),
+        "seconds": translator.seconds if done else None,
+        "folder": str(translator.folder),
+    }
 
 
-def _synthetic(folder: Path) -> Iterator[Json]:
-    for manifest in sorted(folder.glob("synth/*/*/manifest.csv")):
-        place = manifest.parent
-        yield {
-            "fold": _fold(folder),
-            "target": place.name,
-            "gan_seed": int(place.parent.name.removeprefix("seed-")),
-            "scans": len(synth.read_manifest(place)),
-            "scored": (place / "scores.json").exists(),
-            "folder": str(place),
-        }
+def _synthetic(scans: SyntheticSet) -> Json:
+    return {
+        "fold": scans.fold,
+        "target": scans.label,
+        "gan_seed": scans.seed,
+        "scans": len(scans.rows),
+        "scored": scans.scores is not None,
+        "folder": str(scans.folder),
+    }
 
 
 def _cells(folder: Path) -> Iterator[Json]:

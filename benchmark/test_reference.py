@@ -5,12 +5,9 @@ For the report alone: what is chosen by such a number would have been chosen on 
 
 from typing import Any
 
-from ..core import files
 from ..data.study import Study
-from ..gan import synth
+from ..gan.manifest import SyntheticSet
 from ..gan.reader import real_features
-
-NAME = "scores-test.json"  # beside scores.json
 
 
 def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> dict[str, Any]:
@@ -18,17 +15,16 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> di
 
     Computed once for a set and kept. Too late to choose anything by: it comes when the classifiers are trained.
     """
-    folder = study.synth_path(fold, label, gan_seed)
-    place, manifest = folder / NAME, files.sha256_file(folder / "manifest.csv")
-    if place.exists() and (kept := files.read_json(place)).get("manifest") == manifest:
-        return dict(kept)
+    scans = SyntheticSet(study, fold, label, gan_seed)
+    if kept := scans.test_scores:
+        return kept
     from ..gan.scores.distances import against_reference  # late: torch-fidelity takes seconds to import
     from ..gan.scores.features import features, lite0
 
-    rows, seen = synth.read_manifest(folder), real_features(study, device)
+    rows, seen = scans.rows, real_features(study, device)
     tests = study.rows_of(study.test(fold), [label])
     sources = study.rows_of(study.train(fold), list(dict.fromkeys(row.source_label for row in rows)))
-    made = features(synth.load(folder, rows, study.settings.size), lite0(device))
+    made = features(scans.pixels(rows), lite0(device))
     found = against_reference(
         made,
         [row.source_label for row in rows],
@@ -37,12 +33,6 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> di
         seen[tests],
         [study.groups[row] for row in tests],
     )
-    content = {
-        "manifest": manifest,
-        "tests": len(tests),
-        "half": found.half,
-        **found.scores,
-        "notes": found.notes,
-    }
-    files.write_json(place, content)
+    content = {"tests": len(tests), "half": found.half, **found.scores, "notes": found.notes}
+    scans.write_test_scores(content)
     return content

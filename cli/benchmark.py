@@ -188,7 +188,7 @@ def benchmark(
     from ..classify.recipe import check_changes
     from ..core.compute import cores, resolve
     from ..gan.config import usual_preset
-    from ..gan.workflow import Judge
+    from ..gan.request import Judge
 
     _check_together(given(ctx), ablation)
     compute, judge = resolve(device, precision), Judge(extractor, fid_weights)

@@ -25,16 +25,17 @@ def demo(
     from ..benchmark import cells as plan
     from ..benchmark import pipeline
     from ..core.compute import cores, resolve
-    from ..gan import workflow
+    from ..gan.request import Ask, Judge, plan_gan
+    from ..gan.synth import make_scans
+    from ..gan.train import train_gan
+    from ..gan.translator import Translator
 
     compute = resolve()
     opened = use_study(study, {"data": "phantom"}, preset="demo")
-    config, here = workflow.plan_gan(
-        opened, compute, fold=0, target=opened.target, seed=0, ask=workflow.Ask(), preset="demo"
-    )
-    workflow.train_gan(opened, config, here)
-    judge = workflow.Judge()
-    workflow.make_scans(opened, compute, fold=0, target=opened.target, gan_seed=0, count=60, judge=judge)
+    translator, judge = Translator(opened, 0, opened.target, 0), Judge()
+    config, here = plan_gan(translator, Ask(), compute, preset="demo")
+    train_gan(opened, config, here)
+    make_scans(translator, compute, judge, count=60)
     wish = plan.Wish((0,), preset="demo")
     pipeline.benchmark(
         opened,

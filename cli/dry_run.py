@@ -63,14 +63,15 @@ def print_benchmark(study: "Study", wish: Any, compute: "Compute", jobs: int) ->
 
 def _translators(study: "Study", wishes: Sequence[Any], compute: "Compute") -> Iterator[float]:
     """Show the translators that are missing; the seconds that each will take."""
-    from ..gan import train
     from ..gan.config import configure
+    from ..gan.train import time_step
+    from ..gan.translator import Translator
 
     for fold, label, seed, preset in dict.fromkeys(
         (*place, wish.gan_seed, wish.preset) for wish in wishes for place in wish.synthetic(study)
     ):
-        if not train.is_done(study.gan_path(fold, label, seed)):
+        if not Translator(study, fold, label, seed).is_done:
             config = configure(study, compute, fold=fold, target=label, seed=seed, preset=preset)
-            seconds = config.steps * train.time_step(study, config, compute)
+            seconds = config.steps * time_step(study, config, compute)
             results.print(f"  fold {fold}: a translator first, to {label}, about {duration(seconds)}")
             yield seconds

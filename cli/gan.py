@@ -113,40 +113,37 @@ def gan_train(
 ) -> None:
     """Train a CycleGAN on the training part of a fold. The same command goes on where it stopped."""
     from ..core.compute import resolve
-    from ..gan import train, workflow
     from ..gan.config import check_target, usual_preset
+    from ..gan.request import Ask, plan_gan
+    from ..gan.train import time_step, train_gan
+    from ..gan.translator import Translator
 
     compute = resolve(device, precision)
     opened = use_study(study, frozen(ctx), preset=preset)
     names = tuple(name.strip() for name in sources.split(",")) if sources else None
-    ask, to = (
-        workflow.Ask(preset, pairs, names, method, split(switches or [], "cycle=10")),
-        check_target(opened, to or opened.target),
-    )
+    ask = Ask(preset, pairs, names, method, split(switches or [], "cycle=10"))
+    to = check_target(opened, to or opened.target)
     for number in folds_of(fold, opened):
-        place = opened.gan_path(number, to, gan_seed)
-        config, here = workflow.plan_gan(
-            opened,
+        translator = Translator(opened, number, to, gan_seed)
+        config, here = plan_gan(
+            translator,
+            ask,
             compute,
-            fold=number,
-            target=to,
-            seed=gan_seed,
-            ask=ask,
             preset=usual_preset(compute.device),
             redo=redo,
             insist=(device, precision) != ("auto", "auto"),
         )
         if not dry_run:
-            workflow.train_gan(opened, config, here, redo=redo, tensorboard=tensorboard)
+            train_gan(opened, config, here, redo=redo, curves=tensorboard)
             continue
         if not redo:
-            train.check_unchanged(place, config)
-        if train.is_done(place) and not redo:
-            results.print(f"Nothing to do: the translator in {place} is trained.")
+            translator.check_unchanged(config)
+        if translator.is_done and not redo:
+            results.print(f"Nothing to do: the translator in {translator.folder} is trained.")
             continue
-        seconds = config.steps * train.time_step(opened, config, here)
+        seconds = config.steps * time_step(opened, config, here)
         results.print(
-            f"Would train {place}: {config.pairs:,} pairs in {config.steps:,} steps, about "
+            f"Would train {translator.folder}: {config.pairs:,} pairs in {config.steps:,} steps, about "
             f"{duration(seconds)}."
         )
 
@@ -177,28 +174,29 @@ def gan_score(
     Tells FID or FD, KID, precision, recall, density and coverage.
     """
     from ..core.compute import resolve
-    from ..gan import workflow
     from ..gan.config import check_target
+    from ..gan.manifest import SyntheticSet
+    from ..gan.request import Judge
+    from ..gan.scores.sentences import comparison
+    from ..gan.scoring import compare_folders, describe, score_again
 
     if synthetic and not real:
         raise UsageError(
             f"One folder ({synthetic}) was given: expected two, generated then real, or none for a study."
         )
     _refuse_idle(given(ctx))
-    compute, judge = resolve(), workflow.Judge(extractor, fid_weights)
+    compute, judge = resolve(), Judge(extractor, fid_weights)
     compute.start()
     if synthetic and real:
-        found = workflow.compare_folders(synthetic, real, size, judge, compute)
-        lines = workflow.comparison(found)
+        found = compare_folders(synthetic, real, size, judge, compute)
+        lines = comparison(found)
     else:
         opened = open_study(study)
         numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)
-        for number in numbers:
-            workflow.score_again(opened, compute, fold=number, target=to, gan_seed=gan_seed, judge=judge)
-        found = {
-            "study": str(study),
-            "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers],
-        }
+        sets = [SyntheticSet(opened, number, to, gan_seed) for number in numbers]
+        for scans in sets:
+            score_again(scans, compute, judge)
+        found = {"study": str(study), "sets": [describe(scans) for scans in sets]}
         lines = iter(())
     if as_json:
         print_json(found)
@@ -252,28 +250,18 @@ def synth(
 ) -> None:
     """Make synthetic scans of the target class, each with its provenance, and score them."""
     from ..core.compute import resolve
-    from ..gan import workflow
     from ..gan.config import check_target
+    from ..gan.request import Judge
+    from ..gan.scoring import describe
+    from ..gan.synth import make_scans
+    from ..gan.translator import Translator
 
-    compute, judge = resolve(device, precision), workflow.Judge(extractor, fid_weights)
+    compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
     opened = open_study(study)
     numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)
-    for number in numbers:
-        workflow.make_scans(
-            opened,
-            compute,
-            fold=number,
-            target=to,
-            gan_seed=gan_seed,
-            count=n,
-            judge=judge,
-            confidence=confidence,
-            redo=redo,
-        )
+    translators = [Translator(opened, number, to, gan_seed) for number in numbers]
+    for translator in translators:
+        make_scans(translator, compute, judge, count=n, confidence=confidence, redo=redo)
     if as_json:
-        print_json(
-            {
-                "study": str(study),
-                "sets": [workflow.describe(opened, number, to, gan_seed) for number in numbers],
-            }
-        )
+        sets = [describe(translator.scans) for translator in translators]
+        print_json({"study": str(study), "sets": sets})

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -137,13 +137,12 @@ class Study:
         """Folder of everything made from one fold."""
         return self.path / ("fold-none" if fold is None else f"fold-{fold}")
 
-    def gan_path(self, fold: int | None, target: str, gan_seed: int) -> Path:
-        """Folder of one translator."""
-        return self.fold_path(fold) / "gan" / class_folder(target) / f"seed-{gan_seed}"
-
-    def synth_path(self, fold: int | None, target: str, gan_seed: int) -> Path:
-        """Class folder of one translator's synthetic scans."""
-        return self.fold_path(fold) / "synth" / f"seed-{gan_seed}" / class_folder(target)
+    def fold_folders(self) -> Iterator[tuple[int | None, Path]]:
+        """Every fold that something was made from, with its folder, by name; None where no scan was held out."""
+        for folder in sorted(self.path.glob("fold-*")):
+            name = folder.name.removeprefix("fold-")
+            if name == "none" or name.isdecimal():
+                yield (None if name == "none" else int(name)), folder
 
     def cells_path(self, fold: int) -> Path:
         """Folder of the classifiers trained on one fold."""

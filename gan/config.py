@@ -3,10 +3,9 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from ..core import files, switches
+from ..core import switches
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.switches import Needs, switch
@@ -335,22 +334,13 @@ def _fits(name: str, value: object, kind: Any) -> bool:
     )
 
 
-def read_config(folder: Path) -> GanConfig:
-    """The configuration that a translator was started with; BusError if it is damaged."""
-    found = files.read_json(folder / "config.json")
-    try:
-        if not isinstance(found["sources"], list):
-            raise TypeError("the value of sources")
-        config = GanConfig(**{**found, "sources": tuple(found["sources"])})
-        wrong = [
-            name
-            for name, kind in get_type_hints(GanConfig).items()
-            if not _fits(name, getattr(config, name), kind)
-        ]
-        if wrong:
-            raise TypeError(f"the value of {wrong[0]}")
-        return config
-    except (TypeError, KeyError) as error:
-        raise BusError(
-            f"{folder}/config.json is not a translator's configuration ({error}). Use --redo to start anew."
-        ) from error
+def from_json(found: Mapping[str, Any]) -> GanConfig:
+    """The configuration that `asdict` gave; KeyError or TypeError for anything else."""
+    if not isinstance(found["sources"], list):
+        raise TypeError("the value of sources")
+    config = GanConfig(**{**found, "sources": tuple(found["sources"])})
+    kinds = get_type_hints(GanConfig)
+    wrong = [name for name, kind in kinds.items() if not _fits(name, getattr(config, name), kind)]
+    if wrong:
+        raise TypeError(f"the value of {wrong[0]}")
+    return config

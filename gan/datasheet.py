@@ -2,17 +2,14 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 from .. import __version__
-from ..core.files import write_text
-from ..data.study import DEFAULTS, Study
-from . import filter as rejection
-from .config import options, read_config
-from .synth import Synthetic
+from ..data.study import DEFAULTS
+from .config import options
+from .manifest import SyntheticSet
+from .translator import Translator
 
-NAME = "DATASHEET.md"
 TEXT = """# Datasheet: {count} synthetic {target} scans
 
 **SYNTHETIC. These pictures show no patient. Research use only; never for a diagnosis, never mixed with real scans unmarked.**
@@ -61,10 +58,12 @@ LICENCES = {  # by where the groups come from: only BUSI's scans are found in th
 }
 
 
-def write(study: Study, folder: Path, rows: Sequence[Synthetic], scores: Iterable[str]) -> None:
-    """Write DATASHEET.md beside the synthetic scans of `folder`; `scores` are sentences. It names no path of this machine."""
+def write(scans: SyntheticSet, scores: Iterable[str]) -> None:
+    """Write the sheet beside synthetic scans; `scores` are sentences. It names no path of this machine."""
+    study, rows = scans.study, scans.rows
     first, settings = rows[0], study.settings
-    config = read_config(study.gan_path(first.fold, folder.name, first.seed))
+    translator = Translator(study, scans.fold, scans.label, scans.seed)
+    config = translator.known_config
     fold = "none was held out: the translator saw every scan, so no benchmark may use these scans"
     if first.fold is not None:
         fold = f"{first.fold} of 0–{settings.k - 1}; only scans of its training part were used"
@@ -74,7 +73,7 @@ def write(study: Study, folder: Path, rows: Sequence[Synthetic], scores: Iterabl
     }
     text = TEXT.format(
         count=len(rows),
-        target=folder.name,
+        target=scans.label,
         size=settings.size,
         version=__version__,
         data=settings.data.name,
@@ -95,22 +94,14 @@ def write(study: Study, folder: Path, rows: Sequence[Synthetic], scores: Iterabl
         scores="\n".join(f"- {line}" for line in scores) or "- They have no scores.",
         fold_use="this fold" if first.fold is not None else "a study on other data",
         licence=" ".join(LICENCES[name] for name in settings.data.groups.split("+") if name in LICENCES),
-        commands="\n".join(commands(study, first.fold, folder.name, first.seed, len(rows))),
+        commands="\n".join(commands(translator, len(rows))),
     )
-    write_text(folder / NAME, text)
+    scans.write_datasheet(text)
 
 
-def commands(
-    study: Study,
-    fold: int | None,
-    target: str,
-    gan_seed: int,
-    count: int,
-    *,
-    data: str = "PATH",
-    where: str = "study",
-) -> list[str]:
+def commands(translator: Translator, count: int, *, data: str = "PATH", where: str = "study") -> list[str]:
     """The commands that make a translator and `count` of its scans again; `data` stands for any but the phantoms."""
+    study, fold, target = translator.study, translator.fold, translator.target
     settings = study.settings
     given = {name: getattr(settings, name) for name in DEFAULTS if name != "data"}
     given = {"data": "phantom" if settings.data.name == "phantom" else data, **given}
@@ -118,9 +109,9 @@ def commands(
     changed = [
         f"--{name} {shlex.quote(str(given[name]))}" for name in DEFAULTS if given[name] != DEFAULTS[name]
     ]
-    effort = options(read_config(study.gan_path(fold, target, gan_seed)), study)
-    place = f"--fold {'none' if fold is None else fold} --gan-seed {gan_seed}{to}"
-    confidence = rejection.filtered(study.synth_path(fold, target, gan_seed))
+    effort = options(translator.known_config, study)
+    place = f"--fold {'none' if fold is None else fold} --gan-seed {translator.seed}{to}"
+    confidence = translator.scans.confidence
     chosen = f" --confidence {confidence:g}" if confidence else ""
     return [
         " ".join(["bus gan train", f"--study {shlex.quote(where)}", *changed, place, effort]),

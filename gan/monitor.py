@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..core import files
 from ..core.errors import BusError
@@ -17,6 +16,7 @@ from ..data.store import Pixels
 from ..data.study import Study
 from .config import GanConfig
 from .cyclegan import SIDES, CycleGAN
+from .pixels import to_pixels, to_tensor
 
 if TYPE_CHECKING:
     from .scores.features import Features
@@ -47,17 +47,6 @@ class Log:
         self.lines.append({"step": step, "pairs": pairs, **means, **more, "seconds": round(self.seconds, 3)})
         self.sums, self.steps, self.seconds = {}, 0, 0.0
         return self.lines[-1]
-
-
-def to_tensor(pixels: Pixels, device: str = "cpu") -> Tensor:
-    """Grey bytes N×S×S to float N×1×S×S in [-1, 1]."""
-    return torch.from_numpy(np.array(pixels)).to(device).float().div_(127.5).sub_(1).unsqueeze(1)
-
-
-def to_pixels(scans: Tensor) -> Pixels:
-    """Float N×1×S×S in [-1, 1] to grey bytes N×S×S."""
-    pixels: Pixels = scans.float().add(1).mul(127.5).round().clamp(0, 255).byte().squeeze(1).cpu().numpy()
-    return pixels
 
 
 def spread(values: NDArray[Any], count: int) -> NDArray[Any]:

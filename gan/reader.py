@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,8 @@ from ..core import files
 from ..core.errors import BusError
 from ..data.store import Pixels
 from ..data.study import Study, class_folder
+from .manifest import Synthetic
 
-if TYPE_CHECKING:
-    from .synth import Synthetic
-
-NAME = "reader.json"  # beside manifest.csv
 EYES = "logistic regression on frozen EfficientNet-Lite0 features (ImageNet), cross-fitted by group"
 DIGITS = 6  # of a probability; more would differ between machines
 
@@ -79,7 +76,7 @@ class CrossFitted:
         except TooFewGroups as error:
             raise BusError(f"No independent reader of {target} scans in fold {fold}: {error}.") from error
 
-    def synthetic(self, rows: Sequence["Synthetic"], squares: Pixels) -> list[Reading]:
+    def synthetic(self, rows: Sequence[Synthetic], squares: Pixels) -> list[Reading]:
         """Read synthetic scans (N×S×S) by those who saw nothing of their sources' groups; BusError for a foreign source.
 
         What is said of a scan depends on the scan, its source and the training part alone.

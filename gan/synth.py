@@ -2,50 +2,27 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from ..core import files
+from ..core import files, lock
 from ..core.compute import Compute
-from ..core.errors import BusError
-from ..core.progress import Interrupted, progress, stoppable
-from ..data.pictures import synthetic_png
+from ..core.errors import BusError, UsageError
+from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data.store import Pixels, restore_bars
 from ..data.study import Study
-from . import filter as rejection
-from . import train
-from .config import read_config
-from .monitor import to_pixels, to_tensor
+from .filter import Candidates, Filter
+from .manifest import Synthetic, SyntheticSet
 from .networks import AnyGenerator
+from .pixels import to_pixels, to_tensor
+from .request import Judge
+from .scoring import score_set
+from .translator import Translator, set_aside
 
 BATCH = 32
 SAVE_SECONDS = 10  # between two manifests on the way, so that a killed process loses little
-
-
-@dataclass(frozen=True)
-class Synthetic:
-    """A row of `manifest.csv`: where one synthetic scan comes from."""
-
-    file: str
-    sha256: str  # of its grey pixels
-    source_file: str
-    source_sha256: str
-    source_label: str
-    source_group: str
-    fold: int | None
-    variant: str  # plain | flipped | cropped
-    generator_sha256: str
-    seed: int  # of the translator
-    index: int
-    synthetic: str = "SYNTHETIC, not a patient"
-
-
-COLUMNS = tuple(item.name for item in fields(Synthetic))
-Candidates = list[tuple[Synthetic, Pixels]]  # with pixels S×S uint8
 
 
 def ordered_sources(labels: Sequence[str], seed: int) -> list[int]:
@@ -80,82 +57,93 @@ def vary(square: Pixels, inside: tuple[slice, slice], turn: int, seed: int, inde
     return "cropped", out
 
 
-def read_manifest(folder: Path) -> list[Synthetic]:
-    """The synthetic scans that `folder` holds; empty where there is no manifest, BusError where it is damaged."""
-    path = folder / "manifest.csv"
-    if not path.exists():
-        return []
-    try:
-        rows = [
-            Synthetic(
-                **{name: row[name] for name in COLUMNS if name not in ("fold", "seed", "index")},
-                fold=int(row["fold"]) if row["fold"] else None,
-                seed=int(row["seed"]),
-                index=int(row["index"]),
-            )
-            for row in files.read_csv(path, COLUMNS)
-        ]
-        if strange := [row.file for row in rows if Path(row.file).name != row.file or "\\" in row.file]:
-            raise ValueError(f"{strange[0]} is no file of this folder")
-        return rows
-    except (TypeError, ValueError) as error:
-        raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
-
-
-def synthesise(
-    study: Study,
+def make_scans(
+    translator: Translator,
     compute: Compute,
+    judge: Judge,
     *,
-    fold: int | None,
-    target: str,
-    gan_seed: int,
     count: int,
-    confidence: float = 0,
-) -> tuple[Path, int]:
-    """Make at least `count` synthetic scans of one finished translator; returns their folder and how many are new.
+    confidence: float | None = None,
+    redo: bool = False,
+) -> bool:
+    """Make sure that at least `count` synthetic scans exist and are scored; returns whether there was anything to do.
+
+    `confidence`: what the reader must give a scan for it to be kept; None for as begun, or no filter. Raises
+    UsageError where the scans that are there had to reach another, unless `redo` sets them aside.
+    """
+    scans = translator.scans
+    lock.sweep(translator.study.path)
+    with scans.held():
+        if redo and (aside := set_aside(translator.study, [scans.folder])):
+            note(f"The old scans are now in {aside}.")
+        new = synthesise(translator, compute, count=count, confidence=_threshold(scans, confidence))
+        rows, scored = scans.rows, score_set(scans, compute, judge)
+    if not new and not scored:
+        result(f"Nothing to do: {scans.folder} holds {len(rows)} scored synthetic scans.")
+        return False
+    distinct = len({row.source_sha256 for row in rows})
+    result(
+        f"{scans.folder} holds {len(rows)} synthetic scans of {distinct} distinct sources, {new} of them new."
+    )
+    return True
+
+
+def _threshold(scans: SyntheticSet, asked: float | None) -> float:
+    """The confidence that scans of a set must reach, frozen with its first scan."""
+    begun = scans.confidence
+    if asked is None or asked == begun:
+        return begun
+    if scans.rows:
+        raise UsageError(
+            f"{scans.folder} holds scans that were made with --confidence {begun:g}, not {asked:g}. Leave the option "
+            "out to add to them, or give --redo to set them aside and make others."
+        )
+    scans.write_confidence(asked)
+    return asked
+
+
+def synthesise(translator: Translator, compute: Compute, *, count: int, confidence: float = 0) -> int:
+    """Make at least `count` synthetic scans of a finished translator; returns how many are new.
 
     Scan i depends on the generator, its seed and i only, so 500 scans begin with the same 100. With a `confidence`
     only scans are kept to which the reader that never saw their source's group gives at least this probability of
     the target class; the others are passed over, so that the indices of the kept ones have gaps.
     """
-    gan, folder = study.gan_path(fold, target, gan_seed), study.synth_path(fold, target, gan_seed)
-    if not train.is_done(gan):
+    study, scans, fold = translator.study, translator.scans, translator.fold
+    if not translator.is_done:
         raise BusError(
-            f"{gan} holds no finished translator. Run bus gan train with the same --study and --fold first."
+            f"{translator.folder} holds no finished translator. Run bus gan train with the same --study and --fold "
+            "first."
         )
-    digest = files.sha256_file(gan / "generator.safetensors")
-    made = [row for row in read_manifest(folder) if row.generator_sha256 == digest]
+    digest = translator.generator_sha256
+    made = [row for row in scans.rows if row.generator_sha256 == digest]
     if len(made) >= count:
-        return folder, 0
-    order = _order(study, fold, gan, gan_seed)
+        return 0
+    order = _order(translator)
     compute.start()
-    generator = train.load_generator(gan, compute.device)
+    generator = translator.load(compute.device)
     missing = count - len(made)
     files.require_space(
-        folder, missing * (study.settings.size**2 + 8192), f"Making {missing:,} synthetic scans"
+        scans.folder, missing * (study.settings.size**2 + 8192), f"Making {missing:,} synthetic scans"
     )
-    choose = (
-        rejection.Filter(study, fold, target, confidence, folder, made, compute.device)
-        if confidence
-        else None
-    )
+    choose = Filter(scans, confidence, made, compute.device) if confidence else None
 
     def save() -> float:
         study.require()
         if choose:
             choose.save()
-        files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in made))
+        scans.write_rows(made)
         return time.monotonic()
 
-    with stoppable() as stop, progress(f"Synthetic {target} scans, fold {fold}", missing) as advance:
+    with stoppable() as stop, progress(f"Synthetic {scans.label} scans, fold {fold}", missing) as advance:
         saved, tried = time.monotonic(), made[-1].index + 1 if made else 0
         while len(made) < count:
             indices = range(tried, tried + min(BATCH, count - len(made)))
-            candidates = _translate(study, generator, compute, order, indices, (fold, digest, gan_seed))
+            candidates = _translate(study, generator, compute, order, indices, (fold, digest, scans.seed))
             kept, tried = choose(candidates, indices.stop) if choose else candidates, indices.stop
             study.require()
             for row, pixels in kept:
-                files.write_bytes(folder / row.file, synthetic_png(pixels))
+                scans.write_scan(row, pixels)
                 made.append(row)
             advance(len(kept))
             if stop():
@@ -166,18 +154,21 @@ def synthesise(
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = save()
     save()
-    return folder, missing
+    return missing
 
 
-def _order(study: Study, fold: int | None, gan: Path, seed: int) -> list[int]:
-    """The rows of a translator's sources, in the order of their translation; BusError if it saw other pixels than these."""
-    config, training = read_config(gan), study.train(fold)
+def _order(translator: Translator) -> list[int]:
+    """The rows of a translator's sources in the order of their translation; BusError if it saw other pixels."""
+    study, config = translator.study, translator.known_config
+    training = study.train(translator.fold)
     if config.training_pixels != study.pixels_sha256(training):
         raise BusError(
-            f"The translator in {gan} was trained on other pixels than this study's. Use --redo to train it again."
+            f"The translator in {translator.folder} was trained on other pixels than this study's. Use --redo to train "
+            "it again."
         )
     rows = study.rows_of(training, config.sources)
-    return [rows[place] for place in ordered_sources([study.scans[row].label for row in rows], seed)]
+    labels = [study.scans[row].label for row in rows]
+    return [rows[number] for number in ordered_sources(labels, translator.seed)]
 
 
 @torch.inference_mode()
@@ -197,14 +188,14 @@ def _translate(
         for index, row in zip(indices, sources, strict=True)
     ]
     # one scan at a time in float32: the result must not depend on which others share its batch
-    results = [
+    translated = [
         to_pixels(generator(to_tensor(square[None], compute.device), _noise(generator, seed, index)))[0]
         for index, (_, square) in zip(indices, versions, strict=True)
     ]
     made = []
-    for index, row, (variant, _), result in zip(indices, sources, versions, results, strict=True):
+    for index, row, (variant, _), scan in zip(indices, sources, versions, translated, strict=True):
         source = study.scans[row]
-        pixels = restore_bars(result, source.box)
+        pixels = restore_bars(scan, source.box)
         made.append(
             (
                 Synthetic(
@@ -232,21 +223,3 @@ def _noise(generator: AnyGenerator, seed: int, index: int) -> torch.Tensor | Non
         return None
     draws = np.random.default_rng((seed, 9, index)).standard_normal((1, generator.noise), dtype=np.float32)
     return torch.from_numpy(draws).to(next(generator.parameters()).device)
-
-
-def load(folder: Path, rows: Sequence[Synthetic], size: int) -> Pixels:
-    """Read synthetic scans (N×S×S uint8) and check each against its manifest's hash; BusError names the first bad one."""
-    squares = np.zeros((len(rows), size, size), np.uint8)
-    for place, row in enumerate(rows):
-        try:
-            content = np.frombuffer((folder / row.file).read_bytes(), np.uint8)
-            pixels = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-        except (OSError, cv2.error):
-            pixels = None
-        if pixels is None or files.sha256_bytes(np.ascontiguousarray(pixels).tobytes()) != row.sha256:
-            raise BusError(
-                f"{folder / row.file} is missing or not the scan its manifest names (hash {row.sha256[:12]}…). "
-                f"Delete {folder}/manifest.csv and run bus synth again."
-            )
-        squares[place] = pixels
-    return squares

@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from ..core import files
+from ..core import files, lock
 from ..core.compute import Compute, is_out_of_memory
 from ..core.errors import BusError, UsageError
-from ..core.progress import Interrupted, note, progress, stoppable
+from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
-from .config import GanConfig, lacks_phantoms, read_config
+from .config import GanConfig, lacks_phantoms
 from .cyclegan import SIDES, CycleGAN
-from .monitor import Board, Distance, Log, silent, to_tensor, write_sheet
-from .networks import AnyGenerator
+from .monitor import Board, Distance, Log, silent, tensorboard, write_sheet
+from .pixels import to_tensor
+from .translator import Translator
 
 REPORTS = 60  # lines of metrics.jsonl over a whole training
 CHECKPOINT_EVERY = 3  # reports
@@ -38,9 +39,9 @@ Pools = dict[str, Pixels]
 
 @dataclass
 class Run:
-    """A training under way: its folder, what is trained, on what, and what is written down."""
+    """A training under way: whose it is, what is trained, on what, and what is written down."""
 
-    folder: Path
+    translator: Translator
     model: CycleGAN
     pools: Pools
     log: Log = field(default_factory=Log)
@@ -53,19 +54,45 @@ class Run:
         return min(self.model.step_number * self.model.config.batch, self.model.config.pairs)
 
 
-def train(study: Study, config: GanConfig, compute: Compute, board: Board = silent) -> Path:
-    """Train, or go on training, one translator; returns its folder with `generator.safetensors` and `DONE`.
+def train_gan(
+    study: Study, config: GanConfig, compute: Compute, *, redo: bool = False, curves: bool = False
+) -> bool:
+    """Make sure that the translator of `config` is trained; returns whether there was anything to do.
+
+    `curves`: show them in TensorBoard too. Raises UsageError where another translator lies in its place, unless `redo`
+    sets it and its scans aside.
+    """
+    translator = Translator.of(study, config)
+    lock.sweep(study.path)
+    with translator.held():
+        if redo and (aside := translator.set_aside()):
+            note(f"The old translator and its scans are now in {aside}.")
+        translator.check_unchanged(config)
+        if translator.is_done:
+            result(f"Nothing to do: the translator in {translator.folder} is trained.")
+            return False
+        board = tensorboard(translator.tensorboard) if curves else silent
+        try:
+            train(study, config, compute, board)
+        except Interrupted as stop:
+            raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
+    result(f"Trained: {translator.folder}")
+    return True
+
+
+def train(study: Study, config: GanConfig, compute: Compute, board: Board = silent) -> Translator:
+    """Train, or go on training, one translator to its end.
 
     Raises Interrupted after Ctrl-C (checkpoint written) and BusError if the losses diverge.
     """
-    folder = study.gan_path(config.fold, config.target, config.seed)
+    translator = Translator.of(study, config)
     compute.start()
     with _memory(config):
         model = CycleGAN(config, compute)
-        _require_space(folder, model)
-        files.write_json(folder / "config.json", config.recorded)
+        _require_space(translator.folder, model)
+        translator.write_config(config)
         distance = None if config.preset == "demo" else Distance(study, config)
-        run = Run(folder, model, _pools(study, config), Log(), distance, board)
+        run = Run(translator, model, _pools(study, config), Log(), distance, board)
         _resume(run)
         text = f"CycleGAN {' + '.join(config.sources)} → {config.target}, fold {config.fold}, {config.pairs:,} pairs"
         with stoppable() as stop, progress(text, config.steps, run.model.step_number) as advance:
@@ -79,7 +106,7 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
                         f"Stopped after {run.pairs:,} of {config.pairs:,} pairs; run the same command again to go on from there."
                     )
         _finish(run)
-    return folder
+    return translator
 
 
 @contextmanager
@@ -150,8 +177,8 @@ def _step(run: Run) -> dict[str, float]:
 def _diverged(run: Run, found: str) -> BusError:
     """What to say, and what to do, where a training cannot come back."""
     kept = (
-        f"The last good checkpoint in {run.folder} is kept."
-        if (run.folder / "checkpoint.pt").exists()
+        f"The last good checkpoint in {run.translator.folder} is kept."
+        if run.translator.checkpoint.exists()
         else "There was no checkpoint yet."
     )
     return BusError(
@@ -177,7 +204,7 @@ def _report(run: Run) -> None:
     more = run.distance(run.model) if sheet and run.distance else {}
     run.board(run.log.close_line(run.model.step_number, run.pairs, more))
     if sheet:
-        write_sheet(run.folder / "samples" / f"pairs-{run.pairs:06d}.png", run.model, run.pools)
+        write_sheet(run.translator.sheet(run.pairs), run.model, run.pools)
     if number % CHECKPOINT_EVERY == 0:
         _checkpoint(run)
 
@@ -206,21 +233,20 @@ def _move(square: Pixels, shift: int, rng: np.random.Generator) -> NDArray[np.ui
 
 def _checkpoint(run: Run) -> None:
     """Write down all that a later process needs to go on; the last one stays where the weights are spoilt."""
-    if not (run.folder / "config.json").exists():
+    if run.translator.config is None:
         raise BusError(
-            f"{run.folder} has vanished while its translator was trained. Nothing more was written there."
+            f"{run.translator.folder} has vanished while its translator was trained. Nothing more was written there."
         )
     _require_finite(run)
-    buffer = (
-        io.BytesIO()
-    )  # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
+    # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
+    buffer = io.BytesIO()
     torch.save({"model": run.model.state(), "log": json.dumps(asdict(run.log))}, buffer)
-    files.write_bytes(run.folder / "checkpoint.pt", buffer.getbuffer())
-    files.write_text(run.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in run.log.lines))
+    files.write_bytes(run.translator.checkpoint, buffer.getbuffer())
+    run.translator.write_lines(run.log.lines)
 
 
 def _resume(run: Run) -> None:
-    path = run.folder / "checkpoint.pt"
+    path = run.translator.checkpoint
     if not path.exists():
         return
     try:
@@ -239,61 +265,14 @@ def _finish(run: Run) -> None:
         run.log.close_line(run.model.step_number, run.pairs, {})
     _checkpoint(run)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in run.model.averaged.state_dict().items()}
-    content = safetensors_bytes(tensors)
-    files.write_bytes(run.folder / "generator.safetensors", content)
-    done = {
-        "config": files.sha256_json(run.model.config.recorded),
-        "generator": files.sha256_bytes(content),
-        "seconds": round(sum(line["seconds"] for line in run.log.lines), 1),
-    }
-    files.write_json(run.folder / "DONE", done)
-
-
-def is_done(folder: Path) -> bool:
-    """Whether a translator is trained: DONE names the configuration and the generator that lie beside it."""
-    if not (folder / "DONE").exists():
-        return False
-    done, config = files.read_json(folder / "DONE"), read_config(folder).recorded
-    generator = folder / "generator.safetensors"
-    return (
-        generator.exists()
-        and done.get("config") == files.sha256_json(config)
-        and done.get("generator") == files.sha256_file(generator)
-    )
-
-
-def check_unchanged(folder: Path, config: GanConfig) -> None:
-    """Raise UsageError with the differences if `folder` holds a translator with another configuration."""
-    if not (folder / "config.json").exists():
-        return
-    old, new = asdict(read_config(folder)), asdict(config)
-    differences = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
-    if differences:
-        raise UsageError(
-            f"{folder} holds a translator with other options: {'; '.join(differences)}. Give the old options to go on "
-            "with it, another --gan-seed or --study for a second one, or --redo to set it and what it made aside."
-        )
-
-
-def load_generator(folder: Path, device: str) -> AnyGenerator:
-    """The trained (averaged) generator of a finished translator, ready to translate."""
-    from safetensors.torch import load_file
-
-    generator = read_config(folder).build_generator()
-    try:
-        generator.load_state_dict(load_file(folder / "generator.safetensors"))
-    except Exception as error:
-        raise BusError(
-            f"{folder}/generator.safetensors is damaged ({error}). Use --redo to train it again."
-        ) from error
-    return generator.to(device).eval()
+    run.translator.finish(safetensors_bytes(tensors), sum(line["seconds"] for line in run.log.lines))
 
 
 def time_step(study: Study, config: GanConfig, compute: Compute, repeats: int = 3) -> float:
     """Seconds of one training step on this machine, measured (the first, slower one is not counted)."""
     compute.start()
     plain = replace(config, phantoms=0.0)
-    run = Run(study.path, CycleGAN(plain, compute), _pools(study, plain))
+    run = Run(Translator.of(study, plain), CycleGAN(plain, compute), _pools(study, plain))
     times = []
     for _ in range(repeats + 1):
         begun = time.perf_counter()

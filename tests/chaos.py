@@ -35,10 +35,10 @@ from bus.benchmark.results import statistics as stats
 from bus.benchmark.results import summary
 from bus.cli import app as cli
 from bus.core import processes
-from bus.gan import workflow
+from bus.gan import scoring
 from bus.gan.scores import score
 
-assert all((pipeline, report, stats, summary, score, workflow)), "imported before the first fork"
+assert all((pipeline, report, stats, summary, score, scoring)), "imported before the first fork"
 
 COMMANDS = {
     "gan train": "gan train --study study --data data --size 32 --k 2 --preset demo --pairs 120 --method published "

@@ -63,12 +63,15 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "data.shortcuts": "data/test_check.py",
     "data.table": "data/test_scans.py",
     "data.unlabelled": "benchmark/test_predict.py",
-    "gan.datasheet": "gan/test_synth.py",
+    "gan.datasheet": "gan/test_scoring.py",
     "gan.discriminators": "gan/test_cyclegan.py",
     "gan.imagenet": "gan/scores/test_features.py",
     "gan.losses": "gan/test_cyclegan.py",
     "gan.monitor": "gan/test_cyclegan.py",
     "gan.networks": "gan/test_cyclegan.py",
+    "gan.pixels": "gan/test_cyclegan.py",
+    "gan.request": "gan/test_config.py",
+    "gan.scores.sentences": "gan/test_scoring.py",
     "gan.train": "gan/test_cyclegan.py",
 }
 WHOLE = {  # tests within a room that are of several of its modules

@@ -31,8 +31,9 @@ from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import BusError
 from bus.data.study import Study, class_folder, open_or_create
-from bus.gan import synth, train
-from bus.gan.config import read_config
+from bus.gan import train
+from bus.gan.manifest import SyntheticSet
+from bus.gan.translator import Translator
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -120,22 +121,27 @@ def read_study(study: Path) -> object:
     )
 
 
+def translator_of(study: Path) -> Translator:
+    return Translator(Study.open(study), 0, "malignant", 0)
+
+
 def read_gan(study: Path) -> object:
-    folder = study / GAN
-    return train.is_done(folder), read_config(folder), list(status.lines(status.overview(Study.open(study))))
+    translator = translator_of(study)
+    return translator.is_done, translator.known_config, list(status.lines(status.overview(Study.open(study))))
 
 
 def go_on(study: Path) -> object:
     (study / GAN / "DONE").unlink()
-    return train.train(Study.open(study), read_config(study / GAN), CPU)
+    return train.train(Study.open(study), translator_of(study).known_config, CPU)
 
 
 def read_generator(study: Path) -> object:
-    if train.is_done(study / GAN):
+    translator = translator_of(study)
+    if translator.is_done:
         assert files.read_json(study / GAN / "DONE")["generator"] == files.sha256_file(
             study / GAN / "generator.safetensors"
         )
-    return train.load_generator(study / GAN, "cpu")
+    return translator.load("cpu")
 
 
 def read_scans(study: Path) -> object:
@@ -392,11 +398,11 @@ def test_a_class_name_never_leaves_the_study(tmp_path: Path, label: str) -> None
     ]
     (data / "labels.csv").write_text("file,label\n" + "\n".join(rows) + "\n")
     made = open_or_create(tmp_path / "study", {"data": str(data), "size": 32, "k": 2, "target": label})
-    for place in (made.gan_path(0, label, 0), made.synth_path(0, label, 0)):
+    for place in (Translator(made, 0, label, 0).folder, SyntheticSet(made, 0, label, 0).folder):
         assert place.resolve().is_relative_to((tmp_path / "study").resolve())
         place.mkdir(parents=True)
-    assert made.gan_path(0, label, 0).name == "seed-0"
-    assert (made.gan_path(0, label, 0).parent.name == label) == (label == "malignant")
+    assert Translator(made, 0, label, 0).folder.name == "seed-0"
+    assert (Translator(made, 0, label, 0).folder.parent.name == label) == (label == "malignant")
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
@@ -513,7 +519,7 @@ def test_a_manifest_never_leads_out_of_its_folder(study: Path, tmp_path: Path, f
     path = copy / MADE / "manifest.csv"
     path.write_text(path.read_text().replace("synthetic (1).png", file, 1))
     with pytest.raises(BusError, match=r"manifest\.csv is damaged.*no file of this folder"):
-        synth.read_manifest(copy / MADE)
+        translator_of(copy).scans.rows  # noqa: B018
 
 
 @pytest.mark.parametrize(
@@ -551,10 +557,12 @@ def test_switches_that_no_training_has_are_refused(
 def test_a_configuration_with_impossible_values_is_refused(
     study: Path, tmp_path: Path, value: dict[str, object]
 ) -> None:
+    shutil.copytree(study, tmp_path / "study")
     files.write_json(
-        tmp_path / "config.json", {**json.loads((study / GAN / "config.json").read_text()), **value}
+        tmp_path / "study" / GAN / "config.json",
+        {**json.loads((study / GAN / "config.json").read_text()), **value},
     )
     with pytest.raises(
         BusError, match=r"config\.json is not a translator's configuration.*" + next(iter(value))
     ):
-        read_config(tmp_path)
+        translator_of(tmp_path / "study").config  # noqa: B018

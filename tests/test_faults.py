@@ -377,7 +377,9 @@ def test_ctrl_c_in_scans_and_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from bus.data import cohort
-    from bus.gan import synth, workflow
+    from bus.data.study import Study
+    from bus.gan import synth
+    from bus.gan.manifest import SyntheticSet
 
     study = tmp_path / "study"
     shutil.copytree(finished_study, study)
@@ -388,8 +390,8 @@ def test_ctrl_c_in_scans_and_elsewhere(
         130,
         True,
     ), text
-    assert len(synth.read_manifest(study / "fold-0/synth/seed-0/malignant")) == 62
-    with at_step(monkeypatch, workflow.synth, "load", 1, press):
+    assert len(SyntheticSet(Study.open(study), 0, "malignant", 0).rows) == 62
+    with at_step(monkeypatch, SyntheticSet, "pixels", 1, press):
         code, text = run_bus("synth", "--study", study, "--n", 62, "--extractor", "efficientnet-lite0")
     assert (code, "Run the same command again to go on" in text) == (130, True), text
     with at_step(monkeypatch, cohort, "look", 5, press):

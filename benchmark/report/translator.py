@@ -1,18 +1,16 @@
 """What the report shows of a translator: losses, sheets, scores, and scans beside their sources."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from ...core.errors import BusError
-from ...core.files import read_csv, read_json
 from ...data.pictures import synthetic_png
 from ...data.store import Pixels
 from ...data.study import Study
-from .. import test_reference
+from ...gan.manifest import Synthetic, SyntheticSet
+from ...gan.translator import Translator
 from . import figures
 from .figures import Place
 from .model import (
@@ -114,82 +112,63 @@ def read_translators(
     out."""
     known = []
     for label, fold in product(labels, folds):
-        gan, synth = study.gan_path(fold, label, gan_seed), study.synth_path(fold, label, gan_seed)
+        handle = Translator(study, fold, label, gan_seed)
         try:
-            translator = _read(study, fold, label, gan, synth)
+            translator = _read(handle)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise BusError(
-                f"{synth}/scores.json, {synth}/manifest.csv or {gan}/config.json does not hold what this "
-                "version "
-                f"wrote ({error!r}). Delete scores.json and manifest.csv and run bus synth again."
+                f"{handle.scans.folder}/scores.json does not hold what this version wrote ({error!r}). Delete it and "
+                "run bus synth again."
             ) from error
         known += [translator] if translator else []
     return known
 
 
-def _read(study: Study, fold: int, label: str, gan: Path, synth: Path) -> Translated | None:
-    manifest = read_csv(synth / "manifest.csv") if (synth / "manifest.csv").exists() else []
-    scores = _json(synth / "scores.json")
-    if not (gan.exists() or manifest or scores):
+def _read(translator: Translator) -> Translated | None:
+    study, scans, label = translator.study, translator.scans, translator.target
+    rows, scores, config = scans.rows, scans.scores or {}, translator.config
+    if not (translator.folder.exists() or rows or scores):
         return None
-    sheets = sorted((gan / "samples").glob("*.png"))
+    sheets = translator.sheets
     sheet = read(sheets[-1]) if sheets else None
     return Translated(
-        fold=fold,
+        fold=translator.fold or 0,
         label=label,
         is_target=label == study.target,
-        slug=str(fold) if label == study.target else f"{fold}-{study.classes.index(label)}",
-        config=list(flat(_json(gan / "config.json")).items()),
-        records=losses(gan / "metrics.jsonl"),
+        slug=str(translator.fold) + (f"-{study.classes.index(label)}" if label != study.target else ""),
+        config=list(flat(asdict(config)).items()) if config else [],
+        records=translator.lines,
         sheet=None if sheet is None else (sheets[-1].stem, sheet),
-        made=len(manifest),
-        sources=len({row["source_sha256"] for row in manifest}),
-        generator_sha256=manifest[0].get("generator_sha256", "") if manifest else "",
-        pairs=pairs(study, synth, manifest[:SHOWN]),
-        copies=copies(study, synth, scores),
+        made=len(rows),
+        sources=len({row.source_sha256 for row in rows}),
+        generator_sha256=rows[0].generator_sha256 if rows else "",
+        pairs=pairs(scans, rows[:SHOWN]),
+        copies=copies(scans, scores),
         scores=scores,
-        held_out=_json(synth / test_reference.NAME),
+        held_out=scans.test_scores or {} if rows else {},
     )
 
 
-def losses(path: Path) -> list[dict[str, float]]:
-    """The records of `metrics.jsonl`; a last line cut off by an interruption is passed over."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().splitlines()
-    records = []
-    for place, line in enumerate(lines):
-        try:
-            record = json.loads(line)
-            records.append(
-                {key: float(value) for key, value in record.items() if isinstance(value, int | float)}
-            )
-        except (ValueError, AttributeError, RecursionError) as error:
-            if place + 1 < len(lines):
-                raise BusError(f"{path}, line {place + 1} is damaged ({error}). Delete that line.") from error
-    return records
-
-
-def pairs(study: Study, synth: Path, rows: Sequence[Mapping[str, str]]) -> list[Pair]:
+def pairs(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Pair]:
     """Synthetic scans beside the sources they were translated from."""
+    study = scans.study
     by_hash = {scan.sha256: row for row, scan in enumerate(study.scans)}
     shown = []
     for row in rows:
-        made, source = read(synth / row["file"]), by_hash.get(row["source_sha256"])
+        made, source = scans.picture(row.file), by_hash.get(row.source_sha256)
         if made is not None and source is not None:
             real = study.pixels[source]
-            shown.append(
-                Pair(made, real, row["file"], row["source_file"], row["source_label"], row["variant"])
-            )
+            shown.append(Pair(made, real, row.file, row.source_file, row.source_label, row.variant))
     return shown
 
 
-def copies(study: Study, synth: Path, scores: Json) -> list[Pair]:
+def copies(scans: SyntheticSet, scores: Json) -> list[Pair]:
     """The synthetic scans closest to a training scan, beside that scan."""
+    study = scans.study
     by_file = {scan.file: row for row, scan in enumerate(study.scans)}
     shown = []
     for entry in ((scores.get("copies") or {}).get("worst") or [])[:WORST]:
-        made, nearest = read(synth / entry["file"]), by_file.get(entry["nearest"])
+        made, nearest = scans.picture(entry["file"]), by_file.get(entry["nearest"])
         if made is not None and nearest is not None:
             real, distance = study.pixels[nearest], float(entry["distance"])
             shown.append(Pair(made, real, entry["file"], entry["nearest"], distance=distance))
@@ -458,7 +437,3 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def generators(translators: Sequence[Translated]) -> list[tuple[str, Line]]:
     """The hash of every generator that made scans."""
     return [(f"generator: {t.title}", Code(t.generator_sha256)) for t in translators if t.generator_sha256]
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return dict(read_json(path)) if path.exists() else {}

@@ -1,7 +1,6 @@
 """A study on disk with made-up answers, as small as a report allows, and with hostile names on demand."""
 
 import io
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +25,8 @@ from bus.data.store import Squares
 from bus.data.study import COLUMNS, FORMAT, UNKNOWN, DataInfo, Settings, Study
 from bus.gan import synth, train
 from bus.gan.config import configure
+from bus.gan.manifest import Synthetic
+from bus.gan.translator import Translator
 
 SIZE = 64
 COUNTS = {"benign": 60, "malignant": 30, "normal": 20}
@@ -128,7 +129,8 @@ def _heat(study: Study, cell: Cell, rng: np.random.Generator) -> None:
 
 def _translator(study: Study, fold: int, rng: np.random.Generator) -> None:
     """Write a translator's folder and its synthetic scans with scores."""
-    gan, synth = study.gan_path(fold, study.target, 0), study.synth_path(fold, study.target, 0)
+    translator = Translator(study, fold, study.target, 0)
+    scans = translator.scans
     lines = [
         {
             "step": n,
@@ -142,49 +144,34 @@ def _translator(study: Study, fold: int, rng: np.random.Generator) -> None:
         }
         for n in range(1, 61)
     ]
-    files.write_text(gan / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    files.write_json(
-        gan / "config.json", {"target": study.target, "sources": ["benign", "normal"], "pairs": 6000}
+    translator.write_lines(lines)
+    cpu = Compute("cpu", "float32", 1)
+    translator.write_config(
+        configure(study, cpu, fold=fold, target=study.target, seed=0, preset="quick", pairs=6000)
     )
     sources = study.rows_of(study.train(fold), [name for name in study.classes if name != study.target])[:10]
-    header = [
-        "file",
-        "sha256",
-        "source_file",
-        "source_sha256",
-        "source_label",
-        "source_group",
-        "fold",
-        "variant",
-        "generator_sha256",
-        "seed",
-        "index",
-    ]
-    rows: list[list[object]] = []
+    rows = []
     for index, row in enumerate(sources):
-        made = cv2.GaussianBlur(study.pixels[row], (5, 5), 0)
-        name = f"synthetic ({index + 1}).png"
-        files.write_bytes(synth / name, cv2.imencode(".png", made)[1].tobytes())
-        scan = study.scans[row]
-        rows.append(
-            [
-                name,
-                files.sha256_bytes(made.tobytes()),
-                scan.file,
-                scan.sha256,
-                scan.label,
-                scan.group,
-                fold,
-                "plain",
-                "ab" * 32,
-                0,
-                index,
-            ]
+        made, scan = cv2.GaussianBlur(study.pixels[row], (5, 5), 0), study.scans[row]
+        synthetic = Synthetic(
+            f"synthetic ({index + 1}).png",
+            files.sha256_bytes(made.tobytes()),
+            scan.file,
+            scan.sha256,
+            scan.label,
+            scan.group,
+            fold,
+            "plain",
+            "ab" * 32,
+            0,
+            index,
         )
+        scans.write_scan(synthetic, made)
+        rows.append(synthetic)
+    scans.write_rows(rows)
     sheet = np.hstack([study.pixels[sources[:4]].reshape(-1, SIZE)] * 5)
-    files.write_bytes(gan / "samples" / "pairs-006000.png", cv2.imencode(".png", sheet)[1].tobytes())
-    files.write_csv(synth / "manifest.csv", header, rows)
-    files.write_json(synth / "scores.json", _scores(study, sources))
+    files.write_bytes(translator.sheet(6000), cv2.imencode(".png", sheet)[1].tobytes())
+    scans.write_scores(_scores(study, sources))
 
 
 def _scores(study: Study, sources: Sequence[int]) -> dict[str, Any]:
@@ -314,5 +301,5 @@ def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         )
         train.train(study, replace(config, channels=4, blocks=1), cpu)
         count = plan.needed(study, fold, "malignant")
-        synth.synthesise(study, cpu, fold=fold, target="malignant", gan_seed=0, count=count)
+        synth.synthesise(Translator(study, fold, "malignant", 0), cpu, count=count)
     return path

@@ -26,12 +26,13 @@ from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data.pictures import synthetic_png
 from bus.data.study import Study
-from bus.gan import filter as rejection
 from bus.gan import synth, train
 from bus.gan.config import configure
+from bus.gan.manifest import SyntheticSet
 from bus.gan.reader import real_features
 from bus.gan.scores import features
 from bus.gan.scores.distances import against_reference
+from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
 ORIGINAL, CYCLEGAN = (plan.Wish((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
@@ -44,7 +45,7 @@ def study(translated, tmp_path):
 
 
 def edit_manifest(study, change):
-    path = study.synth_path(0, "malignant", 0) / "manifest.csv"
+    path = SyntheticSet(study, 0, "malignant", 0).folder / "manifest.csv"
     rows = list(csv.DictReader(path.open()))
     change(rows[0])
     with path.open("w", newline="") as handle:
@@ -85,18 +86,20 @@ def test_a_test_scans_square_that_trains_is_refused(study):
 
 
 def test_a_generator_of_another_fold_is_refused(study):
-    shutil.rmtree(study.gan_path(0, "malignant", 0))
-    shutil.copytree(study.gan_path(1, "malignant", 0), study.gan_path(0, "malignant", 0))
+    shutil.rmtree(Translator(study, 0, "malignant", 0).folder)
+    shutil.copytree(Translator(study, 1, "malignant", 0).folder, Translator(study, 0, "malignant", 0).folder)
     with pytest.raises(BusError, match="scan comes from this fold's generator"):
         audit(study, 0, CYCLEGAN)
-    shutil.rmtree(study.synth_path(0, "malignant", 0))
-    shutil.copytree(study.synth_path(1, "malignant", 0), study.synth_path(0, "malignant", 0))
+    shutil.rmtree(SyntheticSet(study, 0, "malignant", 0).folder)
+    shutil.copytree(
+        SyntheticSet(study, 1, "malignant", 0).folder, SyntheticSet(study, 0, "malignant", 0).folder
+    )
     with pytest.raises(BusError, match="was made for this fold"):
         audit(study, 0, CYCLEGAN)
 
 
 def test_a_generator_that_saw_other_scans_is_refused(study):
-    path = study.gan_path(0, "malignant", 0) / "config.json"
+    path = Translator(study, 0, "malignant", 0).folder / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "training_pixels": study.pixels_sha256(study.used())}))
     with pytest.raises(BusError, match="nothing else"):
@@ -117,7 +120,7 @@ def test_a_changed_group_is_refused(study):
 
 
 def test_changed_pixels_are_refused(study):
-    folder = study.synth_path(0, "malignant", 0)
+    folder = SyntheticSet(study, 0, "malignant", 0).folder
     shutil.copy(folder / "synthetic (2).png", folder / "synthetic (1).png")
     with pytest.raises(BusError, match=r"synthetic \(1\)\.png is missing or not the scan"):
         audit(study, 0, CYCLEGAN)
@@ -131,8 +134,8 @@ def test_a_source_under_another_class_is_refused(study):
 
 def test_a_synthetic_scan_in_the_test_part_is_refused(study):
     """A data set into which somebody copied the tool's own output."""
-    folder = study.synth_path(0, "malignant", 0)
-    scan = synth.load(folder, synth.read_manifest(folder)[:1], 32)
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    scan = scans.pixels(scans.rows[:1])
     pixels = study.pixels.copy()
     pixels[study.test(0)[0]] = scan[0]
     np.save(study.path / "pixels.npy", pixels)
@@ -141,7 +144,7 @@ def test_a_synthetic_scan_in_the_test_part_is_refused(study):
 
 
 def test_a_generator_of_another_class_is_refused(study):
-    path = study.gan_path(0, "malignant", 0) / "config.json"
+    path = Translator(study, 0, "malignant", 0).folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "target": "normal"}))
     with pytest.raises(BusError, match="nothing else"):
         audit(study, 0, CYCLEGAN)
@@ -217,15 +220,15 @@ def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
     wish = plan.Wish((0,), chosen, ("simplecnn",), preset="demo")
     count = wish.synthetic(study)[0, "malignant"]
     whole = plan.needed(study, 0, "malignant")
-    synth.synthesise(study, CPU, fold=0, target="malignant", gan_seed=0, count=count)
-    made = synth.read_manifest(study.synth_path(0, "malignant", 0))
+    synth.synthesise(Translator(study, 0, "malignant", 0), CPU, count=count)
+    made = SyntheticSet(study, 0, "malignant", 0).rows
     assert sum(row.source_label == "normal" for row in made) == whole
     assert made[-1].source_label == "normal", "not one more than needed"
     cells = {str(cell.arm): cell for cell in plan.cells(study, wish, CPU)}
     added = {arm: run.examples(study, cell).pixels[len(study.train(0)) :] for arm, cell in cells.items()}
     assert {len(squares) for squares in added.values()} == {whole}
     normal = [row for row in made if row.source_label == "normal"]
-    assert (added["cyclegan:normal"] == synth.load(study.synth_path(0, "malignant", 0), normal, 32)).all()
+    assert (added["cyclegan:normal"] == SyntheticSet(study, 0, "malignant", 0).pixels(normal)).all()
     squares = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["normal"])}
     assert all(square.tobytes() in squares for square in added["relabelled:normal"])
 
@@ -244,14 +247,14 @@ def test_several_classes_are_raised_by_translators_of_their_own(study):
         study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published"
     )
     train.train(study, replace(config, channels=4, blocks=1), CPU)
-    synth.synthesise(study, CPU, fold=0, target="normal", gan_seed=0, count=wanted["normal"])
+    synth.synthesise(Translator(study, 0, "normal", 0), CPU, count=wanted["normal"])
     assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
     cells = {str(cell.arm): cell for cell in plan.cells(study, wish, CPU)}
     for arm in ("oversampled", "cyclegan"):
         assert cells[arm].added == wanted
         labels = run.examples(study, cells[arm]).labels
         assert len(set(np.bincount(labels).tolist())) == 1, "all classes are equally large"
-    path = study.synth_path(0, "normal", 0) / "synthetic (1).png"
+    path = SyntheticSet(study, 0, "normal", 0).folder / "synthetic (1).png"
     shutil.copy(path.with_name("synthetic (2).png"), path)
     with pytest.raises(BusError, match="not the scan its manifest names"):
         audit(study, 0, wish)
@@ -480,10 +483,10 @@ def test_translators_of_an_arm_are_alike_on_all_folds(study, monkeypatch):
     both = replace(CYCLEGAN, folds=(0, 1))
     assert [check.count for check in audit_translators(study, both)] == [2]
     with monkeypatch.context() as filtered:
-        filtered.setattr(rejection, "filtered", lambda folder: 0.5 if "fold-1" in str(folder) else None)
-        with pytest.raises(BusError, match=r"confidence: None in fold 0, 0\.5 in fold 1"):
+        filtered.setattr(SyntheticSet, "confidence", property(lambda scans: 0.5 * (scans.fold == 1)))
+        with pytest.raises(BusError, match=r"confidence: 0\.0 in fold 0, 0\.5 in fold 1"):
             audit_translators(study, both)
-    path = study.gan_path(1, "malignant", 0) / "config.json"
+    path = Translator(study, 1, "malignant", 0).folder / "config.json"
     files.write_json(path, {**files.read_json(path), "cycle": 3.0})
     with pytest.raises(BusError, match=r"same options on all folds \(cycle: 10.0 in fold 0, 3.0 in fold 1\)"):
         audit_translators(study, both)
@@ -549,14 +552,9 @@ def test_synthetic_scans_are_held_against_the_test_scans_once_and_late(study, mo
         study.rows_of(study.test(0), ["malignant"]),
         study.rows_of(study.train(0), ["benign", "normal"]),
     )
-    made = features.features(
-        synth.load(
-            study.synth_path(0, "malignant", 0),
-            (rows := synth.read_manifest(study.synth_path(0, "malignant", 0))),
-            32,
-        ),
-        features.lite0("cpu"),
-    )
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    rows = scans.rows
+    made = features.features(scans.pixels(rows), features.lite0("cpu"))
     seen = real_features(study, "cpu")
     labels = [study.scans[row].label for row in sources]
     expected = against_reference(

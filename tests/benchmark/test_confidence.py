@@ -15,8 +15,8 @@ from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
-from bus.gan import filter as rejection
 from bus.gan import reader, synth
+from bus.gan.manifest import SyntheticSet
 
 CPU = Compute("cpu", "float32", 1)
 WISH = plan.Wish(
@@ -48,7 +48,7 @@ def test_an_added_scan_counts_what_its_reader_said_and_an_own_scan_1(study):
     parts = {arm: run.examples(study, cell) for arm, cell in cells.items()}
     own = len(study.train(0))
     assert parts["original"].confidence is None and parts["weighted"].confidence is None
-    made = said(study.synth_path(0, "malignant", 0) / reader.NAME)
+    made = said(SyntheticSet(study, 0, "malignant", 0).readings_path)
     real = said(reader.originals_path(study, 0, "malignant"))
     rows = plan.picked(study, 0, "malignant", 0, "", cells["cyclegan"].added["malignant"])
     expected = {
@@ -79,7 +79,7 @@ def test_readings_are_part_of_the_cell_and_other_recipes_keep_theirs(study):
     cells = {str(cell.arm): cell.path for cell in plan.cells(study, WISH, CPU)}
     mixed = {str(cell.arm): cell for cell in plan.cells(study, replace(WISH, recipe=()), CPU)}
     assert mixed["oversampled"].synthetic == ""
-    place = study.synth_path(0, "malignant", 0) / reader.NAME
+    place = SyntheticSet(study, 0, "malignant", 0).readings_path
     kept = reader.Readings.open(place)
     replace(kept, readings=[replace(one, probability=0.5) for one in kept.readings]).save(place)
     changed = {str(cell.arm): cell.path for cell in plan.cells(study, WISH, CPU)}
@@ -88,7 +88,7 @@ def test_readings_are_part_of_the_cell_and_other_recipes_keep_theirs(study):
 
 
 def test_only_what_nobody_has_read_is_read(study, monkeypatch):
-    place = study.synth_path(0, "malignant", 0) / reader.NAME
+    place = SyntheticSet(study, 0, "malignant", 0).readings_path
     before, cell = (
         place.read_bytes(),
         next(cell for cell in plan.cells(study, WISH, CPU) if cell.arm.kind == "cyclegan"),
@@ -129,7 +129,7 @@ def test_a_reader_that_saw_the_source_is_refused(study, kind):
 
 def test_readers_fitted_to_other_groups_than_they_say_are_refused(study):
     """Somebody takes the source's group out of the list of a reader that saw it."""
-    place = study.synth_path(0, "malignant", 0) / reader.NAME
+    place = SyntheticSet(study, 0, "malignant", 0).readings_path
     kept = reader.Readings.open(place)
     first = kept.readings[0]
     other = next(number for number, groups in enumerate(kept.trained_on) if first.group in groups)
@@ -146,19 +146,19 @@ def test_readers_fitted_to_other_groups_than_they_say_are_refused(study):
 
 
 def test_readers_of_all_data_or_of_another_fold_are_refused(study):
-    place = study.synth_path(0, "malignant", 0) / reader.NAME
-    rows = synth.read_manifest(place.parent)
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    place, rows = scans.readings_path, scans.rows
     for fold in (None, 1):
         sources = {study.scans[row].sha256 for row in study.train(fold)}
         kept = [row for row in rows if row.source_sha256 in sources]
         fitted = reader.CrossFitted(study, fold, "malignant")
-        fitted.save(place, fitted.synthetic(kept, synth.load(place.parent, kept, 32)))
+        fitted.save(place, fitted.synthetic(kept, scans.pixels(kept)))
         with pytest.raises(BusError, match="nothing else"):
             audit(study, 0, WISH)
 
 
 def test_readings_of_other_pixels_and_edited_ones_are_refused(study):
-    place = study.synth_path(0, "malignant", 0) / reader.NAME
+    place = SyntheticSet(study, 0, "malignant", 0).readings_path
     kept = reader.Readings.open(place)
     replace(kept, readings=[replace(kept.readings[0], sha256="0" * 64), *kept.readings[1:]]).save(place)
     with pytest.raises(
@@ -184,7 +184,7 @@ def test_a_benchmark_reads_before_it_trains_and_says_so(study, monkeypatch, in_p
     monkeypatch.setattr(
         pipeline,
         "make_scans",
-        lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place),
+        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
     )
     wish = replace(
         WISH,
@@ -195,22 +195,20 @@ def test_a_benchmark_reads_before_it_trains_and_says_so(study, monkeypatch, in_p
     page = pipeline.benchmark(
         study, wish, CPU, jobs=1, keep_weights=False, judge=pipeline.Judge(), command="bus benchmark"
     )
-    assert (study.synth_path(1, "malignant", 0) / reader.NAME).exists()
+    assert (SyntheticSet(study, 1, "malignant", 0).readings_path).exists()
     assert "no reader of synthetic malignant scans saw the group" in page.read_text()
 
 
 def test_a_scan_that_a_filter_let_pass_without_a_reading_that_says_so_is_refused(study):
-    folder = study.synth_path(0, "malignant", 0)
-    used, chances = (
-        synth.read_manifest(folder)[: WISH.synthetic(study)[0, "malignant"]],
-        said(folder / reader.NAME),
-    )
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    used = scans.rows[: WISH.synthetic(study)[0, "malignant"]]
+    chances = said(scans.readings_path)
     lowest = min(chances[row.file] for row in used)
-    files.write_json(folder / rejection.NAME, {"confidence": lowest})
+    scans.write_confidence(lowest)
     assert all(check.ok for check in audit(study, 0, WISH))
-    files.write_json(folder / rejection.NAME, {"confidence": lowest + 0.001})
+    scans.write_confidence(lowest + 0.001)
     with pytest.raises(BusError, match="a filter let pass has a reading that says so"):
         audit(study, 0, WISH)
-    (folder / reader.NAME).unlink()
+    scans.readings_path.unlink()
     with pytest.raises(BusError, match="a filter let pass has a reading that says so"):
         audit(study, 0, WISH)

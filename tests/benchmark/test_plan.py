@@ -19,6 +19,8 @@ from bus.core.progress import Interrupted
 from bus.data.study import Study, open_or_create
 from bus.gan import synth, train
 from bus.gan.config import configure
+from bus.gan.manifest import SyntheticSet
+from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
 WISH = plan.Wish((0,), preset="demo")
@@ -193,7 +195,7 @@ def translated(study, monkeypatch):
     monkeypatch.setattr(
         pipeline,
         "make_scans",
-        lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place),
+        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
     )
     return study
 
@@ -289,11 +291,11 @@ def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatc
     path = tmp_path / "mine.toml"
     path.write_text(ADDING)
     synth.synthesise(
-        translated, CPU, fold=0, target="malignant", gan_seed=0, count=plan.needed(translated, 0, "malignant")
+        Translator(translated, 0, "malignant", 0), CPU, count=plan.needed(translated, 0, "malignant")
     )
     test = translated.scans[translated.test(0)[0]].group
-    manifest = translated.synth_path(0, "malignant", 0) / "manifest.csv"
-    first = synth.read_manifest(manifest.parent)[0]
+    scans = SyntheticSet(translated, 0, "malignant", 0)
+    manifest, first = scans.folder / "manifest.csv", scans.rows[0]
     manifest.write_text(manifest.read_text().replace(f",{first.source_group},", f",{test},", 1))
     monkeypatch.setattr(run, "run", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(BusError, match="Leak in fold 0"):
@@ -380,7 +382,7 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
     monkeypatch.setattr(
         pipeline,
         "make_scans",
-        lambda study, compute, *, judge, **place: synth.synthesise(study, compute, **place),
+        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
     )
     options = {
         "jobs": 1,

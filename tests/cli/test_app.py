@@ -496,10 +496,11 @@ def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):
 
 def test_synthetic_scans_come_with_a_datasheet(finished):
     from bus.data.study import Study
-    from bus.gan import synth
+    from bus.gan.manifest import SyntheticSet
 
-    study, folder = Study.open(finished), finished / "fold-0/synth/seed-0/malignant"
-    rows, text = synth.read_manifest(folder), (folder / "DATASHEET.md").read_text()
+    study = Study.open(finished)
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    rows, text = scans.rows, (scans.folder / "DATASHEET.md").read_text()
     assert text.startswith("# Datasheet: 30 synthetic malignant scans\n\n**SYNTHETIC.")
     assert rows[0].generator_sha256 in text
     assert study.settings.data.sha256 in text
@@ -518,7 +519,7 @@ def test_synthetic_scans_come_with_a_datasheet(finished):
 def test_what_a_finished_study_does_not_need_is_not_imported():
     """Torchvision and scikit-learn together take longer to import than torch."""
     code = (
-        "import sys, bus.benchmark.pipeline, bus.gan.workflow\n"
+        "import sys, bus.benchmark.pipeline, bus.gan.scoring\n"
         "print({'torchvision', 'sklearn', 'matplotlib', 'torch_fidelity'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,6 +11,7 @@ from bus.core.errors import BusError
 from bus.data import phantom
 from bus.data.pictures import synthetic_png
 from bus.data.study import Study
+from bus.gan.manifest import SyntheticSet
 
 TINY = [
     "--preset",
@@ -88,7 +89,7 @@ def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_re
     assert all(f"{one['cells']} cells. SimpleCNN: " in (report / "report.md").read_text() for one in kept)
     code, text = run_bus(*command)
     assert code == 0 and "Nothing to do: all 9 cells are done" in text
-    assert (study.synth_path(0, "malignant", 0) / "scores-test.json").exists()
+    assert (SyntheticSet(study, 0, "malignant", 0).folder / "scores-test.json").exists()
     (study.path / "benchmarks.json").write_text('{"benchmarks": [1]}')
     code, text = run_bus("report", "--study", study.path)
     assert code == 1 and "benchmarks.json does not hold what this version wrote" in " ".join(text.split())

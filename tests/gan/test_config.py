@@ -11,8 +11,9 @@ from bus.core.compute import Compute
 from bus.core.errors import UsageError
 from bus.data.study import Study
 from bus.gan import train
-from bus.gan.config import METHODS, configure, options, read_config
-from bus.gan.workflow import Ask, plan_gan
+from bus.gan.config import METHODS, configure, from_json, options
+from bus.gan.request import Ask, plan_gan
+from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
 
@@ -60,8 +61,7 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
 
 def test_a_file_with_switches_that_are_refused_today_is_read(study, tmp_path):
     config = replace(usual(study), diversity=1.0, average=1.0, phantoms=2.0)
-    (tmp_path / "config.json").write_text(json.dumps(asdict(config)))
-    assert read_config(tmp_path) == config
+    assert from_json(json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_paper_counts_epochs_and_takes_the_published_architecture(study):
@@ -135,10 +135,10 @@ def test_the_options_of_a_configuration_ask_for_it_again(study, wish, words):
 
 def begun_plan(study, config, compute=CPU, **options):
     """What `plan_gan` makes of a translator that `config` began."""
-    folder = study.gan_path(0, "malignant", 0)
+    folder = Translator(study, 0, "malignant", 0).folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(asdict(config)))
-    return plan_gan(study, compute, fold=0, target="malignant", seed=0, ask=Ask(), preset="demo", **options)
+    return plan_gan(Translator(study, 0, "malignant", 0), Ask(), compute, preset="demo", **options)
 
 
 def test_a_typed_precision_does_not_bring_todays_threads_into_an_old_translator(study):
@@ -147,7 +147,7 @@ def test_a_typed_precision_does_not_bring_todays_threads_into_an_old_translator(
         assert begun_plan(study, config, today, insist=insist) == (config, replace(today, threads=8))
     other, _ = begun_plan(study, config, replace(today, precision="bfloat16"), insist=True)
     with pytest.raises(UsageError, match=r"other options: precision float32 there, bfloat16 asked\."):
-        train.check_unchanged(study.gan_path(0, "malignant", 0), other)
+        Translator(study, 0, "malignant", 0).check_unchanged(other)
 
 
 def test_a_translator_of_a_missing_device_is_refused_unless_it_is_finished(study, monkeypatch):
@@ -155,5 +155,5 @@ def test_a_translator_of_a_missing_device_is_refused_unless_it_is_finished(study
     config = replace(usual(study), device="cuda")
     with pytest.raises(UsageError, match="--device cuda: torch finds none on this machine"):
         begun_plan(study, config)
-    monkeypatch.setattr(train, "is_done", lambda folder: True)
+    monkeypatch.setattr(Translator, "is_done", True)
     assert begun_plan(study, config)[0] == config

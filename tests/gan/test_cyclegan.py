@@ -26,7 +26,8 @@ from bus.gan.networks import (
     unshuffle_of,
 )
 from bus.gan.scores import distances
-from bus.gan.workflow import train_gan
+from bus.gan.train import train_gan
+from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
 
@@ -295,7 +296,8 @@ def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, chan
     monkeypatch.setattr(train, "SHEET_EVERY", 1)
     monkeypatch.setitem(distances.CLEAR, "kid", -np.inf)  # so few scans would never be normalised
     config = config_of(study, **changes)
-    whole = train.train(study, config, CPU)
+    translator = train.train(study, config, CPU)
+    whole = translator.folder
     weights = (whole / "generator.safetensors").read_bytes()
     metrics = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert [{"kid", "kid_spread"} <= set(line) for line in metrics] == [config.preset != "demo"] * 4
@@ -312,7 +314,7 @@ def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, chan
     monkeypatch.setattr(CycleGAN, "step", stopping)
     with listening(Terminal()), pytest.raises(Interrupted, match="run the same command again"):
         train.train(study, config, CPU)
-    assert not train.is_done(whole)
+    assert not translator.is_done
     monkeypatch.setattr(CycleGAN, "step", steps)
     train.train(study, config, CPU)
     assert (whole / "generator.safetensors").read_bytes() == weights
@@ -343,7 +345,7 @@ def test_other_options_are_refused_and_redo_sets_the_old_aside(study):
 
 def test_a_damaged_checkpoint_is_named_and_runs_no_code(study, tmp_path):
     config = config_of(study)
-    folder = study.gan_path(0, "malignant", 0)
+    folder = Translator(study, 0, "malignant", 0).folder
     folder.mkdir(parents=True)
     proof = tmp_path / "proof"
 
@@ -372,7 +374,7 @@ def test_a_diverging_loss_stops_the_training(study, monkeypatch):
 def test_what_cannot_come_back_never_replaces_the_good_checkpoint(study, monkeypatch, spoilt, pairs, at):
     """A checkpoint is written after steps 3 and 6 of these; step number `at` leaves a huge loss, or weights that are none."""
     steps, good = CycleGAN.step, {}
-    folder = study.gan_path(0, "malignant", 0)
+    folder = Translator(study, 0, "malignant", 0).folder
 
     def spoiling(self, *args):
         found = steps(self, *args)
@@ -400,12 +402,13 @@ def test_what_cannot_come_back_never_replaces_the_good_checkpoint(study, monkeyp
 
 
 def test_spoilt_weights_are_no_first_checkpoint_either(study):
-    run = train.Run(study.path, CycleGAN(config_of(study), CPU), {})
-    (study.path / "config.json").write_text("{}")
+    translator, config = Translator(study, 0, "malignant", 0), config_of(study)
+    translator.write_config(config)
+    run = train.Run(translator, CycleGAN(config, CPU), {})
     next(run.model.networks["discriminator_target"].parameters()).data.fill_(float("inf"))
     with pytest.raises(BusError, match=r"discriminator_target are not finite\. There was no checkpoint yet"):
         train._checkpoint(run)
-    assert not (study.path / "checkpoint.pt").exists()
+    assert not translator.checkpoint.exists()
 
 
 @pytest.mark.parametrize(("size", "factor"), [(32, 1), (64, 2), (96, 2), (128, 4), (224, 4), (256, 8)])

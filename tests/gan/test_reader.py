@@ -10,9 +10,9 @@ from bus.core import files
 from bus.core.errors import BusError
 from bus.data.study import Study
 from bus.gan import reader
+from bus.gan.manifest import Synthetic
 from bus.gan.scores.checks import reader_probabilities
 from bus.gan.scores.features import features, lite0
-from bus.gan.synth import Synthetic
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_scan_is_read_alike_whoever_is_beside_it(fitted, made):
 
 
 def test_kept_readings_come_back_and_a_changed_number_is_noticed(study, fitted, made, tmp_path):
-    path = tmp_path / reader.NAME
+    path = tmp_path / "reader.json"
     kept = fitted.save(path, fitted.synthetic(*made))
     assert reader.Readings.open(path) == kept
     assert kept.training_pixels == study.pixels_sha256(study.train(0))

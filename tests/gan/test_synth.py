@@ -11,6 +11,7 @@ from bus.core.errors import BusError
 from bus.data.study import Study
 from bus.gan import synth, train
 from bus.gan.config import configure
+from bus.gan.translator import Translator
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -19,7 +20,9 @@ CPU = Compute("cpu", "float32", 1)
 
 
 def make(study, count):
-    return synth.synthesise(study, CPU, fold=0, target="malignant", gan_seed=0, count=count)
+    translator = Translator(study, 0, "malignant", 0)
+    new = synth.synthesise(translator, CPU, count=count)
+    return translator.scans, new
 
 
 @given(st.lists(st.sampled_from("ab"), min_size=1, max_size=60), st.integers(0, 5))
@@ -32,32 +35,32 @@ def test_every_source_once_and_every_beginning_in_proportion(labels, seed):
 
 
 def test_more_scans_begin_with_the_same_ones_and_say_where_they_come_from(study):
-    folder, new = make(study, 10)
+    scans, new = make(study, 10)
     assert new == 10
-    first = [(row, (folder / row.file).read_bytes()) for row in synth.read_manifest(folder)]
+    first = [(row, (scans.folder / row.file).read_bytes()) for row in scans.rows]
     sources = study.rows_of(study.train(0), ["benign", "normal"])
     count = 3 * len(sources) + 2
-    assert make(study, count) == (folder, count - 10)
-    assert make(study, 5) == (folder, 0)
-    rows = synth.read_manifest(folder)
-    assert [(row, (folder / row.file).read_bytes()) for row in rows[:10]] == first
+    assert make(study, count)[1] == count - 10
+    assert make(study, 5)[1] == 0
+    rows = scans.rows
+    assert [(row, (scans.folder / row.file).read_bytes()) for row in rows[:10]] == first
     used = Counter(row.source_sha256 for row in rows[: len(sources)])
     assert used == Counter(study.scans[row].sha256 for row in sources)
     assert [row.variant for row in rows] == (
         ["plain"] * len(sources) + ["flipped"] * len(sources) + ["cropped"] * (len(sources) + 2)
     )
     assert not {row.source_group for row in rows} & {study.groups[row] for row in study.test(0)}
-    shutil.rmtree(folder)
+    shutil.rmtree(scans.folder)
     make(study, count)
-    assert synth.read_manifest(folder) == rows
+    assert scans.rows == rows
 
 
 def test_a_synthetic_scan_says_that_it_is_one(study):
-    folder, _ = make(study, 4)
-    with Image.open(folder / "synthetic (1).png") as picture:
+    scans, _ = make(study, 4)
+    with Image.open(scans.folder / "synthetic (1).png") as picture:
         assert "SYNTHETIC" in picture.text["Description"]
         assert picture.mode == "L"
-    assert "SYNTHETIC" in (folder / "manifest.csv").read_text()
+    assert "SYNTHETIC" in (scans.folder / "manifest.csv").read_text()
 
 
 def test_bars_stay_black(tmp_path):
@@ -73,23 +76,23 @@ def test_bars_stay_black(tmp_path):
 
 
 def test_edited_and_missing_scans_are_refused_by_name(study):
-    folder, _ = make(study, 4)
-    rows = synth.read_manifest(folder)[:4]
-    assert synth.load(folder, rows, 32).shape == (4, 32, 32)
-    path = folder / rows[2].file
+    scans, _ = make(study, 4)
+    rows = scans.rows[:4]
+    assert scans.pixels(rows).shape == (4, 32, 32)
+    path = scans.folder / rows[2].file
     kept = path.read_bytes()
     cv2.imwrite(str(path), np.zeros((32, 32), np.uint8))
     with pytest.raises(BusError, match=r"synthetic \(3\)\.png"):
-        synth.load(folder, rows, 32)
+        scans.pixels(rows)
     path.unlink()
     with pytest.raises(BusError, match=r"synthetic \(3\)\.png"):
-        synth.load(folder, rows, 32)
+        scans.pixels(rows)
     path.write_bytes(kept)
 
 
 def test_an_unfinished_translator_makes_nothing(tiny_study):
     with pytest.raises(BusError, match="bus gan train"):
-        synth.synthesise(Study.open(tiny_study), CPU, fold=1, target="malignant", gan_seed=0, count=3)
+        make(Study.open(tiny_study), 3)
 
 
 def test_a_source_shown_again_takes_another_noise(tiny_study, tmp_path, monkeypatch):
@@ -109,14 +112,14 @@ def test_a_source_shown_again_takes_another_noise(tiny_study, tmp_path, monkeypa
     )
     train.train(study, config, CPU)
     count = len(study.rows_of(study.train(0), ["normal"]))
-    folder, _ = make(study, 2 * count)
-    rows = synth.read_manifest(folder)
-    own = synth.load(folder, rows, 32).astype(int)
+    scans, _ = make(study, 2 * count)
+    rows = scans.rows
+    own = scans.pixels(rows).astype(int)
     assert [row.source_sha256 for row in rows[:count]] == [row.source_sha256 for row in rows[count:]]
-    shutil.rmtree(folder)
+    shutil.rmtree(scans.folder)
     noise = synth._noise
     monkeypatch.setattr(synth, "_noise", lambda generator, seed, index: noise(generator, seed, index % count))
     make(study, 2 * count)
-    same = synth.load(folder, synth.read_manifest(folder), 32).astype(int)
+    same = scans.pixels(scans.rows).astype(int)
     assert (own[:count] == same[:count]).all()
     assert (abs(own[count:] - same[count:]).mean((1, 2)) > 1).all()

@@ -17,7 +17,10 @@ from bus.core.compute import Compute, resolve
 from bus.data.study import Study, open_or_create
 from bus.gan import train
 from bus.gan.config import METHODS
-from bus.gan.workflow import Ask, Judge, make_scans, plan_gan, train_gan
+from bus.gan.request import Ask, Judge, plan_gan
+from bus.gan.synth import make_scans
+from bus.gan.train import train_gan
+from bus.gan.translator import Translator
 from measure import machine
 
 STEPS = 10  # that are measured
@@ -57,24 +60,18 @@ def main() -> None:
 
 def reach(study: Study, method: str, compute: Compute, asked: argparse.Namespace) -> dict[str, Any]:
     """Train one method for its core-minutes and score what it makes."""
-    wish = {"fold": 0, "target": study.target, "seed": asked.gan_seed, "preset": "quick"}
-    config, _ = plan_gan(study, compute, ask=Ask(method=method), insist=True, **wish)
+    translator = Translator(study, 0, study.target, asked.gan_seed)
+    config, _ = plan_gan(translator, Ask(method=method), compute, preset="quick", insist=True)
     step = train.time_step(study, config, compute, STEPS)
     pairs = max(config.batch, round(60 * asked.minutes / step) * config.batch)
-    config, _ = plan_gan(study, compute, ask=Ask(method=method, pairs=pairs), insist=True, redo=True, **wish)
+    config, _ = plan_gan(
+        translator, Ask(method=method, pairs=pairs), compute, preset="quick", insist=True, redo=True
+    )
     begun = time.process_time()
     train_gan(study, config, compute, redo=True)
     spent = time.process_time() - begun
-    make_scans(
-        study,
-        compute,
-        fold=0,
-        target=study.target,
-        gan_seed=asked.gan_seed,
-        count=asked.n,
-        judge=Judge("efficientnet-lite0"),
-    )
-    scores = files.read_json(study.synth_path(0, study.target, asked.gan_seed) / "scores.json")
+    make_scans(translator, compute, Judge("efficientnet-lite0"), count=asked.n)
+    scores = translator.scans.scores or {}
     return {
         "step": step,
         "pairs": pairs,

@@ -49,7 +49,7 @@ def paper(bench: Bench) -> Row:
     changes = switches | ({"channels": 8, "blocks": 1} if bench.tiny else {}) | {"preset": "paper"}
     chosen = config("published", bench.compute, **changes)
     files, pools = _scans(bench)
-    ours = train.Run(bench.folder, CycleGAN(chosen, bench.compute), pools)
+    ours = train.Run(None, CycleGAN(chosen, bench.compute), pools)
     networks = copy.deepcopy(ours.model.networks)
     judges = [_Patch(networks[f"discriminator_{side}"]) for side in SIDES]
     theirs = plain.PublishedStep(networks["to_target"], networks["to_source"], *judges)
@@ -107,7 +107,7 @@ def default(bench: Bench) -> Row:
         "projected", bench.compute, **({"channels": 8, "blocks": 1} if bench.tiny else {}), phantoms=0.0
     )
     pools = {side: np.random.default_rng(0).integers(0, 256, (32, 64, 64), np.uint8) for side in SIDES}
-    run = train.Run(bench.folder, CycleGAN(chosen, bench.compute), pools)
+    run = train.Run(None, CycleGAN(chosen, bench.compute), pools)
     works = parts(run.model)
     with threads(bench.compute.threads):
         whole, *each = bench.interleave(bench.size(7, 2), lambda: train._step(run), *works.values())

@@ -31,6 +31,8 @@ from bus.core.files import read_csv
 from bus.data import shortcuts
 from bus.data.cohort import busi_list
 from bus.data.study import Study
+from bus.gan.manifest import SyntheticSet
+from bus.gan.translator import Translator
 
 HOSTILE = "<script>alert(1)</script> $x$ *a* | `b`"
 ADDRESSES = {"src", "href", "srcset", "action", "data", "poster", "xlink:href"}
@@ -187,7 +189,7 @@ def test_confusion_matrices_count_every_test_scan(full: Any) -> None:
 
 def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None:
     study = full.study
-    manifest = read_csv(study.synth_path(0, "malignant", 0) / "manifest.csv")
+    manifest = read_csv(SyntheticSet(study, 0, "malignant", 0).folder / "manifest.csv")
     (gallery,) = (
         block
         for block in blocks_of_first_translator(study)
@@ -301,12 +303,12 @@ def test_only_the_pinned_fold_is_said_to_be_unseen(full: Any) -> None:
 
 def test_a_translator_to_another_class_is_shown_with_its_warnings(made_up: Callable[..., Any]) -> None:
     made = made_up(folds=(0,), arms=("original", "oversampled", "cyclegan"))
-    study, place = made.study, made.study.synth_path(0, "normal", 0)
-    shutil.copytree(study.gan_path(0, "malignant", 0), study.gan_path(0, "normal", 0))
-    shutil.copytree(study.synth_path(0, "malignant", 0), place)
+    study, place = made.study, SyntheticSet(made.study, 0, "normal", 0).folder
+    shutil.copytree(Translator(study, 0, "malignant", 0).folder, Translator(study, 0, "normal", 0).folder)
+    shutil.copytree(SyntheticSet(study, 0, "malignant", 0).folder, place)
     scores = json.loads((place / "scores.json").read_text())
-    tested = {"tests": 7, "kid": scores["kid"], "precision": scores["precision"], "recall": scores["recall"]}
-    (place / "scores-test.json").write_text(json.dumps(tested))
+    tested = {"tests": 7, **{name: scores[name] for name in ("kid", "precision", "recall")}}
+    SyntheticSet(study, 0, "normal", 0).write_test_scores(tested)
     scores["warnings"] = [{"name": "planted", "text": "Seen in the report."}]
     (place / "scores.json").write_text(json.dumps(scores))
     cells = [replace(cell, added={"malignant": 30, "normal": 40}) for cell in made.cells]

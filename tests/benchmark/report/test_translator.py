@@ -1,19 +1,6 @@
 """Logs and losses of translators, as the report reads them."""
 
-from pathlib import Path
-
-import pytest
 from bus.benchmark.report import translator
-from bus.core.errors import BusError
-
-
-def test_interrupted_log_is_read_to_its_last_whole_line(tmp_path: Path) -> None:
-    log = tmp_path / "metrics.jsonl"
-    log.write_text('{"step": 1, "pairs": 4, "cycle": 0.5}\n{"step": 2, "pa')
-    assert translator.losses(log) == [{"step": 1.0, "pairs": 4.0, "cycle": 0.5}]
-    log.write_text('{"step": 1, "pa\n{"step": 2}\n')
-    with pytest.raises(BusError, match="line 1"):
-        translator.losses(log)
 
 
 def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:

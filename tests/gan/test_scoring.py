@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from bus.core.compute import Compute
 from bus.data.study import Study
-from bus.gan.workflow import Judge, make_scans, score_again, sentences
+from bus.gan.manifest import SyntheticSet
+from bus.gan.request import Judge
+from bus.gan.scores.sentences import sentences
+from bus.gan.scoring import score_again
+from bus.gan.synth import make_scans
+from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
 
@@ -14,16 +19,16 @@ CPU = Compute("cpu", "float32", 1)
 @pytest.fixture(scope="module")
 def scored(study: Study) -> tuple[Study, dict[str, Any]]:
     """A study whose synthetic scans were scored on two splits and then on three."""
-    wish: dict[str, Any] = {"fold": 0, "target": "malignant", "gan_seed": 0}
-    make_scans(study, CPU, **wish, count=12, judge=Judge("efficientnet-lite0", splits=2))
-    score_again(study, CPU, **wish, judge=Judge("efficientnet-lite0", splits=3))
-    return study, json.loads((study.synth_path(0, "malignant", 0) / "scores.json").read_text())
+    translator = Translator(study, 0, "malignant", 0)
+    make_scans(translator, CPU, Judge("efficientnet-lite0", splits=2), count=12)
+    score_again(translator.scans, CPU, Judge("efficientnet-lite0", splits=3))
+    return study, json.loads((SyntheticSet(study, 0, "malignant", 0).folder / "scores.json").read_text())
 
 
 def test_scans_that_are_scored_again_get_another_datasheet(scored: tuple[Study, dict[str, Any]]) -> None:
     study, scores = scored
     assert scores["n"]["splits"] == 3
-    text = (study.synth_path(0, "malignant", 0) / "DATASHEET.md").read_text()
+    text = (SyntheticSet(study, 0, "malignant", 0).folder / "DATASHEET.md").read_text()
     lines = list(sentences(scores))
     assert lines and all(f"- {line}\n" in text for line in lines)
 

@@ -1,0 +1,189 @@
+"""A set of synthetic scans: the only owner of its folder, `fold-F/synth/seed-S/CLASS/` of a study.
+
+The folder holds the scans as PNG, `manifest.csv` (where each comes from), `scores.json` and `scores-test.json` (how
+far they are from real ones), `filter.json` and `reader.json` (what chose them), and the datasheet.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..core import files, lock
+from ..core.errors import BusError
+from ..data.pictures import synthetic_png
+from ..data.store import Pixels
+from ..data.study import Study, class_folder
+
+MANIFEST, SCORES, TEST_SCORES = "manifest.csv", "scores.json", "scores-test.json"
+FILTER, READINGS, DATASHEET = "filter.json", "reader.json", "DATASHEET.md"
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A row of `manifest.csv`: where one synthetic scan comes from."""
+
+    file: str
+    sha256: str  # of its grey pixels
+    source_file: str
+    source_sha256: str
+    source_label: str
+    source_group: str
+    fold: int | None
+    variant: str  # plain | flipped | cropped
+    generator_sha256: str
+    seed: int  # of the translator
+    index: int
+    synthetic: str = "SYNTHETIC, not a patient"
+
+
+COLUMNS = tuple(item.name for item in fields(Synthetic))
+
+
+class SyntheticSet:
+    """The synthetic scans of class `label` made by one translator (`seed`) of one fold; it need not exist yet."""
+
+    def __init__(self, study: Study, fold: int | None, label: str, seed: int) -> None:
+        self.study, self.fold, self.label, self.seed = study, fold, label, seed
+        self.folder = study.fold_path(fold) / "synth" / f"seed-{seed}" / class_folder(label)
+
+    @classmethod
+    def all_of(cls, study: Study) -> Iterator["SyntheticSet"]:
+        """Every set that a study holds: by fold, seed and class."""
+        labels = {class_folder(label): label for label in study.classes}
+        for fold, folder in study.fold_folders():
+            for manifest in sorted(folder.glob(f"synth/seed-*/*/{MANIFEST}")):
+                label, seed = manifest.parent.name, manifest.parents[1].name.removeprefix("seed-")
+                if label in labels and seed.isdecimal():
+                    yield cls(study, fold, labels[label], int(seed))
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other processes from changing the set; BusError where one is at it."""
+        return lock.hold(self.folder, f"The set of synthetic scans {self.folder}")
+
+    @property
+    def rows(self) -> list[Synthetic]:
+        """Its scans in their order; empty where there is no manifest, BusError where it is damaged."""
+        path = self.folder / MANIFEST
+        if not path.exists():
+            return []
+        try:
+            return [_row(cells) for cells in files.read_csv(path, COLUMNS)]
+        except (TypeError, ValueError) as error:
+            raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
+
+    def write_rows(self, rows: Sequence[Synthetic]) -> None:
+        """Write the manifest; the scans it names are there already."""
+        files.write_csv(self.folder / MANIFEST, COLUMNS, (astuple(row) for row in rows))
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the manifest, and with it of every scan; BusError where there is none."""
+        return files.sha256_file(self.folder / MANIFEST)
+
+    def write_scan(self, row: Synthetic, pixels: Pixels) -> None:
+        """Write one scan (S×S uint8) as a PNG that says what it is."""
+        files.write_bytes(self.folder / row.file, synthetic_png(pixels))
+
+    def pixels(self, rows: Sequence[Synthetic]) -> Pixels:
+        """Scans of the set (N×S×S uint8), each checked against its hash; BusError names the first bad one."""
+        size = self.study.settings.size
+        squares = np.zeros((len(rows), size, size), np.uint8)
+        for number, row in enumerate(rows):
+            picture = self.picture(row.file)
+            if picture is None or files.sha256_bytes(picture.tobytes()) != row.sha256:
+                raise BusError(
+                    f"{self.folder / row.file} is missing or not the scan its manifest names (hash "
+                    f"{row.sha256[:12]}…). Delete {self.folder / MANIFEST} and run bus synth again."
+                )
+            squares[number] = picture
+        return squares
+
+    def picture(self, file: str) -> Pixels | None:
+        """One file of the set as it is (H×W uint8), unchecked; None where there is no such picture."""
+        try:
+            content = np.frombuffer((self.folder / _name(file)).read_bytes(), np.uint8)
+            found = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
+        except (OSError, ValueError, cv2.error):  # cv2's: empty, or it claims billions of pixels
+            return None
+        return None if found is None else np.ascontiguousarray(found, np.uint8)
+
+    @property
+    def scores(self) -> dict[str, Any] | None:
+        """What `scores.json` says; None where the set was not scored."""
+        path = self.folder / SCORES
+        return files.read_json(path) if path.exists() else None
+
+    def write_scores(self, scores: dict[str, Any]) -> None:
+        """Keep the scores of the set."""
+        files.write_json(self.folder / SCORES, scores)
+
+    @property
+    def test_scores(self) -> dict[str, Any] | None:
+        """How far the scans are from the fold's test scans; None where nobody looked, or looked at other scans."""
+        path = self.folder / TEST_SCORES
+        kept = files.read_json(path) if path.exists() else {}
+        return kept if kept.pop("manifest", None) == self.sha256 else None
+
+    def write_test_scores(self, scores: dict[str, Any]) -> None:
+        """Keep the scores against test scans, with the hash of the manifest they speak of."""
+        files.write_json(self.folder / TEST_SCORES, {"manifest": self.sha256, **scores})
+
+    @property
+    def confidence(self) -> float:
+        """What the independent reader had to give a scan for it to be kept; 0 where all were kept."""
+        path = self.folder / FILTER
+        try:
+            found = float(files.read_json(path)["confidence"]) if path.exists() else 0.0
+            if not 0 <= found <= 1:
+                raise ValueError(found)
+            return found
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise BusError(
+                f"{path} does not say what its scans had to reach ({error!r}). Run bus synth --redo."
+            ) from error
+
+    def write_confidence(self, confidence: float) -> None:
+        """Freeze what scans of this set must reach; before its first scan."""
+        files.write_json(self.folder / FILTER, {"confidence": confidence})
+
+    @property
+    def readings_path(self) -> Path:
+        """The file in which the reader keeps what it said of these scans (`reader.Readings`)."""
+        return self.folder / READINGS
+
+    def write_datasheet(self, text: str) -> None:
+        """Write the sheet for whoever gets the scans."""
+        files.write_text(self.folder / DATASHEET, text)
+
+    @property
+    def has_datasheet(self) -> bool:
+        """Whether the sheet is there."""
+        return (self.folder / DATASHEET).exists()
+
+
+def _row(cells: dict[str, str]) -> Synthetic:
+    """A row as read; ValueError for numbers that are none and for files outside the folder."""
+    texts = {name: cells[name] for name in COLUMNS if name not in ("fold", "seed", "index")}
+    fold = int(cells["fold"]) if cells["fold"] else None
+    row = Synthetic(**texts, fold=fold, seed=int(cells["seed"]), index=int(cells["index"]))
+    _name(row.file)
+    if row.index < 0 or row.seed < 0 or (fold or 0) < 0:
+        raise ValueError(f"a number of {row.file} is below 0")
+    return row
+
+
+def _name(file: str) -> str:
+    """The name of a file that lies in the folder itself; ValueError for anything that leads elsewhere."""
+    if not file or Path(file).name != file or "\\" in file or "\0" in file:
+        raise ValueError(f"{file} is no file of this folder")
+    return file
+
+
+def acceptance(rows: Sequence[Synthetic]) -> float:
+    """The share of a translator's scans that was kept: 1 without a filter."""
+    return len(rows) / (rows[-1].index + 1) if rows else 1.0

@@ -1,0 +1,229 @@
+"""A translator: the only owner of its folder, `fold-F/gan/CLASS/seed-S/` of a study.
+
+The folder holds `config.json` (what decides the weights), `metrics.jsonl` (losses on the way), `samples/`,
+`checkpoint.pt` (to go on from), `generator.safetensors` and, once all is done, `DONE`.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core import files, lock
+from ..core.errors import BusError, UsageError
+from ..data.study import Study, class_folder
+from .config import GanConfig, from_json
+from .manifest import SyntheticSet
+
+if TYPE_CHECKING:  # a translator is looked at without torch
+    from .networks import AnyGenerator
+
+CONFIG, METRICS, CHECKPOINT, GENERATOR, DONE = (
+    "config.json",
+    "metrics.jsonl",
+    "checkpoint.pt",
+    "generator.safetensors",
+    "DONE",
+)
+
+
+class Translator:
+    """The translator to class `target` trained on a fold with a seed; it need not exist yet."""
+
+    def __init__(self, study: Study, fold: int | None, target: str, seed: int) -> None:
+        self.study, self.fold, self.target, self.seed = study, fold, target, seed
+        self.folder = study.fold_path(fold) / "gan" / class_folder(target) / f"seed-{seed}"
+
+    @classmethod
+    def of(cls, study: Study, config: GanConfig) -> "Translator":
+        """The translator that a configuration is of."""
+        return cls(study, config.fold, config.target, config.seed)
+
+    @classmethod
+    def all_of(cls, study: Study) -> Iterator["Translator"]:
+        """Every translator that a study holds, finished or not: by fold, class and seed."""
+        labels = {class_folder(label): label for label in study.classes}
+        for fold, folder in study.fold_folders():
+            for place in sorted(folder.glob("gan/*/seed-*")):
+                seed = place.name.removeprefix("seed-")
+                if place.parent.name in labels and seed.isdecimal():
+                    yield cls(study, fold, labels[place.parent.name], int(seed))
+
+    @property
+    def scans(self) -> SyntheticSet:
+        """The synthetic scans made by it."""
+        return SyntheticSet(self.study, self.fold, self.target, self.seed)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other processes from training it; BusError where one is at it."""
+        return lock.hold(self.folder, f"The translator {self.folder}")
+
+    # what it was begun with
+
+    @property
+    def config(self) -> GanConfig | None:
+        """The configuration it was begun with; None before, BusError where it is damaged."""
+        path = self.folder / CONFIG
+        if not path.exists():
+            return None
+        try:
+            return from_json(files.read_json(path))
+        except (TypeError, KeyError, ValueError) as error:
+            raise BusError(
+                f"{path} is not a translator's configuration ({error}). Use --redo to start anew."
+            ) from error
+
+    @property
+    def known_config(self) -> GanConfig:
+        """The configuration it was begun with; BusError where there is none."""
+        config = self.config
+        if config is None:
+            raise BusError(f"{self.folder / CONFIG} is missing. Run bus gan train.")
+        return config
+
+    def write_config(self, config: GanConfig) -> None:
+        """Write down what decides the weights, before the first step."""
+        files.write_json(self.folder / CONFIG, config.recorded)
+
+    def check_unchanged(self, config: GanConfig) -> None:
+        """Raise UsageError with the differences if the folder holds a translator with another configuration."""
+        begun = self.config
+        if begun is None:
+            return
+        old, new = asdict(begun), asdict(config)
+        differences = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
+        if differences:
+            raise UsageError(
+                f"{self.folder} holds a translator with other options: {'; '.join(differences)}. Give the old options "
+                "to go on with it, another --gan-seed or --study for a second one, or --redo to set it and what it made "
+                "aside."
+            )
+
+    # on the way
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that a training goes on from."""
+        return self.folder / CHECKPOINT
+
+    def write_lines(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Write the lines of `metrics.jsonl`, all of them."""
+        files.write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
+
+    @property
+    def lines(self) -> list[dict[str, float]]:
+        """The numbers of `metrics.jsonl`, a line an interval; a last line that was cut off is passed over.
+
+        `step`, `pairs`, means of the losses, `seconds`, and `kid` with `kid_spread` where it was measured.
+        """
+        path, found = self.folder / METRICS, []
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        for number, line in enumerate(lines):
+            try:
+                record = json.loads(line)
+                numbers = {
+                    key: float(value) for key, value in record.items() if isinstance(value, int | float)
+                }
+                if not all(map(math.isfinite, numbers.values())):
+                    raise ValueError("a number that is not finite")
+                found.append(numbers)
+            except (ValueError, AttributeError, RecursionError, OverflowError) as error:
+                if number + 1 < len(lines):
+                    raise BusError(
+                        f"{path}, line {number + 1} is damaged ({error}). Delete that line."
+                    ) from error
+        return found
+
+    @property
+    def told(self) -> int:
+        """How many lines `metrics.jsonl` has."""
+        path = self.folder / METRICS
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    def sheet(self, pairs: int) -> Path:
+        """The file of the sample sheet after so many pairs."""
+        return self.folder / "samples" / f"pairs-{pairs:06d}.png"
+
+    @property
+    def sheets(self) -> list[Path]:
+        """The sample sheets, the last one last."""
+        return sorted((self.folder / "samples").glob("*.png"))
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of its curves for TensorBoard."""
+        return self.folder / "tensorboard"
+
+    # when it is done
+
+    def finish(self, generator: bytes, seconds: float) -> None:
+        """Write the trained generator (safetensors), then `DONE`, which names it and the configuration."""
+        files.write_bytes(self.folder / GENERATOR, generator)
+        done = {
+            "config": files.sha256_json(files.read_json(self.folder / CONFIG)),
+            "generator": files.sha256_bytes(generator),
+            "seconds": round(seconds, 1),
+        }
+        files.write_json(self.folder / DONE, done)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is trained: `DONE` names the configuration and the generator that lie beside it."""
+        if not (self.folder / DONE).exists() or self.config is None:
+            return False
+        done = files.read_json(self.folder / DONE)
+        return (
+            (self.folder / GENERATOR).exists()
+            and done.get("config") == files.sha256_json(files.read_json(self.folder / CONFIG))
+            and done.get("generator") == self.generator_sha256
+        )
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the training took; None before it is done, or where it is not known."""
+        path = self.folder / DONE
+        found = files.read_json(path).get("seconds") if path.exists() else None
+        return float(found) if isinstance(found, int | float) and 0 <= found < math.inf else None
+
+    @property
+    def generator_sha256(self) -> str:
+        """Hash of the trained generator's file; BusError where there is none."""
+        return files.sha256_file(self.folder / GENERATOR)
+
+    def load(self, device: str) -> "AnyGenerator":
+        """The trained (averaged) generator, ready to translate; BusError where it is damaged or not there."""
+        from safetensors.torch import load_file
+
+        generator = self.known_config.build_generator()
+        try:
+            generator.load_state_dict(load_file(self.folder / GENERATOR))
+        except Exception as error:  # safetensors and torch raise nearly anything for a damaged file
+            raise BusError(
+                f"{self.folder / GENERATOR} is damaged ({error}). Use --redo to train it again."
+            ) from error
+        return generator.to(device).eval()
+
+    # set aside
+
+    def set_aside(self) -> Path | None:
+        """Move the translator and its scans to the study's `aside/N`; None where there was nothing to move."""
+        with self.scans.held():
+            return set_aside(self.study, [self.folder, self.scans.folder])
+
+
+def set_aside(study: Study, folders: Sequence[Path]) -> Path | None:
+    """Move folders of a study to `aside/N`, keeping their place within; None where there was nothing to move."""
+    present = [folder for folder in folders if folder.exists()]
+    if not present:
+        return None
+    root = study.path / "aside"
+    number = 1 + max((int(path.name) for path in root.glob("*") if path.name.isdecimal()), default=0)
+    for folder in present:
+        target = root / str(number) / folder.relative_to(study.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder, target)
+    return root / str(number)
