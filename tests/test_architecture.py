@@ -25,6 +25,7 @@ def load(path: Path) -> Any:
 
 house = load(TESTS / "speed" / "house.py")
 MODULES = house.modules(ROOT)
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 LIBRARY = [module for name, module in MODULES.items() if module.room not in ("cli", "__main__")]
 TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under its own name
     "__main__": "test_docs.py",  # the tutorial runs python -m bus
@@ -81,7 +82,7 @@ WHOLE = {  # tests within a room that are of several of its modules
 
 
 def test_imports_go_down_only() -> None:
-    """cli → api → benchmark → gan → classify → data → core; in benchmark pipeline → report → results → the rest."""
+    """cli → api → benchmark → … → core; within benchmark pipeline → report → results → the rest."""
     assert [str(step) for step in house.upward(MODULES)] == []
 
 
@@ -146,11 +147,25 @@ def test_the_packages_are_the_folders() -> None:
     assert all((ROOT / folder / "__init__.py").exists() for folder in folders)
 
 
-@pytest.mark.parametrize(
-    "path", [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_documents_name_nothing_outside_the_repository(path: Path) -> None:
     assert not OUTSIDE.search(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_files_that_exist(path: Path) -> None:
+    """Files and rooms of the repository in backticks, and modules by their names."""
+    text = path.read_text(encoding="utf-8")
+    files = {
+        name
+        for name in re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", text)
+        if (ROOT / name.split("/")[0]).is_dir()
+    }
+    named = {
+        name for name in re.findall(r"`bus\.(\w+(?:\.\w+)+)", text) if name.split(".")[0] in house.FLOORS
+    }
+    assert {name for name in files if not (ROOT / name).exists()} == set()
+    assert {name for name in named if not {name, name.rpartition(".")[0]} & set(MODULES)} == set()
 
 
 OUTSIDE = re.compile(
