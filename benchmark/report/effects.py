@@ -106,7 +106,7 @@ def effects_section(summary: Summary, flags: Flags) -> Section:
         words = "Neither contrast could be made: it needs the arms original, oversampled and cyclegan on the "
         blocks.append(Paragraph(f"{words}same folds.", "absent"))
     if others:
-        rest = _table("Effects in other metrics and contrasts", others, flags)
+        rest = _table("Effects in other metrics and contrasts", others, flags, metric=True)
         blocks.append(Fold(f"Other metrics and contrasts ({len(others)})", [rest]))
     return Section("effects", "Effects", blocks)
 
@@ -122,7 +122,9 @@ def forest_plots(summary: Summary, flags: Flags, metric: str = PRIMARY) -> list[
             said = "; ".join(f"{row.label}: {figures.interval(row)}" for row in rows)
             alt = f"{heading} in points of {name} with 95 % interval. {said}"
             figure = figures.forest(f"forest-{kind}{suffix}", rows, axis=f"points of {name}", alt=alt)
-            drawn.append(figure.entitled(heading, f"{made[0].first} − {made[0].second}: {meaning}"))
+            drawn.append(
+                figure.entitled(f"{heading}: {name}", f"{made[0].first} − {made[0].second}: {meaning}")
+            )
     return drawn
 
 
@@ -144,13 +146,14 @@ def split_contrasts(summary: Summary) -> tuple[list[Contrast], list[Contrast]]:
     return leading, others
 
 
-def _table(label: str, contrasts: Sequence[Contrast], flags: Flags) -> Table:
+def _table(label: str, contrasts: Sequence[Contrast], flags: Flags, *, metric: bool = False) -> Table:
+    """The differences in numbers; `metric` names the metric of each, where they differ in it."""
     names = list(COLUMNS)
     columns: Heads = [
         "model",
         "contrast",
         Column(names[0], "points"),
-        Column("metric", whole=True),
+        *[Column("metric", whole=True)] * metric,
         *map(number, names[1:]),
     ]
     rows: list[Cells] = []
@@ -162,7 +165,8 @@ def _table(label: str, contrasts: Sequence[Contrast], flags: Flags) -> Table:
                 effect(contrast, flags).label,
                 f"{contrast.first} −\u00a0{contrast.second}",
                 Cell(signed(100 * shares.estimate), ends(again) if again else ""),
-                METRICS.get(contrast.metric, contrast.metric) + " × 100" * (contrast.metric == "brier"),
+                *[METRICS.get(contrast.metric, contrast.metric) + " × 100" * (contrast.metric == "brier")]
+                * metric,
                 ends(contrast.interval),
                 f"{100 * shares.detectable:.1f}",
                 probability(shares.p),

@@ -95,10 +95,10 @@ class Place(NamedTuple):
 
 def forest(name: str, effects: Sequence[Effect], *, axis: str, alt: str) -> Figure:
     """Draw one difference a row with its interval; the grey band is what the study was too small to see."""
-    height = 46 + 44 * len(effects)
+    height = 50 + 44 * len(effects)
     reach = 1.15 * max([1.0, *(max(abs(e.low), abs(e.high), e.detectable) for e in effects)])
     with _canvas(height) as canvas:
-        axes = canvas.add_axes((0.04, 36 / height, 0.92, 1 - 40 / height))
+        axes = canvas.add_axes((0.04, 40 / height, 0.92, 1 - 44 / height))
         for row, effect in enumerate(effects):
             colour = {"gain": BLUE, "loss": VERMILION, "none": INK}[effect.verdict]
             face = PAPER if effect.verdict == "none" else colour

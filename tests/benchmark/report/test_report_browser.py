@@ -73,7 +73,7 @@ def check_of(folder: Path) -> str:
 def answers_of(made: Any, folder: Path) -> str:
     """The page of `bus predict` for ten scans of a made-up study, half of them seen in training."""
     study, cell = made.study, made.cells[0]
-    trained = predict.Trained(study, cell.path, cell.config, {}, {"macro_f1": 0.5}, None, 0)
+    trained = predict.Trained(study, cell, None, 0)
     heat = np.arange(64).astype(np.uint8).reshape(8, 8)
     scans = [
         predict.Scan(
@@ -133,6 +133,12 @@ def test_shows_without_error_request_or_overflow(browser: Any, report: str, widt
     page.goto(report)
     page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert "Enlarged pictures" not in page.inner_text("body")
+    if page.locator(".gallery img").count():
+        page.locator(".gallery img").first.click()
+        assert page.locator("dialog[open] img").count() >= 1, "a picture enlarges on a click"
+        page.keyboard.press("Escape")
+        assert not page.locator("dialog[open]").count()
     assert not said and [url for url in asked if not url.startswith("data:")] == [report]
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
