@@ -8,7 +8,7 @@ from ...data.cohort import COHORTS
 from ...data.study import Study
 from ..arms import TRANSLATED
 from ..cell import Cell
-from ..results.model import Summary
+from ..results.model import GAIN, TRANSLATOR, Summary
 from .model import Block, Fold, Link, Listing, Paragraph, Section
 from .references import bibtex
 from .terms import title
@@ -73,11 +73,9 @@ def methods_paragraph(
         f"{count(summary.seeds)} seed{'s' * (summary.seeds != 1)}; nothing was chosen on test scans."
     )
     said.append(
-        "The primary metric, named before the work, was macro-F1 on pooled out-of-fold answers; 95 % "
-        "intervals come "
-        "from a bootstrap over groups, stratified by fold and shared by all arms, corrected over the models "
-        "by "
-        "Holm’s method [@holm1979]."
+        "The primary metric, named before the work, was macro-F1 on pooled out-of-fold answers. Intervals "
+        "are 95 %; those for other scans come from a bootstrap over groups, stratified by fold and shared by all "
+        f"arms. {_deciding(summary)}"
     )
     if len(summary.folds) > 1:
         said.append("The corrected t test of Nadeau and Bengio [@nadeau2003] served as a second opinion.")
@@ -91,3 +89,24 @@ def methods_paragraph(
 def _several_add(summary: Summary) -> bool:
     adding = [arm for arm in summary.arms if arm.kind in (*TRANSLATED, "oversampled")]
     return len(adding) > 1 and len({arm.dose for arm in adding}) == 1
+
+
+def _deciding(summary: Summary) -> str:
+    """How the intervals were made that decide, or that there were none."""
+    claims = [c for c in summary.contrasts if c.kind in (GAIN, TRANSLATOR)]
+    bases = {c.retrained.basis for c in claims if c.retrained}
+    if not bases:
+        return (
+            "Too few trainings were made for an interval that covers other trainings and translators, so no "
+            "gain or loss is claimed."
+        )
+    ways = {
+        "seeds": "the variance of the bootstrap and that between the seeds of a fold, with Satterthwaite’s "
+        "degrees of freedom [@satterthwaite1946]",
+        "folds": "the means of the folds",
+    }
+    how = "; or from ".join(ways[basis] for basis in sorted(bases, reverse=True))
+    return (
+        "Gain and loss were decided by intervals for other scans, trainings and translators: Student’s t "
+        f"from {how}. Their p values were corrected over the models by Holm’s method [@holm1979]."
+    )
