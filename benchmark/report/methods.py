@@ -74,8 +74,8 @@ def methods_paragraph(
     )
     said.append(
         "The primary metric, named before the work, was macro-F1 on pooled out-of-fold answers. Intervals "
-        "are 95 %; those for other scans come from a bootstrap over groups, stratified by fold and shared by all "
-        f"arms. {_deciding(summary)}"
+        "are 95 %; those for other scans come from a bootstrap over groups, stratified by fold and shared by "
+        f"all arms. {_deciding(summary)}"
     )
     if len(summary.folds) > 1:
         said.append("The corrected t test of Nadeau and Bengio [@nadeau2003] served as a second opinion.")
