@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..benchmark import pipeline
-from ..benchmark.cell import Cell, column
+from ..benchmark.cell import Cell
 from ..benchmark.results import export, wording
 from ..benchmark.results.model import PRIMARY, Summary, Verdict
+from ..benchmark.results.predictions import columns, prediction_rows
 from ..benchmark.results.summary import summarise
 from ..benchmark.yardstick import yardsticks
 from ..classify.models import TITLES
@@ -50,19 +50,8 @@ class BenchmarkResult:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """Every training's answers to the test scans: `predicted`, and `p_CLASS`, the probability of each."""
-        classes = self._study.classes
-        tables = []
-        for cell in self._cells:
-            answers = cell.answers(classes)
-            table = pd.DataFrame(answers.scans, columns=["file", "sha256", "label", "group"])
-            table.insert(0, "fold", cell.fold)
-            table.insert(1, "arm", str(cell.arm))
-            table.insert(2, "model", cell.model)
-            table.insert(3, "seed", cell.seed)
-            table["predicted"] = np.array(classes)[answers.given]
-            table[[column(name) for name in classes]] = answers.probabilities
-            tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+        rows = prediction_rows(self._study, self._cells)
+        return pd.DataFrame(rows, columns=list(columns(self._study)))
 
     @property
     def report(self) -> Path:

@@ -75,7 +75,8 @@ def gan_train(
     method: Annotated[
         str | None,
         typer.Option(
-            help="projected, or published (CycleGAN of 2017); projected unless --preset paper.",
+            help="projected, detail (keeps the source's speckle) or published (CycleGAN of 2017); "
+            "projected unless --preset paper.",
             rich_help_panel=WORK,
         ),
     ] = None,

@@ -1,6 +1,7 @@
 """Cohorts: every scan hashed and letterboxed, its group found, and why it was left out if it was."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -44,6 +45,11 @@ class Scan:
     width: int  # native, px
     height: int
     box: Box  # of the scan inside its letterboxed square, px
+
+    @property
+    def reason(self) -> str:
+        """What kind of reason `left_out` gives, without the group or the objection that it goes on to name."""
+        return re.split(r" in group |:", self.left_out)[0]  # the texts of `build`
 
 
 Keep = Callable[[int, Pixels], None]  # takes the place of a scan in the order of reading, and its square

@@ -117,7 +117,7 @@ class DetailGenerator(nn.Module):
     half the side and enlarged bicubically: no speckle is painted, and no checkerboard is left (Odena et al. 2016, doi
     10.23915/distill.00003). Both are 0 at the start: an untrained translator returns its source.
 
-    The trunk works at 16×16 to 31×31 whatever the side (`unshuffle_of`), so that cost grows far slower than pixels.
+    The trunk works at 16×16 for a side of 64, 128 or 256 px (`unshuffle_of`): cost grows more slowly than pixels.
     """
 
     noise = 0  # numbers that it takes

@@ -1,7 +1,6 @@
 """Who was tested: scans per class and fold, who was left out, what gives classes away, and that nothing
 leaked."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -70,7 +69,7 @@ def _left_out(study: Study) -> list[Block]:
     out = sorted((scan for scan in study.scans if scan.fold is None), key=lambda s: (s.left_out, s.file))
     if not out:
         return [Paragraph("No scan was left out.")]
-    reasons = Counter(re.split(r" in group |:", scan.left_out)[0] for scan in out)
+    reasons = Counter(scan.reason for scan in out)
     said = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
     rows: list[Cells] = [[scan.file, scan.label, scan.left_out] for scan in out]
     whole = table("Scans left out", ["scan", "class", "why"], rows)

@@ -2,23 +2,34 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ...core.files import write_csv
 from ...data.study import Study
-from ..cell import Cell
+from ..cell import Cell, column
 
 KEYS = ("fold", "arm", "model", "seed", "file", "sha256", "label", "group", "predicted")
 
 
+def columns(study: Study) -> tuple[str, ...]:
+    """The columns of the table: the training, the scan, its class and group, the answer, a share a class."""
+    return *KEYS, *map(column, study.classes)
+
+
 def write_predictions(path: Path, study: Study, cells: Sequence[Cell]) -> None:
-    """Write a row an answer: which training, which scan, its class and group, the answer, a share a class."""
-    write_csv(path, (*KEYS, *(f"p_{name}" for name in study.classes)), _rows(study, cells))
+    """Write a row an answer, shares with six digits."""
+    rows = prediction_rows(study, cells)
+    keys = len(KEYS)
+    write_csv(
+        path, columns(study), ((*row[:keys], *(f"{share:.6f}" for share in row[keys:])) for row in rows)
+    )
 
 
-def _rows(study: Study, cells: Sequence[Cell]) -> Iterator[tuple[object, ...]]:
+def prediction_rows(study: Study, cells: Sequence[Cell]) -> Iterator[tuple[Any, ...]]:
+    """The rows of the table, one an answer, in the order of `columns`."""
     for cell in cells:
         answers = cell.answers(study.classes)
         parts = zip(answers.scans, answers.given, answers.probabilities, strict=True)
         for scan, given, shares in parts:
-            head = (cell.fold, cell.arm, cell.model, cell.seed, *scan)
-            yield (*head, study.classes[given], *(f"{share:.6f}" for share in shares))
+            head = (cell.fold, str(cell.arm), cell.model, cell.seed, *scan)
+            yield (*head, study.classes[given], *map(float, shares))
