@@ -109,8 +109,8 @@ def read_scan(listing: Listing, scan: ScanFile) -> Pixels:
 def read_mask(listing: Listing, scan: ScanFile, shape: tuple[int, int] | None = None) -> Mask | None:
     """The union of a scan's masks (H×W, true inside a lesion), or None if it has none.
 
-    `shape` is the scan's height and width, if known; else the scan is decoded for it. Raises BusError if a mask cannot
-    be read or has another size than the scan.
+    `shape` is the scan's height and width, if known; else the scan is decoded for it. Raises BusError if a
+    mask cannot be read or has another size than the scan.
     """
     if not scan.masks:
         return None
@@ -143,13 +143,14 @@ class _Stock:
     ignored: list[tuple[str, str]]
 
     def discreet(self, name: str) -> str:
-        """The name, or a hash of it where it may identify a patient: a DICOM file's whose path does, or a file's beside it."""
+        """The name, or a hash of it where it may identify a patient.
+
+        That is so in every folder that holds a DICOM file whose path identifies its patient.
+        """
         folders = {PurePosixPath(other).parent for other, header in self.headers.items() if header.named}
-        return (
-            f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}"
-            if PurePosixPath(name).parent in folders
-            else name
-        )
+        if PurePosixPath(name).parent not in folders:
+            return name
+        return f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}"
 
     def left_over(self, rows: Sequence[ScanFile], why: str) -> list[tuple[str, str]]:
         """What is neither one of `rows` nor a mask of one, and why not."""
@@ -242,7 +243,8 @@ def _dicom_notes(headers: Sequence[dicom.Header], placeholder: bool) -> list[str
     named = sum(header.named for header in headers)
     notes = [
         f"{len(headers)} DICOM files: BurnedInAnnotation is YES in {marks[True]}, NO in {marks[False]}, "
-        f"absent in {marks[None]}. Whatever it says, names can be burned into pixels: look before sharing anything."
+        f"absent in {marks[None]}. Whatever it says, names can be burned into pixels: look before sharing "
+        "anything."
     ]
     if placeholder:
         notes.append("All DICOM files carry one patient id, taken for a placeholder: it gives no groups.")

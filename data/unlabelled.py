@@ -32,7 +32,8 @@ class Found:
 def find(paths: Sequence[Path]) -> Found:
     """List the scans below `paths` (files, folders with all that is in them, zips); nothing is decoded yet.
 
-    Lesion masks, hidden files and what is no picture are passed over. UsageError for a path that does not exist.
+    Lesion masks, hidden files and what is no picture are passed over. UsageError for a path that does not
+    exist.
     """
     for path in paths:
         if not path.exists():
@@ -64,7 +65,10 @@ def _open(path: Path) -> tuple[Source, bool]:
 
 
 def _look(source: Source, name: str, where: str, *, alone: bool) -> Loose | str:
-    """The scan in a file, or why it is none; a file that was named itself is taken for a picture unless it is DICOM."""
+    """The scan in a file, or why it is none.
+
+    A file that was named itself (`alone`) is taken for a picture unless it is DICOM.
+    """
     shown, path = printable(where), PurePosixPath(name)
     if MASK_NAME.fullmatch(path.stem):
         return "a lesion mask by its name"

@@ -1,4 +1,4 @@
-"""Listings: which files are scans, of which class, in every layout; tables; refusals and how they are said."""
+"""Listings: which files are scans, of which class, in every layout; tables; refusals and their words."""
 
 import csv
 import hashlib
