@@ -132,7 +132,7 @@ def read_listing(
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(listing.scans), AHEAD):
             entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
-    notes = (*listing.notes, *_mask_notes(sorted(refused)))
+    notes = (*listing.notes, *(item.sentence for item in listing.cautions), *_mask_notes(sorted(refused)))
     return Data(listing.name, by_content(entries), list(listing.ignored), notes)
 
 

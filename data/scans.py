@@ -12,6 +12,7 @@ import numpy as np
 from ..core.errors import BusError, UsageError
 from . import dicom, pictures
 from .archive import Source, open_source
+from .caution import Caution
 from .layout import Layout, find_layout
 from .pictures import Mask, Pixels
 from .table import read_table
@@ -44,6 +45,7 @@ class Listing:
     ignored: tuple[tuple[str, str], ...]  # file, why it was not taken for a scan
     grouped_by: str | None  # "group" or "patient" (a column), "DICOM patient", or None
     notes: tuple[str, ...] = ()  # sentences that a user must see
+    cautions: tuple[Caution, ...] = ()  # what a user must know, as values
     source: Source = field(repr=False, compare=False, kw_only=True)
     places: Mapping[str, str] = field(repr=False, compare=False, kw_only=True)  # file -> its name in `source`
 

@@ -1,0 +1,152 @@
+"""Cautions: what a reader of a data set must know of it, as values; worded here and nowhere else.
+
+Readers, groups and checks make cautions; the console, the page, the report and a study's banners show them.
+A new kind is a row of KINDS. Its words are a noun in the plural, so that no sentence depends on a number.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeGuard
+
+Weight = Literal["wrong", "caution", "note"]
+NAMED = 3  # cases that a sentence names
+KEPT = 20  # cases that a study keeps of each caution
+Case = tuple[str, ...]  # the file of a scan, or the files that belong together, such as a pair
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The words of one kind of caution."""
+
+    what: str  # what is counted, in the plural, as in the middle of a sentence
+    advice: str  # whole sentences: what follows from it and what mends it
+    weight: Weight = "caution"  # wrong: no study should be made; note: nothing needs to be mended
+
+
+KINDS: dict[str, Kind] = {
+    # of the data as a whole
+    "refused": Kind("", "", "wrong"),  # the caution's detail is the sentence of the error
+    "said": Kind("", "", "note"),  # the caution's detail is a whole sentence
+    "phantoms": Kind(
+        "simulated phantoms, not patients",
+        "The numbers show how the tool works and mean nothing medical.",
+        "note",
+    ),
+    # of groups
+    "no group known": Kind(
+        "scans without a known group",
+        "A detector joined near-duplicates; it cannot see two different views of one patient. If a patient "
+        "is on both sides of a split, every result here is too good. Give groups or patients in a labels.csv "
+        "(file,label,patient).",
+    ),
+    "alike": Kind(
+        "sets of scans of different given groups that look like one scene",
+        "Look at them; if they are one patient, give them one group, or every result here is too good.",
+    ),
+    "torn": Kind(
+        "pictures with identical pixels in several of the given groups",
+        "A split leaks them. Give them one group in the labels.csv, or remove the copies.",
+        "wrong",
+    ),
+    # of labels
+    "contradicting": Kind(
+        "scans in groups with contradicting labels",
+        "The default, --cohort clean, leaves them out. Correct the labels where they are wrong.",
+    ),
+    "several findings": Kind(
+        "groups given with the data that hold several labels",
+        "If they are patients with several findings, keep them with --cohort raw; the default, clean, leaves "
+        "them out.",
+    ),
+    "class gone": Kind(
+        "classes of which contradicting groups leave nothing",
+        "Correct the labels, or use --cohort raw.",
+        "wrong",
+    ),
+    "few classes": Kind("classes among the usable scans", "Add scans of another class.", "wrong"),
+    # of files
+    "unreadable": Kind(
+        "scans that cannot be read", "Copy from the source again, or remove what stays unreadable.", "wrong"
+    ),
+    "unusable masks": Kind(
+        "masks that are damaged or of another size than their scan",
+        "These scans count as scans without a mask. Replace the masks.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """One thing to be careful about, of a data set or a study made from it."""
+
+    kind: str  # a key of KINDS; one that this version does not know speaks for itself
+    count: int = 0  # how many files, sets or groups it is about; 0 where nothing is counted
+    cases: tuple[Case, ...] = ()  # which, as far as they are kept; the files are named as in the data
+    total: int = 0  # how many there are in all, where that says something
+    detail: str = ""  # words in brackets after the count
+
+    @property
+    def words(self) -> Kind:
+        """The words of its kind."""
+        return KINDS.get(self.kind, Kind(self.kind, ""))
+
+    @property
+    def weight(self) -> Weight:
+        """How much it weighs."""
+        return self.words.weight
+
+    @property
+    def short(self) -> str:
+        """What and how many, for a list of cautions on one line."""
+        return f"{self.words.what or self.detail}{f' ({self.count:,})' if self.count else ''}"
+
+    @property
+    def counted(self) -> str:
+        """What, how many, of how many: a sentence without an end."""
+        words = self.words
+        if not words.what:
+            return self.detail.rstrip(".")
+        number = f": {self.count:,}" if self.count else ""
+        number += f" of {self.total:,}" if self.total else ""
+        return f"{words.what[0].upper()}{words.what[1:]}{number}{f' ({self.detail})' if self.detail else ''}"
+
+    @property
+    def sentence(self) -> str:
+        """All of it, with the first cases by name, and what mends it."""
+        named = "; ".join(" and ".join(files) for files in self.cases[:NAMED])
+        named = f", such as {named}" if len(self.cases) > NAMED or self.count > NAMED else f": {named}"
+        return f"{self.counted}{named if self.cases else ''}. {self.words.advice}".rstrip()
+
+    def brief(self) -> "Caution":
+        """The same with the first KEPT cases only, for a study's own file."""
+        return replace(self, cases=self.cases[:KEPT])
+
+
+def caution(
+    kind: str, cases: Iterable[str | Case], *, total: int = 0, detail: str = ""
+) -> tuple[Caution, ...]:
+    """The caution about these files, or files that belong together, in the order of names; none if none."""
+    sets = sorted((case,) if isinstance(case, str) else tuple(case) for case in cases)
+    return (Caution(kind, len(sets), tuple(sets), total, detail),) if sets else ()
+
+
+def of_weight(cautions: Iterable[Caution], weight: Weight) -> list[Caution]:
+    """Those that weigh so much, in their order."""
+    return [item for item in cautions if item.weight == weight]
+
+
+def from_json(content: Mapping[str, Any]) -> Caution:
+    """A caution as `dataclasses.asdict` turned it into plain values; ValueError for anything else."""
+    kind, count, cases, total, detail = (
+        content[name] for name in ("kind", "count", "cases", "total", "detail")
+    )
+    if not (isinstance(kind, str) and isinstance(detail, str) and _is_number(count) and _is_number(total)):
+        raise ValueError("a caution of another type")
+    sets = tuple(tuple(case) for case in cases)
+    if not all(isinstance(file, str) for case in sets for file in case):
+        raise ValueError("a caution about something else than files")
+    return Caution(kind, count, sets, total, detail)
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and value >= 0
