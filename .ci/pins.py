@@ -1,4 +1,4 @@
-"""Lists of requirements: `lock` turns pip's report into hashes, `oldest` turns lower bounds into exact versions.
+"""Lists of requirements: `lock` turns pip's report into hashes, `oldest` lower bounds into versions.
 
 python .ci/pins.py lock report.json > requirements.lock
 python .ci/pins.py oldest pyproject.toml > oldest.txt
@@ -13,14 +13,15 @@ from pathlib import Path
 
 
 def lock(report: Path) -> list[str]:
-    """Every package that pip would install, with the SHA-256 of the one file it chose; no address of any server."""
+    """Every package that pip would install, with the SHA-256 of the file it chose; no server's address."""
     chosen = json.loads(report.read_text())["install"]
     lines = [
         f"{one['metadata']['name']}=={one['metadata']['version']} "
         f"--hash=sha256:{one['download_info']['archive_info']['hashes']['sha256']}"
         for one in chosen
     ]
-    where = f"{platform.system()} {platform.machine()}, {platform.python_implementation()} 3.{sys.version_info[1]}"
+    python = f"{platform.python_implementation()} 3.{sys.version_info[1]}"
+    where = f"{platform.system()} {platform.machine()}, {python}"
     about = (
         f"# The tested set with hashes, for {where}; made by make lock. Install it with make install-locked."
     )

@@ -1,4 +1,4 @@
-"""Draw docs/phantom.png: one real scan of each class beside phantoms. `python docs/phantom_picture.py BUSI_FOLDER`."""
+"""Draw docs/phantom.png, one real scan of each class beside phantoms: python docs/phantom_picture.py BUSI."""
 
 import sys
 from pathlib import Path

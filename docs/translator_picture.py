@@ -1,4 +1,4 @@
-"""Draw docs/translator-ablation.png from docs/translator.csv: what was tried with the translator, run by run."""
+"""Draw docs/translator-ablation.png from docs/translator.csv: what was tried, run by run."""
 
 import csv
 from pathlib import Path

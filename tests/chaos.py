@@ -1,11 +1,12 @@
-"""`make chaos`: kill the three commands at random points, run them again, and compare with a study left in peace.
+"""`make chaos`: kill the three commands at random points, run them again, compare with a study left in peace.
 
-Not a test of the normal run: it takes minutes. A round makes a tiny study; its commands are killed (SIGKILL) once or
-several times each and started again until they end by themselves. Then every file must equal, bit for bit, that of a
-study made without interruption, and nothing may be left over. What may differ is time alone, listed in `TIMES`.
+Not a test of the normal run: it takes minutes. A round makes a tiny study; its commands are killed (SIGKILL)
+once or several times each and started again until they end by themselves. Then every file must equal, bit for
+bit, that of a study made without interruption, and nothing may be left over. What may differ is time alone,
+listed in `TIMES`.
 
-Commands are forked from this process, which has imported torch: a kill during an import shows nothing and costs seconds.
-For the same reason the workers of `benchmark` are forked here.
+Commands are forked from this process, which has imported torch: a kill during an import shows nothing and
+costs seconds. For the same reason the workers of `benchmark` are forked here.
 """
 
 import argparse
@@ -41,8 +42,8 @@ from bus.gan.scores import score
 assert all((pipeline, report, stats, summary, score, scoring)), "imported before the first fork"
 
 COMMANDS = {
-    "gan train": "gan train --study study --data data --size 32 --k 2 --preset demo --pairs 120 --method published "
-    "--set channels=4 --set blocks=1",
+    "gan train": "gan train --study study --data data --size 32 --k 2 --preset demo --pairs 120 "
+    "--method published --set channels=4 --set blocks=1",
     "synth": "synth --study study --n 40 --extractor efficientnet-lite0",
     "benchmark": "benchmark --study study --preset demo --models simplecnn --arms original,cyclegan --jobs 2 "
     "--extractor efficientnet-lite0 --keep-weights",
@@ -106,7 +107,7 @@ def start(command: str, folder: Path, log: Path) -> Process:
 
 
 def changes(study: Path, process: Process, enough: Callable[[int, float], bool]) -> int | None:
-    """Watch a study while a process runs; returns the number of changes seen once `enough`, None if it ended first."""
+    """Watch a study while a process runs; the changes counted once `enough`, None if it ended first."""
     begun, seen, count = time.monotonic(), state(study), 0
     while process.poll() is None:
         now = state(study)
@@ -328,9 +329,8 @@ class Chaos:
             shutil.rmtree(self.root / f"round-{number}")
         for (name, where), count in sorted(self.counted.items()):
             print(f"| {name} | {where} | {count} |")
-        print(
-            f"{sum(self.counted.values())} kills in {number} rounds survived, {(time.monotonic() - begun) / 60:.0f} min"
-        )
+        minutes = (time.monotonic() - begun) / 60
+        print(f"{sum(self.counted.values())} kills in {number} rounds survived, {minutes:.0f} min")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ settings.load_profile("bus")
 
 @pytest.fixture(scope="session")
 def datasets() -> Path:
-    """The folder with the real scans of development (`../shared/datasets`); the test is skipped without it."""
+    """The folder with the real scans of development; the test is skipped without it."""
     for parent in Path(__file__).resolve().parents:
         folder = parent.parent / "shared" / "datasets"
         if (folder / "busi").is_dir():
@@ -115,5 +115,6 @@ def finished_study(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -
 FINISH = (
     "gan train --preset demo --pairs 40 --method published --set channels=4 --set blocks=1",
     "synth --n 30 --extractor efficientnet-lite0",
-    "benchmark --preset demo --models simplecnn --arms original,cyclegan --jobs 1 --keep-weights --extractor efficientnet-lite0",
+    "benchmark --preset demo --models simplecnn --arms original,cyclegan --jobs 1 --keep-weights "
+    "--extractor efficientnet-lite0",
 )

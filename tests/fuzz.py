@@ -1,7 +1,7 @@
-"""`make fuzz`: atheris mutates pictures, DICOM files, zips and tables for a bounded time; not a test of the normal run.
+"""`make fuzz`: atheris mutates pictures, DICOM files, zips and tables for a bounded time.
 
-Each input must give pixels, a listing or a BusError. Anything else, a hang of 10 s or 2 GB of memory stops the run with
-the input that caused it.
+Not a test of the normal run. Each input must give pixels, a listing or a BusError. Anything else, a hang of
+10 s or 2 GB of memory stops the run with the input that caused it.
 """
 
 import io

@@ -1,7 +1,8 @@
-"""Bad inputs, generated: each gives pixels, a refusal that names the file, or a line in a list; never a traceback.
+"""Bad inputs, generated: each gives pixels, a refusal that names the file, or a line in a list.
 
-The readers of pictures, DICOM, zips and tables have generated tests of their own in tests/data (bit flips, truncations,
-hostile names, bombs: about 1,400 inputs). Here whole commands and a study's own files are tried.
+Never a traceback. The readers of pictures, DICOM, zips and tables have generated tests of their own in
+tests/data (bit flips, truncations, hostile names, bombs: about 1,400 inputs). Here whole commands and a
+study's own files are tried.
 """
 
 import io
@@ -208,7 +209,7 @@ def study(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_a_damaged_file_of_a_study_is_named_or_harmless(
     study: Path, tmp_path: Path, name: str, kind: str
 ) -> None:
-    """224 inputs; what cannot be told from sound content must at least do nothing else than sound content does."""
+    """224 inputs; what cannot be told from sound content must do nothing else than sound content does."""
     copy = tmp_path / "study"
     shutil.copytree(study, copy, copy_function=os.link if name != f"{GAN}/checkpoint.pt" else shutil.copy2)
     path = next(copy.glob(name))

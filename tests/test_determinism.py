@@ -1,4 +1,4 @@
-"""Determinism: the same machine, precision and threads give the same bytes, whatever jobs, order of files and folder."""
+"""Determinism: same machine, precision and threads, same bytes, whatever jobs, order of files and folder."""
 
 import random
 import shutil

@@ -1,7 +1,7 @@
-"""Full and read-only disks, folders that vanish, caches and memory that run out, Ctrl-C: one sentence, nothing lost.
+"""Full and read-only disks, vanished folders, caches and memory that run out, Ctrl-C: one sentence, no loss.
 
-The faults are real: this file runs itself inside `unshare -m`, mounts small and read-only disks there, and runs the
-commands on them. Where that is not permitted, those tests are skipped.
+The faults are real: this file runs itself inside `unshare -m`, mounts small and read-only disks there, and
+runs the commands on them. Where that is not permitted, those tests are skipped.
 """
 
 import io
@@ -144,7 +144,10 @@ def no_memory(study: Path, data: Path, place: Path) -> Iterator[tuple[str, dict[
     shutil.copytree(study, disk / "study")
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + (300 << 20), resource.RLIM_INFINITY))
-    text = "gan train --study {disk}/study --gan-seed 3 --preset demo --method published --set channels=16 --set batch=2000"
+    text = (
+        "gan train --study {disk}/study --gan-seed 3 --preset demo --method published "
+        "--set channels=16 --set batch=2000"
+    )
     yield "memory", command(text, disk, data)
 
 
@@ -178,7 +181,10 @@ def outcomes(
     ):
         pytest.skip("unshare -m is not permitted here")
     place = tmp_path_factory.mktemp("faults")
-    code = "import sys; sys.path[:0] = [sys.argv[1]]; import test_faults as t; from pathlib import Path; t.inside(*map(Path, sys.argv[2:]))"
+    code = (
+        "import sys; from pathlib import Path; sys.path[:0] = [sys.argv[1]]; import test_faults; "
+        "test_faults.inside(*map(Path, sys.argv[2:]))"
+    )
     here = [str(Path(__file__).parent), str(finished_study), str(data), str(place)]
     done = subprocess.run(
         ["unshare", "-m", sys.executable, "-c", code, *here], capture_output=True, text=True
@@ -239,7 +245,10 @@ def test_cells_out_of_memory_name_the_jobs() -> None:
     import torch
     from bus.benchmark import run
 
-    huge = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+    huge = (
+        "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: "
+        "you tried to allocate 9 bytes."
+    )
     for error in (
         MemoryError(),
         RuntimeError(huge),
@@ -336,7 +345,7 @@ def start(study: Path, arguments: str) -> "subprocess.Popen[str]":
 
 
 def interrupt(process: "subprocess.Popen[str]", line: str) -> str:
-    """Press Ctrl-C one second after a line was printed; all that was said. `make speed` measures how soon it ends."""
+    """What a command said that Ctrl-C stopped a second after a line; `make speed` measures how soon."""
     assert process.stdout is not None
     said = ""
     while line not in said:
@@ -363,7 +372,7 @@ def test_ctrl_c_saves_the_translator_and_says_how_to_go_on(tiny_study: Path, tmp
 
 @pytest.fixture
 def heeds_ctrl_c() -> Iterator[None]:
-    """Ctrl-C as a terminal gives it: a shell makes what it starts in the background ignore it, these tests among it."""
+    """Ctrl-C as a terminal gives it; what a shell starts in the background, these tests too, ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -105,7 +105,10 @@ def test_no_identity_in_any_file_or_output(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    train = f"gan train --data {patients} --size 32 --k 2 --preset demo --pairs 40 --method published --set channels=4 --set blocks=1"
+    train = (
+        f"gan train --data {patients} --size 32 --k 2 --preset demo --pairs 40 --method published "
+        "--set channels=4 --set blocks=1"
+    )
     commands = [
         f"data check {patients} --k 2 --page page.html",
         train,

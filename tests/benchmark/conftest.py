@@ -46,7 +46,7 @@ class MadeUp:
 
 
 def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None:
-    """Write cohort.csv, pixels.npy, masks.npy: discs on speckle, two scans a group, the last scan left out."""
+    """Write cohort.csv, pixels.npy, masks.npy: discs on speckle, two scans a group, the last left out."""
     rows: list[list[object]] = []
     squares = []
     y, x = np.mgrid[:SIZE, :SIZE]
@@ -291,7 +291,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
 
 @pytest.fixture(scope="session")
 def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study with a tiny translator for folds 0 and 1 and enough synthetic scans; read only, copy it to change it."""
+    """A study with a tiny translator and enough scans of it for folds 0 and 1; copy it to change it."""
     path, cpu = tmp_path_factory.mktemp("translated") / "study", Compute("cpu", "float32", 1)
     shutil.copytree(tiny_study, path)
     study = Study.open(path)

@@ -415,7 +415,7 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
 
 
 def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
-    """Two at once in processes of their own, a bad one among them, against one after the other in this process."""
+    """Two at once in processes of their own, a bad one among them, against one after the other here."""
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
     wish = plan.Wish(
         (0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),)

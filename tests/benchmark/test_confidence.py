@@ -1,4 +1,4 @@
-"""Added scans weighted by the reader's confidence: whose word counts for what, equal effort, and readers that saw too much."""
+"""Added scans weighted by a reader's confidence: whose word counts, equal effort, who saw too much."""
 
 import json
 import shutil
@@ -114,7 +114,7 @@ def test_sound_readings_pass_the_audit(study):
 
 @pytest.mark.parametrize("kind", ["cyclegan", "oversampled"])
 def test_a_reader_that_saw_the_source_is_refused(study, kind):
-    """A file, whole and with its right hash, that gives a scan to a reader fitted to its source's (or its own) group."""
+    """A whole file, its hash right, that gives a scan to a reader that saw its source's (or own) group."""
     place = confidence.path(study, Arm(kind), 0, "malignant", 0)
     kept = reader.Readings.open(place)
     first = kept.readings[0]

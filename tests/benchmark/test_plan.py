@@ -1,4 +1,4 @@
-"""Plans from TOML, the seed project's two as shipped, and the split per image that shows what it would have claimed."""
+"""Plans from TOML, the seed project's two as shipped, and the split per image: what it would have claimed."""
 
 import json
 import shutil
@@ -25,7 +25,8 @@ from bus.gan.translator import Translator
 CPU = Compute("cpu", "float32", 1)
 WISH = plan.Wish((0,), preset="demo")
 ONE_JOB = {"jobs": 1, "judge": pipeline.Judge(), "command": "bus benchmark --plan mine.toml"}
-SEED = {  # model, optimiser, rate, batch, epochs, schedule, accuracy: the tables of the seed project, typed in again
+# model, optimiser, rate, batch, epochs, schedule, accuracy: the tables of the seed project, typed in again
+SEED = {
     "ablation-1": [
         ("simplecnn", "adam", 1e-3, 16, 10, "multistep", 64.15),
         ("vgg16", "adam", 1e-3, 16, 10, "multistep", 55.35),
@@ -159,7 +160,8 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
     path = tmp_path / "mine.toml"
     path.write_text(
         "title = 'Mine | <b>'\n[all]\nmodel = 'simplecnn'\nepochs = 1\nvalidation = true\nbatch = 16\n"
-        "[[runs]]\nname = 'first'\naccuracy = 55.35\n[[runs]]\nname = 'same'\n[[runs]]\nname = 'watched'\nschedule = 'plateau'\narm = 'weighted'\n"
+        "[[runs]]\nname = 'first'\naccuracy = 55.35\n[[runs]]\nname = 'same'\n"
+        "[[runs]]\nname = 'watched'\nschedule = 'plateau'\narm = 'weighted'\n"
     )
     page = pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
     text = page.read_text()
@@ -201,8 +203,9 @@ def translated(study, monkeypatch):
 
 
 ADDING = (
-    "[all]\nmodel = 'simplecnn'\nepochs = 30\nbatch = 16\n[[runs]]\nname = 'as it is'\n[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\n"
-    "synthetic = 'first'\n[[runs]]\nname = 'again'\narm = 'oversampled@0.5'\nsynthetic = 'first'\n"
+    "[all]\nmodel = 'simplecnn'\nepochs = 30\nbatch = 16\n[[runs]]\nname = 'as it is'\n"
+    "[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\nsynthetic = 'first'\n"
+    "[[runs]]\nname = 'again'\narm = 'oversampled@0.5'\nsynthetic = 'first'\n"
 )
 
 
@@ -275,7 +278,8 @@ def test_a_plan_that_cannot_be_run_is_refused_before_a_translator_is_trained(stu
         ("cyclegan:malignant", "adds nothing: malignant is the class that is raised"),
     ):
         path.write_text(
-            f"[all]\nmodel = 'simplecnn'\nepochs = 1\n[[runs]]\nname = 'a'\narm = 'cyclegan'\n[[runs]]\nname = 'b'\narm = '{arm}'\n"
+            "[all]\nmodel = 'simplecnn'\nepochs = 1\n[[runs]]\nname = 'a'\narm = 'cyclegan'\n"
+            f"[[runs]]\nname = 'b'\narm = '{arm}'\n"
         )
         with pytest.raises(UsageError, match=words):
             pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
@@ -320,7 +324,8 @@ def test_a_plan_refuses_first_weights_that_saw_the_test_scans(study, tmp_path, m
 def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_process, monkeypatch):
     path = tmp_path / "mine.toml"
     path.write_text(
-        "[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\n[[runs]]\nname = 'b'\nlearning_rate = 0.01\n"
+        "[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\n"
+        "[[runs]]\nname = 'b'\nlearning_rate = 0.01\n"
     )
     options = {**ONE_JOB, "jobs": 2}
     sound, asked = run.run, []
@@ -369,7 +374,7 @@ def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
 
 
 def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch):
-    """A tiny translator is put in its place in both; the claimed numbers are those of the sub-study's own summary."""
+    """A tiny translator is put in its place in both; the claimed numbers are the sub-study's own summary."""
     monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
     wish = plan.Wish(
         (0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),)

@@ -1,4 +1,4 @@
-"""`bus predict` as a user runs it: answers equal the benchmark's own, nothing leaks, every bad file is named."""
+"""`bus predict` as a user runs it: the benchmark's own answers, no leak, every bad file named."""
 
 import csv
 import json
@@ -67,7 +67,7 @@ def options(trained):
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory):
-    """The phantoms of the study as files, with their masks, below a folder with a space and Korean letters."""
+    """The study's phantoms as files, with their masks, below a folder with a space and Korean letters."""
     return phantom.write_cohort(tmp_path_factory.mktemp("scans") / "초음파 scans", 60)
 
 

@@ -82,7 +82,7 @@ def test_against_finite_differences():
 
 
 def test_without_averaging_the_heat_adds_up_to_the_logit():
-    """From SimpleCNN's last convolution on all is linear: where no part is negative, their sum is logit − bias."""
+    """After SimpleCNN's last convolution all is linear: no part negative, the sum is logit − bias."""
     network = build("simplecnn", 3, "none", 1).eval()
     network.classifier.weight.data.abs_()
     images, classes = torch.from_numpy(noise(3)).float().div(255).unsqueeze(1), torch.tensor([2, 0, 1])
@@ -114,7 +114,7 @@ def test_heat_lies_where_a_head_reads():
 
 
 def patches(count, seed=0):
-    """Two classes of noise with a patch somewhere, told apart by its texture alone; and where the patches lie."""
+    """Two classes of noise with a patch somewhere, told apart by its texture alone; where the patches lie."""
     rng = np.random.default_rng(seed)
     labels, pixels = np.arange(count) % 2, rng.integers(60, 120, (count, 64, 64)).astype(np.uint8)
     places = np.zeros(pixels.shape, bool)

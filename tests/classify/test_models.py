@@ -58,7 +58,7 @@ def test_small_maps_have_their_places_last(model, first):
 
 @pytest.mark.parametrize("model", ["vgg19", "resnet18"])
 def test_imagenet_weights_answer_grey_scans_like_rgb_ones(model, monkeypatch):
-    """Summed kernels on a grey scan equal the RGB network on the scan repeated; nothing but the head is new."""
+    """Summed kernels on a grey scan equal the RGB network on the scan thrice; only the head is new."""
     from torchvision.models import ResNet18_Weights, VGG19_BN_Weights, resnet18, vgg19_bn
 
     colour = {"vgg19": vgg19_bn, "resnet18": resnet18}[model]().eval()

@@ -1,4 +1,4 @@
-"""Training a classifier: equal effort across arms, determinism, augmentation that depends on the scan alone."""
+"""Training a classifier: equal effort across arms, determinism, augmentation that sees the scan alone."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ PLAIN = Recipe("simplecnn", 100)
 
 
 def spots(count, seed=0):
-    """Scans of two classes: a bright spot left of or right of the middle … up and down, so that flips change nothing."""
+    """Two classes: a bright spot above or below the middle, so that flips to the side change nothing."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     pixels = rng.integers(0, 60, (count, 32, 32)).astype(np.uint8)
@@ -103,7 +103,7 @@ def test_the_rate_rises_and_falls():
 
 
 def test_averaged_weights_get_their_own_batch_statistics():
-    """After recalibration the first layer's statistics are those of the scans it will see, in a network that lags behind."""
+    """After recalibration a network that lags behind has the statistics of the scans that it will see."""
     recipe, scans = Recipe("resnet18", 3, batch=8, recalibration=4), spots(32)
     network = models.build("resnet18", 2, "none", 1)
     averaged = models.build("resnet18", 2, "none", 0)
@@ -146,7 +146,7 @@ def test_without_recalibration_the_statistics_are_the_averaged_ones():
 
 
 def test_late_steps_of_first_are_those_of_the_original_arm():
-    """With `first`, added scans never reach the last part, and its batches are the ones that `original` sees."""
+    """With `first`, added scans never reach the last part, whose batches are those that `original` sees."""
     own, more = spots(24), spots(40, seed=3)
     joined = Examples(
         np.concatenate([own.pixels, more.pixels[:16]]),

@@ -1,4 +1,4 @@
-"""The near-duplicate detector: planted duplicates on phantoms, the same partition in any order, BUSI's published list."""
+"""The near-duplicate detector: planted duplicates, the same partition in any order, BUSI's published list."""
 
 import json
 from collections.abc import Callable
@@ -103,7 +103,7 @@ def plant(grey: Grey, kind: str, rng: Rng) -> Grey:
 
 @cache
 def planted(n: int, copies: int) -> tuple[np.ndarray, np.ndarray, list[tuple[str, int, int]]]:
-    """Descriptors of `n` phantoms of 256 px and of `copies` planted duplicates of each kind; patients; (kind, copy, source)."""
+    """Descriptors of `n` phantoms (256 px) and `copies` duplicates a kind; patients; (kind, copy, source)."""
     rng = np.random.default_rng(31)
     cohort = specs(n, seed=21, size=256)
     pictures = [simulate(spec).pixels for spec in cohort]

@@ -1,4 +1,4 @@
-"""Folds: no group on both sides, every scan in one fold, order and names change nothing, fold 0 of BUSI pinned."""
+"""Folds: no group on both sides, every scan in one, order and names change nothing, BUSI's fold 0 pinned."""
 
 import hashlib
 

@@ -149,8 +149,8 @@ def test_lesion_masks_are_kept_where_there_are_some(tmp_path):
     for file in ("benign/benign (2).png", "malignant/malignant (0).png"):
         assert (study.masks[row_of[file]] == UNKNOWN).all()
     assert (
-        "The masks of 1 scans are damaged or of another size than the scan, such as that of benign/benign (2).png"
-        in study.settings.banners[-1]
+        "The masks of 1 scans are damaged or of another size than the scan, "
+        "such as that of benign/benign (2).png" in study.settings.banners[-1]
     )
 
 

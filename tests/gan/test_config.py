@@ -1,4 +1,4 @@
-"""What is asked of a translator becomes a configuration: presets, switches, refusals, and the command that asks again."""
+"""What is asked of a translator: presets, switches, refusals, and the command that asks again."""
 
 import json
 import shlex

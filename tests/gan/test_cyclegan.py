@@ -186,7 +186,7 @@ class OneByOne(torch.nn.Module):
 
 
 def plain_losses(model, real, rng):
-    """The adversarial losses of one step by the book: every side by itself past the eyes, in front of its own discriminator."""
+    """The adversarial losses of a step by the book: each side by itself, before its own discriminator."""
 
     def look(scans):
         draws = torch.from_numpy(rng.uniform(-1, 1, (2 * len(scans["target"]), 6)).astype(np.float32)).chunk(
@@ -213,7 +213,7 @@ def plain_losses(model, real, rng):
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_each_discriminator_sees_its_own_side(study, swapped):
-    """One step with pixels and frozen depths, augmented; sides that are swapped on the way to the discriminators show."""
+    """One augmented step with pixels and frozen depths: sides swapped before the discriminators show."""
     model = CycleGAN(config_of(study, "projected", buffer=0, identity=0.0), CPU)
     assert (model.config.discriminator, model.config.adversarial) == ("both", "hinge")
     ramp = torch.linspace(-1, 1, 2 * 32 * 32).view(2, 1, 32, 32)
@@ -230,7 +230,7 @@ def test_each_discriminator_sees_its_own_side(study, swapped):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_both_cycles_at_once_give_the_same_weights_as_one_after_another(study, precision):
-    """Bit for bit, with every switch on, whatever number of threads the caller has: in turn, and two threads side by side."""
+    """Bit for bit, every switch on, whatever the caller's threads: in turn, and two threads side by side."""
     chosen = config_of(study, "projected", **ALL_ON)
     alone, beside = (
         CycleGAN(replace(chosen, precision=precision), Compute("cpu", precision, threads))
@@ -262,7 +262,7 @@ def leaves(state):
 
 
 def test_the_buffer_swaps_fresh_scans_for_earlier_ones(study):
-    """Three places, batches of four: what is shown and kept is what a list of numbers would do, draw for draw."""
+    """Three places, batches of four: shown and kept is what a list of numbers would do, draw for draw."""
     model = CycleGAN(config_of(study, buffer=3), CPU)
     rng, same, kept = np.random.default_rng(0), np.random.default_rng(0), []
     swaps = 0
@@ -372,7 +372,7 @@ def test_a_diverging_loss_stops_the_training(study, monkeypatch):
 )
 @pytest.mark.parametrize("spoilt", ["loss", "to_source", "averaged"])
 def test_what_cannot_come_back_never_replaces_the_good_checkpoint(study, monkeypatch, spoilt, pairs, at):
-    """A checkpoint is written after steps 3 and 6 of these; step number `at` leaves a huge loss, or weights that are none."""
+    """Checkpoints after steps 3 and 6 of these; step `at` leaves a huge loss, or weights that are none."""
     steps, good = CycleGAN.step, {}
     folder = Translator(study, 0, "malignant", 0).folder
 
@@ -422,7 +422,7 @@ def test_the_detail_keeping_generator_begins_as_the_identity_with_a_small_trunk(
 
 
 def test_the_detail_keeping_generator_paints_no_grid_and_keeps_the_gain_of_detail():
-    """Random last weights change scans strongly; their mean change has no peak at a period of 2, 4 or 8 px."""
+    """Random last weights change scans strongly, with no peak at a period of 2, 4 or 8 px in the mean."""
     torch.manual_seed(0)
     generator, scans = DetailGenerator(8, 2, 64, 2), torch.rand(64, 1, 64, 64) * 0.4 - 0.2
     torch.nn.init.normal_(generator.change[-1].weight, 0.0, 0.05)

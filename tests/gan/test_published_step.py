@@ -23,7 +23,7 @@ STEPS = 20
 
 
 def published(**changes: Any) -> GanConfig:
-    """The preset paper, small: 32 px, 4 channels, one residual block, two pairs a step; 1,000 steps at a constant rate."""
+    """The preset paper, small: 32 px, 4 channels, one block, two pairs a step; 1,000 steps at one rate."""
     switches = METHODS["published"] | {
         name: value for name, value in PRESETS["paper"].items() if name != "epochs"
     }
@@ -82,8 +82,11 @@ def test_twenty_steps_of_the_published_batch_stay_within_rounding() -> None:
 
 
 def test_every_step_of_a_larger_batch_agrees_from_the_same_state() -> None:
-    """Float32, two pairs a step: from twenty states in turn. Adam divides gradients by their size, so that rounding
-    in the smallest of them grows over the steps; from one state to the next it stays below 1e-5."""
+    """Float32, two pairs a step: from twenty states in turn.
+
+    Adam divides gradients by their size, so that rounding in the smallest of them grows over the steps; from
+    one state to the next it stays below 1e-5.
+    """
     ours, theirs = pair(published())
     rng = np.random.default_rng(0)
     for step in range(STEPS):

@@ -1,4 +1,4 @@
-"""The kept word of the independent reader: who read a scan, what that reader had seen, and that nobody changed it since."""
+"""The independent reader's word: who read a scan, what that reader had seen, and that nobody changed it."""
 
 import json
 import shutil

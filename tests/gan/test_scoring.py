@@ -45,7 +45,8 @@ def test_the_scores_are_told_with_what_real_scans_give(scored: tuple[Study, dict
         f"Normalised KID 0.50 ± 0.10 (0 real, 1 did nothing); {raw}",
         "FD (EfficientNet-Lite0): ",
         f"Distance to the own source {scores['identity']['synthetic']:.1f} grey levels",
-        f"Copies {scores['copies']['synthetic']:.1%} (held-out real scans: {scores['copies']['held_out']:.1%})",
+        f"Copies {scores['copies']['synthetic']:.1%} "
+        f"(held-out real scans: {scores['copies']['held_out']:.1%})",
         f"The reader takes {scores['reader']['synthetic']:.0%} for the class",
         "their sources: ",
         f"Effective number {scores['distinct']['synthetic']:.0f} of {scores['distinct']['compared']}",

@@ -2,9 +2,9 @@
 
     python tests/speed/growth.py [--rows scans,detected,side,cells] [--tiny] [--out DIR]
 
-Every point runs in a fresh process, whose peak memory (and that of its children) the system tells. Points are written to
-growth.json one by one. `scans`: a study from a labels.csv that names groups; `detected`: the same without groups, so that
-near-duplicates are looked for, every scan against every other.
+Every point runs in a fresh process, whose peak memory (and that of its children) the system tells. Points are
+written to growth.json one by one. `scans`: a study from a labels.csv that names groups; `detected`: the same
+without groups, so that near-duplicates are looked for, every scan against every other.
 """
 
 import argparse
@@ -66,7 +66,8 @@ def main() -> None:
             known.setdefault(row, {})[str(value)] = found
             files.write_json(place, known)
             print(
-                f"{row} {value:,}: {found['seconds']:.1f} s, {found['parent']:.0f} MB, children {found['children']:.0f} MB",
+                f"{row} {value:,}: {found['seconds']:.1f} s, {found['parent']:.0f} MB, "
+                f"children {found['children']:.0f} MB",
                 flush=True,
             )
     draw(files.read_json(place), asked.out / "growth.svg")
@@ -74,7 +75,7 @@ def main() -> None:
 
 
 def prepare(row: str, value: int, folder: Path) -> None:
-    """Make the data of one point, outside the process that is measured: variations of a few phantoms, as files."""
+    """Make a point's data outside the process that is measured: variations of a few phantoms, as files."""
     from bus.data import phantom
 
     if row == "cells":
@@ -98,7 +99,7 @@ def prepare(row: str, value: int, folder: Path) -> None:
 
 
 def measure(row: str, value: int, folder: Path) -> Json:
-    """Do the work of one point in this process: a study, all of whose training scans are then read, or cells."""
+    """Do a point's work in this process: a study, all of whose training scans are then read, or cells."""
     begun = time.perf_counter()
     if row == "cells":
         _cells(value, folder)

@@ -21,7 +21,7 @@ SIDE = 1536  # of the matrices whose product gives the limit; larger ones are no
 
 @dataclass
 class Row:
-    """One row of the table; seconds are medians, `other` is what a user would run instead, if there is something."""
+    """One row of the table; seconds are medians, `other` is what a user would run instead, if anything."""
 
     name: str
     work: str
@@ -65,7 +65,7 @@ class Bench:
         return now() - begun
 
     def interleave(self, repeats: int, *works: Callable[[], object]) -> list[float]:
-        """Median seconds of each of `works`, called in turn so that other load meets them alike; a first round warms up."""
+        """Median seconds of each of `works`, in turn so that load meets them alike; a round warms up."""
         times: list[list[float]] = [[] for _ in works]
         for turn in range(repeats + 1):
             for place, work in enumerate(works):

@@ -1,6 +1,6 @@
-"""What a user would run instead: plain float32 code, one pass a scan, every file opened and decoded when it is its turn.
+"""What a user would run instead: plain float32 code, one pass a scan, files decoded when it is their turn.
 
-Written from the papers, as most published code does it; it is also the oracle of tests/gan/test_published_step.py.
+Written from the papers, as most published code does it; also the oracle of tests/gan/test_published_step.py.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from torchvision import datasets, transforms
 
 
 class PublishedStep:
-    """One step of CycleGAN as Zhu et al. 2017 describe it (sections 3 and 4): A is the source, B the target."""
+    """One step of CycleGAN as Zhu et al. 2017 describe it: A is the source, B the target."""
 
     CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
 
@@ -82,7 +82,7 @@ class PublishedStep:
 
 
 def scans_one_by_one(files: list[Path], size: int, batch: int) -> Iterator[Tensor]:
-    """Batches without end (B×1×S×S in [-1, 1]); every scan is opened, decoded, shrunk and flipped when it is its turn."""
+    """Batches without end (B×1×S×S in [-1, 1]); a scan is opened, decoded, shrunk and flipped in its turn."""
     prepare = transforms.Compose(
         [
             transforms.Resize((size, size)),
@@ -130,7 +130,7 @@ def classifier_step(
 
 
 def first_batch(folder: Path, size: int, batch: int) -> Tensor:
-    """Every scan of class folders decoded into memory, as a run begins that keeps them there; the first batch."""
+    """Every scan of class folders decoded into memory, where a run would keep them; the first batch."""
     prepare = transforms.Compose(
         [transforms.Grayscale(), transforms.Resize((size, size)), transforms.ToTensor()]
     )

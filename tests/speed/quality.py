@@ -1,10 +1,11 @@
-"""`make speed-quality DATA=path`: the default translator against CycleGAN of 2017 after the same processor time.
+"""`make speed-quality DATA=path`: the default translator against CycleGAN of 2017 after equal processor time.
 
     python tests/speed/quality.py --data PATH [--minutes 20] [--methods projected,published] [--out DIR]
 
-Each method gets a study of the development data (--inner 0) and as many pairs as it manages in so many core-minutes, its
-whole schedule included: a step is measured first, and the pairs follow from it. One thread each, so that core-minutes are
-processor minutes; what was really spent stands beside the score. The result of a method is written as soon as it is there.
+Each method gets a study of the development data (--inner 0) and as many pairs as it manages in so many
+core-minutes, its whole schedule included: a step is measured first, and the pairs follow from it. One thread
+each, so that core-minutes are processor minutes; what was really spent stands beside the score. The result of
+a method is written as soon as it is there.
 """
 
 import argparse
@@ -53,7 +54,8 @@ def main() -> None:
     for name, found in files.read_json(place).items():
         kid = found["kid"] and "{mean:.2f} ± {spread:.2f}".format(**found["kid"])
         print(
-            f"{name}: normalised KID {kid} after {found['pairs']:,} pairs, {found['core_minutes']:.1f} core-minutes"
+            f"{name}: normalised KID {kid} after {found['pairs']:,} pairs, "
+            f"{found['core_minutes']:.1f} core-minutes"
         )
     print(f"Written: {place}")
 

@@ -1,4 +1,4 @@
-"""Rows of the classifiers: a training step as a cell does it, and as a notebook does it; many small cells at once."""
+"""Rows of the classifiers: a training step as in a cell and as in a notebook; many small cells at once."""
 
 import copy
 import itertools
@@ -30,7 +30,7 @@ AIMS = {"simplecnn": 3, "resnet18": 3, "vgg19": 2}  # times faster than a notebo
 
 
 def step(model: str, bench: Bench) -> Row:
-    """One training step with one thread, as in a cell, against decoding every scan in every epoch, in float32."""
+    """A training step with one thread, as in a cell, against decoding every scan every epoch, in float32."""
     compute = Compute(bench.compute.device, bench.compute.precision, 1)
     size, repeats = bench.size(64, 32), bench.size(REPEATS[model], 1)
     recipe = Recipe(model, 1000, batch=bench.size(32, 4))
@@ -80,7 +80,7 @@ def class_folders(bench: Bench, count: int) -> Path:
 
 
 def cells(bench: Bench) -> Row:
-    """Twelve small cells: one after another, as many at once as there are cores, one at a time with all threads; ways in turn."""
+    """Twelve small cells: in turn, as many at once as cores, in turn with all threads; ways interleaved."""
     jobs, repeats = bench.compute.threads, bench.size(3, 1)
     ways = {"one": (1, 1), "many": (jobs, 1), "wide": (1, jobs)}  # cells at once, threads each
     times: dict[str, list[float]] = {name: [] for name in ways}

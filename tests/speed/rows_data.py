@@ -1,4 +1,4 @@
-"""Rows of the data: a cohort from its folder to the first batch, phantoms, duplicates, distances between sets."""
+"""Rows of the data: a cohort from folder to first batch, phantoms, duplicates, distances between sets."""
 
 import shutil
 from functools import partial
@@ -16,7 +16,7 @@ BATCH = 32
 
 
 def first_batch(bench: Bench) -> Row:
-    """780 scans of BUSI's size, from their folder to the first batch: a new study, the same study again, and PIL."""
+    """780 scans of BUSI's size, from folder to first batch: a new study, the same study again, and PIL."""
     count, repeats = bench.size(780, 20), bench.size(3, 1)
     folder, place = class_folders(bench, count), bench.folder / "first-batch"
 
@@ -68,7 +68,7 @@ def phantoms(bench: Bench) -> Row:
 
 
 def distances(bench: Bench) -> Row:
-    """FD, KID, precision, recall, density and coverage of 500 against 500 against torch-fidelity's own interface."""
+    """FD, KID, precision, recall, density, coverage of 500 and 500 against torch-fidelity's own interface."""
     count = bench.size(500, 6)
     rng = np.random.default_rng(0)
     first, second = (rng.integers(0, top, (count, 64, 64), np.uint8) for top in (200, 256))

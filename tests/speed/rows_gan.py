@@ -1,4 +1,4 @@
-"""Rows of the translator: the published step against its plain form, the default's step and who takes its time."""
+"""Rows of the translator: the published step against its plain form, the default's and who takes its time."""
 
 import copy
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def config(method: str, compute: Compute, **changes: Any) -> GanConfig:
 
 
 def paper(bench: Bench) -> Row:
-    """The published architecture and batch: ours against separate passes in float32 with a file opened for each scan."""
+    """The published architecture and batch: ours against separate float32 passes, a file opened a scan."""
     switches = {name: value for name, value in PRESETS["paper"].items() if name != "epochs"}
     changes = switches | ({"channels": 8, "blocks": 1} if bench.tiny else {}) | {"preset": "paper"}
     chosen = config("published", bench.compute, **changes)
@@ -62,7 +62,8 @@ def paper(bench: Bench) -> Row:
         )
         row = Row(
             "gan",
-            f"CycleGAN step, published architecture ({chosen.channels} channels, {chosen.blocks} blocks, {chosen.size} px), batch 1",
+            f"CycleGAN step, published architecture ({chosen.channels} channels, {chosen.blocks} blocks, "
+            f"{chosen.size} px), batch 1",
             *found,
             "float32, separate passes, PIL for each scan",
             bench.size(9, 2),
@@ -125,7 +126,7 @@ def default(bench: Bench) -> Row:
 
 
 def parts(model: CycleGAN) -> dict[str, Callable[[], object]]:
-    """What a step of the default does, cut by network, both sides at the same time; the shapes are those of a step."""
+    """What a step of the default does, cut by network, both sides at once; the shapes are those of a step."""
     size, batch = model.config.size, model.config.batch
     scans = torch.rand(batch, 1, size, size, device=model.compute.device) * 2 - 1
     view = torch.rand(batch, 6, device=model.compute.device) * 2 - 1
@@ -168,6 +169,6 @@ def parts(model: CycleGAN) -> dict[str, Callable[[], object]]:
 
 
 def _share(bench: Bench, row: Row, run: train.Run) -> Row:
-    """Fill in the share of the limit; the step is counted in one thread, since torch counts the thread that asks."""
+    """Fill in the share of the limit; the step is counted in one thread: torch counts the one that asks."""
     alone = CycleGAN(run.model.config, replace(bench.compute, threads=1))
     return bench.share(row, lambda: train._step(replace(run, model=alone)))

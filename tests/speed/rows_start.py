@@ -33,7 +33,8 @@ FINISH = {
     "benchmark": "--preset demo --models simplecnn --arms original,cyclegan --extractor efficientnet-lite0",
 }
 LONG = {  # commands that run for minutes, and the line after which they are in the midst of it
-    "CycleGAN benign": "gan train --preset demo --gan-seed 1 --pairs 1000000 --method published --set channels=4 --set blocks=1",
+    "CycleGAN benign": "gan train --preset demo --gan-seed 1 --pairs 1000000 --method published "
+    "--set channels=4 --set blocks=1",
     "2 cells, 2 at once": "benchmark --preset standard --models simplecnn --arms original,weighted --jobs 2",
 }
 
@@ -110,7 +111,7 @@ def interrupt(bench: Bench) -> Row:
 
 
 def _interrupted(arguments: Sequence[str], line: str) -> float:
-    """Seconds from Ctrl-C, pressed some time after a line was printed, to the end of the process and of those it began."""
+    """Seconds from Ctrl-C, some time after a line was printed, to the end of the process and its children."""
     command = [sys.executable, "-u", "-m", "bus", *arguments]
     process = subprocess.Popen(
         command, cwd=Path.home(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

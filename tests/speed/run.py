@@ -2,8 +2,9 @@
 
     python tests/speed/run.py [--rows gan,classify] [--tiny] [--clock cpu] [--out DIR]
 
-Every row is written to speed.json as soon as it is measured; rows of an earlier run stay until they are measured again.
-Wants a quiet machine; where there is none, --clock cpu counts processor time instead, which other work disturbs less.
+Every row is written to speed.json as soon as it is measured; rows of an earlier run stay until they are
+measured again. Wants a quiet machine; where there is none, --clock cpu counts processor time instead, which
+other work disturbs less.
 """
 
 import argparse
@@ -76,7 +77,7 @@ def main() -> None:
 
 
 def keep(path: Path, row: Row, where: Json) -> None:
-    """Write one row beside those that are there; every row says on which machine and by which clock it was measured."""
+    """Write a row beside those that are there; each says on which machine and by which clock."""
     known = files.read_json(path)["rows"] if path.exists() else {}
     known[row.name] = {**asdict(row), "ratio": row.ratio, "machine": where}
     files.write_json(path, {"rows": {name: known[name] for name in [*ROWS, *known] if name in known}})

@@ -19,7 +19,7 @@ from scipy.stats import kstest, rayleigh
 
 
 def homogeneous(seed: int) -> np.ndarray:
-    """The envelope of tissue without structure, without attenuation or noise, from one look: mean-square amplitude 2."""
+    """The envelope of uniform tissue from one look, no attenuation, no noise: mean-square amplitude 2."""
     level = np.zeros((GRID, GRID), np.float32)
     scanner = replace(SCANNERS["linear-10"], looks=1, tgc=0.0, noise_db=-200.0, spread=1.0, focus=0.5)
     return envelope(Tissue(level, level, level > 0), 38.0, scanner, np.random.default_rng(seed))
@@ -155,7 +155,7 @@ def test_masks_lie_where_the_lesion_is(scanner: str) -> None:
 
 
 def test_posterior_features_follow_the_descriptor() -> None:
-    """Behind shadowing lesions it is darker than beside them, behind enhancing ones brighter (mean over lesions)."""
+    """Darker behind shadowing lesions than beside them, brighter behind enhancing ones, in the mean."""
     contrast: dict[str, list[float]] = {"shadowing": [], "enhancement": []}
     for made in cohort():
         if made.label == "normal":

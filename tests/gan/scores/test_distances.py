@@ -93,8 +93,8 @@ def test_a_set_against_itself() -> None:
     found = distances(values, values)
     assert found["frechet"] == pytest.approx(0, abs=1e-6)
     assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
-    # KID is unbiased: it leaves the pairs of a scan with itself out within a set, but not between the sets. So a set
-    # against itself lies below 0 by 2/N times what those pairs have more than others.
+    # KID is unbiased: within a set it leaves out the pairs of a scan with itself, not between sets. So a
+    # set against itself lies below 0 by 2/N times what those pairs have more than others.
     kernel = (values.astype(np.float64) @ values.T / 24 + 1) ** 3
     n = len(values)
     others = (kernel.sum() - np.trace(kernel)) / (n * (n - 1))

@@ -1,4 +1,4 @@
-"""The whole of scores.json: planted failures each trip their warning, a good translator none, tiny sets don't fail."""
+"""The whole of scores.json: planted failures trip their warnings, a good translator none; tiny sets."""
 
 import json
 from collections.abc import Iterator
