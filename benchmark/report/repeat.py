@@ -99,9 +99,8 @@ def repeat_section(
     blocks: list[Block] = [Listing(commands) if commands else absent]
     if history:
         note = (
-            "In the order in which they were looked at, with what each said, early looks too. More than one is "
-            "a choice: whoever "
-            "reports one of them tells of the others."
+            "In the order in which they were looked at, with what each said, early looks too. More than one "
+            "is a choice: whoever reports one of them tells of the others."
         )
         said = [_past(past) for past in history]
         blocks += [

@@ -16,9 +16,7 @@ from .statistics import Array, Sample
 
 POWER = 0.8
 FEWEST = 2  # degrees of freedom: with fewer, an interval would be too wide to say anything
-TYPICAL_LEAN = (
-    0.023  # spread of one training's macro-F1, and of one translator's, that is expected before any work
-)
+TYPICAL_LEAN = 0.023  # spread of one training's macro-F1, and of one translator's, expected before any work
 
 
 def retrained(sample: Sample, values: Array, *, shared_translator: bool = False) -> Retrained | None:
@@ -60,15 +58,13 @@ def between_seeds(by_fold: Array, draws: Array, units: int) -> tuple[float, floa
     own = float((draws - mean).var(axis=1).mean()) * seeds / (seeds - 1) * shrunk
     common = max(float(mean.var()) * shrunk - own / seeds, 0.0)
     trainings = float(by_fold.var(axis=0, ddof=1).mean()) / (folds * seeds)
-    total = common + trainings
-    spread = common**2 / (units - folds) + trainings**2 / (folds * (seeds - 1))
-    return total, total**2 / spread if spread else float(units - folds)
+    return added(common, float(units - folds), trainings, folds * (seeds - 1))
 
 
 def student(estimate: float, variance: float, freedom: float, basis: Basis) -> Retrained:
     """Student's interval and two-sided p value, where `variance` has `freedom` degrees of freedom."""
     error = float(np.sqrt(variance))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    half = half_width(variance, freedom)
     p = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else float(estimate == 0)
     found = half + float(stats.t.ppf(POWER, freedom)) * error
     return Retrained(estimate, estimate - half, estimate + half, p, None, error, found, None, freedom, basis)
@@ -85,12 +81,32 @@ def expected_half_width(
 ) -> float | None:
     """Half-width to expect of the gain's interval in macro-F1, were all trained again (0.04: ± 4 points).
 
-    `lean` is the spread of one training's macro-F1 as a whole, and of one translator's. None where one could
-    not know, as in `retrained`.
+    It is the median over studies: every second one gets a wider interval. `lean` is the spread of one
+    training's macro-F1 as a whole, and of one translator's. None where one could not know, as in `retrained`.
     """
-    scans = (statistics.expected_half_width(folds, seeds, groups=groups, k=k) / 1.96) ** 2
-    made = folds if shared_translator else folds * seeds  # translators
-    total = scans + 2 * lean**2 / (folds * seeds) + lean**2 / made
     by_seeds = seeds > 1 and folds * (seeds - 1) >= FEWEST and not shared_translator
-    freedom = folds * (seeds - 1) if by_seeds else folds - 1
-    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total)) if freedom >= FEWEST else None
+    freedom = folds * (seeds - 1) if by_seeds else folds - 1  # of what is seen between seeds, or folds
+    if freedom < FEWEST:
+        return None
+    usual = float(stats.chi2.median(freedom)) / freedom  # a variance seen so, by its true value
+
+    # what all trainings have in common, over scans, and what each adds
+    every, units = statistics.expected_half_width(folds, seeds, groups=groups, k=k) / 1.96, groups * folds / k
+    common = statistics.SHARED / 1.96**2 * statistics.ANCHOR_GROUPS / units
+    made = folds if shared_translator else folds * seeds  # translators
+    trainings = every**2 - common + 2 * lean**2 / (folds * seeds) + lean**2 / made
+    if not by_seeds:
+        return half_width((common + trainings) * usual, freedom)
+    return half_width(*added(common, units - folds, trainings * usual, freedom))
+
+
+def half_width(variance: float, freedom: float) -> float:
+    """Half of Student's 95 % interval of a number whose `variance` has `freedom` degrees of freedom."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance))
+
+
+def added(common: float, common_freedom: float, trainings: float, freedom: float) -> tuple[float, float]:
+    """The sum of two variances with Satterthwaite's degrees of freedom."""
+    total = common + trainings
+    spread = common**2 / common_freedom + trainings**2 / freedom
+    return total, total**2 / spread if spread else common_freedom

@@ -122,7 +122,10 @@ def what_moved(gain: Contrast, auc: Contrast) -> str:
 
 
 def expectation(folds: int, seeds: int, scans: float, again: float | None) -> str:
-    """How wide the intervals of a benchmark will be; `scans`, `again`: half-widths of both (0.04: 4 points)."""
+    """How wide the intervals of a benchmark will be.
+
+    `scans` and `again` are the half-widths of both (0.04: 4 points).
+    """
     design = f"With {folds} fold(s) and {seeds} seed(s)"
     said = f"{design} expect intervals of about ± {100 * scans:.0f} points of macro-F1"
     if again is None:

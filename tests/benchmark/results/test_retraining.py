@@ -126,7 +126,11 @@ def test_two_arms_that_answer_alike_show_nothing() -> None:
     assert found is not None and (found.low, found.high, found.p, found.detectable) == (0, 0, 1, 0)
 
 
-def test_the_expected_width_is_that_of_simulated_studies() -> None:
-    design = simulation.Design(3, 5, 2.3, 2.3)
-    _, half = simulation.coverage(design, 40, NARROW)["retrained"]
-    assert retraining.expected_half_width(5, 3) == pytest.approx(half, rel=0.2)
+@pytest.mark.parametrize(
+    ("seeds", "folds", "shared"), [(3, 5, False), (3, 1, False), (6, 2, False), (1, 5, False), (3, 5, True)]
+)
+def test_the_expected_width_is_that_of_simulated_studies(seeds: int, folds: int, shared: bool) -> None:
+    design = simulation.Design(seeds, folds, 2.3, 2.3, shared=shared)
+    _, half = simulation.coverage(design, 60, ("retrained",))["retrained"]
+    expected = retraining.expected_half_width(folds, seeds, shared_translator=shared or seeds == 1)
+    assert expected == pytest.approx(half, rel=0.15)
