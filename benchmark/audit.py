@@ -10,17 +10,12 @@ from ..data.study import Study
 from ..gan import reader
 from ..gan.manifest import Synthetic, SyntheticSet
 from ..gan.translator import Translator
-from . import foreign as unverified
+from . import foreign
 from .cell import kept_weights
 from .cells import Wish, needed, used
 
-ARITHMETIC = (
-    "fold",
-    "training_pixels",
-    "precision",
-    "threads",
-    "device",
-)  # in which the translators of two folds may differ
+# Options in which the translators of two folds may differ.
+ARITHMETIC = ("fold", "training_pixels", "precision", "threads", "device")
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
 
 
 def audit_split(study: Study, fold: int) -> list[Check]:
-    """The checks that need no synthetic scans, so that they come before any translator is trained; BusError as `audit`."""
+    """The checks that need no synthetic scans, before any translator is trained; BusError as `audit`."""
     train, test = study.train(fold), study.test(fold)
     shared = {study.groups[row] for row in train} & {study.groups[row] for row in test}
     same = {study.scans[row].sha256 for row in train} & {study.scans[row].sha256 for row in test}
@@ -87,36 +82,36 @@ def audit_split(study: Study, fold: int) -> list[Check]:
 
 
 def audit_translators(study: Study, wish: Wish) -> list[Check]:
-    """Check that an arm is one treatment: its translators were made with the same options on all folds; BusError if not."""
+    """Check that an arm is one treatment: translators with the same options on all folds; BusError if not."""
     found = []
     for label in wish.raised(study):
-        folds = [fold for fold, one in wish.synthetic(study) if one == label]
+        folds = [fold for fold, name in wish.synthetic(study) if name == label]
         if len(folds) < 2:
             continue
         options = [_options(study, fold, label, wish.gan_seed) for fold in folds]
         differences = {name for other in options for name in other if other[name] != options[0][name]}
+        chosen = list(zip(folds, options, strict=True))
         detail = "; ".join(
-            f"{name}: {', '.join(f'{one[name]} in fold {fold}' for fold, one in zip(folds, options, strict=True))}"
+            f"{name}: {', '.join(f'{values[name]} in fold {fold}' for fold, values in chosen)}"
             for name in sorted(differences)
         )
-        mend = "Give all folds the same options with bus gan train --redo and bus synth --redo, or compare them in two studies."
-        found += _refuse(
-            None,
-            [
-                Check(
-                    f"the translators to {label} have the same options on all folds",
-                    len(folds),
-                    not differences,
-                    detail,
-                    mend,
-                )
-            ],
+        check = Check(
+            f"the translators to {label} have the same options on all folds",
+            len(folds),
+            not differences,
+            detail,
+            "Give all folds the same options with bus gan train --redo and bus synth --redo, or compare them "
+            "in two studies.",
         )
+        found += _refuse(None, [check])
     return found
 
 
 def _options(study: Study, fold: int, label: str, gan_seed: int) -> dict[str, object]:
-    """What a user chose of a fold's translator and of its filter; the preset paper counts its pairs from the fold's scans."""
+    """What a user chose of a fold's translator and of its filter.
+
+    The preset paper counts its pairs from the fold's scans, so that they say nothing of a choice.
+    """
     translator = Translator(study, fold, label, gan_seed)
     config = translator.known_config
     idle = (*ARITHMETIC, "pairs") if config.preset == "paper" else ARITHMETIC
@@ -130,13 +125,14 @@ def _refuse(fold: int | None, checks: Sequence[Check]) -> list[Check]:
         if not check.ok:
             where = "Unequal folds" if fold is None else f"Leak in fold {fold}"
             raise BusError(
-                f"{where}: it does not hold that {check.name} ({check.detail}). No classifier was trained. {check.mend}"
+                f"{where}: it does not hold that {check.name} ({check.detail}). No classifier was trained. "
+                f"{check.mend}"
             )
     return list(checks)
 
 
 def _first_weights(study: Study, fold: int, wish: Wish) -> list[Check]:
-    """Of weights that a user gives, the one thing that can be checked: no cell of this study made them on other scans."""
+    """Of weights that a user gives what can be checked: no cell of this study made them on other scans."""
     if wish.first is None:
         return []
     digest, test = files.sha256_file(wish.first), study.pixels_sha256(study.test(fold))
@@ -144,10 +140,10 @@ def _first_weights(study: Study, fold: int, wish: Wish) -> list[Check]:
     strangers = [
         path.parent for path, test_pixels in kept if files.sha256_file(path) == digest and test_pixels != test
     ]
-    name = f"the first weights of {wish.first.name} are of no cell with other test scans (unverified: what else they saw is unknown)"
     return [
         Check(
-            name,
+            f"the first weights of {wish.first.name} are of no cell with other test scans (unverified: what "
+            "else they saw is unknown)",
             len(kept),
             not strangers,
             str(strangers[0]) if strangers else "",
@@ -164,8 +160,11 @@ def _unverified(study: Study, fold: int, wish: Wish) -> list[Check]:
     )
     if not wish.folder or not number:
         return []
-    same = unverified.copies(study, wish.folder, number, fold)
-    name = f"no test scan is among the scans of {wish.folder.name} (unverified: what their generator saw is unknown)"
+    same = foreign.copies(study, wish.folder, number, fold)
+    name = (
+        f"no test scan is among the scans of {wish.folder.name} (unverified: what their generator saw is "
+        "unknown)"
+    )
     return [Check(name, number, not same, ", ".join(same[:3]))]
 
 
@@ -179,17 +178,14 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequenc
     shown = {square.tobytes() for square in study.pixels[test]}
 
     def check(name: str, bad: list[Synthetic]) -> Check:
-        return Check(
-            name.replace("every synthetic", f"every synthetic {label}"),
-            len(rows),
-            not bad,
-            bad[0].file if bad else "",
-        )
+        return Check(name, len(rows), not bad, bad[0].file if bad else "")
 
     return [
-        check("every synthetic scan was made for this fold", [row for row in rows if row.fold != fold]),
         check(
-            "every synthetic scan comes from this fold's generator",
+            f"every synthetic {label} scan was made for this fold", [row for row in rows if row.fold != fold]
+        ),
+        check(
+            f"every synthetic {label} scan comes from this fold's generator",
             [row for row in rows if row.generator_sha256 != generator],
         ),
         check(

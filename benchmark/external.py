@@ -1,4 +1,4 @@
-"""The external test: what every cell says of scans from elsewhere, target against the other kinds of lesion."""
+"""The external test: what every cell says of scans from elsewhere, target against other kinds of lesion."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -52,12 +52,13 @@ class External:
 def read(source: str, study: Study) -> External:
     """Read class folders, a zip or a labels.csv and keep the scans that can be tested on in the study.
 
-    Kept are the classes that the study has too, without `normal`. BusError where target or others are missing, or
-    where a scan is one of the study's own (by the pixels).
+    Kept are the classes that the study has too, without `normal`. BusError where target or others are missing,
+    or where a scan is one of the study's own (by the pixels).
     """
     if source == "phantom":
         raise UsageError(
-            "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some with bus data phantom."
+            "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some with bus "
+            "data phantom."
         )
     listing = cohort.list_source(source)
     squares = Squares(study.path, study.settings.size)
@@ -68,14 +69,16 @@ def read(source: str, study: Study) -> External:
     found = {entry.label for entry, _ in used}
     if study.target not in found or len(found) < 2:
         raise BusError(
-            f"--external {source} holds the classes {', '.join(sorted({entry.label for entry in data.entries}))}; "
-            f"{study.target} and at least one more of {', '.join(known)} are needed."
+            f"--external {source} holds the classes "
+            f"{', '.join(sorted({entry.label for entry in data.entries}))}; {study.target} and at least one more "
+            f"of {', '.join(known)} are needed."
         )
     own = {scan.sha256 for scan in study.scans}
     same = [entry.file for entry, _ in used if entry.sha256 in own]
     if same:
         raise BusError(
-            f"{len(same)} scans of --external {source} are the study's own, such as {same[0]}: that is no external test."
+            f"{len(same)} scans of --external {source} are the study's own, such as {same[0]}: that is no "
+            "external test."
         )
     rows = [[entry.file, entry.sha256, entry.label, name] for entry, name in used]
     digest = files.sha256_json({"rows": [row[1:] for row in rows]})
@@ -97,7 +100,7 @@ def read(source: str, study: Study) -> External:
 
 
 def answers(external: External, study: Study, cell: Cell) -> Floats:
-    """Probabilities N×2 (another kind of lesion, target) of one cell, among the classes that the external set has."""
+    """Probabilities N×2 (another kind of lesion, target) of one cell, among the classes of the external set."""
     labels = {row["label"] for row in external.rows}
     names = [name for name in study.classes if name in labels]
     shares = cell.external(external.sha256, [row["sha256"] for row in external.rows], names)

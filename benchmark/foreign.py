@@ -1,4 +1,4 @@
-"""Another generator's scans (`--synthetic FOLDER`): used as they are, since where they come from cannot be checked."""
+"""Another generator's scans (`--synthetic FOLDER`): used as they are, since their origin cannot be checked."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,8 @@ def load(study: Study, folder: Path, number: int) -> Pixels:
     found = _squares(folder, study.settings.size)
     if len(found) < number:
         raise UsageError(
-            f"--synthetic {folder} holds {len(found)} scans; {number} are needed. Add more, or give a smaller --dose."
+            f"--synthetic {folder} holds {len(found)} scans; {number} are needed. Add more, or give a smaller "
+            "--dose."
         )
     return found[:number]
 
@@ -31,6 +32,6 @@ def sha256(study: Study, folder: Path, number: int) -> str:
 
 
 def copies(study: Study, folder: Path, number: int, fold: int) -> list[str]:
-    """Test scans of a fold whose very pixels are among the scans used: a generator that copied, or a mixed-up folder."""
+    """Test scans of a fold whose very pixels are among the scans used: of a generator that copied, say."""
     shown = {square.tobytes() for square in load(study, folder, number)}
     return [study.scans[row].file for row in study.test(fold) if study.pixels[row].tobytes() in shown]

@@ -1,8 +1,9 @@
 """Near-duplicates in any data set: scans of one scene, though cropped, shifted, resized, re-gained or marked.
 
-A descriptor is a thumbnail with its brightness and contrast evened out locally, so that gain, calipers and text weigh
-little. Coarse crops of all scans are compared by matrix products; the likeliest partners of each are then aligned and
-correlated at full detail. What that can't see: one patient's scans from different places or angles.
+A descriptor is a thumbnail with its brightness and contrast evened out locally, so that gain, calipers and
+text weigh little. Coarse crops of all scans are compared by matrix products; the likeliest partners of each
+are then aligned and correlated at full detail. What that can't see: one patient's scans from different places
+or angles.
 """
 
 from typing import NamedTuple
@@ -43,8 +44,8 @@ CROPS = (
         for left in (0, 0.5, 1)
     ),
 )
-# Which crop of one scan is compared with which of another (and the other way round): all with the whole, for crops;
-# opposite corners with each other, for shifts.
+# Which crop of one scan is compared with which of another (and the other way round): all with the whole, for
+# crops; opposite corners with each other, for shifts.
 COMPARED = (
     (0, 0),
     *((0, crop) for crop in range(1, len(CROPS))),
@@ -53,7 +54,7 @@ COMPARED = (
 
 
 def describe(grey: NDArray[np.uint8]) -> Descriptors:
-    """Describe a grey scan (height × width, uint8, any size) by SIDE² numbers, one for each pixel of a thumbnail."""
+    """Describe a grey scan (height × width, uint8, any size) by SIDE² numbers, one a pixel of a thumbnail."""
     height, width = grey.shape
     factor = SIDE / max(height, width)
     shape = max(1, round(width * factor)), max(1, round(height * factor))
@@ -72,14 +73,13 @@ def _blur(image: Floats, deviation: float) -> Floats:
 
 
 def near_duplicates(descriptors: Descriptors, *, block: int = 512) -> list[int]:
-    """Group scans (N × SIDE² descriptors) that show one scene: a group's number for each, from 0 by first appearance.
+    """Group scans (N × SIDE² descriptors) that show one scene: a number each, from 0 by first appearance.
 
-    The partition does not depend on the order of the scans. `block` scans at a time are compared with all others, which
-    bounds memory: about 15 kB a scan and 10 kB a scan and 1,000 of `block`.
+    The partition does not depend on the order of the scans. `block` scans at a time are compared with all
+    others, which bounds memory: about 15 kB a scan and 10 kB a scan and 1,000 of `block`.
     """
-    unique, place = np.unique(
-        descriptors, axis=0, return_inverse=True
-    )  # sorted: the same work whatever the order
+    # sorted: the same work whatever the order
+    unique, place = np.unique(descriptors, axis=0, return_inverse=True)
     place = place.ravel()
     pairs = _likely_pairs(_coarse(unique), block)
     thumbnails = unique.reshape(-1, SIDE, SIDE)
@@ -144,7 +144,7 @@ def _likely_pairs(crops: Floats, block: int) -> list[tuple[int, int, tuple[Crop,
 
 
 def _correlation(first: Floats, second: Floats, of_first: Crop, of_second: Crop) -> float:
-    """The best correlation of two thumbnails near an alignment: a crop of the first on a crop of the second."""
+    """The best correlation of two thumbnails near an alignment: a crop of the first on one of the second."""
     best = -1.0
     for scale in SCALES:
         factor = of_second.side / of_first.side * scale

@@ -1,7 +1,8 @@
 """Burned-in marks: calipers, text and Doppler colour, which a classifier can read instead of the lesion.
 
-Echoes of tissue are wide and flat, since a beam is wider than a pulse is long; letters, caliper crosses and pictograms
-have upright strokes a few pixels wide. So a stroke is what stays bright after everything wide in its row is taken away.
+Echoes of tissue are wide and flat, since a beam is wider than a pulse is long; letters, caliper crosses and
+pictograms have upright strokes a few pixels wide. So a stroke is what stays bright after everything wide in
+its row is taken away.
 """
 
 from dataclasses import dataclass
@@ -20,13 +21,15 @@ STROKES = 2  # one alone may be a calcification
 CORNER = 0.05  # of the longer side: where scanners put the probe's orientation mark
 COLOURED = 60  # levels between the channels of a pixel that has a colour
 DOPPLER = 100  # coloured pixels, in native pixels; JPEG fringes reach 30
-# On BUSI against the published list of its 235 marked scans. STROKES and the like were set on phantoms, but CORNER and
-# DOPPLER after a look at BUSI: 225 scans found of 235, 17 others named, most of which do carry a mark (docs/checks.md).
+# On BUSI against the published list of its 235 marked scans. STROKES and the like were set on phantoms, but
+# CORNER and DOPPLER after a look at BUSI: 225 scans found of 235, 17 others named, most of which do carry a
+# mark (docs/checks.md).
 RECALL, PRECISION = 0.96, 0.93
 MEASURED = (
-    f"The detector's strokes were tuned on simulated scans; on BUSI, 235 of whose 780 scans are listed as marked, it reaches "
-    f"recall {RECALL:.2f} and precision {PRECISION:.2f}. It is weak on pictograms of thin oblique lines, on faint calipers and on "
-    "scans below 256 px. The scanner's orientation mark in an upper corner is counted apart; that list does not name it."
+    "The detector's strokes were tuned on simulated scans; on BUSI, 235 of whose 780 scans are listed as "
+    f"marked, it reaches recall {RECALL:.2f} and precision {PRECISION:.2f}. It is weak on pictograms of thin "
+    "oblique lines, on faint calipers and on scans below 256 px. The scanner's orientation mark in an upper "
+    "corner is counted apart; that list does not name it."
 )
 
 
@@ -40,7 +43,7 @@ class Marks:
 
     @property
     def burned_in(self) -> bool:
-        """Whether the scan carries text, calipers, a pictogram or colour; the orientation mark does not count."""
+        """Whether the scan carries text, calipers, a pictogram or colour; an orientation mark does not count."""
         return self.strokes >= STROKES or self.coloured >= DOPPLER
 
 

@@ -1,4 +1,7 @@
-"""What a classifier could learn without a lesion, and what a split per image would leak: measured, cross-fitted by group."""
+"""What a classifier could learn without a lesion, and what a split per image would leak.
+
+Both are measured, cross-fitted by group.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -100,8 +103,8 @@ def probe(
 ) -> list[Probe]:
     """Train a random forest on each shortcut of `names` alone; folds must not split groups.
 
-    The AUC of each class against the rest is taken fold by fold and averaged, since scores of different models don't
-    compare.
+    The AUC of each class against the rest is taken fold by fold and averaged, since scores of different models
+    don't compare.
     """
     labels = np.array([scan.entry.label for scan in seen])
     return [
@@ -114,14 +117,17 @@ def probe(
 
 
 def measurable(pairs: Iterable[tuple[str, str]]) -> set[str]:
-    """The classes with FEWEST groups or more, of (class, group) a scan; none where fewer than two have so many."""
+    """The classes with FEWEST groups or more, of (class, group) a scan; none where fewer than two have them."""
     labels = [label for label, _ in set(pairs)]
     found = {label for label in labels if labels.count(label) >= FEWEST}
     return found if len(found) > 1 else set()
 
 
 def of_study(study: "Study") -> list[Probe]:
-    """What size, bars, border and grey levels alone tell of a study's classes, in its own folds; kept in `shortcuts.json`."""
+    """What size, bars, border and grey levels alone tell of a study's classes, in its own folds.
+
+    Kept in `shortcuts.json`; BusError where that file is damaged.
+    """
     place, key = study.path / "shortcuts.json", files.sha256_file(study.path / "cohort.csv")
     known = files.read_json(place) if place.exists() else {}
     if known.get("cohort") != key:
@@ -142,7 +148,8 @@ def of_study(study: "Study") -> list[Probe]:
         return [Probe(**one) for one in known["probes"]]
     except (KeyError, TypeError) as error:
         raise BusError(
-            f"{place} does not hold what this version wrote ({error!r}). Delete it and run the same command again."
+            f"{place} does not hold what this version wrote ({error!r}). Delete it and run the same command "
+            "again."
         ) from error
 
 
@@ -197,7 +204,10 @@ def _cross_fit(
 
 
 def leak(labels: Sequence[str], groups: Sequence[str], *, seed: int = 0) -> float:
-    """Share of test scans with a scan of their group in training, had the split been per image (stratified, 80/20)."""
+    """Share of test scans with a scan of their group in training, had the split been per image.
+
+    The mean of DRAWS splits, stratified by class, of which TEST_SHARE is the test part.
+    """
     names = np.unique(np.array(groups), return_inverse=True)[1]
     classes = [np.flatnonzero(np.array(labels) == label) for label in sorted(set(labels))]
     shares = []
@@ -212,7 +222,10 @@ def leak(labels: Sequence[str], groups: Sequence[str], *, seed: int = 0) -> floa
 
 
 def inflation(seen: Sequence[Seen], folds: Sequence[int], *, k: int, seed: int = 0) -> Inflation:
-    """Accuracy of the nearest neighbour (largest correlation of SMALL² pixels) in folds per image and in `folds`."""
+    """Accuracy of the nearest neighbour in folds per image and in `folds`.
+
+    The nearest is the one of largest correlation over SMALL² pixels.
+    """
     entries = [scan.entry for scan in seen]
     labels = np.array([entry.label for entry in entries])
     alone = [str(row) for row in range(len(entries))]
@@ -229,7 +242,7 @@ def inflation(seen: Sequence[Seen], folds: Sequence[int], *, k: int, seed: int =
 def _nearest(
     points: NDArray[np.float32], labels: NDArray[np.str_], folds: Sequence[int], block: int = 1024
 ) -> float:
-    """Share of scans whose nearest neighbour in other folds has their label; `points` are N×D, of length 1."""
+    """Share of scans whose nearest neighbour in other folds has their label; `points`: N×D, of length 1."""
     of = np.array(folds)
     right = 0
     for start in range(0, len(points), block):

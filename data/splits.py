@@ -13,14 +13,13 @@ def assign_folds(
 ) -> list[int]:
     """Give every scan one of `k` folds so that no group is split and every fold holds each class.
 
-    The result depends on content alone (pixel hashes, labels, which scans share a group), never on the order of the
-    scans, their names or the group's names. Groups are put in an order by a hash keyed with `seed`; scikit-learn's
-    StratifiedGroupKFold without its own shuffling (which changed between releases) then deals them out greedily.
-    Raises UsageError for k < 2 and BusError if a class has fewer than `k` groups.
+    The result depends on content alone (pixel hashes, labels, which scans share a group), never on the order
+    of the scans, their names or the group's names. Groups are put in an order by a hash keyed with `seed`;
+    scikit-learn's StratifiedGroupKFold without its own shuffling (which changed between releases) then deals
+    them out greedily. Raises UsageError for k < 2 and BusError if a class has fewer than `k` groups.
     """
-    from sklearn.model_selection import (
-        StratifiedGroupKFold,
-    )  # late: only a new study needs its second of import
+    # late: only a new study needs its second of import
+    from sklearn.model_selection import StratifiedGroupKFold
 
     if k < 2:
         raise UsageError(f"--k {k}: a study needs at least 2 folds.")
@@ -57,13 +56,14 @@ def check_given_folds(folds: Sequence[int | None], groups: Sequence[str], files:
     for fold, group, file in zip(folds, groups, files, strict=True):
         if fold is None:
             raise BusError(
-                f"{file} has no fold, but other scans have one. Fill the column fold for all scans or remove it."
+                f"{file} has no fold, but other scans have one. Fill the column fold for all scans or remove "
+                "it."
             )
         other = seen.setdefault(group, (fold, file))
         if other[0] != fold:
             raise BusError(
-                f"{other[1]} (fold {other[0]}) and {file} (fold {fold}) belong to one group ({group}); a group on both "
-                "sides of a split leaks. Give them the same fold, or correct the group column."
+                f"{other[1]} (fold {other[0]}) and {file} (fold {fold}) belong to one group ({group}); a group "
+                "on both sides of a split leaks. Give them the same fold, or correct the group column."
             )
     found = sorted({fold for fold in folds if fold is not None})
     if found != list(range(len(found))) or len(found) < 2:
