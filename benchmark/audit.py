@@ -30,7 +30,7 @@ class Check:
 
 
 def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
-    """Check a fold and the synthetic scans its arms use for leaks; raises BusError naming the first one found."""
+    """Check a fold and the synthetic scans its arms use for leaks; BusError names the first one found."""
     checks = audit_split(study, fold) + _first_weights(study, fold, wish)
     for place, label in wish.synthetic(study):
         if place == fold:
@@ -220,7 +220,7 @@ def _filtered(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Check]:
 def _read(
     study: Study, fold: int, label: str, path: Path, synthetic: SyntheticSet | None = None
 ) -> list[Check]:
-    """The checks of readings that weight or filter scans, where there are any: of a set, or of the fold's own."""
+    """The checks of readings, if any, that weight or filter scans: of a set, or of the fold's own."""
     if not path.exists():
         return []
     kept, mend, what = (

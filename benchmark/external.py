@@ -52,13 +52,13 @@ class External:
 def read(source: str, study: Study) -> External:
     """Read class folders, a zip or a labels.csv and keep the scans that can be tested on in the study.
 
-    Kept are the classes that the study has too, without `normal`. BusError where target or others are missing,
-    or where a scan is one of the study's own (by the pixels).
+    Kept are the classes that the study has too, without `normal`. BusError where target or others are
+    missing, or where a scan is one of the study's own (by the pixels).
     """
     if source == "phantom":
         raise UsageError(
-            "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some with bus "
-            "data phantom."
+            "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some "
+            "with bus data phantom."
         )
     listing = cohort.list_source(source)
     squares = Squares(study.path, study.settings.size)
@@ -70,8 +70,8 @@ def read(source: str, study: Study) -> External:
     if study.target not in found or len(found) < 2:
         raise BusError(
             f"--external {source} holds the classes "
-            f"{', '.join(sorted({entry.label for entry in data.entries}))}; {study.target} and at least one more "
-            f"of {', '.join(known)} are needed."
+            f"{', '.join(sorted({entry.label for entry in data.entries}))}; {study.target} and at least one "
+            f"more of {', '.join(known)} are needed."
         )
     own = {scan.sha256 for scan in study.scans}
     same = [entry.file for entry, _ in used if entry.sha256 in own]
@@ -100,7 +100,7 @@ def read(source: str, study: Study) -> External:
 
 
 def answers(external: External, study: Study, cell: Cell) -> Floats:
-    """Probabilities N×2 (another kind of lesion, target) of one cell, among the classes of the external set."""
+    """Probabilities N×2 (another kind of lesion, target) of one cell, among the classes of the set."""
     labels = {row["label"] for row in external.rows}
     names = [name for name in study.classes if name in labels]
     shares = cell.external(external.sha256, [row["sha256"] for row in external.rows], names)

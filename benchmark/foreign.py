@@ -1,4 +1,4 @@
-"""Another generator's scans (`--synthetic FOLDER`): used as they are, since their origin cannot be checked."""
+"""Another generator's scans (`--synthetic FOLDER`): used as they are, since their origin is unknown."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -20,8 +20,8 @@ def load(study: Study, folder: Path, number: int) -> Pixels:
     found = _squares(folder, study.settings.size)
     if len(found) < number:
         raise UsageError(
-            f"--synthetic {folder} holds {len(found)} scans; {number} are needed. Add more, or give a smaller "
-            "--dose."
+            f"--synthetic {folder} holds {len(found)} scans; {number} are needed. Add more, or give a "
+            "smaller --dose."
         )
     return found[:number]
 

@@ -43,7 +43,7 @@ class Marks:
 
     @property
     def burned_in(self) -> bool:
-        """Whether the scan carries text, calipers, a pictogram or colour; an orientation mark does not count."""
+        """Whether the scan carries text, calipers, a pictogram or colour; an orientation mark is none."""
         return self.strokes >= STROKES or self.coloured >= DOPPLER
 
 

@@ -103,8 +103,8 @@ def probe(
 ) -> list[Probe]:
     """Train a random forest on each shortcut of `names` alone; folds must not split groups.
 
-    The AUC of each class against the rest is taken fold by fold and averaged, since scores of different models
-    don't compare.
+    The AUC of each class against the rest is taken fold by fold and averaged, since scores of different
+    models don't compare.
     """
     labels = np.array([scan.entry.label for scan in seen])
     return [
@@ -117,7 +117,7 @@ def probe(
 
 
 def measurable(pairs: Iterable[tuple[str, str]]) -> set[str]:
-    """The classes with FEWEST groups or more, of (class, group) a scan; none where fewer than two have them."""
+    """The classes with FEWEST groups or more, of (class, group) a scan; none if fewer than two have them."""
     labels = [label for label, _ in set(pairs)]
     found = {label for label in labels if labels.count(label) >= FEWEST}
     return found if len(found) > 1 else set()

@@ -62,8 +62,8 @@ def check_given_folds(folds: Sequence[int | None], groups: Sequence[str], files:
         other = seen.setdefault(group, (fold, file))
         if other[0] != fold:
             raise BusError(
-                f"{other[1]} (fold {other[0]}) and {file} (fold {fold}) belong to one group ({group}); a group "
-                "on both sides of a split leaks. Give them the same fold, or correct the group column."
+                f"{other[1]} (fold {other[0]}) and {file} (fold {fold}) belong to one group ({group}); a "
+                "group on both sides of a split leaks. Give them the same fold, or correct the group column."
             )
     found = sorted({fold for fold in folds if fold is not None})
     if found != list(range(len(found))) or len(found) < 2:
