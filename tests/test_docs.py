@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bus.benchmark import plan as ablation
+from bus.benchmark import plan
 from bus.cli.app import app
 from typer.main import get_command
 
@@ -202,4 +202,4 @@ def test_every_plan_shown_is_one(page: Path, tmp_path: Path) -> None:
     for number, text in enumerate(blocks(page, "toml")):
         path = tmp_path / f"{number}.toml"
         path.write_text(text, encoding="utf-8")
-        assert len(ablation.read(str(path)).runs) > 1
+        assert len(plan.read(str(path)).runs) > 1

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bus.benchmark import cells as plan
+from bus.benchmark import cells
 from bus.benchmark.arms import DEFAULT_ARMS, ORIGINAL, parse
 from bus.benchmark.audit import Check
 from bus.benchmark.cell import HEAT, Cell
@@ -300,6 +300,6 @@ def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
             study, cpu, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published"
         )
         train.train(study, replace(config, channels=4, blocks=1), cpu)
-        count = plan.needed(study, fold, "malignant")
+        count = cells.needed(study, fold, "malignant")
         synth.synthesise(Translator(study, fold, "malignant", 0), cpu, count=count)
     return path
