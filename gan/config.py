@@ -1,4 +1,4 @@
-"""What decides a translator: its switches, the methods and presets that set them, and the options of the command."""
+"""What decides a translator: its switches, and the methods and presets that set them."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,14 +59,6 @@ class GanConfig:
     learning_rate: float = switch("learning rate", above=0)
     cycle: float = switch("weight of the cycle loss beside the adversarial one")
     identity: float = switch("weight of the identity loss")
-    negatives: float = switch(
-        "weight of real scans of the other side among what a discriminator learns to refuse"
-    )
-    diversity: float = switch(
-        "weight of the loss for two noises giving the same translation",
-        off=0,
-        needs=Needs("noise", why="it compares translations with two noises", example=8),
-    )
     buffer: int = switch("earlier synthetic scans that patch discriminators still see")
     average: float = switch("decay of the averaged generator; 0: none", below=1)
     shift: int = switch("px, training scans are moved by up to this")
@@ -92,12 +84,15 @@ class GanConfig:
 
     @property
     def trained_with(self) -> str | None:
-        """The pretrained network that trains this translator and must therefore not judge it; None: there is none."""
+        """The pretrained network that trains this translator and must therefore not judge it, or None."""
         return None if self.discriminator == "patch" else LITE1
 
     @property
-    def recorded(self) -> dict[str, Any]:
-        """What is saved and hashed; switches that came later stand in it only where they differ from what was before."""
+    def json(self) -> dict[str, Any]:
+        """What `config.json` holds and `DONE` hashes.
+
+        Switches that came later stand in it only where they differ from what was before.
+        """
         return {name: value for name, value in asdict(self).items() if LATER.get(name) != value}
 
     def build_generator(self) -> "AnyGenerator":
@@ -112,6 +107,7 @@ class GanConfig:
 
 
 LATER = {"eyes": 128, "reach": 2}  # switches that older translators do not record, with what they had
+GONE = {"negatives": 0.0, "diversity": 0.0}  # switches that lost, with what asked for nothing
 METHODS: dict[str, dict[str, Any]] = {
     # Zhu et al. 2017; nearest-neighbour upsampling and averaged weights outside the preset paper
     "published": {
@@ -126,8 +122,6 @@ METHODS: dict[str, dict[str, Any]] = {
         "learning_rate": 2e-4,
         "cycle": 10.0,
         "identity": 5.0,
-        "negatives": 0.0,
-        "diversity": 0.0,
         "buffer": 50,
         "average": 0.999,
         "shift": 4,
@@ -148,8 +142,6 @@ METHODS: dict[str, dict[str, Any]] = {
         "learning_rate": 2e-4,
         "cycle": 20.0,
         "identity": 4.0,
-        "negatives": 0.0,
-        "diversity": 0.0,
         "buffer": 0,
         "average": 0.999,
         "shift": 4,
@@ -158,13 +150,12 @@ METHODS: dict[str, dict[str, Any]] = {
         **LATER,
     },
 }
-# as projected, with a generator that starts as the identity, so that its losses of cycle and identity can be light
+# as projected, with a generator that starts as the identity: its losses of cycle and identity can be light
 METHODS["detail"] = METHODS["projected"] | {"generator": "detail", "cycle": 10.0, "identity": 1.0}
 METHOD = "projected"
 EYES = ((64, 128), (128, 160), (float("inf"), 224))  # scans of up to so many px are shown at this side
-PRESETS: dict[
-    str, dict[str, Any]
-] = {  # effort; `epochs` instead of `pairs` counts passes over the larger class side
+# effort; `epochs` instead of `pairs` counts passes over the larger side
+PRESETS: dict[str, dict[str, Any]] = {
     "demo": {"pairs": 400, "channels": 16, "blocks": 3, "phantoms": 0.0},
     "quick": {"pairs": 6_000},
     "standard": {"pairs": 30_000},
@@ -184,7 +175,8 @@ def check_preset(preset: str) -> None:
     """UsageError unless there is an effort called so."""
     if preset not in PRESETS:
         raise UsageError(
-            f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}"
+            f"--preset {preset} is unknown; choose one of {', '.join(PRESETS)}."
+            f"{did_you_mean(preset, PRESETS)}"
         )
 
 
@@ -206,30 +198,36 @@ def configure(
     method: str | None = None,
     changes: Mapping[str, str] | None = None,
 ) -> GanConfig:
-    """Resolve method and preset for one fold of a study, then apply `changes` (switches of GanConfig, as text).
+    """Resolve method and preset for one fold of a study, then apply `changes`: switches, as text.
 
-    `sources`: the classes to translate from, all others unless given. UsageError for a preset, method, class, switch or
-    value that does not exist.
+    `sources`: the classes to translate from, all others unless given. UsageError for a preset, method, class,
+    switch or value that does not exist, BusError where the fold lacks scans of either side.
     """
+    # method and effort
     check_preset(preset)
     method = method or ("published" if preset == "paper" else METHOD)
     if method not in METHODS:
         raise UsageError(
-            f"--method {method} is unknown; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}"
+            f"--method {method} is unknown; choose one of {', '.join(METHODS)}."
+            f"{did_you_mean(method, METHODS)}"
         )
     if preset == "paper" and method != "published":
         raise UsageError(
             "--preset paper is the published method; leave --method out, or choose another preset."
         )
+
+    # switches
     changed = parse_changes(changes or {}, method)
     check_target(study, target)
     if changed.get("phantoms") and target not in PAIRED:
         raise UsageError(
-            f"--set phantoms={changed['phantoms']:g}: there are phantoms of {' and '.join(PAIRED)}, none of {target} to begin with. "
-            "Leave it out, or translate to one of these classes (--to)."
+            f"--set phantoms={changed['phantoms']:g}: there are phantoms of {' and '.join(PAIRED)}, none of "
+            f"{target} to begin with. Leave it out, or translate to one of these classes (--to)."
         )
     resolved = _defaults(method, preset, study.settings.size, target) | changed
     switches.check_idle(SWITCHES, changed, resolved)
+
+    # scans of either side
     sources = check_sources(study, target, sources)
     rows = study.train(fold)
     count = {
@@ -237,8 +235,9 @@ def configure(
     }
     if not all(count.values()):
         raise BusError(
-            f"The training part of fold {fold} holds {count['target']} scans of {target} and {count['source']} of other classes; "
-            "a translator needs both. Choose another --fold, or correct the folds of the data."
+            f"The training part of fold {fold} holds {count['target']} scans of {target} and "
+            f"{count['source']} of other classes; a translator needs both. Choose another --fold, or correct "
+            "the folds of the data."
         )
     resolved["pairs"] = pairs or _usual_pairs(resolved, count.values())
     resolved.pop("epochs", None)
@@ -262,13 +261,14 @@ def check_target(study: Study, target: str) -> str:
     """The class to make; UsageError unless it is one of the study's."""
     if target not in study.classes:
         raise UsageError(
-            f"--to {target}: the study's classes are {', '.join(study.classes)}.{did_you_mean(target, study.classes)}"
+            f"--to {target}: the study's classes are {', '.join(study.classes)}."
+            f"{did_you_mean(target, study.classes)}"
         )
     return target
 
 
 def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> tuple[str, ...]:
-    """The classes to translate from, in the study's order; UsageError unless they and `target` are classes of it."""
+    """The classes to translate from, in order; UsageError unless they and `target` are its own."""
     check_target(study, target)
     others = [name for name in study.classes if name != target]
     if sources is not None and (not sources or set(sources) - set(others)):
@@ -278,50 +278,50 @@ def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> t
 
 
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:
-    """Whether method and effort ask for a warm start that this class cannot have: there are no phantoms of it."""
+    """Whether method and effort ask for a warm start for which this class lacks phantoms."""
     return bool({**METHODS[method], **PRESETS[preset]}["phantoms"]) and target not in PAIRED
 
 
 def _defaults(method: str, preset: str, size: int, target: str) -> dict[str, Any]:
-    found = {**METHODS[method], **PRESETS[preset]}
+    """The switches of a method and an effort at `size` px, with `pairs` or `epochs`."""
+    usual = {**METHODS[method], **PRESETS[preset]}
     if lacks_phantoms(method, preset, target):
-        found["phantoms"] = 0.0
+        usual["phantoms"] = 0.0
     if preset == "paper" and size > 128:
-        found["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
+        usual["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
     if method == "detail":
-        found |= {"shift": size // 16, "eyes": next(side for most, side in EYES if size <= most)}
-    return found
+        usual |= {"shift": size // 16, "eyes": next(side for most, side in EYES if size <= most)}
+    return usual
 
 
 def _usual_pairs(defaults: Mapping[str, Any], sides: Iterable[int]) -> int:
-    """The pairs of an effort: its own number, or its epochs over the larger of two sides of so many scans."""
+    """The pairs of an effort: its own number, or its epochs over the larger of two sides of `sides` scans."""
     return int(defaults.get("pairs") or defaults["epochs"] * max(sides))
 
 
 def options(config: GanConfig, study: Study) -> str:
-    """The options of `bus gan train` that ask for this configuration in a study, beside fold, class and seed."""
-    defaults, found = _defaults(config.method, config.preset, config.size, config.target), asdict(config)
+    """The options of `bus gan train` that ask for a configuration, beside fold, class and seed."""
+    usual, chosen = _defaults(config.method, config.preset, config.size, config.target), asdict(config)
     parts = [f"--preset {config.preset}"]
     if config.preset != "paper" and config.method != METHOD:
         parts.append(f"--method {config.method}")
     if config.sources != check_sources(study, config.target, None):
         parts.append(f"--from {shlex.quote(','.join(config.sources))}")
     rows = study.train(config.fold)
-    if config.pairs != _usual_pairs(
-        defaults, [len(study.rows_of(rows, side)) for side in (config.sources, [config.target])]
-    ):
+    sides = [len(study.rows_of(rows, labels)) for labels in (config.sources, [config.target])]
+    if config.pairs != _usual_pairs(usual, sides):
         parts.append(f"--pairs {config.pairs}")
-    changed = [name for name in METHODS[config.method] if found[name] != defaults[name]]
-    return " ".join(parts + [f"--set {name}={switches.text(found[name])}" for name in changed])
+    changed = [name for name in METHODS[config.method] if chosen[name] != usual[name]]
+    return " ".join(parts + [f"--set {name}={switches.text(chosen[name])}" for name in changed])
 
 
 def parse_changes(changes: Mapping[str, str], method: str) -> dict[str, Any]:
-    """The values of what was typed as `--set NAME=VALUE`; UsageError names what is unknown or does not fit."""
+    """The values of what was typed as `--set NAME=VALUE`; UsageError for what is unknown or does not fit."""
     return switches.read(SWITCHES, changes, "--set", METHODS[method])
 
 
 def _fits(name: str, value: object, kind: Any) -> bool:
-    """Whether a value read from a file can be that of a field of GanConfig; older versions allowed larger ones."""
+    """Whether a value in a file can be that of a field of GanConfig; older versions allowed larger ones."""
     if name in SWITCHES:
         return SWITCHES[name].is_like(value)
     if name == "sources":
@@ -334,11 +334,22 @@ def _fits(name: str, value: object, kind: Any) -> bool:
     )
 
 
-def from_json(found: Mapping[str, Any]) -> GanConfig:
-    """The configuration that `asdict` gave; KeyError or TypeError for anything else."""
-    if not isinstance(found["sources"], list):
+def from_json(content: Mapping[str, Any]) -> GanConfig:
+    """The configuration that `GanConfig.json` gave, in this version or an older one.
+
+    BusError for one with a switch that is gone, unless it asked for nothing; KeyError or TypeError for
+    anything that is no configuration.
+    """
+    if not isinstance(content["sources"], list):
         raise TypeError("the value of sources")
-    config = GanConfig(**{**found, "sources": tuple(found["sources"])})
+    for name, off in GONE.items():
+        if content.get(name, off) != off:
+            raise BusError(
+                f"a translator with {name}={content[name]}, a switch that is gone: it moved scans away from "
+                "real ones (docs/translator.md). Use the version that trained it, or --redo to start anew."
+            )
+    kept = {name: value for name, value in content.items() if name not in GONE}
+    config = GanConfig(**{**kept, "sources": tuple(content["sources"])})
     kinds = get_type_hints(GanConfig)
     wrong = [name for name, kind in kinds.items() if not _fits(name, getattr(config, name), kind)]
     if wrong:

@@ -19,10 +19,10 @@ Pair = dict[str, Tensor]  # one tensor a side
 
 @dataclass(frozen=True)
 class Cycle:
-    """What one cycle of a step leaves behind: translations to a side, what its discriminator saw of them, and losses."""
+    """What one cycle of a step leaves behind, without gradients."""
 
-    fake: Tensor  # B×1×S×S in [-1, 1]
-    seen: list[Tensor]
+    fake: Tensor  # translations to a side, B×1×S×S in [-1, 1]
+    seen: list[Tensor]  # what that side's discriminator saw of them
     losses: dict[str, Tensor]
 
 
@@ -31,10 +31,6 @@ class CycleGAN:
 
     `networks` holds all that is trained: to_target, to_source, discriminator_target, discriminator_source.
     """
-
-    MARGIN = (
-        0.1  # mean absolute difference of two translations of one scan from which they count as different
-    )
 
     def __init__(self, config: GanConfig, compute: Compute) -> None:
         self.config, self.compute = config, compute
@@ -50,7 +46,7 @@ class CycleGAN:
             self.averaged = config.build_generator().to(compute.device).requires_grad_(False)
         self.networks = {name: network.to(compute.device) for name, network in networks.items()}
         self.averaged.load_state_dict(self.networks["to_target"].state_dict())
-        # projected discriminators learn without momentum (Sauer et al. 2021); the published ones like the generators
+        # projected discriminators learn without momentum (Sauer et al. 2021), published ones like generators
         betas = {
             "generators": (0.5, 0.999),
             "discriminators": (0.5, 0.999) if config.discriminator == "patch" else (0.0, 0.99),
@@ -92,39 +88,31 @@ class CycleGAN:
         return values
 
     def _train_generators(self, real: Pair, rng: np.random.Generator) -> dict[str, Cycle]:
-        """Both cycles at the same time. Every weight gets one gradient from either, so that their order changes no sum."""
-        count, diverse = len(real["source"]), self.config.diversity
+        """Both cycles at the same time.
+
+        Every weight gets one gradient from either, so that their order changes no sum.
+        """
+        count = len(real["source"])
         noise, views = self._draw_noise(count, rng), self._draw_views(count, rng)
-        other = self._draw_noise(count, rng) if diverse else None
         for side in SIDES:
             self.networks[f"discriminator_{side}"].requires_grad_(False)
         self.optimisers["generators"].zero_grad(set_to_none=True)
-        to_target = partial(self._cycle, "target", "source", real, views["target"], noise, other)
+        to_target = partial(self._cycle, "target", "source", real, views["target"], noise)
         to_source = partial(self._cycle, "source", "target", real, views["source"])
-        found = dict(zip(SIDES, self.compute.beside(to_target, to_source), strict=True))
+        cycles = dict(zip(SIDES, self.compute.beside(to_target, to_source), strict=True))
         self.optimisers["generators"].step()
-        return found
+        return cycles
 
     def _cycle(
-        self,
-        side: str,
-        origin: str,
-        real: Pair,
-        view: Tensor | None,
-        noise: Tensor | None = None,
-        other: Tensor | None = None,
+        self, side: str, origin: str, real: Pair, view: Tensor | None, noise: Tensor | None = None
     ) -> Cycle:
-        """Translate the scans of `origin` to `side` and back, and add what that costs to the generators' gradients.
-
-        With `noise`, `other` noise for a second translation that should differ from the first.
-        """
+        """Translate the scans of `origin` to `side` and back; adds to the generators' gradients."""
         config, there, back = self.config, self.networks[f"to_{side}"], self.networks[f"to_{origin}"]
         with self.compute.autocast():
             fake, same = self._translate(there, real[origin], real[side], noise)
             returned = back(fake)
             seen = self._look(fake, view)
             scored = self.networks[f"discriminator_{side}"](seen)
-            twin = None if other is None else there(real[origin], other)
         values = {
             "adversarial": losses.generator_adversarial(scored, config.adversarial),
             "cycle": losses.reconstruction(returned, real[origin]),
@@ -133,20 +121,17 @@ class CycleGAN:
         if same is not None:
             values["identity"] = losses.reconstruction(same, real[side])
             total = total + config.identity * values["identity"]
-        if twin is not None:
-            values["sameness"] = losses.sameness(fake, twin, self.MARGIN)
-            total = total + config.diversity * values["sameness"]
         total.backward()
         values = {"generators": total.detach(), **{name: value.detach() for name, value in values.items()}}
-        return Cycle(fake.detach().float(), [place.detach() for place in seen], values)
+        return Cycle(fake.detach().float(), [seen_map.detach() for seen_map in seen], values)
 
     def _translate(
         self, network: nn.Module, scans: Tensor, own: Tensor, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Translated scans, and what becomes of `own` scans of the side translated to where the identity loss asks.
+        """Translated scans, and `own` scans of the other side translated where the identity loss asks.
 
-        Instance normalisation treats every scan by itself, so both share one pass. Noise varies translations only, so
-        that cycle and identity losses do not teach the generator to ignore it.
+        Instance normalisation treats every scan by itself, so both share one pass. Noise varies translations
+        only, so that cycle and identity losses do not teach the generator to ignore it.
         """
         if not self.config.identity:
             return network(scans, noise), None
@@ -166,26 +151,22 @@ class CycleGAN:
         again = self._draw_views(count, rng) if config.buffer else dict.fromkeys(SIDES)
         self.optimisers["discriminators"].zero_grad(set_to_none=True)
 
-        def judge(side: str, other: str) -> dict[str, Tensor]:
+        def judge(side: str) -> dict[str, Tensor]:
             network = self.networks[f"discriminator_{side}"].requires_grad_(True)
             with torch.no_grad(), self.compute.autocast():
-                shown = [self._look(real[side], views[side])]
-                shown += [self._look(replayed[side], again[side]) if config.buffer else cycles[side].seen]
-                shown += [self._look(real[other], views[other])] if config.negatives else []
+                real_maps = self._look(real[side], views[side])
+                fake_maps = self._look(replayed[side], again[side]) if config.buffer else cycles[side].seen
             with self.compute.autocast():
-                fields = network([torch.cat(maps) for maps in zip(*shown, strict=True)])
-            parts = list(zip(*(field.chunk(len(shown)) for field in fields), strict=True))
-            total = losses.call_real(parts[0], config.adversarial) + losses.call_fake(
-                parts[1], config.adversarial
-            )
-            if config.negatives:
-                total = total + config.negatives * losses.call_fake(parts[2], config.adversarial)
+                fields = network([torch.cat(pair) for pair in zip(real_maps, fake_maps, strict=True)])
+            on_real, on_fake = zip(*(field.chunk(2) for field in fields), strict=True)
+            total = losses.call_real(on_real, config.adversarial)
+            total = total + losses.call_fake(on_fake, config.adversarial)
             total.backward()
             return {"discriminators": total.detach()}
 
-        found = self.compute.beside(partial(judge, *SIDES), partial(judge, *reversed(SIDES)))
+        parts = self.compute.beside(*(partial(judge, side) for side in SIDES))
         self.optimisers["discriminators"].step()
-        return found
+        return parts
 
     def _look(self, scans: Tensor, view: Tensor | None) -> list[Tensor]:
         """What a discriminator sees of scans, each augmented as its `view` says."""
@@ -208,14 +189,14 @@ class CycleGAN:
         return torch.from_numpy(draws).to(self.compute.device)
 
     def _replay(self, side: str, fresh: Tensor, rng: np.random.Generator) -> Tensor:
-        """With chance ½ show an earlier synthetic scan and keep the fresh one for later (Shrivastava et al. 2017)."""
+        """With chance ½ show an earlier scan, keep the fresh one for later (Shrivastava et al. 2017)."""
         kept, shown = self.buffers[side], fresh.clone()
         for row in range(len(fresh)):
             if len(kept) < self.config.buffer:
                 kept = torch.cat([kept, fresh[row : row + 1]])
             elif rng.random() < 0.5:
-                place = int(rng.integers(len(kept)))
-                shown[row], kept[place] = kept[place].clone(), fresh[row]
+                swapped = int(rng.integers(len(kept)))
+                shown[row], kept[swapped] = kept[swapped].clone(), fresh[row]
         self.buffers[side] = kept
         return shown
 
@@ -249,5 +230,5 @@ class CycleGAN:
 
 
 def rate(step: int, steps: int) -> float:
-    """Factor on the learning rate: 1 in the first half of the steps, then linearly to 0 (Zhu et al. 2017, section 4)."""
+    """Factor on the learning rate: 1 in the first half of the steps, then linearly to 0 (Zhu et al. 2017)."""
     return min(1.0, 2 * (1 - step / steps))

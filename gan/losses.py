@@ -1,6 +1,7 @@
 """The losses of the translator as pure functions of tensors; all return a scalar in float32.
 
-Adversarial losses take the score fields of a discriminator, one a map that it looks at, and sum over the maps.
+Adversarial losses take the score fields of a discriminator, B×1×H×W, one a map that it looks at, and sum over
+the maps.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,13 +12,12 @@ from torch.nn.functional import relu
 
 Fields = Sequence[Tensor]
 
-LOSSES = ("least-squares", "hinge")
-
 
 def generator_adversarial(on_fake: Fields, kind: str) -> Tensor:
     """Loss of a generator whose output a discriminator scored `on_fake`.
 
-    `least-squares`: Mao et al. 2017, eq. 9, as in CycleGAN. `hinge`: Lim & Ye 2017, arXiv:1705.02894.
+    `least-squares`: Mao et al. 2017, arXiv:1611.04076, as in CycleGAN. `hinge`: Lim & Ye 2017,
+    arXiv:1705.02894.
     """
     if kind == "hinge":
         return _sum(-field.float().mean() for field in on_fake)
@@ -32,24 +32,18 @@ def call_real(scored: Fields, kind: str) -> Tensor:
 
 
 def call_fake(scored: Fields, kind: str) -> Tensor:
-    """Loss of a discriminator for scoring synthetic scans high; least squares are halved as in CycleGAN (it learns slower)."""
+    """Loss of a discriminator for scoring synthetic scans high.
+
+    Least squares are halved as in CycleGAN, so that a discriminator learns more slowly than the generators.
+    """
     if kind == "hinge":
         return _sum(relu(1 + field.float()).mean() for field in scored)
     return _sum(0.5 * field.float().square().mean() for field in scored)
 
 
 def reconstruction(first: Tensor, second: Tensor) -> Tensor:
-    """Mean absolute difference: cycle loss and identity loss (Zhu et al. 2017, eq. 2 and section 5.2)."""
+    """Mean absolute difference: cycle loss and identity loss (Zhu et al. 2017, arXiv:1703.10593)."""
     return (first.float() - second.float()).abs().mean()
-
-
-def sameness(first: Tensor, second: Tensor, margin: float) -> Tensor:
-    """How far two translations of each scan (B×1×S×S) stay below a mean absolute difference of `margin`.
-
-    It keeps the noise from being ignored (Yang et al. 2019, arXiv:1901.09024, eq. 5, with the distance of the two
-    noises taken as constant).
-    """
-    return relu(margin - (first.float() - second.float()).abs().mean((1, 2, 3))).mean()
 
 
 def _sum(terms: Iterable[Tensor]) -> Tensor:

@@ -1,6 +1,9 @@
-"""What is written down of a translator while it trains: losses, distances, sample sheets. Nothing is chosen by them."""
+"""What is written down of a translator while it trains: losses, distances, sample sheets.
 
-from collections.abc import Callable
+Nothing is chosen by them.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +28,14 @@ SHEET_ROWS = 6  # sources on a sample sheet
 SPLITS = 10  # of the target scans, at an interval; the final scores take 50
 LOSSES_KEPT = 6  # digits
 
+Line = dict[str, float]  # of `metrics.jsonl`: step, pairs, means of the losses, perhaps the distance, seconds
+
 
 @dataclass
 class Log:
     """How the training went: finished lines of `metrics.jsonl`, and the sums of the line being gathered."""
 
-    lines: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)
     steps: int = 0  # in `sums`
     seconds: float = 0.0  # in `sums`
@@ -41,10 +46,11 @@ class Log:
         self.steps += 1
         self.seconds += seconds
 
-    def close_line(self, step: int, pairs: int, more: dict[str, float]) -> dict[str, Any]:
-        """Turn what was gathered into a line of means, add `more`, and return the line."""
+    def close_line(self, step: int, pairs: int, distance: Mapping[str, float]) -> Line:
+        """Turn what was gathered into a line of means, add the `distance` if any, and return the line."""
         means = {name: round(value / self.steps, LOSSES_KEPT) for name, value in self.sums.items()}
-        self.lines.append({"step": step, "pairs": pairs, **means, **more, "seconds": round(self.seconds, 3)})
+        seconds = round(self.seconds, 3)
+        self.lines.append({"step": step, "pairs": pairs, **means, **distance, "seconds": seconds})
         self.sums, self.steps, self.seconds = {}, 0, 0.0
         return self.lines[-1]
 
@@ -56,7 +62,7 @@ def spread(values: NDArray[Any], count: int) -> NDArray[Any]:
 
 @torch.inference_mode()
 def write_sheet(path: Path, model: CycleGAN, pools: dict[str, Pixels]) -> None:
-    """Save a picture with a row a source: source, synthetic, difference, back-translation, a real target scan."""
+    """Save a picture, a row a source: source, synthetic, difference, back-translation, a real target scan."""
     count = min(SHEET_ROWS, *(len(pools[side]) for side in SIDES))
     real = {side: spread(pools[side], count) for side in SIDES}
     with model.compute.autocast():
@@ -72,8 +78,8 @@ def write_sheet(path: Path, model: CycleGAN, pools: dict[str, Pixels]) -> None:
 class Distance:
     """The normalised KID of a translator under way, by EfficientNet-Lite0, which trains nothing.
 
-    Compares the first, middle translation of as many sources as half the target scans; the reference is the training
-    part. Features of the real scans are computed once, at the first call.
+    Compares the first, middle translation of as many sources as half the target scans; the reference is the
+    training part. Features of the real scans are computed once, at the first call.
     """
 
     def __init__(self, study: Study, config: GanConfig) -> None:
@@ -85,13 +91,14 @@ class Distance:
 
     @torch.inference_mode()
     def __call__(self, model: CycleGAN) -> dict[str, float]:
-        """`kid` (0 real, 1 did nothing) and `kid_spread`; empty where there are too few scans to normalise it."""
+        """`kid` (0 real, 1 did nothing) and `kid_spread`; empty where too few scans leave it unnormalised."""
         from .scores.distances import against_reference  # late: torch-fidelity takes seconds to import
         from .scores.features import features, lite0
 
         eyes, study = lite0(model.compute.device), self.study
         if self._real is None:
-            self._real = features(study.pixels[self.sources], eyes), features(study.pixels[self.target], eyes)
+            rows = (self.sources, self.target)
+            self._real = features(study.pixels[rows[0]], eyes), features(study.pixels[rows[1]], eyes)
         made = [
             to_pixels(model.averaged(to_tensor(study.pixels[[row]], model.config.device)))
             for row in self.sources
@@ -111,21 +118,21 @@ class Distance:
         return {"kid": round(kernel["mean"], 4), "kid_spread": round(kernel["spread"], 4)} if kernel else {}
 
 
-Board = Callable[[dict[str, Any]], None]
+Board = Callable[[Line], None]
 
 
 def tensorboard(folder: Path) -> Board:
-    """A function that shows lines of `metrics.jsonl` in TensorBoard (an extra); BusError where it is not installed."""
+    """A function that shows lines of `metrics.jsonl` in TensorBoard; BusError where that extra is missing."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise BusError(
-            "--tensorboard needs the package tensorboard: pip install 'bus-balance[tensorboard]', or leave it out; "
-            "metrics.jsonl holds the same numbers."
+            "--tensorboard needs the package tensorboard: pip install 'bus-balance[tensorboard]', or leave "
+            "it out; metrics.jsonl holds the same numbers."
         ) from error
     writer = SummaryWriter(str(folder))
 
-    def show(line: dict[str, Any]) -> None:
+    def show(line: Line) -> None:
         for name, value in line.items():
             if name not in ("step", "pairs"):
                 writer.add_scalar(name, value, line["pairs"])
@@ -134,5 +141,5 @@ def tensorboard(folder: Path) -> Board:
     return show
 
 
-def silent(line: dict[str, Any]) -> None:
+def silent(line: Line) -> None:
     """The board of a training without TensorBoard."""

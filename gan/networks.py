@@ -10,7 +10,8 @@ from torch.nn import functional
 class Residual(nn.Module):
     """Two reflection-padded 3×3 convolutions with instance normalisation, added to their input.
 
-    A `style` (B×2·channels×1×1) scales the normalised channels of the first by 1 + its first half and adds its second.
+    A `style` (B×2·channels×1×1) scales the normalised channels of the first by 1 + its first half and adds
+    its second half.
     """
 
     def __init__(self, channels: int) -> None:
@@ -30,8 +31,8 @@ class Residual(nn.Module):
 class Generator(nn.Module):
     """Residual translator: B×1×S×S in [-1, 1] to the same shape and range, S a multiple of 4.
 
-    `upsampling` is `transposed` as published, or `nearest`: enlarging and then convolving leaves no checkerboards
-    (Odena et al. 2016, doi 10.23915/distill.00003).
+    `upsampling` is `transposed` as published, or `nearest`: enlarging and then convolving leaves no
+    checkerboards (Odena et al. 2016, doi 10.23915/distill.00003).
     """
 
     noise = 0  # numbers that it takes
@@ -64,11 +65,12 @@ class Generator(nn.Module):
 
 
 class CompactGenerator(nn.Module):
-    """Residual translator with a quarter of the multiplications: B×1×S×S in [-1, 1] to the same shape and range, S a multiple of 4.
+    """Residual translator with a quarter of the multiplications.
 
-    It starts at half the side (pixel unshuffle) and enlarges by nearest neighbour and convolution. With `noise` > 0
-    it also takes B×noise numbers from N(0, 1), which scale and shift every residual block's channels (Huang & Belongie
-    2017, arXiv:1703.06868); without them it gives the middle translation, as if all were 0.
+    B×1×S×S in [-1, 1] to the same shape and range, S a multiple of 4. It starts at half the side (pixel
+    unshuffle) and enlarges by nearest neighbour and convolution. With `noise` > 0 it also takes B×noise
+    numbers from N(0, 1), which scale and shift every residual block's channels (Huang & Belongie 2017,
+    arXiv:1703.06868); without them it gives the middle translation, as if all were 0.
     """
 
     def __init__(self, channels: int, blocks: int, noise: int) -> None:
@@ -111,13 +113,15 @@ class CompactGenerator(nn.Module):
 class DetailGenerator(nn.Module):
     """A translator that paints only what is coarse and keeps, damps or strengthens its source's own detail.
 
-    B×1×S×S in [-1, 1] to the same shape and range. The source is taken apart into its local mean (of the pixels
-    up to `reach` px away, mirrored at the edges) and the detail that is left. The network sees the whole source and gives a
-    change Δ and a gain g, so that the translation is mean + Δ + (1 + g) · detail, clipped to [-1, 1]. Both are made at
-    half the side and enlarged bicubically: no speckle is painted, and no checkerboard is left (Odena et al. 2016, doi
-    10.23915/distill.00003). Both are 0 at the start: an untrained translator returns its source.
+    B×1×S×S in [-1, 1] to the same shape and range. The source is taken apart into its local mean (of the
+    pixels up to `reach` px away, mirrored at the edges) and the detail that is left. The network sees the
+    whole source and gives a change Δ and a gain g, so that the translation is mean + Δ + (1 + g) · detail,
+    clipped to [-1, 1]. Both are made at half the side and enlarged bicubically: no speckle is painted, and no
+    checkerboard is left (Odena et al. 2016, doi 10.23915/distill.00003). Both are 0 at the start: an
+    untrained translator returns its source.
 
-    The trunk works at 16×16 for a side of 64, 128 or 256 px (`unshuffle_of`): cost grows more slowly than pixels.
+    The trunk works at 16×16 for a side of 64, 128 or 256 px (`unshuffle_of`): cost grows more slowly than
+    pixels.
     """
 
     noise = 0  # numbers that it takes
@@ -136,14 +140,13 @@ class DetailGenerator(nn.Module):
             nn.ReLU(),
             *(Residual(2 * c) for _ in range(blocks)),
         )
-        widths = [2 * c] + [max(8, c >> place) for place in range(factor.bit_length() - 1)]
+        widths = [2 * c] + [max(8, c >> level) for level in range(factor.bit_length() - 1)]
         enlarging = (_upsampling(wide, slim, "nearest") for wide, slim in pairwise(widths))
         self.leave = nn.Sequential(*(layer for layers in enlarging for layer in layers))
         narrow = max(8, widths[-1] // 2)
         last = nn.Conv2d(narrow, 2, 5)
-        self.change = nn.Sequential(
-            *_convolution(widths[-1], narrow, 5), nn.ReLU(), nn.ReflectionPad2d(2), last
-        )
+        narrowing = _convolution(widths[-1], narrow, 5)
+        self.change = nn.Sequential(*narrowing, nn.ReLU(), nn.ReflectionPad2d(2), last)
         self.apply(_initialise)
         nn.init.zeros_(last.weight)
 
@@ -152,19 +155,20 @@ class DetailGenerator(nn.Module):
         change = self.change(self.leave(self.enter(x)))
         with torch.autocast(x.device.type, enabled=False):  # detail is kept to the last bit, so in float32
             change = functional.interpolate(change.float(), x.shape[-2:], mode="bicubic", align_corners=False)
+            shift, gain = change.chunk(2, 1)
             coarse = local_mean(x.float(), self.reach)
-            out: Tensor = coarse + change[:, :1] + (1 + change[:, 1:]) * (x.float() - coarse)
+            out: Tensor = coarse + shift + (1 + gain) * (x.float() - coarse)
             return out.clamp(-1, 1)
 
 
 def unshuffle_of(size: int) -> int:
-    """How many pixels a side the detail-keeping translator gathers into one: 2 at 64 px, 4 at 128, 8 at 256."""
+    """How many pixels a side the detail-keeping translator gathers into one: 64 px 2, 128 px 4, 256 px 8."""
     fitting = [2**power for power in range(8) if 32 * 2**power <= size and size % (2 * 2**power) == 0]
     return fitting[-1] if fitting else 1
 
 
 def local_mean(scans: Tensor, reach: int) -> Tensor:
-    """Mean of the square that reaches `reach` px to each side of every pixel of B×1×S×S, mirrored at the edges."""
+    """Mean of the square up to `reach` px to each side of every pixel of B×1×S×S, mirrored at the edges."""
     mirrored = functional.pad(scans, (reach, reach, reach, reach), mode="reflect")
     return functional.avg_pool2d(mirrored, 2 * reach + 1, 1)
 
@@ -173,7 +177,7 @@ AnyGenerator = Generator | CompactGenerator | DetailGenerator
 
 
 class PatchDiscriminator(nn.Module):
-    """Scores overlapping patches of a B×1×S×S scan: 70×70 px as published, 34 or 16 where the scan is smaller."""
+    """Scores overlapping patches of a B×1×S×S scan: of 70×70 px as published, 34 or 16 in a smaller scan."""
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
@@ -212,7 +216,7 @@ def _upsampling(inside: int, outside: int, kind: str) -> tuple[nn.Module, ...]:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Weights from N(0, 0.02) (Zhu et al. 2017), drawn from torch's global generator, which the caller seeds."""
+    """Weights from N(0, 0.02) (Zhu et al. 2017), drawn from torch's global generator: the caller seeds it."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         torch.nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

@@ -12,7 +12,7 @@ from .translator import Translator
 
 @dataclass(frozen=True)
 class Judge:
-    """How synthetic scans are scored: the network asked for, its weights, and how often the reference is split."""
+    """How synthetic scans are scored: by which network, its weights, how often the reference is split."""
 
     extractor: str = "auto"
     weights: Path | None = None
@@ -48,11 +48,12 @@ def plan_gan(
     redo: bool = False,
     insist: bool = False,
 ) -> tuple[GanConfig, Compute]:
-    """Configuration and arithmetic of one translator: those it was begun with, unless something else is asked.
+    """Configuration and arithmetic of a translator: those it was begun with, unless others are asked for.
 
-    `preset` is the default effort of a new one. `insist`: the user asked for device or precision, so that a translator
-    begun with others is refused rather than gone on with in its own. Threads stay those it was begun with: no option
-    sets them. UsageError where this machine lacks the device that an unfinished one was begun on.
+    `preset` is the default effort of a new one. `insist`: the user asked for device or precision, so that a
+    translator begun with others is refused rather than gone on with in its own. Threads stay those it was
+    begun with: no option sets them. UsageError where this machine lacks the device that an unfinished one was
+    begun on.
     """
     study, fold = translator.study, translator.fold
     old = None if redo else translator.config

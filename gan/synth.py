@@ -26,17 +26,20 @@ SAVE_SECONDS = 10  # between two manifests on the way, so that a killed process 
 
 
 def ordered_sources(labels: Sequence[str], seed: int) -> list[int]:
-    """An order of the sources in which every beginning holds the classes in their proportion, each source once."""
+    """An order of the sources, each once, in which every beginning holds the classes in their proportion."""
     rng = np.random.default_rng((seed, 4))
-    place = np.zeros(len(labels))
+    quantiles = np.zeros(len(labels))
     for name in sorted(set(labels)):
         rows = np.array([row for row, label in enumerate(labels) if label == name])
-        place[rng.permutation(rows)] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return [int(row) for row in np.argsort(place, kind="stable")]
+        quantiles[rng.permutation(rows)] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return [int(row) for row in np.argsort(quantiles, kind="stable")]
 
 
 def vary(square: Pixels, inside: tuple[slice, slice], turn: int, seed: int, index: int) -> tuple[str, Pixels]:
-    """The `turn`-th version of a source (S×S uint8): as it is, flipped, then cropped and re-gained at random."""
+    """The `turn`-th version of a source (S×S uint8): as it is, flipped, then cropped and re-gained at random.
+
+    `inside`: rows and columns without the bars of the letterbox. Returns its name, too.
+    """
     if turn == 0:
         return "plain", square
     if turn == 1:
@@ -49,9 +52,8 @@ def vary(square: Pixels, inside: tuple[slice, slice], turn: int, seed: int, inde
     share = rng.uniform(0.8, 0.95)
     down, right = (int(rng.integers(0, side - int(share * side) + 1)) for side in (height, width))
     crop = scan[down : down + int(share * height), right : right + int(share * width)]
-    gained = cv2.resize(
-        np.ascontiguousarray(crop), (width, height), interpolation=cv2.INTER_LINEAR
-    ) * rng.uniform(0.85, 1.15)
+    enlarged = cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=cv2.INTER_LINEAR)
+    gained = enlarged * rng.uniform(0.85, 1.15)
     out = np.zeros_like(square)
     out[inside] = gained.clip(0, 255).astype(np.uint8)
     return "cropped", out
@@ -66,9 +68,9 @@ def make_scans(
     confidence: float | None = None,
     redo: bool = False,
 ) -> bool:
-    """Make sure that at least `count` synthetic scans exist and are scored; returns whether there was anything to do.
+    """Make sure that at least `count` synthetic scans exist and are scored; returns whether work was left.
 
-    `confidence`: what the reader must give a scan for it to be kept; None for as begun, or no filter. Raises
+    `confidence`: what the reader must give a scan for it to be kept; None for as begun, or no filter.
     UsageError where the scans that are there had to reach another, unless `redo` sets them aside.
     """
     scans = translator.scans
@@ -95,8 +97,8 @@ def _threshold(scans: SyntheticSet, asked: float | None) -> float:
         return begun
     if scans.rows:
         raise UsageError(
-            f"{scans.folder} holds scans that were made with --confidence {begun:g}, not {asked:g}. Leave the option "
-            "out to add to them, or give --redo to set them aside and make others."
+            f"{scans.folder} holds scans that were made with --confidence {begun:g}, not {asked:g}. Leave "
+            "the option out to add to them, or give --redo to set them aside and make others."
         )
     scans.write_confidence(asked)
     return asked
@@ -105,24 +107,28 @@ def _threshold(scans: SyntheticSet, asked: float | None) -> float:
 def synthesise(translator: Translator, compute: Compute, *, count: int, confidence: float = 0) -> int:
     """Make at least `count` synthetic scans of a finished translator; returns how many are new.
 
-    Scan i depends on the generator, its seed and i only, so 500 scans begin with the same 100. With a `confidence`
-    only scans are kept to which the reader that never saw their source's group gives at least this probability of
-    the target class; the others are passed over, so that the indices of the kept ones have gaps.
+    Scan i depends on the generator, its seed and i only, so 500 scans begin with the same 100. With a
+    `confidence` only scans are kept to which the reader that never saw their source's group gives at least
+    this probability of the target class; the others are passed over, so that the indices of the kept ones
+    have gaps. BusError where the translator is not trained, Interrupted after Ctrl-C.
     """
+    # what is there, and what is missing
     study, scans, fold = translator.study, translator.scans, translator.fold
     if not translator.is_done:
         raise BusError(
-            f"{translator.folder} holds no finished translator. Run bus gan train with the same --study and --fold "
-            "first."
+            f"{translator.folder} holds no finished translator. Run bus gan train with the same --study and "
+            "--fold first."
         )
     digest = translator.generator_sha256
     made = [row for row in scans.rows if row.generator_sha256 == digest]
     if len(made) >= count:
         return 0
+    missing = count - len(made)
     order = _order(translator)
+
+    # who translates, and who chooses
     compute.start()
     generator = translator.load(compute.device)
-    missing = count - len(made)
     files.require_space(
         scans.folder, missing * (study.settings.size**2 + 8192), f"Making {missing:,} synthetic scans"
     )
@@ -135,6 +141,7 @@ def synthesise(translator: Translator, compute: Compute, *, count: int, confiden
         scans.write_rows(made)
         return time.monotonic()
 
+    # a batch at a time
     with stoppable() as stop, progress(f"Synthetic {scans.label} scans, fold {fold}", missing) as advance:
         saved, tried = time.monotonic(), made[-1].index + 1 if made else 0
         while len(made) < count:
@@ -149,7 +156,8 @@ def synthesise(translator: Translator, compute: Compute, *, count: int, confiden
             if stop():
                 save()
                 raise Interrupted(
-                    f"Stopped after {len(made)} of {count} synthetic scans; run the same command again to go on."
+                    f"Stopped after {len(made)} of {count} synthetic scans; run the same command again to go "
+                    "on."
                 )
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = save()
@@ -158,13 +166,13 @@ def synthesise(translator: Translator, compute: Compute, *, count: int, confiden
 
 
 def _order(translator: Translator) -> list[int]:
-    """The rows of a translator's sources in the order of their translation; BusError if it saw other pixels."""
+    """The rows of a translator's sources in the order of translation; BusError if it saw other pixels."""
     study, config = translator.study, translator.known_config
     training = study.train(translator.fold)
     if config.training_pixels != study.pixels_sha256(training):
         raise BusError(
-            f"The translator in {translator.folder} was trained on other pixels than this study's. Use --redo to train "
-            "it again."
+            f"The translator in {translator.folder} was trained on other pixels than this study's. Use "
+            "--redo to train it again."
         )
     rows = study.rows_of(training, config.sources)
     labels = [study.scans[row].label for row in rows]

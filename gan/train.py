@@ -59,8 +59,8 @@ def train_gan(
 ) -> bool:
     """Make sure that the translator of `config` is trained; returns whether there was anything to do.
 
-    `curves`: show them in TensorBoard too. Raises UsageError where another translator lies in its place, unless `redo`
-    sets it and its scans aside.
+    `curves`: show them in TensorBoard too. UsageError where a translator with other options lies there,
+    unless `redo` sets it and its scans aside.
     """
     translator = Translator.of(study, config)
     lock.sweep(study.path)
@@ -94,7 +94,8 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
         distance = None if config.preset == "demo" else Distance(study, config)
         run = Run(translator, model, _pools(study, config), Log(), distance, board)
         _resume(run)
-        text = f"CycleGAN {' + '.join(config.sources)} → {config.target}, fold {config.fold}, {config.pairs:,} pairs"
+        way = f"{' + '.join(config.sources)} → {config.target}"
+        text = f"CycleGAN {way}, fold {config.fold}, {config.pairs:,} pairs"
         with stoppable() as stop, progress(text, config.steps, run.model.step_number) as advance:
             while run.model.step_number < config.steps:
                 losses = _step(run)
@@ -103,7 +104,8 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
                 if stop():
                     _checkpoint(run)
                     raise Interrupted(
-                        f"Stopped after {run.pairs:,} of {config.pairs:,} pairs; run the same command again to go on from there."
+                        f"Stopped after {run.pairs:,} of {config.pairs:,} pairs; run the same command again "
+                        "to go on from there."
                     )
         _finish(run)
     return translator
@@ -118,24 +120,23 @@ def _memory(config: GanConfig) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise BusError(
-            f"Out of memory with steps of {config.batch} pairs of {config.size} px. Use a smaller batch (--set "
-            f"batch={max(1, config.batch // 2)} with --redo), fewer --set channels, or a smaller --size in a new study."
+            f"Out of memory with steps of {config.batch} pairs of {config.size} px. Use a smaller batch "
+            f"(--set batch={max(1, config.batch // 2)} with --redo), fewer --set channels, or a smaller "
+            "--size in a new study."
         ) from error
 
 
 def _require_space(folder: Path, model: CycleGAN) -> None:
-    """Room for a checkpoint (weights and Adam's two moments), its successor beside it, the generator and sheets."""
+    """Room for a checkpoint (weights, Adam's two moments), its successor beside it, generator and sheets."""
     config = model.config
-    weights = [parameter for network in model.networks.values() for parameter in network.parameters()]
-    generator = sum(4 * parameter.numel() for parameter in model.averaged.parameters())
-    checkpoint = (
-        12 * sum(parameter.numel() for parameter in weights) + generator + 8 * config.buffer * config.size**2
-    )
+    trained = sum(weights.numel() for network in model.networks.values() for weights in network.parameters())
+    generator = 4 * sum(weights.numel() for weights in model.averaged.parameters())
+    checkpoint = 12 * trained + generator + 8 * config.buffer * config.size**2
     files.require_space(folder, 2 * checkpoint + generator, "Training this translator")
 
 
 def _pools(study: Study, config: GanConfig) -> Pools:
-    """The scans that batches are drawn from (N×S×S uint8): source and target, and simulated ones for a warm start."""
+    """The scans that batches are drawn from, N×S×S uint8: source, target, simulated ones for a warm start."""
     rows = study.train(config.fold)
     pools = {
         "source": study.pixels[study.rows_of(rows, config.sources)],
@@ -147,17 +148,15 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         if config.target not in phantom.PAIRED:
             raise UsageError(
                 f"This translator was to begin on phantoms (phantoms={config.phantoms:g}): there are some of "
-                f"{' and '.join(phantom.PAIRED)}, none of {config.target}. Start anew with --redo and without --set phantoms."
+                f"{' and '.join(phantom.PAIRED)}, none of {config.target}. Start anew with --redo and "
+                "without --set phantoms."
             )
         note(f"Simulating {PHANTOM_PAIRS} pairs of phantoms for the warm start …")
-        made = [
-            phantom.simulate(spec) for spec in phantom.specs(2 * PHANTOM_PAIRS, size=config.size, paired=True)
-        ]
-        sides = {
-            side: [scan.pixels for scan in made if (scan.label == config.target) == (side == "target")]
-            for side in SIDES
-        }
-        pools |= {f"{side} phantom": np.stack(found) for side, found in sides.items()}
+        specs = phantom.specs(2 * PHANTOM_PAIRS, size=config.size, paired=True)
+        simulated = [phantom.simulate(spec) for spec in specs]
+        for side in SIDES:
+            scans = [scan for scan in simulated if (scan.label == config.target) == (side == "target")]
+            pools[f"{side} phantom"] = np.stack([scan.pixels for scan in scans])
     return pools
 
 
@@ -174,35 +173,36 @@ def _step(run: Run) -> dict[str, float]:
     return losses
 
 
-def _diverged(run: Run, found: str) -> BusError:
-    """What to say, and what to do, where a training cannot come back."""
+def _diverged(run: Run, sign: str) -> BusError:
+    """What to say, and what to do, where a training cannot come back, as its `sign` tells."""
     kept = (
         f"The last good checkpoint in {run.translator.folder} is kept."
         if run.translator.checkpoint.exists()
         else "There was no checkpoint yet."
     )
     return BusError(
-        f"Training diverged at step {run.model.step_number - 1}: {found}. {kept} Start anew with --redo and "
-        f"--set learning_rate={run.model.config.learning_rate / 2:g}, --precision float32, or another --gan-seed."
+        f"Training diverged at step {run.model.step_number - 1}: {sign}. {kept} Start anew with --redo and "
+        f"--set learning_rate={run.model.config.learning_rate / 2:g}, --precision float32, or another "
+        "--gan-seed."
     )
 
 
 def _require_finite(run: Run) -> None:
-    """BusError unless all weights are numbers: an update may spoil them although the losses before it were finite."""
+    """BusError unless all weights are numbers: an update may spoil them although its losses were finite."""
     for name, network in {**run.model.networks, "averaged": run.model.averaged}.items():
         if not all(bool(weights.isfinite().all()) for weights in network.state_dict().values()):
             raise _diverged(run, f"weights of the network {name} are not finite")
 
 
 def _report(run: Run) -> None:
-    """At the end of an interval write down the losses; less often a checkpoint, a sample sheet and the distance."""
+    """At the end of an interval write down the losses; less often a checkpoint, a sheet and the distance."""
     every = max(1, run.model.config.steps // REPORTS)
     number, rest = divmod(run.model.step_number, every)
     if rest:
         return
     sheet = number % SHEET_EVERY == 0
-    more = run.distance(run.model) if sheet and run.distance else {}
-    run.board(run.log.close_line(run.model.step_number, run.pairs, more))
+    distance = run.distance(run.model) if sheet and run.distance else {}
+    run.board(run.log.close_line(run.model.step_number, run.pairs, distance))
     if sheet:
         write_sheet(run.translator.sheet(run.pairs), run.model, run.pools)
     if number % CHECKPOINT_EVERY == 0:
@@ -213,9 +213,9 @@ def _batch(pools: Pools, config: GanConfig, step: int, side: str, rng: np.random
     """The batch of one step: scans in epochs of fresh permutations, flipped and moved at random."""
     number = {"source": 2, "target": 3}[side]
     rows = []
-    for place in range(step * config.batch, (step + 1) * config.batch):
-        scans = pools[f"{side} phantom" if place < config.phantoms * config.pairs else side]
-        epoch, within = divmod(place, len(scans))
+    for turn in range(step * config.batch, (step + 1) * config.batch):
+        scans = pools[f"{side} phantom" if turn < config.phantoms * config.pairs else side]
+        epoch, within = divmod(turn, len(scans))
         row = np.random.default_rng((config.seed, number, epoch)).permutation(len(scans))[within]
         rows.append(_move(scans[row], config.shift, rng))
     return to_tensor(np.stack(rows))
@@ -235,7 +235,8 @@ def _checkpoint(run: Run) -> None:
     """Write down all that a later process needs to go on; the last one stays where the weights are spoilt."""
     if run.translator.config is None:
         raise BusError(
-            f"{run.translator.folder} has vanished while its translator was trained. Nothing more was written there."
+            f"{run.translator.folder} has vanished while its translator was trained. Nothing more was "
+            "written there."
         )
     _require_finite(run)
     # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes

@@ -48,10 +48,10 @@ class Translator:
         """Every translator that a study holds, finished or not: by fold, class and seed."""
         labels = {class_folder(label): label for label in study.classes}
         for fold, folder in study.fold_folders():
-            for place in sorted(folder.glob("gan/*/seed-*")):
-                seed = place.name.removeprefix("seed-")
-                if place.parent.name in labels and seed.isdecimal():
-                    yield cls(study, fold, labels[place.parent.name], int(seed))
+            for path in sorted(folder.glob("gan/*/seed-*")):
+                seed = path.name.removeprefix("seed-")
+                if path.parent.name in labels and seed.isdecimal():
+                    yield cls(study, fold, labels[path.parent.name], int(seed))
 
     @property
     def scans(self) -> SyntheticSet:
@@ -66,12 +66,15 @@ class Translator:
 
     @property
     def config(self) -> GanConfig | None:
-        """The configuration it was begun with; None before, BusError where it is damaged."""
+        """What it was begun with; None before, BusError for a damaged file or a switch that is gone."""
         path = self.folder / CONFIG
         if not path.exists():
             return None
+        content = files.read_json(path)
         try:
-            return from_json(files.read_json(path))
+            return from_json(content)
+        except BusError as error:
+            raise BusError(f"{path} is of {error}") from error
         except (TypeError, KeyError, ValueError) as error:
             raise BusError(
                 f"{path} is not a translator's configuration ({error}). Use --redo to start anew."
@@ -87,10 +90,10 @@ class Translator:
 
     def write_config(self, config: GanConfig) -> None:
         """Write down what decides the weights, before the first step."""
-        files.write_json(self.folder / CONFIG, config.recorded)
+        files.write_json(self.folder / CONFIG, config.json)
 
     def check_unchanged(self, config: GanConfig) -> None:
-        """Raise UsageError with the differences if the folder holds a translator with another configuration."""
+        """UsageError with the differences if the folder holds a translator of another configuration."""
         begun = self.config
         if begun is None:
             return
@@ -98,9 +101,9 @@ class Translator:
         differences = [f"{key} {old[key]} there, {new[key]} asked" for key in new if old[key] != new[key]]
         if differences:
             raise UsageError(
-                f"{self.folder} holds a translator with other options: {'; '.join(differences)}. Give the old options "
-                "to go on with it, another --gan-seed or --study for a second one, or --redo to set it and what it made "
-                "aside."
+                f"{self.folder} holds a translator with other options: {'; '.join(differences)}. Give the "
+                "old options to go on with it, another --gan-seed or --study for a second one, or --redo to "
+                "set it and what it made aside."
             )
 
     # on the way
@@ -120,23 +123,23 @@ class Translator:
 
         `step`, `pairs`, means of the losses, `seconds`, and `kid` with `kid_spread` where it was measured.
         """
-        path, found = self.folder / METRICS, []
+        path, records = self.folder / METRICS, []
         lines = path.read_bytes().splitlines() if path.exists() else []
-        for number, line in enumerate(lines):
+        for number, line in enumerate(lines, 1):
             try:
-                record = json.loads(line)
-                numbers = {
-                    key: float(value) for key, value in record.items() if isinstance(value, int | float)
+                content = json.loads(line)
+                record = {
+                    key: float(value) for key, value in content.items() if isinstance(value, int | float)
                 }
-                if not all(map(math.isfinite, numbers.values())):
+                if not all(map(math.isfinite, record.values())):
                     raise ValueError("a number that is not finite")
-                found.append(numbers)
+                records.append(record)
             except (ValueError, AttributeError, RecursionError, OverflowError) as error:
-                if number + 1 < len(lines):
+                if number < len(lines):
                     raise BusError(
-                        f"{path}, line {number + 1} is damaged ({error}). Delete that line."
+                        f"{path}, line {number} is damaged ({error}). Delete that line."
                     ) from error
-        return found
+        return records
 
     @property
     def told(self) -> int:
@@ -186,8 +189,8 @@ class Translator:
     def seconds(self) -> float | None:
         """How long the training took; None before it is done, or where it is not known."""
         path = self.folder / DONE
-        found = files.read_json(path).get("seconds") if path.exists() else None
-        return float(found) if isinstance(found, int | float) and 0 <= found < math.inf else None
+        seconds = files.read_json(path).get("seconds") if path.exists() else None
+        return float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < math.inf else None
 
     @property
     def generator_sha256(self) -> str:
@@ -210,13 +213,13 @@ class Translator:
     # set aside
 
     def set_aside(self) -> Path | None:
-        """Move the translator and its scans to the study's `aside/N`; None where there was nothing to move."""
+        """Move the translator and its scans to the study's `aside/N`; None where nothing was there."""
         with self.scans.held():
             return set_aside(self.study, [self.folder, self.scans.folder])
 
 
 def set_aside(study: Study, folders: Sequence[Path]) -> Path | None:
-    """Move folders of a study to `aside/N`, keeping their place within; None where there was nothing to move."""
+    """Move folders of a study to `aside/N`, keeping their paths within; None where nothing was there."""
     present = [folder for folder in folders if folder.exists()]
     if not present:
         return None

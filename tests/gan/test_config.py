@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 from bus.core.compute import Compute
-from bus.core.errors import UsageError
+from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
 from bus.gan import train
 from bus.gan.config import METHODS, configure, from_json, options
@@ -43,7 +43,7 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         ({"changes": {"discriminator": "pixel"}}, r"expected patch, projected or both"),
         ({"changes": {"phantoms": "1.5"}}, "phantoms=1.5: expected a number from 0 to 1"),
         ({"changes": {"average": "1"}}, "average=1: expected a number of 0 or more and below 1"),
-        ({"changes": {"diversity": "10"}}, "diversity=10 does nothing: it compares .*noise=8"),
+        ({"changes": {"diversity": "10"}}, "diversity is unknown"),
         ({"changes": {"noise": "8", "generator": "published"}}, "noise=8 does nothing.*generator=compact"),
         ({"method": "published", "changes": {"noise": "8"}}, "noise=8 does nothing"),
         (
@@ -53,15 +53,31 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
     ):
         with pytest.raises(UsageError, match=words):
             asked(**wish)
-    asked(changes={"noise": "8", "diversity": "10", "phantoms": "1", "average": "0"})
+    asked(changes={"noise": "8", "phantoms": "1", "average": "0"})
     asked(
         preset="paper", changes={"generator": "compact"}
     )  # its transposed upsampling is the preset's, not the user's
 
 
 def test_a_file_with_switches_that_are_refused_today_is_read(study, tmp_path):
-    config = replace(usual(study), diversity=1.0, average=1.0, phantoms=2.0)
+    config = replace(usual(study), average=1.0, phantoms=2.0)
     assert from_json(json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_a_switch_that_is_gone_is_read_where_it_asked_for_nothing_and_refused_elsewhere(study):
+    config = usual(study)
+    translator = Translator(study, 0, "malignant", 0)
+    translator.write_config(config)
+    path = translator.folder / "config.json"
+    begun = json.loads(path.read_text())
+    path.write_text(json.dumps(begun | {"negatives": 0.0, "diversity": 0}))
+    assert translator.config == config
+    for name in ("negatives", "diversity"):
+        path.write_text(json.dumps(begun | {name: 0.5}))
+        with pytest.raises(
+            BusError, match=rf"config\.json .* with {name}=0\.5, a switch that is gone.*--redo"
+        ):
+            translator.config  # noqa: B018
 
 
 def test_paper_counts_epochs_and_takes_the_published_architecture(study):

@@ -35,8 +35,6 @@ CPU = Compute("cpu", "float32", 1)
 # every switch of the translator at once, so that exact resume is shown for all of them
 ALL_ON = {
     "noise": 3,
-    "diversity": 1.0,
-    "negatives": 0.5,
     "discriminator": "both",
     "buffer": 6,
     "phantoms": 0.25,
@@ -144,9 +142,6 @@ def test_losses_match_their_formulas():
     assert float(losses.call_real([on_real], "hinge")) == pytest.approx(0.25)
     assert float(losses.call_fake([on_fake], "hinge")) == pytest.approx((1.2 + 0.6) / 2)
     assert float(losses.reconstruction(on_real, on_fake)) == pytest.approx((0.3 + 1.9) / 2)
-    assert float(
-        losses.sameness(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.04), 0.1)
-    ) == pytest.approx(0.06)
 
 
 def test_the_rate_is_constant_and_then_falls_to_zero():
