@@ -221,7 +221,7 @@ def expectation(study: Study, wish: plan.Wish) -> str:
     folds, seeds, k = len(wish.folds), wish.seeds, study.settings.k
     groups = len({study.groups[row] for row in study.used()})
     scans = statistics.expected_half_width(folds, seeds, groups=groups, k=k)
-    again = retraining.expected_half_width(folds, seeds, groups=groups, k=k, shared_translator=True)
+    again = retraining.expected_half_width(folds, seeds, groups=groups, k=k, translators=1)
     return wording.expectation(folds, seeds, scans, again)
 
 

@@ -37,7 +37,7 @@ class Pooled:
     sample: stats.Sample
     probabilities: dict[Arm, list[stats.Array]]  # N×C, one array a seed
     resampled: dict[Arm, list[dict[str, stats.Array]]]  # metrics under every row of weights, one dict a seed
-    shared: frozenset[Arm] = field(default=frozenset(), kw_only=True)  # arms whose seeds share a translator
+    translators: dict[Arm, tuple[int, ...]] = field(default_factory=dict, kw_only=True)  # of each seed
 
     def of_seeds(self, arm: Arm, metric: str) -> stats.Array:
         """The metric of every seed under every row of weights: S×rows."""
@@ -95,7 +95,7 @@ def contrast_of(
     scans = stats.interval(sample, of_seeds.mean(axis=0), test_share)
     if scans is None:
         return None
-    again = retrained(sample, of_seeds, shared_translator=bool({first, second} & pooled.shared))
+    again = retrained(sample, of_seeds, translators_of(pooled, first, second))
     zero = zero_alone(pooled, first, second, metric)
     return Contrast(
         kind,
@@ -107,6 +107,12 @@ def contrast_of(
         clipped(again, most) if again else None,
         clipped(zero, most) if zero else None,
     )
+
+
+def translators_of(pooled: Pooled, first: Arm, second: Arm) -> tuple[int, ...] | None:
+    """The translator that each seed of a contrast rests on; None where neither arm took synthetic scans."""
+    used = {pooled.translators[arm] for arm in (first, second) if arm in pooled.translators}
+    return used.pop() if len(used) < 2 and used else (0,) * len(pooled.resampled[first]) if used else None
 
 
 def zero_alone(pooled: Pooled, first: Arm, second: Arm, metric: str) -> Interval | None:

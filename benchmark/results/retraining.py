@@ -1,11 +1,13 @@
 """How sure a difference between two arms is when not only other scans come, but everything is trained again.
 
 The variance of a difference is that of what the trainings answer on average, over scans, and that of one
-training about this average, divided by the number of trainings (law of total variance). Where every seed has
-a training and a translator of its own, the second part is seen between the seeds of a fold; else the means of
-the folds show both parts at once. Which of several such intervals keeps its promise was found out by
-simulation: `make coverage`, docs/statistics.md.
+training about this average, divided by the number of trainings (law of total variance). Where there are
+several translators in a fold, the second part is seen between their seeds; else the means of the folds show
+both parts at once. Which of several such intervals keeps its promise was found out by simulation:
+`make coverage`, docs/statistics.md.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
@@ -19,15 +21,18 @@ FEWEST = 2  # degrees of freedom: with fewer, an interval would be too wide to s
 TYPICAL_LEAN = 0.023  # spread of one training's macro-F1, and of one translator's, expected before any work
 
 
-def retrained(sample: Sample, values: Array, *, shared_translator: bool = False) -> Retrained | None:
+def retrained(sample: Sample, values: Array, translators: Sequence[int] | None = None) -> Retrained | None:
     """The 95 % interval of a difference over other scans, trainings and translators.
 
     `values` holds the difference of every seed (S rows) under every row of `sample.weights` (1 + folds +
-    draws). `shared_translator`: all seeds of a fold took synthetic scans of one translator, so that they
-    cannot show what another would change. Student's t; degrees of freedom by Satterthwaite (Biometrics
-    Bulletin 2 (1946)). None where too few trainings were made to know: one seed, or a shared translator,
-    on fewer than three folds, or two seeds on one fold.
+    draws). `translators` names the translator whose synthetic scans each seed took (S); None where none were
+    taken. Seeds of one translator cannot show what another would change: their mean counts once. Student's t;
+    degrees of freedom by Satterthwaite (Biometrics Bulletin 2 (1946)). None where too few trainings were
+    made to know: one seed, or one translator for all seeds, on fewer than three folds, or two on one fold.
     """
+    parts = apart(translators or range(len(values)))
+    if parts and len(parts) < len(values):
+        values = np.array([values[part].mean(axis=0) for part in parts])
     folds = len(sample.fold_names)
     estimate = float(np.mean(values[:, 0]))
     by_fold = values[:, 1 : 1 + folds]
@@ -37,12 +42,21 @@ def retrained(sample: Sample, values: Array, *, shared_translator: bool = False)
     if not np.isfinite(estimate) or draws.shape[1] < 2 / (1 - LEVEL) or sample.weights.shape[1] <= folds:
         return None
     seeds, folds = by_fold.shape
-    if seeds > 1 and folds * (seeds - 1) >= FEWEST and not shared_translator:
+    if parts and seeds > 1 and folds * (seeds - 1) >= FEWEST:
         variance, freedom = between_seeds(by_fold, draws, sample.weights.shape[1])
         return student(estimate, variance, freedom, "seeds")
     if folds - 1 >= FEWEST:
         return student(estimate, float(by_fold.mean(axis=0).var(ddof=1)) / folds, folds - 1, "folds")
     return None
+
+
+def apart(translators: Sequence[int]) -> list[list[int]]:
+    """The places of seeds by their translator; none where one serves all, or some more seeds than others."""
+    parts: dict[int, list[int]] = {}
+    for place, translator in enumerate(translators):
+        parts.setdefault(translator, []).append(place)
+    one_for_all = len(parts) == 1 < len(translators)
+    return [] if one_for_all or len({*map(len, parts.values())}) != 1 else [*parts.values()]
 
 
 def between_seeds(by_fold: Array, draws: Array, units: int) -> tuple[float, float]:
@@ -77,15 +91,18 @@ def expected_half_width(
     groups: int = statistics.ANCHOR_GROUPS,
     k: int = 5,
     lean: float = TYPICAL_LEAN,
-    shared_translator: bool = False,
+    translators: int | None = None,
 ) -> float | None:
     """Half-width to expect of the gain's interval in macro-F1, were all trained again (0.04: ± 4 points).
 
     It is the median over studies: every second one gets a wider interval. `lean` is the spread of one
-    training's macro-F1 as a whole, and of one translator's. None where one could not know, as in `retrained`.
+    training's macro-F1 as a whole, and of one translator's; `translators` are those of a fold, as many as
+    seeds unless given. None where one could not know, as in `retrained`.
     """
-    by_seeds = seeds > 1 and folds * (seeds - 1) >= FEWEST and not shared_translator
-    freedom = folds * (seeds - 1) if by_seeds else folds - 1  # of what is seen between seeds, or folds
+    translators = min(translators or seeds, seeds)
+    repeated = translators if seeds % translators == 0 else 1
+    by_seeds = repeated > 1 and folds * (repeated - 1) >= FEWEST
+    freedom = folds * (repeated - 1) if by_seeds else folds - 1  # of what is seen between seeds, or folds
     if freedom < FEWEST:
         return None
     usual = float(stats.chi2.median(freedom)) / freedom  # a variance seen so, by its true value
@@ -93,8 +110,7 @@ def expected_half_width(
     # what all trainings have in common, over scans, and what each adds
     every, units = statistics.expected_half_width(folds, seeds, groups=groups, k=k) / 1.96, groups * folds / k
     common = statistics.SHARED / 1.96**2 * statistics.ANCHOR_GROUPS / units
-    made = folds if shared_translator else folds * seeds  # translators
-    trainings = every**2 - common + 2 * lean**2 / (folds * seeds) + lean**2 / made
+    trainings = every**2 - common + 2 * lean**2 / (folds * seeds) + lean**2 / (folds * translators)
     if not by_seeds:
         return half_width((common + trainings) * usual, freedom)
     return half_width(*added(common, units - folds, trainings * usual, freedom))

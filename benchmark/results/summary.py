@@ -78,18 +78,18 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
     }
     resampled = {arm: [stats.evaluate(sample, of_seed) for of_seed in stacked[arm]] for arm in arms}
     used = {arm: [by_cell[arm, f, s] for f in folds for s in seeds] for arm in arms}
-    shared = frozenset(arm for arm in arms if shares_translator(used[arm], len(seeds)))
-    return Comparable(model, sample, stacked, resampled, used, shared=shared)
+    translators = {arm: translators_of(used[arm], len(seeds)) for arm in arms if arm.kind in GENERATED}
+    return Comparable(model, sample, stacked, resampled, used, translators=translators)
 
 
-def shares_translator(answers: Sequence[Answers], seeds: int) -> bool:
-    """Whether cells took synthetic scans of fewer translators in a fold than there are seeds."""
-    if answers[0].cell.arm.kind not in GENERATED:
-        return False
-    made_by: dict[int, set[int]] = {}
-    for one in answers:
-        made_by.setdefault(one.cell.fold, set()).add(getattr(one.cell, "gan_seed", 0))
-    return min(map(len, made_by.values())) < seeds
+def translators_of(answers: Sequence[Answers], seeds: int) -> tuple[int, ...]:
+    """The translator of each seed, if all folds agree; else one for all, so that no spread is taken from it.
+
+    `answers` are those of an arm that takes a generator's scans, every fold with every seed.
+    """
+    made_by = [getattr(one.cell, "gan_seed", 0) for one in answers]
+    folds = {tuple(made_by[start : start + seeds]) for start in range(0, len(made_by), seeds)}
+    return folds.pop() if len(folds) == 1 else (0,) * seeds
 
 
 def number(value: float) -> float | None:

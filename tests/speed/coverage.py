@@ -50,7 +50,12 @@ class Design:
     folds: int
     lean: float = 0.0  # standard deviation of one training
     translator: float = 0.0  # standard deviation of one translator
-    shared: bool = False  # one translator a fold for all seeds
+    translators: int = 0  # of a fold, seed s takes number s mod this; 0: every seed has its own
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        """The translator of each seed."""
+        return tuple(seed % (self.translators or self.seeds) for seed in range(self.seeds))
 
 
 class Study(NamedTuple):
@@ -107,8 +112,8 @@ def simulate(design: Design, number: int, arms: int = 2, models: int = 1, draws:
     group = np.repeat(np.arange(len(kept)), size[kept])
     labels, folds, trainings = label[kept][group], fold[kept][group], models * design.seeds
     lean = design.lean / 100 * rng.normal(size=(arms, trainings, design.folds))
-    made = rng.normal(size=(1 if design.shared else design.seeds, design.folds))
-    lean[-1] += design.translator / 100 * np.resize(made, (trainings, design.folds))
+    made = rng.normal(size=(design.translators or design.seeds, design.folds))[[*design.made] * models]
+    lean[-1] += design.translator / 100 * made
     signals, reached = curve()
     signal = np.interp(np.interp(SIGNAL, signals, reached) + lean, reached, signals)[:, :, folds]
     scores = noise(rng, (), group, SHARED) + noise(rng, (arms, trainings), group, OWN)
@@ -158,7 +163,7 @@ def intervals(study: Study, design: Design, methods: tuple[str, ...] = tuple(MET
         found["added"] = Ends(estimate - half, estimate + half)
     if "hierarchical" in methods and (folds > 1 or seeds > 1):
         found["hierarchical"] = hierarchical(study, design)
-    if again := retraining.retrained(sample, values, shared_translator=design.shared):
+    if again := retraining.retrained(sample, values, design.made):
         found["retrained"] = Ends(again.low, again.high)
     return {method: ends for method, ends in found.items() if method in methods}
 
@@ -226,7 +231,7 @@ def interval_of(study: Study, values: Floats, design: Design, again: bool) -> st
     """The interval of one model's difference."""
     if again:
         made: stats.Interval | None = retraining.retrained(
-            study.sample, values, shared_translator=design.shared and design.translator > 0
+            study.sample, values, design.made if design.translator else None
         )
     else:
         made = stats.interval(study.sample, values.mean(axis=0))
@@ -241,7 +246,9 @@ def designs() -> Iterator[Design]:
         for lean, translator in leans:
             yield Design(seeds, folds, lean, translator)
     for seeds, (lean, translator) in product((3, 6), leans[2:]):
-        yield Design(seeds, 5, lean, translator, shared=True)
+        yield Design(seeds, 5, lean, translator, translators=1)
+    for folds, (translators, seeds), (lean, translator) in product((2, 5), ((2, 4), (3, 6)), leans[2:]):
+        yield Design(seeds, folds, lean, translator, translators)
 
 
 def main() -> None:
@@ -263,7 +270,8 @@ def main() -> None:
                     f"{100 * found[m][0]:.0f} %, {100 * found[m][1]:.1f}" if m in found else "–"
                     for m in METHODS
                 ]
-                leans = f"{design.lean:g}, {design.translator:g}" + ", one a fold" * design.shared
+                leans = f"{design.lean:g}, {design.translator:g}"
+                leans += f", {design.translators} a fold" * (design.translators > 0)
                 print(f"| {design.seeds} | {design.folds} | {leans} |", " | ".join(cells), "|", flush=True)
         print()
     if given.claims or not given.rows:

@@ -32,10 +32,10 @@ def allowed(studies: int) -> tuple[float, float]:
     return low.ppf(0.0005) / studies, high.ppf(0.9995) / studies
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_trainings_that_lean_are_held_by_the_interval_that_decides(shared: bool) -> None:
-    """Three seeds on five folds, leans of 2.3 points; with one translator a fold for all seeds too."""
-    design = simulation.Design(3, 5, 2.3, 2.3, shared=shared)
+@pytest.mark.parametrize(("seeds", "translators"), [(3, 3), (3, 1), (4, 2)])
+def test_trainings_that_lean_are_held_by_the_interval_that_decides(seeds: int, translators: int) -> None:
+    """Five folds, leans of 2.3 points; also where several seeds take scans of one translator."""
+    design = simulation.Design(seeds, 5, 2.3, 2.3, translators)
     covered = simulation.coverage(design, 200, NARROW)
     low, high = allowed(200)
     assert low <= covered["retrained"][0] <= high
@@ -91,7 +91,7 @@ def test_trainings_that_alone_differ_give_students_interval() -> None:
 def test_one_translator_for_all_seeds_leaves_the_folds_to_tell() -> None:
     sample, rng = sample_of(90, 3), np.random.default_rng(3)
     values = means(sample, rng.normal(0.2, 1, size=(2, 90)))
-    found = retraining.retrained(sample, values, shared_translator=True)
+    found = retraining.retrained(sample, values, [4, 4])
     assert found is not None and (found.basis, found.freedom) == ("folds", 2)
     expected = scipy.stats.ttest_1samp(values[:, 1:4].mean(axis=0), values[:, 0].mean())
     assert expected.pvalue == pytest.approx(1), "equal folds: the mean of the folds is that of the whole"
@@ -99,25 +99,39 @@ def test_one_translator_for_all_seeds_leaves_the_folds_to_tell() -> None:
     assert found.p == pytest.approx(scipy.stats.ttest_1samp(folds, 0).pvalue)
 
 
+def test_seeds_of_one_translator_count_once() -> None:
+    sample, rng = sample_of(90, 2), np.random.default_rng(5)
+    values = means(sample, rng.normal(0.2, 1, size=(6, 90)))
+    found = retraining.retrained(sample, values, [0, 1, 2, 0, 1, 2])
+    pairs = (values[:3] + values[3:]) / 2
+    assert found == retraining.retrained(sample, pairs) and found.basis == "seeds"
+    assert retraining.retrained(sample, values, [0, 1, 2, 0, 1, 1]) is None, "one serves more than another"
+
+
 @pytest.mark.parametrize(
-    ("seeds", "folds", "shared", "known"),
+    ("seeds", "folds", "translators", "known"),
     [
-        (1, 1, False, False),
-        (1, 2, False, False),
-        (1, 3, False, True),
-        (2, 1, False, False),
-        (3, 1, False, True),
-        (3, 1, True, False),
-        (6, 2, True, False),
-        (2, 2, False, True),
+        (1, 1, 1, False),
+        (1, 2, 1, False),
+        (1, 3, 1, True),
+        (2, 1, 2, False),
+        (3, 1, 3, True),
+        (3, 1, 1, False),
+        (6, 1, 2, False),
+        (6, 1, 3, True),
+        (6, 2, 1, False),
+        (6, 2, 2, True),
+        (6, 2, 4, False),
+        (6, 3, 4, True),
+        (2, 2, 2, True),
     ],
 )
-def test_what_nobody_can_know_is_not_told(seeds: int, folds: int, shared: bool, known: bool) -> None:
+def test_what_nobody_can_know_is_not_told(seeds: int, folds: int, translators: int, known: bool) -> None:
     sample = sample_of(60, folds, 200)
     values = means(sample, np.random.default_rng(4).normal(size=(seeds, 60)))
-    assert (retraining.retrained(sample, values, shared_translator=shared) is not None) == known
-    expected = retraining.expected_half_width(folds, seeds, shared_translator=shared)
-    assert (expected is not None) == known
+    made = [seed % translators for seed in range(seeds)]
+    assert (retraining.retrained(sample, values, made) is not None) == known
+    assert (retraining.expected_half_width(folds, seeds, translators=translators) is not None) == known
 
 
 def test_two_arms_that_answer_alike_show_nothing() -> None:
@@ -127,10 +141,10 @@ def test_two_arms_that_answer_alike_show_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "folds", "shared"), [(3, 5, False), (3, 1, False), (6, 2, False), (1, 5, False), (3, 5, True)]
+    ("seeds", "folds", "translators"), [(3, 5, 3), (3, 1, 3), (6, 2, 6), (1, 5, 1), (3, 5, 1), (4, 2, 2)]
 )
-def test_the_expected_width_is_that_of_simulated_studies(seeds: int, folds: int, shared: bool) -> None:
-    design = simulation.Design(seeds, folds, 2.3, 2.3, shared=shared)
+def test_the_expected_width_is_that_of_simulated_studies(seeds: int, folds: int, translators: int) -> None:
+    design = simulation.Design(seeds, folds, 2.3, 2.3, translators)
     _, half = simulation.coverage(design, 60, ("retrained",))["retrained"]
-    expected = retraining.expected_half_width(folds, seeds, shared_translator=shared or seeds == 1)
+    expected = retraining.expected_half_width(folds, seeds, translators=translators)
     assert expected == pytest.approx(half, rel=0.15)
