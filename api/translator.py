@@ -13,7 +13,8 @@ from ..gan.config import GanConfig
 from ..gan.manifest import COLUMNS, SyntheticSet
 from ..gan.pixels import to_pixels, to_tensor
 from ..gan.request import Judge
-from ..gan.scores.sentences import sentences
+from ..gan.scores.model import Scores
+from ..gan.scoring import told
 from ..gan.synth import make_scans
 from . import show
 
@@ -39,16 +40,16 @@ class SyntheticScans:
         return self._scans.pixels(self._rows)
 
     @property
-    def scores(self) -> dict[str, object]:
-        """How far from real they are; docs/scores.md explains each number."""
-        return self._scans.scores or {}
+    def scores(self) -> Scores | None:
+        """How far from real they are; docs/scores.md explains each number. None before they are scored."""
+        return self._scans.scores
 
     def __repr__(self) -> str:
         return f"{len(self)} synthetic {self._scans.label} scans in {self.folder}"
 
     def _repr_html_(self) -> str:
         return show.card(
-            repr(self), {}, notes=sentences(self.scores), below=show.sheet(self.pixels, "synthetic scans")
+            repr(self), {}, notes=told(self._scans), below=show.sheet(self.pixels, "synthetic scans")
         )
 
 

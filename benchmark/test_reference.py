@@ -3,17 +3,18 @@
 For the report alone: what is chosen by such a number would have been chosen on test scans.
 """
 
-from typing import Any
-
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from ..gan.reader import real_features
+from ..gan.scores.model import HeldOutScores
 
 
-def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> dict[str, Any]:
-    """The scores of docs/scores.md by EfficientNet-Lite0, with the fold's test scans of class `label` as their reference.
+def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> HeldOutScores:
+    """The scores of docs/scores.md by EfficientNet-Lite0, the fold's test scans of class `label` as
+    reference.
 
-    Computed once for a set and kept. Too late to choose anything by: it comes when the classifiers are trained.
+    Computed once for a set and kept. Too late to choose anything by: it comes when the classifiers are
+    trained.
     """
     scans = SyntheticSet(study, fold, label, gan_seed)
     if kept := scans.test_scores:
@@ -33,6 +34,6 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> di
         seen[tests],
         [study.groups[row] for row in tests],
     )
-    content = {"tests": len(tests), "half": found.half, **found.scores, "notes": found.notes}
-    scans.write_test_scores(content)
-    return content
+    scores = HeldOutScores(manifest=scans.sha256, tests=len(tests), half=found.half, **vars(found.distances))
+    scans.write_test_scores(scores)
+    return scores

@@ -178,6 +178,7 @@ def gan_score(
     from ..gan.config import check_target
     from ..gan.manifest import SyntheticSet
     from ..gan.request import Judge
+    from ..gan.scores.model import to_json
     from ..gan.scores.sentences import comparison
     from ..gan.scoring import compare_folders, describe, score_again
 
@@ -189,8 +190,8 @@ def gan_score(
     compute, judge = resolve(), Judge(extractor, fid_weights)
     compute.start()
     if synthetic and real:
-        found = compare_folders(synthetic, real, size, judge, compute)
-        lines = comparison(found)
+        compared = compare_folders(synthetic, real, size, judge, compute)
+        found, lines = to_json(compared), comparison(compared)
     else:
         opened = open_study(study)
         numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)

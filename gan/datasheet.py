@@ -1,4 +1,4 @@
-"""The sheet that goes with synthetic scans: what they are, what they were made from, how good they are, what they are not for."""
+"""The sheet that goes with synthetic scans: what they are, of what, how good, and what they are not for."""
 
 import shlex
 from collections import Counter
@@ -12,13 +12,15 @@ from .translator import Translator
 
 TEXT = """# Datasheet: {count} synthetic {target} scans
 
-**SYNTHETIC. These pictures show no patient. Research use only; never for a diagnosis, never mixed with real scans unmarked.**
+**SYNTHETIC. These pictures show no patient. Research use only; never for a diagnosis, never mixed with real
+scans unmarked.**
 
 ## What they are
 
-{count} breast-ultrasound scans of {size} × {size} px, 8-bit grey, class “{target}”, made by a CycleGAN from real scans of other
-classes. Made by bus-balance {version}. Each file says in its metadata that it is synthetic; `manifest.csv` names source, hashes,
-group, fold and generator of each. The label is what the translator aimed at: nobody has looked whether a scan shows a {target} finding.
+{count} breast-ultrasound scans of {size} × {size} px, 8-bit grey, class “{target}”, made by a CycleGAN from
+real scans of other classes. Made by bus-balance {version}. Each file says in its metadata that it is
+synthetic; `manifest.csv` names source, hashes, group, fold and generator of each.
+The label is what the translator aimed at: nobody has looked whether a scan shows a {target} finding.
 
 ## What they were made from
 
@@ -26,7 +28,8 @@ group, fold and generator of each. The label is what the translator aimed at: no
 - Fold: {fold}
 - Sources: {sources}
 - Variants: {variants}
-- Generator: `{generator}` ({method}, preset `{preset}`, {pairs:,} pairs, seed {seed}), trained on {trained} real scans
+- Generator: `{generator}` ({method}, preset `{preset}`, {pairs:,} pairs, seed {seed}),
+  trained on {trained} real scans
 
 ## How close to real they are
 
@@ -36,15 +39,15 @@ All numbers are in `scores.json`.
 
 ## Intended use
 
-Adding {target} scans to the training part of {fold_use} to study class imbalance. Not intended: testing or validating a model,
-diagnosis, teaching how {target} findings look, or passing for patients. A model that is trained on them must not be tested
-on the sources' groups. They carry the sources' artefacts and biases, and near-copies of training scans are possible (see `copies`
-in `scores.json`).
+Adding {target} scans to the training part of {fold_use} to study class imbalance. Not intended: testing or
+validating a model, diagnosis, teaching how {target} findings look, or passing for patients. A model that is
+trained on them must not be tested on the sources' groups. They carry the sources' artefacts and biases, and
+near-copies of training scans are possible (see `copies` in `scores.json`).
 
 ## Licence and privacy
 
-Synthetic scans are derived from their sources. Whether you may share them depends on the licence of the source data and on the
-consent they were collected under: ask before you publish. {licence}
+Synthetic scans are derived from their sources. Whether you may share them depends on the licence of the
+source data and on the consent they were collected under: ask before you publish. {licence}
 
 ## How to make them again
 
@@ -54,7 +57,8 @@ consent they were collected under: ask before you publish. {licence}
 """
 LICENCES = {  # by where the groups come from: only BUSI's scans are found in the published list
     "phantom": "The sources are simulated phantoms of this software; no person is behind them.",
-    "list": "The sources are scans of BUSI: cite Al-Dhabyani et al., Data in Brief 28 (2020) 104863, and keep to its terms.",
+    "list": "The sources are scans of BUSI: cite Al-Dhabyani et al., Data in Brief 28 (2020) 104863, and "
+    "keep to its terms.",
 }
 
 
@@ -100,7 +104,8 @@ def write(scans: SyntheticSet, scores: Iterable[str]) -> None:
 
 
 def commands(translator: Translator, count: int, *, data: str = "PATH", where: str = "study") -> list[str]:
-    """The commands that make a translator and `count` of its scans again; `data` stands for any but the phantoms."""
+    """The commands that make a translator and `count` of its scans again; `data` stands for any but the
+    phantoms."""
     study, fold, target = translator.study, translator.fold, translator.target
     settings = study.settings
     given = {name: getattr(settings, name) for name in DEFAULTS if name != "data"}

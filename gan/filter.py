@@ -1,4 +1,4 @@
-"""A filter on synthetic scans: kept is what the independent reader takes for the target class (off by default)."""
+"""A filter on synthetic scans: kept is what the independent reader takes for the target class."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ TRIED, LEAST = 200, 0.02  # after so many candidates a filter gives up that lets
 
 
 class Filter:
-    """Lets those synthetic scans pass that the cross-fitted reader takes for target scans, and keeps what it said of them."""
+    """Lets those scans pass that the cross-fitted reader takes for target scans, and keeps what it said."""
 
     def __init__(
         self, scans: SyntheticSet, confidence: float, made: Sequence[Synthetic], device: str
@@ -36,8 +36,8 @@ class Filter:
         self._said += [said[place] for place in passing]
         if tried >= TRIED and self.passed < LEAST * tried:
             raise BusError(
-                f"Only {self.passed} of {tried} synthetic scans reached --confidence {self.confidence:g}. Use a lower one, or "
-                "train the translator for longer (bus gan train --pairs)."
+                f"Only {self.passed} of {tried} synthetic scans reached --confidence {self.confidence:g}. "
+                "Use a lower one, or train the translator for longer (bus gan train --pairs)."
             )
         return [candidates[place] for place in passing]
 

@@ -1,14 +1,15 @@
 """A set of synthetic scans: the only owner of its folder, `fold-F/synth/seed-S/CLASS/` of a study.
 
-The folder holds the scans as PNG, `manifest.csv` (where each comes from), `scores.json` and `scores-test.json` (how
-far they are from real ones), `filter.json` and `reader.json` (what chose them), and the datasheet.
+The folder holds the scans as PNG, `manifest.csv` (where each comes from), `scores.json` and
+`scores-test.json` (how far they are from real ones), `filter.json` and `reader.json` (what chose them), and
+the datasheet.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,7 +19,9 @@ from ..core.errors import BusError
 from ..data.pictures import synthetic_png
 from ..data.store import Pixels
 from ..data.study import Study, class_folder
+from .scores.model import HeldOutScores, Scores, read, to_json
 
+T = TypeVar("T")
 MANIFEST, SCORES, TEST_SCORES = "manifest.csv", "scores.json", "scores-test.json"
 FILTER, READINGS, DATASHEET = "filter.json", "reader.json", "DATASHEET.md"
 
@@ -45,7 +48,8 @@ COLUMNS = tuple(item.name for item in fields(Synthetic))
 
 
 class SyntheticSet:
-    """The synthetic scans of class `label` made by one translator (`seed`) of one fold; it need not exist yet."""
+    """The synthetic scans of class `label` made by one translator (`seed`) of one fold; it need not exist
+    yet."""
 
     def __init__(self, study: Study, fold: int | None, label: str, seed: int) -> None:
         self.study, self.fold, self.label, self.seed = study, fold, label, seed
@@ -113,25 +117,34 @@ class SyntheticSet:
         return None if found is None else np.ascontiguousarray(found, np.uint8)
 
     @property
-    def scores(self) -> dict[str, Any] | None:
-        """What `scores.json` says; None where the set was not scored."""
-        path = self.folder / SCORES
-        return files.read_json(path) if path.exists() else None
+    def scores(self) -> Scores | None:
+        """What `scores.json` says; None where the set was not scored, BusError where the file is damaged."""
+        return self._read(Scores, SCORES)
 
-    def write_scores(self, scores: dict[str, Any]) -> None:
+    def write_scores(self, scores: Scores) -> None:
         """Keep the scores of the set."""
-        files.write_json(self.folder / SCORES, scores)
+        files.write_json(self.folder / SCORES, to_json(scores))
 
     @property
-    def test_scores(self) -> dict[str, Any] | None:
-        """How far the scans are from the fold's test scans; None where nobody looked, or looked at other scans."""
-        path = self.folder / TEST_SCORES
-        kept = files.read_json(path) if path.exists() else {}
-        return kept if kept.pop("manifest", None) == self.sha256 else None
+    def test_scores(self) -> HeldOutScores | None:
+        """How far the scans are from the fold's test scans; None where nobody looked, or saw other scans."""
+        kept = self._read(HeldOutScores, TEST_SCORES)
+        return kept if kept and kept.manifest == self.sha256 else None
 
-    def write_test_scores(self, scores: dict[str, Any]) -> None:
-        """Keep the scores against test scans, with the hash of the manifest they speak of."""
-        files.write_json(self.folder / TEST_SCORES, {"manifest": self.sha256, **scores})
+    def write_test_scores(self, scores: HeldOutScores) -> None:
+        """Keep the scores against test scans."""
+        files.write_json(self.folder / TEST_SCORES, to_json(scores))
+
+    def _read(self, kind: type[T], name: str) -> T | None:
+        """A file of scores; None where there is none."""
+        path = self.folder / name
+        try:
+            return read(kind, files.read_json(path)) if path.exists() else None
+        except (TypeError, ValueError) as error:
+            raise BusError(
+                f"{path} does not hold what this version wrote ({error}). Delete it and run bus gan score "
+                "with the same --study and --fold."
+            ) from error
 
     @property
     def confidence(self) -> float:

@@ -114,8 +114,8 @@ class Distance:
             groups,
             splits=SPLITS,
         )
-        kernel = (found.scores["kid"] or {}).get("normalised")
-        return {"kid": round(kernel["mean"], 4), "kid_spread": round(kernel["spread"], 4)} if kernel else {}
+        kernel = found.distances.kid and found.distances.kid.normalised
+        return {"kid": round(kernel.mean, 4), "kid_spread": round(kernel.spread, 4)} if kernel else {}
 
 
 Board = Callable[[Line], None]

@@ -1,4 +1,4 @@
-"""The independent reader's word on scans that a classifier weights or a filter drops, kept with who said it and what they saw."""
+"""The independent reader's word on scans, kept with who said it and what they had seen."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -61,7 +61,7 @@ class Readings:
 
 
 class CrossFitted:
-    """The readers of one fold's training part for one class: each scan is read by the one that saw nothing of its group."""
+    """The readers of a fold's training part for one class: whoever reads a scan saw nothing of its group."""
 
     def __init__(self, study: Study, fold: int | None, target: str, device: str = "cpu") -> None:
         """Fit the readers; BusError where the training part has too few groups."""
@@ -77,7 +77,9 @@ class CrossFitted:
             raise BusError(f"No independent reader of {target} scans in fold {fold}: {error}.") from error
 
     def synthetic(self, rows: Sequence[Synthetic], squares: Pixels) -> list[Reading]:
-        """Read synthetic scans (N×S×S) by those who saw nothing of their sources' groups; BusError for a foreign source.
+        """Read synthetic scans (N×S×S) by those who saw nothing of their sources' groups.
+
+        BusError for a foreign source.
 
         What is said of a scan depends on the scan, its source and the training part alone.
         """
@@ -89,7 +91,8 @@ class CrossFitted:
         }
         if foreign := [row.file for row in rows if (row.source_sha256, row.source_label) not in place]:
             raise BusError(
-                f"The source of {foreign[0]} is no training scan of fold {self.fold}, so nobody may read it. Make it again with bus synth."
+                f"The source of {foreign[0]} is no training scan of fold {self.fold}, so nobody may read "
+                "it. Make it again with bus synth."
             )
         seen = (
             features(squares, lite0(self.device), batch=1)
@@ -130,7 +133,8 @@ def _truth(study: Study, rows: Sequence[int], target: str) -> tuple[list[bool], 
 
 
 def trained_on(study: Study, fold: int | None, target: str) -> list[list[str]]:
-    """The groups that each reader of a fold's training part is fitted to; they follow from the study alone."""
+    """The groups that each reader of a fold's training part is fitted to; they follow from the study
+    alone."""
     from .scores.checks import reader_parts
 
     rows = study.train(fold)
@@ -147,7 +151,7 @@ def originals_path(study: Study, fold: int | None, target: str) -> Path:
 
 
 def real_features(study: Study, device: str) -> NDArray[np.float32]:
-    """EfficientNet-Lite0 features of all scans of the study (N×1280), computed once and kept; outside the cohort 0."""
+    """EfficientNet-Lite0 features of all scans of the study (N×1280), computed once; outside the cohort 0."""
     from .scores.features import features, lite0
 
     place, used = study.path / "yardstick" / "features.npy", study.used()

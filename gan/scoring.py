@@ -1,5 +1,6 @@
 """Scoring a set of synthetic scans, or the pictures of any two folders."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,17 @@ from ..data.store import Pixels, letterbox
 from . import datasheet
 from .manifest import SyntheticSet, acceptance
 from .request import Judge
+from .scores.model import VERSION, Asked, Comparison, to_json
+from .scores.scans import Making, RealScans, SyntheticScans
 from .scores.sentences import sentences
 from .translator import Translator
 
 
 def score_again(scans: SyntheticSet, compute: Compute, judge: Judge) -> None:
-    """Score a study's synthetic scans by the network asked for and tell the scores; BusError where there are none."""
+    """Score a study's synthetic scans by the network asked for, and tell the scores.
+
+    BusError where there are no scans.
+    """
     rows = scans.rows
     if not rows:
         raise BusError(
@@ -29,7 +35,7 @@ def score_again(scans: SyntheticSet, compute: Compute, judge: Judge) -> None:
     with scans.held():
         scored = score_set(scans, compute, judge)
     if not scored:
-        for line in sentences(scans.scores or {}):
+        for line in told(scans):
             result(line)
         result(f"Nothing to do: the scores in {scans.folder} speak of these {len(rows)} scans.")
 
@@ -38,54 +44,63 @@ def score_set(scans: SyntheticSet, compute: Compute, judge: Judge) -> bool:
     """Score a set and write the scores into its datasheet too; returns whether it was done now."""
     scored = _score(scans, compute, judge)
     if scored or not scans.has_datasheet:
-        datasheet.write(scans, sentences(scans.scores or {}))
+        datasheet.write(scans, told(scans))
     return scored
+
+
+def told(scans: SyntheticSet) -> list[str]:
+    """The scores of a set in sentences; none where it has no scores."""
+    return list(sentences(scans.scores)) if scans.scores else []
 
 
 def _score(scans: SyntheticSet, compute: Compute, judge: Judge) -> bool:
     """Score a set unless its scores speak of these scans already; returns whether it was done now."""
-    confidence = scans.confidence
-    key = {
-        "manifest": scans.sha256,
-        "asked": judge.extractor,
-        "weights": files.sha256_file(judge.weights) if judge.weights else None,
-        "splits": judge.splits,
-        **({"confidence": confidence} if confidence else {}),
-    }
-    if (scans.scores or {}).get("key") == key:
+    asked = Asked(
+        manifest=scans.sha256,
+        asked=judge.extractor,
+        weights=files.sha256_file(judge.weights) if judge.weights else None,
+        splits=judge.splits,
+        confidence=scans.confidence,
+        version=VERSION,
+    )
+    if scans.scores and scans.scores.key == asked:
         return False
-    from .scores import score  # late: torch-fidelity takes seconds to import
-    from .scores.features import choose_extractor
+    from .scores.features import choose_extractor  # late: torch-fidelity takes seconds to import
+    from .scores.score import score_synthetic
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
-    study, rows = scans.study, scans.rows
-    config = Translator(study, scans.fold, scans.label, scans.seed).known_config
-    used = study.train(scans.fold)
-    number = {(study.scans[row].sha256, study.scans[row].label): at for at, row in enumerate(used)}
+    synthetic, real, making = material(scans)
     compute.start()
     note("Scoring the synthetic scans against the target scans of the training part …")
-    scores = score.score_synthetic(
-        synthetic=scans.pixels(rows),
-        source_rows=[number[row.source_sha256, row.source_label] for row in rows],
-        real=study.pixels[used],
-        labels=[study.scans[row].label for row in used],
-        groups=[study.scans[row].group for row in used],
-        boxes=[study.scans[row].box for row in used],
-        synthetic_files=[row.file for row in rows],
-        variants=[row.variant for row in rows],
-        real_files=[study.scans[row].file for row in used],
-        target=scans.label,
-        sources=config.sources,
-        extractor=extractor,
-        trained_with=config.trained_with,
-        confidence=confidence,
-        accepted=acceptance(rows),
-        splits=judge.splits,
-    )
-    scans.write_scores({"key": key, **scores})
+    scores = score_synthetic(synthetic, real, making, extractor, splits=judge.splits)
+    scans.write_scores(replace(scores, key=asked))
     for line in sentences(scores):
         result(line)
     return True
+
+
+def material(scans: SyntheticSet) -> tuple[SyntheticScans, RealScans, Making]:
+    """What is judged: a set's scans, the real ones of its training part, and how they were made."""
+    study, rows = scans.study, scans.rows
+    config = Translator(study, scans.fold, scans.label, scans.seed).known_config
+    used = study.train(scans.fold)
+    known = [study.scans[row] for row in used]
+    number = {(scan.sha256, scan.label): at for at, scan in enumerate(known)}
+    synthetic = SyntheticScans(
+        scans.pixels(rows),
+        np.array([number[row.source_sha256, row.source_label] for row in rows], np.int64),
+        [row.file for row in rows],
+        [row.variant for row in rows],
+    )
+    real = RealScans(
+        study.pixels[used],
+        [scan.label for scan in known],
+        [scan.group for scan in known],
+        [scan.file for scan in known],
+        [scan.box for scan in known],
+    )
+    making = Making(scans.label, config.sources, config.trained_with, scans.confidence, acceptance(rows))
+    return synthetic, real, making
 
 
 def describe(scans: SyntheticSet) -> dict[str, Any]:
@@ -98,17 +113,17 @@ def describe(scans: SyntheticSet) -> dict[str, Any]:
         "folder": str(scans.folder),
         "scans": len(rows),
         "distinct_sources": len({row.source_sha256 for row in rows}),
-        "scores": scans.scores,
+        "scores": to_json(scans.scores),
     }
 
 
-def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute: Compute) -> dict[str, Any]:
+def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute: Compute) -> Comparison:
     """The distances between the pictures of two folders (`first` generated, `second` real)."""
-    from .scores import score
     from .scores.features import choose_extractor
+    from .scores.score import compare
 
     extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
-    return score.compare(pictures(first, size), pictures(second, size), extractor)
+    return compare(pictures(first, size), pictures(second, size), extractor)
 
 
 def pictures(folder: Path, size: int) -> Pixels:

@@ -1,8 +1,6 @@
 """Numbers as text: shares in per cent, true minus signs, and no digit below a spread."""
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ..results.model import Interval
 
@@ -37,14 +35,3 @@ def span(shares: Sequence[float]) -> str:
     """The lowest and the highest of some shares in percentage points; one number where they are the same."""
     low, high = (f"{100 * share:.1f}" for share in (min(shares), max(shares)))
     return low if low == high else f"{low} to {high}"
-
-
-def mean_spread(value: Mapping[str, Any] | None) -> str:
-    """A score as text with two digits of its spread; a dash where there is none."""
-    if not value or value.get("mean") is None:
-        return "–"
-    mean, spread = value["mean"], value.get("spread")
-    if not spread:
-        return f"{mean:.3g}".replace("-", "−")
-    digits = max(0, 1 - math.floor(math.log10(spread)))
-    return f"{mean:.{digits}f} ± {spread:.{digits}f}".replace("-", "−")

@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
-from ...core.errors import BusError
 from ...data.pictures import synthetic_png
 from ...data.store import Pixels
 from ...data.study import Study
 from ...gan.manifest import Synthetic, SyntheticSet
+from ...gan.scores.model import METRICS, HeldOutScores, Measured, Scores
+from ...gan.scores.sentences import NAMES, against_tests, facts, name_of, shown, warning
 from ...gan.translator import Translator
 from . import figures
 from .figures import Place
@@ -35,24 +36,16 @@ from .model import (
     number,
     table,
 )
-from .numbers import decimal, mean_spread, percent
+from .numbers import decimal
 from .pictures import encode, read, stack
 
-Json = Mapping[str, Any]
 SHOWN = 24  # pairs in a gallery: the first ones of the manifest, never a choice
 WORST = 8  # of the closest copies
-SCORES = {  # key → name, whether a smaller value is better
-    "kid": ("KID", True),
-    "frechet": ("Fréchet distance", True),
-    "precision": ("precision", False),
-    "recall": ("recall", False),
-    "density": ("density", False),
-    "coverage": ("coverage", False),
-}
+LOWER = ("kid", "frechet")  # is better
 NORMALISED = (
     "The normalised score is 0 where synthetic scans are as close as other real ones, 1 where the "
-    "untranslated "
-    "sources would do as well. KID and Fréchet distance: how far apart two sets of scans are. Precision and "
+    "untranslated sources would do as well. "
+    "KID and Fréchet distance: how far apart two sets of scans are. Precision and "
     "density: how real single scans are; recall and coverage: how much of the real variety they reach."
 )
 
@@ -86,8 +79,8 @@ class Translated:
     generator_sha256: str
     pairs: list[Pair]
     copies: list[Pair]
-    scores: Json
-    held_out: Json  # scores against test scans
+    scores: Scores | None
+    held_out: HeldOutScores | None
 
     @property
     def title(self) -> str:
@@ -102,31 +95,21 @@ class Translated:
     @property
     def warnings(self) -> list[tuple[str, str]]:
         """Name and sentence of what the scores warn of."""
-        return [(str(warning["name"]), str(warning["text"])) for warning in self.scores.get("warnings", [])]
+        kinds = self.scores.warnings if self.scores else ()
+        return [(str(kind), warning(kind, self.scores)) for kind in kinds if self.scores]
 
 
 def read_translators(
     study: Study, folds: Sequence[int], gan_seed: int, labels: Sequence[str]
 ) -> list[Translated]:
-    """What is known of the translator of each fold to each of these classes; where there is none, it is left
-    out."""
-    known = []
-    for label, fold in product(labels, folds):
-        handle = Translator(study, fold, label, gan_seed)
-        try:
-            translator = _read(handle)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise BusError(
-                f"{handle.scans.folder}/scores.json does not hold what this version wrote ({error!r}). Delete it and "
-                "run bus synth again."
-            ) from error
-        known += [translator] if translator else []
-    return known
+    """What is known of the translator of each fold to each of these classes; left out where there is none."""
+    known = [_read(Translator(study, fold, label, gan_seed)) for label, fold in product(labels, folds)]
+    return [translator for translator in known if translator]
 
 
 def _read(translator: Translator) -> Translated | None:
     study, scans, label = translator.study, translator.scans, translator.target
-    rows, scores, config = scans.rows, scans.scores or {}, translator.config
+    rows, scores, config = scans.rows, scans.scores, translator.config
     if not (translator.folder.exists() or rows or scores):
         return None
     sheets = translator.sheets
@@ -145,7 +128,7 @@ def _read(translator: Translator) -> Translated | None:
         pairs=pairs(scans, rows[:SHOWN]),
         copies=copies(scans, scores),
         scores=scores,
-        held_out=scans.test_scores or {} if rows else {},
+        held_out=scans.test_scores if rows else None,
     )
 
 
@@ -153,26 +136,27 @@ def pairs(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Pair]:
     """Synthetic scans beside the sources they were translated from."""
     study = scans.study
     by_hash = {scan.sha256: row for row, scan in enumerate(study.scans)}
-    shown = []
+    found = []
     for row in rows:
         made, source = scans.picture(row.file), by_hash.get(row.source_sha256)
         if made is not None and source is not None:
             real = study.pixels[source]
-            shown.append(Pair(made, real, row.file, row.source_file, row.source_label, row.variant))
-    return shown
+            found.append(Pair(made, real, row.file, row.source_file, row.source_label, row.variant))
+    return found
 
 
-def copies(scans: SyntheticSet, scores: Json) -> list[Pair]:
+def copies(scans: SyntheticSet, scores: Scores | None) -> list[Pair]:
     """The synthetic scans closest to a training scan, beside that scan."""
     study = scans.study
     by_file = {scan.file: row for row, scan in enumerate(study.scans)}
-    shown = []
-    for entry in ((scores.get("copies") or {}).get("worst") or [])[:WORST]:
-        made, nearest = scans.picture(entry["file"]), by_file.get(entry["nearest"])
+    worst = scores.copies.worst[:WORST] if scores and scores.copies else ()
+    found = []
+    for near in worst:
+        made, nearest = scans.picture(near.file), by_file.get(near.nearest)
         if made is not None and nearest is not None:
-            real, distance = study.pixels[nearest], float(entry["distance"])
-            shown.append(Pair(made, real, entry["file"], entry["nearest"], distance=distance))
-    return shown
+            real = study.pixels[nearest]
+            found.append(Pair(made, real, near.file, near.nearest, distance=near.distance))
+    return found
 
 
 def translator_section(translators: Sequence[Translated]) -> Section:
@@ -186,8 +170,9 @@ def translator_section(translators: Sequence[Translated]) -> Section:
     blocks += _blocks(first)
     for translator in others:
         scores = [
-            f"normalised {score_name(translator.scores, key)} {mean_spread(value)}"
-            for key, value in _normalised(translator.scores)
+            f"normalised {name_of(metric, translator.scores)} {shown(value)}"
+            for metric, value in _normalised(translator.scores)
+            if translator.scores
         ]
         names = [warning for warning, _ in translator.warnings]
         blocks.append(Fold(", ".join([translator.title, *scores, *names]), _blocks(translator)))
@@ -212,8 +197,9 @@ def _blocks(translator: Translated) -> list[Block]:
     )
     if any(drawn):
         blocks.append(Side([figure for figure in drawn if figure]))
-    blocks += _score_blocks(translator) if translator.scores else []
-    if not translator.scores:
+    if translator.scores:
+        blocks += _score_blocks(translator, translator.scores)
+    else:
         blocks.append(Paragraph(f"The synthetic scans of fold {fold} have no scores.", "absent"))
     if translator.pairs:
         note = f"The first {len(translator.pairs)} of the manifest, not a choice."
@@ -229,22 +215,22 @@ def _blocks(translator: Translated) -> list[Block]:
     return blocks
 
 
-def _score_blocks(translator: Translated) -> list[Block]:
+def _score_blocks(translator: Translated, scores: Scores) -> list[Block]:
     """The table of scores, who judged, and what the checks say."""
-    scores = translator.scores
-    extractor = scores["extractor"]
-    words = [f"Judged by the network {extractor['name']}."]
-    words += [extractor["reason"]] if extractor.get("reason") else []
-    if trained := scores.get("trained_with"):
-        words.append(f"The translator was trained with {trained}, which therefore never judges.")
-    words += [f"Reference: {scores.get('reference', 'not recorded')}.", NORMALISED]
-    blocks: list[Block] = [_scores(translator), Paragraph(" ".join(words), "note")]
-    if facts := checks(translator):
-        blocks.append(Definitions(facts))
-    return [*blocks, *(Paragraph(str(note), "note") for note in scores.get("notes", []))]
+    words = [f"Judged by the network {scores.extractor.name}."]
+    words += [scores.extractor.reason] if scores.extractor.reason else []
+    if scores.trained_with:
+        words.append(f"The translator was trained with {scores.trained_with}, which therefore never judges.")
+    words += [f"Reference: {scores.reference}.", NORMALISED]
+    blocks: list[Block] = [_scores(translator, scores), Paragraph(" ".join(words), "note")]
+    known: list[tuple[str, Line]] = [*facts(scores)]
+    if translator.held_out and translator.held_out.kid:
+        known.append(("Against test scans", against_tests(translator.held_out, translator.label)))
+    blocks.append(Definitions(known))
+    return [*blocks, *(Paragraph(note, "note") for note in scores.notes)]
 
 
-def _scores(translator: Translated) -> Table:
+def _scores(translator: Translated, scores: Scores) -> Table:
     columns: Heads = [
         "score",
         number("floor: real ↔ real"),
@@ -253,91 +239,17 @@ def _scores(translator: Translated) -> Table:
         number("normalised"),
         Column("better is"),
     ]
-    scores = translator.scores
-    rows: list[Cells] = [
-        [
-            score_name(scores, key),
-            *(mean_spread(scores[key].get(part)) for part in ("floor", "score", "ceiling", "normalised")),
-            "lower" if lower else "higher",
-        ]
-        for key, (_, lower) in SCORES.items()
-        if scores.get(key)
-    ]
+    rows: list[Cells] = []
+    for metric in METRICS:
+        if scale := scores.metric(metric):
+            values = (scale.floor, scale.score, scale.ceiling, scale.normalised)
+            better = "lower" if metric in LOWER else "higher"
+            rows.append([name_of(metric, scores), *map(shown, values), better])
     return table(f"Scores of the synthetic scans, {translator.title}", columns, rows)
 
 
-def score_name(scores: Json, key: str) -> str:
-    """A score's name; the Fréchet distance goes by its network."""
-    return str(scores["extractor"]["label"]) if key == "frechet" else SCORES[key][0]
-
-
-def _normalised(scores: Json) -> list[tuple[str, Json]]:
-    return [(key, value) for key in SCORES if (value := (scores.get(key) or {}).get("normalised"))]
-
-
-def checks(translator: Translated) -> list[tuple[str, Line]]:
-    """What is known of the synthetic scans beside distances: a term and a sentence each."""
-    scores, label, facts = translator.scores, translator.label, []
-    if identity := scores.get("identity"):
-        said = ", ".join(
-            f"{decimal(identity[key], 1)} {words}"
-            for key, words in (
-                ("synthetic", "translated"),
-                ("blurred", "merely blurred"),
-                ("regained", "merely re-gained"),
-            )
-        )
-        said += ". A translation that is not further away than these changed little."
-        facts.append(("Distance to the own source, grey levels", said))
-    if translator.held_out.get("kid"):
-        facts.append(("Against test scans", _against_tests(translator.held_out, label)))
-    if found := scores.get("copies"):
-        said = (
-            f"{percent(found['synthetic'])} % of the synthetic scans are closer than "
-            f"{decimal(found['threshold'])} to a training scan; of held-out real scans "
-            f"{percent(found['held_out'])} %."
-        )
-        facts.append(("Copies", said))
-    if reader := scores.get("reader"):
-        said = (
-            f"{percent(reader['synthetic'])} % of the synthetic scans, {percent(reader['sources'])} % of "
-            "their "
-            f"sources, {percent(reader['target'])} % of real {label} scans."
-        )
-        parts = reader.get("synthetic_from", {}).items()
-        said += "".join(f" Made from {name}: {percent(share)} %." for name, share in parts)
-        facts.append((f"An independent reader calls {label}", said))
-    if distinct := scores.get("distinct"):
-        number_alike = decimal(distinct["effective"], 0)
-        said = f"{distinct['n']} synthetic scans vary like {number_alike} entirely different ones."
-        if distinct.get("compared"):
-            said += (
-                f" Of equally many ({distinct['compared']}), synthetic vary like "
-                f"{decimal(distinct['synthetic'], 0)}, real {label} scans like "
-                f"{decimal(distinct['target'], 0)}."
-            )
-        facts.append(("Distinct scans", said))
-    return [(term, sentence) for term, sentence in facts]
-
-
-def _against_tests(held_out: Json, label: str) -> str:
-    """The distance to test scans, which neither translator nor scores saw."""
-    kid = held_out["kid"]
-    if kid.get("normalised"):
-        said = f"normalised KID {mean_spread(kid['normalised'])}"
-    else:
-        said = (
-            f"KID {mean_spread(kid['score'])}, floor {mean_spread(kid['floor'])} and ceiling "
-            f"{mean_spread(kid['ceiling'])}, too close together to be normalised"
-        )
-    if held_out.get("recall"):
-        shares = (mean_spread(held_out[key]["score"]) for key in ("precision", "recall"))
-        said += ", precision {}, recall {}".format(*shares)
-    return (
-        f"{held_out['tests']} real {label} scans of the test part, which neither the translator nor the "
-        "scores "
-        f"above saw, as the reference (EfficientNet-Lite0; looked at when all was trained): {said}."
-    )
+def _normalised(scores: Scores | None) -> list[tuple[str, Measured]]:
+    return scores.normalised if scores else []
 
 
 def _pairs(translator: Translated) -> Gallery:
@@ -410,9 +322,9 @@ def losses_figure(slug: str, records: Sequence[Mapping[str, float]]) -> Figure |
     )
 
 
-def scores_figure(slug: str, scores: Json) -> Figure | None:
+def scores_figure(slug: str, scores: Scores | None) -> Figure | None:
     """The normalised scores between floor and ceiling."""
-    places = [Place(SCORES[key][0], value["mean"], value["spread"]) for key, value in _normalised(scores)]
+    places = [Place(NAMES[metric], value.mean, value.spread) for metric, value in _normalised(scores)]
     if not places:
         return None
     said = "; ".join(f"{place.label} {place.mean:.2f} ± {place.spread:.2f}" for place in places)

@@ -1,4 +1,4 @@
-"""What distances between sets cannot see: translators that change nothing, copy, repeat themselves or convince nobody."""
+"""What distances between sets cannot see: translators that change nothing, copy or convince nobody."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from .distances import TooFewGroups
 from .features import Features
+from .scans import Box, Pixels, Rows
 
 BLUR = 1 / 64  # deviation of the Gaussian as a share of the scan's side: 1 px at 64
 GAINS = (1.1, 0.9)  # in turn
@@ -22,17 +23,14 @@ COPY_SIDE = 16  # px; smaller than speckle, so that a blurred or noisy copy is s
 READER_FOLDS = 5
 READER_C = 0.01  # weight of the data against the ridge; 1,280 features of 600 scans need a strong one
 
-Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
-Box = tuple[int, int, int, int]  # top, left, height, width of the scan in its letterboxed square, px
 
 
 def changed(results: Pixels, sources: Pixels, boxes: Sequence[Box]) -> Floats:
-    """How far each result is from its source: mean absolute difference in grey levels (0–255) inside the scan.
+    """How far each result is from its source: mean absolute difference inside the scan, grey levels 0–255.
 
-    The result's brightness and contrast are first fitted to the source's (least squares), so that turning the gain
-    knob is no change. uint8 N×S×S twice → N.
+    The result's brightness and contrast are first fitted to the source's (least squares), so that turning
+    the gain knob is no change. uint8 N×S×S twice → N.
     """
     found = []
     for result, source, (top, left, height, width) in zip(results, sources, boxes, strict=True):
@@ -63,7 +61,7 @@ def regained(scans: Pixels) -> Pixels:
 
 
 class Copies(NamedTuple):
-    """Distances to the nearest training scan, where 1 is usual between unrelated real scans, and what is suspiciously near."""
+    """Distances to the nearest training scan; 1 is usual between unrelated real scans."""
 
     threshold: float
     synthetic: Floats  # of each synthetic scan to its nearest target scan
@@ -84,10 +82,11 @@ def copies(
 ) -> Copies:
     """Compare each synthetic scan's nearest training target with what is usual between unrelated real scans.
 
-    Two distances see different copies: correlation of the scans shrunk to 16 px, also mirrored (blur, noise and gain
-    don't hide a copy from it), and the cosine of features (a shift doesn't). Each is divided by its median between a
-    real target scan and the nearest one of another group; the smaller counts. Below the 5th percentile of those
-    real-to-real distances a scan is called a copy. Raises TooFewGroups for fewer than two.
+    Two distances see different copies: correlation of the scans shrunk to 16 px, also mirrored (blur, noise
+    and gain don't hide a copy from it), and the cosine of features (a shift doesn't). Each is divided by
+    its median between a real target scan and the nearest one of another group; the smaller counts. Below
+    the 5th percentile of those real-to-real distances a scan is called a copy. Raises TooFewGroups for
+    fewer than two.
     """
     names = np.asarray(groups)
     if len(set(groups)) < 2:
@@ -115,7 +114,7 @@ def _cosine(first: Features, second: Features) -> Floats:
 
 
 def _unlike(first: Pixels, second: Pixels) -> Floats:
-    """1 − correlation of N×S×S and M×S×S scans shrunk to 16 px, the smaller of plain and mirrored: N×M, 0–2."""
+    """1 − correlation of scans shrunk to 16 px, the smaller of plain and mirrored: N×M, 0–2."""
     plain, mirrored, others = _shrunk(first), _shrunk(first[:, :, ::-1]), _shrunk(second)
     return 1 - np.maximum(plain @ others.T, mirrored @ others.T)
 
@@ -131,10 +130,10 @@ def _shrunk(scans: Pixels) -> Floats:
 
 
 def reader_parts(is_target: Sequence[bool], groups: Sequence[str]) -> Rows:
-    """Which of the cross-fitted readers reads each real scan: the one that is fitted to all scans but those of its part.
+    """Which of the cross-fitted readers reads each real scan: the one fitted to all but the scan's part.
 
-    Parts are cut by group, stratified, the same for the same scans in the same order. Raises TooFewGroups where either
-    side has fewer than two groups.
+    Parts are cut by group, stratified, the same for the same scans in the same order. Raises TooFewGroups
+    where either side has fewer than two groups.
     """
     truth, names = np.asarray(is_target, bool), np.asarray(groups)
     folds = min(READER_FOLDS, *(len(set(names[truth == side])) for side in (True, False)))
@@ -147,25 +146,23 @@ def reader_parts(is_target: Sequence[bool], groups: Sequence[str]) -> Rows:
 
 
 class Readers(NamedTuple):
-    """Independent readers of one set of real scans, each of which saw all groups but those of its own part."""
+    """Independent readers of a set of real scans; each saw all groups but those of its own part."""
 
     parts: Rows  # of each real scan, the reader that saw nothing of its group
     models: list[Pipeline]
 
     def probabilities(self, features: Features, parts: Rows) -> Floats:
         """The probability of "target" for scans (N×D), each said by the reader of its part (int N)."""
-        found, seen = (
-            np.zeros(len(features)),
-            features.astype(np.float64),
-        )  # in float32 it would depend on the scans beside it
+        chances = np.zeros(len(features))
+        seen = features.astype(np.float64)  # in float32 it would depend on the scans beside it
         for part in np.unique(parts):
             mine = parts == part
-            found[mine] = self.models[part].predict_proba(seen[mine])[:, 1]
-        return found
+            chances[mine] = self.models[part].predict_proba(seen[mine])[:, 1]
+        return chances
 
 
 def fit_readers(real: Features, is_target: Sequence[bool], groups: Sequence[str]) -> Readers:
-    """Fit the readers: logistic regression on standardised features (N×D), balanced classes, fixed strength."""
+    """Fit the readers: logistic regression on standardised features (N×D), balanced classes."""
     parts, truth = reader_parts(is_target, groups), np.asarray(is_target, bool)
     models = []
     for part in range(int(parts.max()) + 1):
@@ -181,12 +178,13 @@ def reader_probabilities(
     is_target: Sequence[bool],
     groups: Sequence[str],
     synthetic: Features,
-    source_rows: Sequence[int],
+    source_rows: Sequence[int] | Rows,
 ) -> tuple[Floats, Floats]:
-    """How an independent reader calls scans: its probability of "target" for every real and every synthetic scan.
+    """An independent reader's probability of "target" for every real and every synthetic scan.
 
-    Cross-fitted by group: each real scan is read by the reader that saw nothing of its group, each synthetic scan by the
-    one that saw nothing of its source's group (`source_rows`: row in `real`). Raises TooFewGroups as `reader_parts` does.
+    Cross-fitted by group: each real scan is read by the reader that saw nothing of its group, each
+    synthetic scan by the one that saw nothing of its source's group (`source_rows`: row in `real`). Raises
+    TooFewGroups as `reader_parts` does.
     """
     readers = fit_readers(real, is_target, groups)
     of_sources = readers.parts[np.asarray(source_rows, np.int64)]
@@ -194,10 +192,11 @@ def reader_probabilities(
 
 
 def vendi(values: Features, centre: Features) -> float:
-    """Effective number of distinct scans: exp of the entropy of the similarity matrix (Friedman & Dieng 2023).
+    """Effective number of distinct scans: exp of the entropy of the similarity matrix (Friedman & Dieng
+    2023).
 
-    Similarity is the cosine of features about `centre` (the mean real scan): N copies of one scan give 1, N scans
-    without anything in common N.
+    Similarity is the cosine of features about `centre` (the mean real scan): N copies of one scan give 1, N
+    scans without anything in common N.
     """
     around = values.astype(np.float64) - centre
     around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-12)

@@ -1,4 +1,4 @@
-"""Distances between two sets of scans, from their features; and between synthetic scans and real ones on a scale.
+"""Distances between two sets of scans, from their features; and where synthetic scans lie on a scale.
 
 The first set is always the generated one, the second the real one (precision and recall depend on it).
 """
@@ -6,7 +6,6 @@ The first set is always the generated one, the second the real one (precision an
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,18 +15,20 @@ from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, k
 from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
 from .features import Features
+from .model import METRICS, Distances, Measured, Scale
 
 SPLITS = 50
 KID_SUBSETS = (
-    10  # enough where nearly every scan is in each subset; torch-fidelity's 100 are meant for 1,000 of 50,000
+    10  # enough where nearly every scan is in each; torch-fidelity's 100 are meant for 1,000 of 50,000
 )
 PRECISION_NEIGHBOURS = 3  # torch-fidelity's, and Kynkäänniemi et al. 2019
 DENSITY_NEIGHBOURS = 5  # Naeem et al. 2020
 CLEAR = {"kid": 2.0, "frechet": 5.0}  # spreads between floor and ceiling below which nothing is normalised
 
+TITLES = {"kid": "KID", "frechet": "The Fréchet distance"}
+
 ROUNDING = 2  # scans that the rounding of class shares may cost
 
-METRICS = ("kid", "frechet", "precision", "recall", "density", "coverage")
 Rows = NDArray[np.int64]
 Values = dict[str, float | None]
 
@@ -37,17 +38,17 @@ class TooFewGroups(ValueError):
 
 
 def frechet(first: Features, second: Features) -> float:
-    """Fréchet distance of two Gaussians fitted to N×D and M×D features (Heusel et al. 2017); FID where D is Inception's.
+    """Fréchet distance of Gaussians fitted to N×D and M×D features (Heusel et al. 2017); FID if Inception's.
 
-    The trace of the square root of the product of two covariances AᵀA and BᵀB is the sum of the singular values of
-    A Bᵀ, which is N × M: milliseconds where torch-fidelity's D × D takes a second, and the same value.
+    The trace of the square root of the product of two covariances AᵀA and BᵀB is the sum of the singular
+    values of A Bᵀ, which is N × M: milliseconds where torch-fidelity's D × D takes a second, and the same
+    value.
     """
     a, b = _root(first), _root(second)
     shift = first.mean(0, dtype=np.float64) - second.mean(0, dtype=np.float64)
     shared = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-    return max(
-        0.0, float(shift @ shift + (a * a).sum() + (b * b).sum() - 2 * shared)
-    )  # rounding may go below 0
+    distance = float(shift @ shift + (a * a).sum() + (b * b).sum() - 2 * shared)
+    return max(0.0, distance)  # rounding may go below 0
 
 
 def _root(values: Features) -> NDArray[np.float64]:
@@ -57,10 +58,11 @@ def _root(values: Features) -> NDArray[np.float64]:
 
 
 def kid(first: Features, second: Features) -> tuple[float, float, int]:
-    """Kernel distance (Bińkowski et al. 2018) by torch-fidelity: mean and deviation over subsets, size of a subset.
+    """Kernel distance (Bińkowski et al. 2018) by torch-fidelity: mean and deviation over subsets, size of a
+    subset.
 
-    Subsets are as large as the smaller set; where both are equally large there is only one. Unbiased, so it may be
-    negative: about 0 for two samples of one distribution, below 0 for a set against itself.
+    Subsets are as large as the smaller set; where both are equally large there is only one. Unbiased, so it
+    may be negative: about 0 for two samples of one distribution, below 0 for a set against itself.
     """
     size = min(len(first), len(second))
     found = kid_features_to_metric(
@@ -74,7 +76,8 @@ def kid(first: Features, second: Features) -> tuple[float, float, int]:
 
 
 def precision_recall(first: Features, second: Features) -> tuple[float, float]:
-    """Share of generated scans among the real ones, and of real ones among the generated (by torch-fidelity)."""
+    """Share of generated scans among the real ones, and of real ones among the generated (by
+    torch-fidelity)."""
     found = prc_features_to_metric(
         torch.from_numpy(first),
         torch.from_numpy(second),
@@ -87,9 +90,10 @@ def precision_recall(first: Features, second: Features) -> tuple[float, float]:
 def density_coverage(
     first: Features, second: Features, neighbours: int = DENSITY_NEIGHBOURS
 ) -> tuple[float, float]:
-    """How densely generated scans lie around real ones (1 is like real), and the share of real ones they reach.
+    """How densely generated scans lie around real ones (1 is like real), and the share of real ones they
+    reach.
 
-    Naeem et al. 2020, eq. 4 and 5: a real scan's ball reaches to its `neighbours`-th nearest real scan.
+    Naeem et al. 2020, equations 4 and 5: a real scan's ball reaches to its `neighbours`-th nearest real scan.
     """
     radius = np.sort(cdist(second, second), axis=1)[:, neighbours]  # place 0 is the scan itself
     inside = cdist(second, first) < radius[:, None]
@@ -97,7 +101,8 @@ def density_coverage(
 
 
 def distances(first: Features, second: Features) -> Values:
-    """All distances and shares of METRICS for generated N×D and real M×D features; None where a set is too small."""
+    """All distances and shares of METRICS for generated N×D and real M×D features; None where a set is too
+    small."""
     smaller = min(len(first), len(second))
     values: Values = dict.fromkeys(METRICS)
     if smaller >= 2:
@@ -139,11 +144,10 @@ def mixed(
 
 @dataclass(frozen=True)
 class Reference:
-    """What `against_reference` found: per metric score, floor, ceiling (and normalised), each with mean and spread."""
+    """What `against_reference` found, and how many target scans were in the first half, on average."""
 
-    scores: dict[str, dict[str, Any] | None]  # None where sets are too small
-    half: int  # scans in the first half, on average
-    notes: list[str]
+    distances: Distances
+    half: int
 
 
 def against_reference(
@@ -159,24 +163,21 @@ def against_reference(
 ) -> Reference:
     """Place synthetic scans between other real target scans (floor) and their untranslated sources (ceiling).
 
-    `synthetic_from` is the class of each synthetic scan's source; `sources` are distinct scans; `groups` belong to
-    `target`. For each split of the target scans into H1 and H2: floor = H1 ↔ H2, score = as many synthetic scans ↔
-    H2, ceiling = as many sources, mixed alike, ↔ H2.
+    All features N×D. `synthetic_from` is the class of each synthetic scan's source; `sources` are distinct
+    scans; `groups` belong to `target`. For each split of the target scans into H1 and H2: floor = H1 ↔ H2,
+    score = as many synthetic scans ↔ H2, ceiling = as many sources, mixed alike, ↔ H2.
     """
     if len(set(groups)) < 2:
-        return Reference(
-            dict.fromkeys(METRICS),
-            0,
-            ["No distances: the target scans form fewer than two groups, so there is no floor."],
-        )
-    shares, found, lacking = Counter(synthetic_from), [], 0
+        note = "No distances: the target scans form fewer than two groups, so there is no floor."
+        return Reference(Distances(notes=(note,)), 0)
+    shares, values, lacking = Counter(synthetic_from), [], 0
     parts = list(halves(groups, splits, seed))
     for split, (one, two) in enumerate(parts):
         rng = np.random.default_rng((seed, 7, split))
         some = rng.permutation(len(synthetic))[: len(one)]
         untranslated = mixed(source_labels, shares, len(one), rng)
         lacking = max(lacking, len(one) - min(len(some), len(untranslated)))
-        found.append(
+        values.append(
             {
                 "floor": distances(target[one], target[two]),
                 "score": distances(synthetic[some], target[two]),
@@ -187,54 +188,51 @@ def against_reference(
     notes = []
     if lacking > ROUNDING:
         notes.append(
-            f"Half the target scans are {half}, but up to {lacking} fewer synthetic scans or sources were there to "
-            "compare: their distances are noisier than the floor's, and the Fréchet distance larger."
+            f"Half the target scans are {half}, but up to {lacking} fewer synthetic scans or sources were "
+            "there to compare: their distances are noisier than the floor's, and the Fréchet distance larger."
         )
-    scores, more = _summaries(found)
-    return Reference(scores, half, notes + more)
-
-
-def _summaries(found: list[dict[str, Values]]) -> tuple[dict[str, dict[str, Any] | None], list[str]]:
-    scores: dict[str, dict[str, Any] | None] = {}
-    notes = []
+    scales = {}
     for metric in METRICS:
-        series = {part: [split[part][metric] for split in found] for part in ("score", "floor", "ceiling")}
-        if any(value is None for values in series.values() for value in values):
-            scores[metric] = None
-            notes.append(
-                f"No {metric}: the halves of the target scans or the synthetic set are too small for it."
+        scales[metric], note = _scale(metric, values)
+        notes += [note] if note else []
+    return Reference(Distances(**scales, notes=tuple(notes)), half)
+
+
+def _scale(metric: str, splits: list[dict[str, Values]]) -> tuple[Scale | None, str]:
+    """A metric over all splits, and why it or its normalised value is missing ("" where it is not)."""
+    arrays = {}
+    for part in ("score", "floor", "ceiling"):
+        series = [values[part][metric] for values in splits]
+        if None in series:
+            return (
+                None,
+                f"No {metric}: the halves of the target scans or the synthetic set are too small for it.",
             )
-            continue
-        arrays = {part: np.array(values, np.float64) for part, values in series.items()}
-        entry: dict[str, Any] = {part: spread(values) for part, values in arrays.items()}
-        scores[metric] = entry
-        if metric in CLEAR:
-            clear = CLEAR[metric]
-            entry["normalised"] = normalised(**arrays, clear=clear)
-            if entry["normalised"] is None:
-                notes.append(
-                    f"{TITLES[metric]} is not normalised: floor and ceiling lie less than {clear:g} spreads apart."
-                )
-    return scores, notes
+        arrays[part] = np.array(series, np.float64)
+    marks = {part: spread(values) for part, values in arrays.items()}
+    if metric not in CLEAR:
+        return Scale(**marks), ""
+    clear = CLEAR[metric]
+    value = normalised(**arrays, clear=clear)
+    lacking = f"{TITLES[metric]} is not normalised: floor and ceiling lie less than {clear:g} spreads apart."
+    return Scale(**marks, normalised=value), "" if value else lacking
 
 
-def spread(values: NDArray[np.float64]) -> dict[str, float]:
-    """Mean and spread (standard deviation over the splits; not a standard error: the splits share their scans)."""
-    return {"mean": float(values.mean()), "spread": float(values.std(ddof=1)) if len(values) > 1 else 0.0}
-
-
-TITLES = {"kid": "KID", "frechet": "The Fréchet distance"}
+def spread(values: NDArray[np.float64]) -> Measured:
+    """Mean and spread (deviation over the splits; not a standard error: the splits share their scans)."""
+    return Measured(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0)
 
 
 def normalised(
     score: NDArray[np.float64], floor: NDArray[np.float64], ceiling: NDArray[np.float64], *, clear: float
-) -> dict[str, float] | None:
-    """(score − floor) / (ceiling − floor) with its spread: 0 is real, 1 "did nothing", above 1 worse than nothing.
+) -> Measured | None:
+    """(score − floor) / (ceiling − floor) with its spread: 0 is real, 1 "did nothing", above 1 worse than
+    nothing.
 
-    The denominator is the mean over all splits, so that no single split with a small one decides. None where ceiling
-    and floor lie less than `clear` spreads of their difference apart.
+    The denominator is the mean over all splits, so that no single split with a small one decides. None
+    where ceiling and floor lie less than `clear` spreads of their difference apart.
     """
     gap = spread(ceiling - floor)
-    if gap["mean"] <= 0 or gap["mean"] < clear * gap["spread"]:
+    if gap.mean <= 0 or gap.mean < clear * gap.spread:
         return None
-    return spread((score - floor) / gap["mean"])
+    return spread((score - floor) / gap.mean)

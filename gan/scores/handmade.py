@@ -1,4 +1,4 @@
-"""Features that no network learned: grey values, texture, spectrum and layout of a scan, as a judge that none is related to."""
+"""Features that no network learned: grey values, texture, spectrum and layout of a scan."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import local_binary_pattern
 
-Pixels = NDArray[np.uint8]
+from .scans import Box, Pixels
+
 Features = NDArray[np.float32]
-Box = tuple[int, int, int, int]  # top, left, height, width of the scan in its letterboxed square, px
 
 GREYS = 16  # bins of the grey histogram
 NEIGHBOURS, RADIUS = 8, 1  # of a local binary pattern (Ojala et al. 2002), uniform: NEIGHBOURS + 2 of them
@@ -20,8 +20,9 @@ PARTS = ("histogram", "texture", "spectrum", "layout")
 def handmade(scans: Pixels, boxes: Sequence[Box]) -> Features:
     """Features of scans (uint8 N×S×S) without their bars: N×(16 + 10 + S/2 + 64), in the order of PARTS.
 
-    Shares of 16 grey levels; shares of the uniform local binary patterns of 8 neighbours 1 px away; the mean of the log
-    power spectrum at 1 to S/2 periods a side; the means of 8 × 8 areas in grey levels. Not standardised.
+    Shares of 16 grey levels; shares of the uniform local binary patterns of 8 neighbours 1 px away; the
+    mean of the log power spectrum at 1 to S/2 periods a side; the means of 8 × 8 areas in grey levels. Not
+    standardised.
     """
     rows = []
     for scan, (top, left, height, width) in zip(scans, boxes, strict=True):

@@ -1,62 +1,179 @@
-"""The scores in words, made once: console, datasheet and report say the same."""
+"""The scores in words, made once: console, report, datasheet and notebook say the same."""
 
+import math
 from collections.abc import Iterator
-from typing import Any
+
+from .model import Comparison, Distances, HeldOutScores, Measured, Scores, WarningKind
+
+SHARES = ("precision", "recall", "density", "coverage")
+NAMES = {"kid": "KID", "frechet": "Fréchet distance", **{name: name for name in SHARES}}
+Fact = tuple[str, str]  # a term and what is known of it
 
 
-def comparison(found: dict[str, Any]) -> Iterator[str]:
-    """What `compare_folders` found, a line each."""
-    yield f"{found['n']['first']} against {found['n']['second']} scans, judged by {found['extractor']['name']}"
-    if found["frechet"] is not None:
-        yield f"{found['extractor']['label']}: {found['frechet']:.2f}"
-    if found["kid"] is not None:
-        yield f"KID: {found['kid']['mean']:.5f} ± {found['kid']['spread']:.5f} (subsets of {found['kid']['subset']})"
-    yield from (
-        f"{name}: {found[name]:.3f}"
-        for name in ("precision", "recall", "density", "coverage")
-        if found[name] is not None
+def shown(value: Measured | None) -> str:
+    """A number with two digits of its spread, as text; a dash where there is none."""
+    if value is None:
+        return "–"
+    if not value.spread:
+        return f"{value.mean:.3g}".replace("-", "−")
+    digits = max(0, 1 - math.floor(math.log10(value.spread)))
+    return f"{value.mean:.{digits}f} ± {value.spread:.{digits}f}".replace("-", "−")
+
+
+def per_cent(share: float | None, digits: int = 1) -> str:
+    """A share in per cent, or a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def name_of(metric: str, scores: Scores) -> str:
+    """How a metric is called; the Fréchet distance goes by its network."""
+    return scores.extractor.label if metric == "frechet" else NAMES[metric]
+
+
+def comparison(found: Comparison) -> Iterator[str]:
+    """What two sets of scans have in common, a line each."""
+    yield f"{found.n.first} against {found.n.second} scans, judged by {found.extractor.name}"
+    if found.frechet is not None:
+        yield f"{found.extractor.label}: {found.frechet:.2f}"
+    if found.kid is not None:
+        yield f"KID: {found.kid.mean:.5f} ± {found.kid.spread:.5f} (subsets of {found.kid.subset})"
+    for name in SHARES:
+        if getattr(found, name) is not None:
+            yield f"{name}: {getattr(found, name):.3f}"
+    yield from found.notes
+
+
+def sentences(scores: Scores) -> Iterator[str]:
+    """The scores, a line each: how far from real, what stands beside that, what is missing, every warning."""
+    n = scores.n
+    yield (
+        f"{n.synthetic} synthetic scans against {n.target} real ones ({scores.reference}); judge: "
+        f"{scores.extractor.name}."
     )
-    yield from found["notes"]
+    if scores.kid:
+        yield f"{kernel_distance(scores)}."
+    if scores.frechet:
+        yield f"{scores.extractor.label}: {scores.frechet.score.mean:.1f}."
+    if shares := beside_marks(scores):
+        yield f"{shares}.".capitalize()
+    yield from (f"{term}: {text}" for term, text in facts(scores))
+    yield from scores.notes
+    yield from (f"Warning, {kind}: {warning(kind, scores)}" for kind in scores.warnings)
 
 
-def sentences(scores: dict[str, Any]) -> Iterator[str]:
-    """The scores in words, a line each: how far from real, what stands beside that, what is missing, and every warning."""
-    kid, n = scores["kid"], scores["n"]
-    yield f"{n['synthetic']} synthetic scans against {n['target']} real ones ({scores['reference']}); judge: {scores['extractor']['name']}."
-    if kid:
-        scale = kid["normalised"]
-        lead = (
-            f"Normalised KID {scale['mean']:.2f} ± {scale['spread']:.2f} (0 real, 1 did nothing); "
-            if scale
-            else ""
+def kernel_distance(distances: Distances) -> str:
+    """Normalised KID and KID between its marks, as far as they are known; "" where it was not computed."""
+    if not distances.kid:
+        return ""
+    scale = distances.kid
+    lead = f"Normalised KID {shown(scale.normalised)} (0 real, 1 did nothing); " if scale.normalised else ""
+    marks = f"{scale.floor.mean:.4f} (real) and {scale.ceiling.mean:.4f} (did nothing)"
+    return f"{lead}KID {scale.score.mean:.4f} between {marks}".replace("-", "−")
+
+
+def beside_marks(distances: Distances) -> str:
+    """Shares of scans, each with what real ones and sources give; "" where none was computed."""
+    scales = [(name, distances.metric(name)) for name in SHARES]
+    return ", ".join(
+        f"{name} {scale.score.mean:.2f} (real {scale.floor.mean:.2f}, sources {scale.ceiling.mean:.2f})"
+        for name, scale in scales
+        if scale
+    )
+
+
+def facts(scores: Scores) -> list[Fact]:
+    """What is known of the scans beside distances; nothing for what was not computed."""
+    said = []
+    if identity := scores.identity:
+        text = (
+            f"{identity.synthetic:.1f} translated, {identity.blurred:.1f} merely blurred, "
+            f"{identity.regained:.1f} merely re-gained."
         )
-        yield f"{lead}KID {kid['score']['mean']:.4f} between {kid['floor']['mean']:.4f} (real) and {kid['ceiling']['mean']:.4f} (did nothing)."
-    if scores["frechet"]:
-        yield f"{scores['extractor']['label']}: {scores['frechet']['score']['mean']:.1f}."
-    yield from _shares(scores)
-    if chosen := scores.get("filter"):
-        yield f"Filter: the reader gave {chosen['accepted']:.0%} of the translator's scans {chosen['confidence']:g} or more; only these were kept."
-    yield from scores["notes"]
-    yield from (f"Warning, {warning['name']}: {warning['text']}" for warning in scores["warnings"])
-
-
-def _shares(scores: dict[str, Any]) -> Iterator[str]:
-    """What stands beside the distances, each with what real scans or a blur give; nothing for what was not computed."""
-    shares = [
-        f"{name} {found['score']['mean']:.2f} (real {found['floor']['mean']:.2f}, sources {found['ceiling']['mean']:.2f})"
-        for name in ("precision", "recall", "density", "coverage")
-        if (found := scores[name])
-    ]
-    if shares:
-        yield f"{', '.join(shares)}.".capitalize()
-    if found := scores["identity"]:
-        yield f"Distance to the own source {found['synthetic']:.1f} grey levels (merely blurred: {found['blurred']:.1f})."
-    if found := scores["copies"]:
-        yield f"Copies {found['synthetic']:.1%} (held-out real scans: {found['held_out']:.1%})."
-    if found := scores["reader"]:
-        yield (
-            f"The reader takes {found['synthetic']:.0%} for the class (real ones: {found['target']:.0%}, "
-            f"their sources: {found['sources']:.0%})."
+        said.append(("Distance to the own source, grey levels", text))
+    if near := scores.copies:
+        text = (
+            f"{per_cent(near.synthetic)} of the synthetic scans are closer than {near.threshold:.3f} to a "
+            f"training scan; of held-out real scans {per_cent(near.held_out)}."
         )
-    found = scores["distinct"]
-    yield f"Effective number {found['synthetic']:.0f} of {found['compared']} (as many real scans: {found['target']:.0f})."
+        said.append(("Copies", text))
+    if reader := scores.reader:
+        text = (
+            f"{per_cent(reader.synthetic, 0)} of the synthetic scans, {per_cent(reader.sources, 0)} of their "
+            f"sources, {per_cent(reader.target, 0)} of real {scores.target} scans."
+        )
+        parts = reader.synthetic_from.items()
+        text += "".join(f" Made from {name}: {per_cent(share, 0)}." for name, share in parts)
+        said.append((f"An independent reader calls {scores.target}", text))
+    if distinct := scores.distinct:
+        text = f"{distinct.n} synthetic scans vary like {distinct.effective:.0f} entirely different ones."
+        if distinct.compared:
+            text += (
+                f" Of equally many ({distinct.compared}), synthetic vary like {distinct.synthetic:.0f}, "
+                f"real {scores.target} scans like {distinct.target:.0f}."
+            )
+        said.append(("Distinct scans", text))
+    if chosen := scores.filter:
+        text = (
+            f"the reader gave {per_cent(chosen.accepted, 0)} of the translator's scans "
+            f"{chosen.confidence:g} or more; only these were kept."
+        )
+        said.append(("Filter", text))
+    return said
+
+
+def against_tests(held_out: HeldOutScores, target: str) -> str:
+    """The distance to test scans, which neither translator nor scores saw."""
+    text = f"{kernel_distance(held_out)}. {beside_marks(held_out)}.".replace(" .", "")
+    return (
+        f"{held_out.tests} real {target} scans of the test part, which neither the translator nor the scores "
+        f"above saw, as the reference (EfficientNet-Lite0; looked at when all was trained): {text}"
+    )
+
+
+def warning(kind: WarningKind, scores: Scores) -> str:
+    """What a warning means, with its numbers as far as these scores have them."""
+    target = scores.target
+    text = {
+        WarningKind.COLLAPSE: "The translator returns its sources nearly unchanged.",
+        WarningKind.COPYING: "The translator may be reproducing patients.",
+        WarningKind.MODE_COLLAPSE: "The translator repeats itself.",
+        WarningKind.WORSE: f"The scans are farther from real {target} scans than their untranslated sources.",
+        WarningKind.TEACHER: f"{scores.trained_with} trained the translator and also judges it.",
+        WarningKind.FILTER: "The reader chose these scans, so what it calls them says nothing.",
+    }[kind]
+    if kind is WarningKind.COLLAPSE and (identity := scores.identity):
+        text = (
+            f"The translator changes its sources by {identity.synthetic:.1f} grey levels, no more than "
+            f"a slight blur ({identity.blurred:.1f}) or gain ({identity.regained:.1f}): it returns them "
+            f"instead of making {target} scans."
+        )
+    elif kind is WarningKind.COPYING and (near := scores.copies):
+        text = (
+            f"{per_cent(near.synthetic, 0)} of the synthetic scans are closer to a training scan "
+            f"than unrelated real scans are to each other ({per_cent(near.held_out, 0)}): the translator may "
+            "be reproducing patients."
+        )
+    elif kind is WarningKind.MODE_COLLAPSE and (distinct := scores.distinct):
+        text = (
+            f"{distinct.compared} synthetic scans are as varied as {distinct.synthetic:.0f} "
+            f"entirely different ones, as many real {target} scans as {distinct.target:.0f}: the translator "
+            "repeats itself."
+        )
+    elif kind is WarningKind.WORSE and scores.kid and (kernel := scores.kid.normalised):
+        text = (
+            f"The synthetic scans are {kernel.mean:.1f} times as far from real {target} scans as "
+            "their untranslated sources are (normalised KID: 0 is real, 1 is doing nothing)."
+        )
+    elif kind is WarningKind.TEACHER:
+        measures = scores.trained_with == scores.extractor.name
+        role = "measures these distances" if measures else "is the eyes of the reader"
+        text = (
+            f"{scores.trained_with} trained the translator and also {role}, which flatters it: train with "
+            "another network, or choose another --extractor."
+        )
+    elif kind is WarningKind.FILTER and scores.filter:
+        text = (
+            f"The reader chose these scans ({per_cent(scores.filter.accepted, 0)} passed), so what it calls "
+            "them says nothing; distances by EfficientNet-Lite0, whose features it reads, are flattered too."
+        )
+    return text

@@ -1,4 +1,4 @@
-"""Can a linear reader tell synthetic target scans from real ones? The two-sample test (Lopez-Paz & Oquab 2017)."""
+"""Can a linear reader tell synthetic scans from real ones? A two-sample test (Lopez-Paz & Oquab 2017)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Groups = Sequence[str] | NDArray[np.str_]
 
 @dataclass(frozen=True)
 class Told:
-    """Areas under the ROC curve of a reader that tells scans from real target scans: 0.5 it cannot, 1 it always can."""
+    """How well a reader tells scans from real target scans: area under its ROC curve, 0.5 not at all."""
 
     synthetic: float
     sources: float  # the untranslated sources instead: what doing nothing gives
@@ -32,8 +32,8 @@ class Told:
 def auc(first: Features, second: Features, first_groups: Groups, second_groups: Groups) -> float:
     """How well a linear reader, cross-fitted by group, tells N×D from M×D features: area under its ROC curve.
 
-    A scan is read by a reader that saw nothing of its group, on either side; a synthetic scan has its source's group.
-    Raises TooFewGroups where a side has fewer than two groups.
+    A scan is read by a reader that saw nothing of its group, on either side; a synthetic scan has its
+    source's group. Raises TooFewGroups where a side has fewer than two groups.
     """
     seen = np.concatenate([first, second]).astype(np.float64)
     truth = np.repeat([1, 0], [len(first), len(second)])
@@ -57,7 +57,8 @@ def told_apart(
     *,
     seed: int = 0,
 ) -> Told:
-    """The test for synthetic scans, for their untranslated sources and for two halves of the real ones (all N×D).
+    """The test for synthetic scans, for their untranslated sources and for two halves of the real ones (all
+    N×D).
 
     The sides are equally large, the mean of a few draws is taken, and draws depend on `seed` alone.
     """

@@ -26,6 +26,7 @@ from bus.data.study import COLUMNS, FORMAT, UNKNOWN, DataInfo, Settings, Study
 from bus.gan import synth, train
 from bus.gan.config import configure
 from bus.gan.manifest import Synthetic
+from bus.gan.scores.model import Scores, read
 from bus.gan.translator import Translator
 
 SIZE = 64
@@ -171,10 +172,12 @@ def _translator(study: Study, fold: int, rng: np.random.Generator) -> None:
     scans.write_rows(rows)
     sheet = np.hstack([study.pixels[sources[:4]].reshape(-1, SIZE)] * 5)
     files.write_bytes(translator.sheet(6000), cv2.imencode(".png", sheet)[1].tobytes())
-    scans.write_scores(_scores(study, sources))
+    scans.write_scores(read(Scores, _scores(study, sources)))
 
 
 def _scores(study: Study, sources: Sequence[int]) -> dict[str, Any]:
+    """Scores as an earlier version wrote them."""
+
     def triple(score: float, floor: float, ceiling: float, normalised: float | None = None) -> dict[str, Any]:
         values = {"score": score, "floor": floor, "ceiling": ceiling}
         made: dict[str, Any] = {

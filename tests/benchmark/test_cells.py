@@ -565,9 +565,7 @@ def test_synthetic_scans_are_held_against_the_test_scans_once_and_late(study, mo
         seen[tested],
         [study.groups[row] for row in tested],
     )
-    assert (
-        found["tests"] == len(tested) and found["kid"] == expected.scores["kid"] and found["kid"] is not None
-    )
+    assert found.tests == len(tested) and found.kid == expected.distances.kid and found.kid is not None
     monkeypatch.setattr(held_out, "real_features", None)  # would fail if it were called again
     assert held_out.score(study, 0, "malignant", 0, "cpu") == found
     edit_manifest(study, lambda row: row.update(variant="flipped"))

@@ -71,7 +71,7 @@ def test_a_set_keeps_its_filter_and_says_so(study, every, run_bus):
     assert code == 2 and "--redo" in said and bytes_of(scans).keys() > begun.keys()
     assert run_bus("synth", "--n", 3, "--confidence", 0, "--redo", *options)[0] == 0
     assert list(bytes_of(scans)) == list(every[0])[:3] and scans.confidence == 0
-    assert scans.scores["filter"] is None
+    assert scans.scores.filter is None
     shutil.rmtree(scans.folder)
 
 

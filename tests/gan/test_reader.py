@@ -1,4 +1,4 @@
-"""The independent reader's word: who read a scan, what that reader had seen, and that nobody changed it."""
+"""The kept word of the independent reader: who read a scan, and what that reader had seen."""
 
 import json
 import shutil

@@ -19,6 +19,7 @@ from bus.data.study import Study, open_or_create
 from bus.gan import train
 from bus.gan.config import METHODS
 from bus.gan.request import Ask, Judge, plan_gan
+from bus.gan.scores.model import to_json
 from bus.gan.synth import make_scans
 from bus.gan.train import train_gan
 from bus.gan.translator import Translator
@@ -73,14 +74,15 @@ def reach(study: Study, method: str, compute: Compute, asked: argparse.Namespace
     train_gan(study, config, compute, redo=True)
     spent = time.process_time() - begun
     make_scans(translator, compute, Judge("efficientnet-lite0"), count=asked.n)
-    scores = translator.scans.scores or {}
+    scores = translator.scans.scores
+    assert scores, "make_scans scores what it makes"
     return {
         "step": step,
         "pairs": pairs,
         "core_minutes": spent / 60,
-        "kid": (scores["kid"] or {}).get("normalised"),
-        "reader": scores["reader"],
-        "warnings": [warning["name"] for warning in scores["warnings"]],
+        "kid": to_json(scores.kid and scores.kid.normalised),
+        "reader": to_json(scores.reader),
+        "warnings": to_json(scores.warnings),
     }
 
 

@@ -3,7 +3,6 @@ same twice."""
 
 import base64
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from bus.data import shortcuts
 from bus.data.cohort import busi_list
 from bus.data.study import Study
 from bus.gan.manifest import SyntheticSet
+from bus.gan.scores.model import METRICS, HeldOutScores, WarningKind
 from bus.gan.translator import Translator
 
 HOSTILE = "<script>alert(1)</script> $x$ *a* | `b`"
@@ -273,13 +273,7 @@ def test_every_column_is_explained_on_the_page_and_in_the_docs(full: Any) -> Non
     assert set(terms.METRICS.values()) <= set(terms.MEANINGS)
     for name, meaning in (*terms.MEANINGS.items(), *terms.COLUMNS.items()):
         assert " ".join(meaning.split()) in " ".join(text.split()), name
-    for name in (
-        *terms.METRICS.values(),
-        *terms.COLUMNS,
-        *SHOWN.values(),
-        *translator.SCORES,
-        *shortcuts.OF_STUDY,
-    ):
+    for name in (*terms.METRICS.values(), *terms.COLUMNS, *SHOWN.values(), *METRICS, *shortcuts.OF_STUDY):
         assert name.replace("frechet", "FID").casefold() in docs.casefold(), name
 
 
@@ -306,11 +300,14 @@ def test_a_translator_to_another_class_is_shown_with_its_warnings(made_up: Calla
     study, place = made.study, SyntheticSet(made.study, 0, "normal", 0).folder
     shutil.copytree(Translator(study, 0, "malignant", 0).folder, Translator(study, 0, "normal", 0).folder)
     shutil.copytree(SyntheticSet(study, 0, "malignant", 0).folder, place)
-    scores = json.loads((place / "scores.json").read_text())
-    tested = {"tests": 7, **{name: scores[name] for name in ("kid", "precision", "recall")}}
-    SyntheticSet(study, 0, "normal", 0).write_test_scores(tested)
-    scores["warnings"] = [{"name": "planted", "text": "Seen in the report."}]
-    (place / "scores.json").write_text(json.dumps(scores))
+    scans = SyntheticSet(study, 0, "normal", 0)
+    scores = scans.scores
+    assert scores
+    tested = HeldOutScores(
+        manifest=scans.sha256, tests=7, kid=scores.kid, precision=scores.precision, recall=scores.recall
+    )
+    scans.write_test_scores(tested)
+    scans.write_scores(replace(scores, target="normal", warnings=(WarningKind.MODE_COLLAPSE,)))
     cells = [replace(cell, added={"malignant": 30, "normal": 40}) for cell in made.cells]
     for before, after in zip(made.cells, cells, strict=True):
         shutil.copytree(before.path, after.path, dirs_exist_ok=True)
@@ -318,12 +315,13 @@ def test_a_translator_to_another_class_is_shown_with_its_warnings(made_up: Calla
     for text in (Page(html(made)).text, markdown(made)):
         assert (
             "Fold 0, to normal" in text
-            and "Seen in the report." in text
+            and "10 synthetic scans are as varied as 6 entirely different ones" in text
             and "10 synthetic normal scans" in text
         )
         assert (
             "7 real normal scans of the test part" in text
-            and "normalised KID 1.47 ± 0.20, precision 0.400 ± 0.040" in text
+            and "Normalised KID 1.47 ± 0.20" in text
+            and "precision 0.40 (real 0.70, sources 0.50)" in text
         )
     names = [path.name for path in (study.path / "report" / "figures").iterdir()]
     assert {"training-0.svg", "training-0-2.svg", "pairs-0.png", "pairs-0-2.png"} <= set(names)

@@ -1,4 +1,4 @@
-"""Checks: a gain knob is no translation, a blurred copy is a copy, and no reader knows what it reads."""
+"""A gain knob is no translation, a blurred copy is still a copy, and no reader knows what it reads."""
 
 import cv2
 import numpy as np
@@ -85,7 +85,7 @@ def test_siblings_do_not_make_copying_look_usual() -> None:
 
 
 def test_no_reader_has_seen_the_group_it_reads() -> None:
-    # two scans of a group are equal, their labels drawn by lot: whoever has seen the sibling knows the label
+    # two scans of a group are equal and their labels drawn by lot: whoever saw the sibling knows the label
     groups = [str(row // 2) for row in range(120)]
     seen = np.repeat(random_features(60, 64), 2, axis=0)
     truth = np.repeat(np.random.default_rng(5).random(60) < 0.5, 2)

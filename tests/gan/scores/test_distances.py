@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch_fidelity
 from bus.gan.scores.distances import (
-    METRICS,
     TooFewGroups,
     against_reference,
     density_coverage,
@@ -19,6 +18,7 @@ from bus.gan.scores.distances import (
     normalised,
 )
 from bus.gan.scores.features import lite0
+from bus.gan.scores.model import METRICS, Distances, Measured, Pair
 from bus.gan.scores.score import compare
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,10 +65,10 @@ def test_figures_equal_torch_fidelitys_own_interface(counts: tuple[int, int]) ->
         kid_subset_size=min(counts),
         kid_subsets=10,
     )
-    assert ours["n"] == {"first": counts[0], "second": counts[1]}
-    assert ours["frechet"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
-    assert ours["kid"]["mean"] == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-5, rel=1e-4)
-    assert (ours["precision"], ours["recall"]) == (theirs["precision"], theirs["recall"])
+    assert ours.n == Pair(*counts) and ours.kid
+    assert ours.frechet == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
+    assert ours.kid.mean == pytest.approx(theirs["kernel_inception_distance_mean"], abs=1e-5, rel=1e-4)
+    assert (ours.precision, ours.recall) == (theirs["precision"], theirs["recall"])
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_a_set_against_itself() -> None:
     found = distances(values, values)
     assert found["frechet"] == pytest.approx(0, abs=1e-6)
     assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
-    # KID is unbiased: within a set it leaves out the pairs of a scan with itself, not between sets. So a
-    # set against itself lies below 0 by 2/N times what those pairs have more than others.
+    # KID is unbiased: it leaves the pairs of a scan with itself out within a set, but not between the sets.
+    # So a set against itself lies below 0 by 2/N times what those pairs have more than others.
     kernel = (values.astype(np.float64) @ values.T / 24 + 1) ** 3
     n = len(values)
     others = (kernel.sum() - np.trace(kernel)) / (n * (n - 1))
@@ -172,9 +172,10 @@ def test_the_ceiling_is_mixed_as_the_synthetic_set() -> None:
 
 def test_normalised_is_zero_at_the_floor_and_one_at_the_ceiling() -> None:
     floor, ceiling = np.array([0.0, 0.1, 0.2]), np.array([1.0, 1.1, 1.3])
-    assert normalised(floor, floor, ceiling, clear=2) == pytest.approx({"mean": 0, "spread": 0})
-    assert normalised(ceiling, floor, ceiling, clear=2)["mean"] == pytest.approx(1)  # type: ignore[index]
-    assert normalised(2 * ceiling - floor, floor, ceiling, clear=2)["mean"] == pytest.approx(2)  # type: ignore[index]
+    assert normalised(floor, floor, ceiling, clear=2) == Measured(0, 0)
+    for score, expected in ((ceiling, 1), (2 * ceiling - floor, 2)):
+        found = normalised(score, floor, ceiling, clear=2)
+        assert found is not None and found.mean == pytest.approx(expected)
     assert normalised(floor, ceiling, floor, clear=2) is None
     assert normalised(floor, floor, ceiling, clear=100) is None
 
@@ -189,10 +190,10 @@ def test_the_scale_places_real_at_zero_and_sources_at_one() -> None:
         "worse": sample(80, seed=4, shift=-0.5),
     }.items():
         found = against_reference(made, labels, sources, labels, target, groups, splits=20, seed=0)
-        assert found.half == 30 and found.notes == [
-            note for note in found.notes if note.startswith("frechet")
-        ]
-        places[name] = found.scores["kid"]["normalised"]["mean"]  # type: ignore[index]
+        kernel = found.distances.kid
+        assert found.half == 30 and kernel is not None and kernel.normalised is not None
+        assert all("The Fréchet distance" in note for note in found.distances.notes)
+        places[name] = kernel.normalised.mean
         again = against_reference(made, labels, sources, labels, target, groups, splits=20, seed=0)
         assert again == found
     assert abs(places["real"]) < 0.15
@@ -205,9 +206,10 @@ def test_a_small_synthetic_set_is_scored_with_a_note() -> None:
     found = against_reference(
         sample(8), labels[:8], sample(30, seed=2), labels, target, groups, splits=3, seed=0
     )
-    assert found.scores["kid"] is not None
-    assert any("up to 12 fewer" in note for note in found.notes)
+    assert found.distances.kid is not None
+    assert any("up to 12 fewer" in note for note in found.distances.notes)
     alone = against_reference(
         sample(8), labels[:8], sample(30, seed=2), labels, target, ["one"] * 40, splits=3, seed=0
     )
-    assert alone.scores == dict.fromkeys(METRICS) and "no floor" in alone.notes[0]
+    assert alone.distances == Distances(notes=alone.distances.notes)
+    assert "no floor" in alone.distances.notes[0]

@@ -1,4 +1,4 @@
-"""Extractors: the right one is chosen, weights are checked, no download hangs, batches change nothing."""
+"""Extractors: the right one is chosen, its weights are checked, a download never hangs."""
 
 import hashlib
 import socket
@@ -98,7 +98,7 @@ def test_lite0_is_registered_in_torch_fidelity_and_gives_the_same_features() -> 
 def test_the_folded_network_sees_what_its_packages_sees(
     name: str, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Values and the gradient that trains a generator, in double precision: rounding flips no ReLU."""
+    """Values and the gradient that trains a generator, in doubles, where rounding flips no ReLU."""
     package = efficientnet(name).double()
     monkeypatch.setattr(imagenet, "efficientnet", lambda name: package)
     seen = []

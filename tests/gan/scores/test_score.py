@@ -1,7 +1,7 @@
-"""The whole of scores.json: planted failures trip their warnings, a good translator none; tiny sets."""
+"""Planted failures each trip their warning, a good translator trips none, tiny sets don't fail."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 import pytest
 from bus.core.errors import BusError
+from bus.gan.imagenet import LITE0, LITE1
 from bus.gan.scores import score as module
 from bus.gan.scores.features import Extractor, features, lite0
+from bus.gan.scores.model import Counts, Filtered, Pair, Scores, WarningKind, read, to_json
+from bus.gan.scores.scans import Making, RealScans, SyntheticScans
 from bus.gan.scores.score import compare, score_synthetic
 
 SIZE = 32
@@ -66,79 +69,69 @@ def quick() -> Iterator[None]:
         yield
 
 
-def score(synthetic: np.ndarray, **changes: Any) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "synthetic": synthetic,
-        "source_rows": ROWS,
-        "real": REAL,
-        "labels": LABELS,
-        "groups": [str(row // 2) for row in range(len(REAL))],
-        "boxes": [BOX] * len(REAL),
-        "target": "malignant",
-        "sources": ["benign", "normal"],
-        "extractor": lite0(),
-        "splits": 10,
-        "synthetic_files": [f"synthetic ({row + 1}).png" for row in range(len(synthetic))],
-        "real_files": [f"{row}.png" for row in range(len(REAL))],
-    }
-    found = score_synthetic(**{**options, **changes})
-    json.dumps(found, allow_nan=False)
+REAL_SCANS = RealScans(
+    REAL,
+    LABELS,
+    [str(row // 2) for row in range(len(REAL))],
+    [f"{row}.png" for row in range(len(REAL))],
+    [BOX] * len(REAL),
+)
+MAKING = Making("malignant", ["benign", "normal"])
+
+
+def score(
+    scans: np.ndarray,
+    rows: list[int] = ROWS,
+    *,
+    real: RealScans = REAL_SCANS,
+    extractor: Extractor | None = None,
+    variants: Sequence[str] = (),
+    **changes: Any,
+) -> Scores:
+    """Scores of scans made from these rows of the real ones; `changes` are of how they were made."""
+    files = [f"synthetic ({row + 1}).png" for row in range(len(scans))]
+    made = SyntheticScans(scans, np.array(rows), files, variants)
+    found = score_synthetic(made, real, replace(MAKING, **changes), extractor or lite0(), splits=10)
+    assert read(Scores, json.loads(json.dumps(to_json(found), allow_nan=False))) == found
     return found
 
 
-def names(scores: dict[str, Any]) -> set[str]:
-    return {warning["name"] for warning in scores["warnings"]}
+def normalised(scores: Scores) -> float:
+    assert scores.kid and scores.kid.normalised
+    return scores.kid.normalised.mean
 
 
 @pytest.fixture(scope="module")
-def good() -> dict[str, Any]:
+def good() -> Scores:
     return score(GOOD)
 
 
-def test_a_good_translator_trips_no_warning(good: dict[str, Any]) -> None:
-    assert good["warnings"] == []
-    assert abs(good["kid"]["normalised"]["mean"]) < 0.4
-    assert good["kid"]["floor"]["mean"] < good["kid"]["ceiling"]["mean"]
-    assert good["identity"]["synthetic"] > 2 * good["identity"]["blurred"] > 0
-    assert good["reader"]["synthetic"] > 0.7 > 0.4 > good["reader"]["sources"]
+def test_a_good_translator_trips_no_warning(good: Scores) -> None:
+    assert good.warnings == ()
+    assert abs(normalised(good)) < 0.4
+    assert good.kid and good.kid.floor.mean < good.kid.ceiling.mean
+    assert good.identity and good.identity.synthetic > 2 * good.identity.blurred > 0
+    assert good.reader and good.reader.synthetic and good.reader.sources is not None
+    assert good.reader.synthetic > 0.7 > 0.4 > good.reader.sources
 
 
-def test_the_scores_have_the_agreed_form(good: dict[str, Any]) -> None:
-    assert list(good) == [
-        "extractor",
-        "trained_with",
-        "n",
-        "filter",
-        "reference",
-        "kid",
-        "frechet",
-        "precision",
-        "recall",
-        "density",
-        "coverage",
-        "identity",
-        "copies",
-        "reader",
-        "distinct",
-        "warnings",
-        "notes",
-    ]
-    assert good["n"] == {"synthetic": 36, "sources": 36, "target": 28, "half": 14, "splits": 10}
-    assert set(good["reader"]["others"]) == set(good["reader"]["synthetic_from"]) == {"benign", "normal"}
-    assert set(good["kid"]) == set(good["frechet"]) == {"score", "floor", "ceiling", "normalised"}
-    assert set(good["recall"]) == {"score", "floor", "ceiling"}
-    assert len(good["copies"]["worst"]) == 5
-    distances = [pair["distance"] for pair in good["copies"]["worst"]]
+def test_numbers_and_names_are_those_of_the_scans(good: Scores) -> None:
+    assert good.n == Counts(36, 36, 28, 14, 10)
+    assert good.reader and good.frechet and good.recall and good.copies and good.distinct
+    assert set(good.reader.others) == set(good.reader.synthetic_from) == {"benign", "normal"}
+    assert good.recall.normalised is None, "only distances are normalised"
+    assert len(good.copies.worst) == 5
+    distances = [pair.distance for pair in good.copies.worst]
     assert distances == sorted(distances)
-    assert good["distinct"]["n"] == good["distinct"]["sources"] == 36 and good["distinct"]["compared"] == 28
+    assert good.distinct.n == good.distinct.sources == 36 and good.distinct.compared == 28
 
 
 def test_returning_the_source_is_called_collapse() -> None:
     nearly = (REAL[ROWS] * 0.8).astype(np.uint8)
     found = score(nearly)
-    assert "collapse to the source" in names(found)
-    assert found["identity"]["synthetic"] < found["identity"]["blurred"]
-    assert found["kid"]["normalised"]["mean"] == pytest.approx(1, abs=0.5)
+    assert WarningKind.COLLAPSE in found.warnings
+    assert found.identity and found.identity.synthetic < found.identity.blurred
+    assert normalised(found) == pytest.approx(1, abs=0.5)
 
 
 def test_returning_training_scans_is_called_copying() -> None:
@@ -146,69 +139,66 @@ def test_returning_training_scans_is_called_copying() -> None:
     chosen = rng.integers(0, TARGETS, SOURCES)
     copied = (REAL[chosen] + rng.normal(0, 4, (SOURCES, SIZE, SIZE))).clip(0, 255).astype(np.uint8)
     found = score(copied)
-    assert "copying" in names(found)
-    assert found["copies"]["synthetic"] > 0.9 > 0.2 > found["copies"]["held_out"]
-    first = found["copies"]["worst"][0]
-    row = int(first["file"].removeprefix("synthetic (").removesuffix(").png")) - 1
-    assert first["nearest"] == f"{chosen[row]}.png"
+    assert WarningKind.COPYING in found.warnings and found.copies
+    assert found.copies.synthetic > 0.9 > 0.2 > found.copies.held_out
+    first = found.copies.worst[0]
+    row = int(first.file.removeprefix("synthetic (").removesuffix(").png")) - 1
+    assert first.nearest == f"{chosen[row]}.png"
 
 
 def test_one_scan_for_all_sources_is_called_mode_collapse() -> None:
     rng = np.random.default_rng(0)
     same = (GOOD[:1] + rng.normal(0, 2, (SOURCES, SIZE, SIZE))).clip(0, 255).astype(np.uint8)
     found = score(same)
-    assert "mode collapse" in names(found)
-    assert found["distinct"]["synthetic"] < 4 < 8 < found["distinct"]["target"]
+    assert WarningKind.MODE_COLLAPSE in found.warnings and found.distinct
+    assert found.distinct.synthetic < 4 < 8 < found.distinct.target
 
 
 def test_going_away_from_the_target_is_called_worse_than_nothing() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (SOURCES, SIZE, SIZE), dtype=np.uint8)
     found = score(255 - REAL[ROWS] // 4 - noise // 2)
-    assert "worse than nothing" in names(found)
-    assert found["kid"]["normalised"]["mean"] > 1.5
+    assert WarningKind.WORSE in found.warnings
+    assert normalised(found) > 1.5
 
 
-def test_a_judge_that_trained_the_translator_is_named(good: dict[str, Any]) -> None:
-    assert names(score(GOOD, trained_with="efficientnet-lite0")) == {"judged by its teacher"}
+def test_a_judge_that_trained_the_translator_is_named(good: Scores) -> None:
+    assert score(GOOD, trained_with=LITE0).warnings == (WarningKind.TEACHER,)
     other = replace(lite0(), name="another")  # Lite0 is then the reader's eyes only
-    assert names(score(GOOD, trained_with="efficientnet-lite0", extractor=other)) == {"judged by its teacher"}
-    assert score(GOOD, trained_with="efficientnet-lite1") == good | {"trained_with": "efficientnet-lite1"}
+    assert score(GOOD, trained_with=LITE0, extractor=other).warnings == (WarningKind.TEACHER,)
+    assert score(GOOD, trained_with=LITE1) == replace(good, trained_with=LITE1)
 
 
-def test_only_plain_variants_are_compared_with_their_sources(good: dict[str, Any]) -> None:
-    mirrored = REAL[ROWS][
-        :, :, ::-1
-    ]  # mirrored sources differ a lot from the sources, but nothing was translated
+def test_only_plain_variants_are_compared_with_their_sources() -> None:
+    mirrored = REAL[ROWS][:, :, ::-1]  # differ a lot from the sources, but nothing was translated
     both, rows = np.concatenate([REAL[ROWS], mirrored]), ROWS * 2
     kinds = ["plain"] * len(ROWS) + ["flipped"] * len(ROWS)
-    listed, unlisted = score(both, source_rows=rows, variants=kinds), score(both, source_rows=rows)
-    assert listed["identity"]["synthetic"] == unlisted["identity"]["synthetic"] == pytest.approx(0, abs=1e-6)
-    assert listed["distinct"]["n"] == 2 * listed["distinct"]["sources"]
+    listed, unlisted = score(both, rows, variants=kinds), score(both, rows)
+    assert listed.identity == unlisted.identity and listed.identity
+    assert listed.identity.synthetic == pytest.approx(0, abs=1e-6)
+    assert listed.distinct and listed.distinct.n == 2 * listed.distinct.sources
     flipped = score(mirrored, variants=["flipped"] * len(ROWS))
-    assert flipped["identity"] is None and any("own sources" in note for note in flipped["notes"])
+    assert flipped.identity is None and any("own sources" in note for note in flipped.notes)
 
 
 def test_a_handful_of_scans_gives_notes_instead_of_failing() -> None:
     few = [0, 1, 2, 3, *ROWS[:5], ROWS[-1]]
+    names = [str(row) for row in few]
     found = score(
-        GOOD[:3],
-        source_rows=[4, 5, 6],
-        real=REAL[few],
-        labels=[LABELS[row] for row in few],
-        groups=[str(row) for row in few],
-        boxes=[BOX] * 10,
-        real_files=[str(row) for row in few],
+        GOOD[:3], [4, 5, 6], real=RealScans(REAL[few], [LABELS[row] for row in few], names, names, [BOX] * 10)
     )
-    assert found["precision"] is None and any(note.startswith("No precision") for note in found["notes"])
-    assert found["n"]["half"] == 2 and found["kid"] is not None
-    lonely = score(GOOD, groups=["one"] * TARGETS + [str(row) for row in range(SOURCES)])
-    assert lonely["kid"] is None and lonely["copies"] is None and lonely["reader"] is None
-    assert len(lonely["notes"]) == 3 and lonely["identity"] is not None
+    assert found.precision is None and any(note.startswith("No precision") for note in found.notes)
+    assert found.n.half == 2 and found.kid is not None
+    groups = ["one"] * TARGETS + [str(row) for row in range(SOURCES)]
+    lonely = score(GOOD, real=replace(REAL_SCANS, groups=groups))
+    assert lonely.kid is None and lonely.copies is None and lonely.reader is None
+    assert len(lonely.notes) == 3 and lonely.identity is not None
 
 
 def test_lists_that_do_not_fit_are_refused() -> None:
     with pytest.raises(BusError, match="one source and one file per synthetic scan"):
-        score(GOOD, source_rows=ROWS[:3])
+        score(GOOD, ROWS[:3])
+    with pytest.raises(BusError, match="one label, group, file and box per real scan"):
+        replace(REAL_SCANS, boxes=[BOX])
     with pytest.raises(BusError, match="real scans of cyst"):
         score(GOOD, target="cyst")
 
@@ -216,13 +206,14 @@ def test_lists_that_do_not_fit_are_refused() -> None:
 def test_any_two_sets_can_be_compared() -> None:
     found = compare(GOOD, REAL[:TARGETS], lite0())
     worse = compare(REAL[ROWS], REAL[:TARGETS], lite0())
-    assert found["n"] == {"first": 36, "second": 28} and found["kid"]["subset"] == 28
-    assert found["kid"]["mean"] < worse["kid"]["mean"] and found["frechet"] < worse["frechet"]
+    assert found.kid and worse.kid and found.frechet and worse.frechet
+    assert found.n == Pair(36, 28) and found.kid.subset == 28
+    assert found.kid.mean < worse.kid.mean and found.frechet < worse.frechet
     tiny = compare(GOOD[:2], REAL[:1], lite0())
-    assert tiny["kid"] is None and len(tiny["notes"]) == 6
+    assert tiny.kid is None and len(tiny.notes) == 6
 
 
 def test_scans_that_the_reader_chose_are_said_to_be() -> None:
     found = score(GOOD, confidence=0.5, accepted=0.8)
-    assert found["filter"] == {"confidence": 0.5, "accepted": 0.8}
-    assert names(found) == {"judged by its filter"}
+    assert found.filter == Filtered(0.5, 0.8)
+    assert found.warnings == (WarningKind.FILTER,)

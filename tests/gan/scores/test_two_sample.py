@@ -1,4 +1,4 @@
-"""The two-sample reader tells distributions apart, not draws of one, and learns no group by heart."""
+"""The two-sample reader cannot tell draws of one distribution, and never learns a group by heart."""
 
 import numpy as np
 import pytest
