@@ -15,7 +15,10 @@ from ..classify.train import Examples
 from ..core.compute import Compute, cores, resolve
 from ..core.errors import UsageError
 from ..core.progress import Listener, listening
+from ..data import cohort
 from ..data import study as studies
+from ..data.creation import PHANTOMS
+from ..data.settings import Settings
 from ..data.store import Pixels
 from ..gan import translator as handles
 from ..gan.config import check_target
@@ -66,7 +69,7 @@ class BenchmarkOptions(TypedDict, total=False):
 def study(
     path: str | Path = "study",
     *,
-    phantoms: int = studies.PHANTOMS,
+    phantoms: int = PHANTOMS,
     device: str = "auto",
     precision: str = "auto",
     listener: Listener | None = None,
@@ -96,7 +99,7 @@ class Study:
         return self._opened.path
 
     @property
-    def settings(self) -> studies.Settings:
+    def settings(self) -> Settings:
         """What defines it, and the sentences that every reader must see (`banners`)."""
         return self._opened.settings
 
@@ -120,9 +123,10 @@ class Study:
 
         `sha256` is of the decoded pixels as 8-bit RGB, `width` and `height` are native, in px.
         """
-        names = ("file", "sha256", "label", "group", "fold", "left_out", "width", "height")
-        table = pd.DataFrame({name: [getattr(scan, name) for scan in self._opened.scans] for name in names})
-        return table.astype({"fold": "Int64"}).rename_axis("row")
+        rows = self._opened.scans
+        table = pd.DataFrame([cohort.cells(scan) for scan in rows], columns=list(cohort.COLUMNS))
+        table["fold"] = table["fold"].replace("", pd.NA).astype("Int64")
+        return table.drop(columns=list(cohort.BOX_COLUMNS)).rename_axis("row")
 
     def dataset(
         self,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ..core import files
 from ..core.errors import BusError
+from ..data.cohort import COHORT_FILE
+from ..data.store import PIXELS_FILE
 from ..data.study import Study
 from ..gan import reader
 from ..gan.manifest import Synthetic, SyntheticSet
@@ -52,7 +54,7 @@ def audit_split(study: Study, fold: int) -> list[Check]:
     pixels, mend = study.pixels, "Make a new study: this one's {} was changed."
     shown = {pixels[row].tobytes() for row in test}
     twins = [study.scans[row].file for row in train if pixels[row].tobytes() in shown]
-    table = mend.format("cohort.csv")
+    table = mend.format(COHORT_FILE)
     return _refuse(
         fold,
         [
@@ -75,7 +77,7 @@ def audit_split(study: Study, fold: int) -> list[Check]:
                 len(train),
                 not twins,
                 ", ".join(twins[:3]),
-                mend.format("pixels.npy"),
+                mend.format(PIXELS_FILE),
             ),
         ],
     )

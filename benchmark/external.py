@@ -10,6 +10,7 @@ import numpy as np
 from ..core import files
 from ..core.errors import BusError, UsageError
 from ..data import cohort
+from ..data.reading import list_source, read_listing
 from ..data.store import Pixels, Squares, load_pixels
 from ..data.study import Study
 from .cell import SCAN, Cell, ExternalAnswers, Floats
@@ -60,9 +61,9 @@ def read(source: str, study: Study) -> External:
             "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some "
             "with bus data phantom."
         )
-    listing = cohort.list_source(source)
+    listing = list_source(source)
     squares = Squares(study.path, study.settings.size)
-    data = cohort.read_listing(listing, study.settings.size, keep=squares.put)
+    data = read_listing(listing, study.settings.size, keep=squares.put)
     names, sources = cohort.find_groups(data.entries)
     known = [name for name in study.classes if name != LEFT_OUT or name == study.target]
     used = [(entry, name) for entry, name in zip(data.entries, names, strict=True) if entry.label in known]

@@ -1,62 +1,47 @@
-"""A sub-study whose split is per image, as in most published work: only to show what such a split would have claimed."""
+"""A sub-study whose split is per image, as in most published work: to show what that would have claimed."""
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-from ..core import files
+from ..data import settings
 from ..data.cohort import Scan
-from ..data.study import COLUMNS, Settings, Study
+from ..data.settings import Settings
+from ..data.store import PIXELS_FILE
+from ..data.study import Study
 
 FOLDER = "per-image"
 TEST, VALIDATION, ALL = 159, 127, 780  # the seed project's split of BUSI's 780 scans; the other 494 train
 BANNER = (
-    "This split is per image: scans of one patient or scene stand on both sides, so every number here is too good. It "
-    "exists only to be compared with the study beside it."
+    "This split is per image: scans of one patient or scene stand on both sides, so every number here is too "
+    "good. It exists only to be compared with the study beside it."
 )
 
 
 def per_image(study: Study) -> Study:
-    """Make, or open, the sub-study of the same scans: fold 0 to test, fold 1 to watch, the rest in fold 2, stratified.
+    """Make, or open, the sub-study of the same scans: fold 0 to test, fold 1 to watch, the rest in fold 2.
 
-    Every scan is a group of its own. Scans that the study locks away stay out of it.
+    The folds are stratified by class. Every scan is a group of its own. Scans that the study locks away stay
+    out of it.
     """
     path = study.path / FOLDER
-    if (path / "study.json").exists():
+    if (path / settings.FILE).exists():
         found = Study.open(path)
         if found.settings.data == study.settings.data and found.pixels_sha256(
             found.used()
         ) == study.pixels_sha256(study.used()):
             return found
         shutil.rmtree(path)
-    settings, scans = recut(study)
+    frozen, scans = recut(study)
     path.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(study.path / "pixels.npy", path / "pixels.npy")
-    files.write_csv(
-        path / "cohort.csv",
-        COLUMNS,
-        [
-            [
-                scan.file,
-                scan.sha256,
-                scan.label,
-                scan.group,
-                "" if scan.fold is None else scan.fold,
-                scan.left_out,
-                scan.width,
-                scan.height,
-                *scan.box,
-            ]
-            for scan in scans
-        ],
-    )
-    files.write_json(path / "study.json", asdict(settings))
+    shutil.copyfile(study.path / PIXELS_FILE, path / PIXELS_FILE)
+    settings.freeze(path, frozen, scans)
     return Study.open(path)
 
 
 def preview(study: Study) -> Study:
     """The sub-study, or one that exists in memory only, for a dry run."""
     path = study.path / FOLDER
-    return Study.open(path) if (path / "study.json").exists() else Study(study.path, *recut(study))
+    return Study.open(path) if (path / settings.FILE).exists() else Study(study.path, *recut(study))
 
 
 def recut(study: Study) -> tuple[Settings, list[Scan]]:

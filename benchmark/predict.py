@@ -15,7 +15,7 @@ from ..classify.metrics import COLLAPSED
 from ..classify.models import TITLES
 from ..core.compute import Compute
 from ..core.errors import BusError
-from ..data.cohort import look
+from ..data.reading import look
 from ..data.scans import ScanFile
 from ..data.store import Box, Pixels
 from ..data.study import Study

@@ -13,7 +13,7 @@ from ..core import files, processes
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError
 from ..core.progress import progress
-from ..data import cohort
+from ..data.reading import read_phantoms
 from ..data.study import Study
 from .cell import Cell
 from .cells import PHANTOM_CLASSES, PHANTOM_INIT, PHANTOM_SEED, PHANTOMS
@@ -81,9 +81,7 @@ def _phantoms(study: Study) -> Examples:
     if not place.exists():
         squares = np.zeros((PHANTOMS, size, size), np.uint8)
         with progress(f"Simulating {PHANTOMS} phantoms", PHANTOMS) as advance:
-            data = cohort.read_phantoms(
-                PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance
-            )
+            data = read_phantoms(PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance)
         labels = np.zeros(PHANTOMS, np.int64)
         for entry in data.entries:
             labels[entry.place] = PHANTOM_CLASSES.index(entry.label)

@@ -50,15 +50,16 @@ def report(
 
 def use_study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "Study":
     """Open or create the study and show what every reader must know about its data."""
-    from ..data import study as studies
+    from ..data.creation import PHANTOMS
+    from ..data.study import open_or_create
     from ..gan.config import check_preset
 
     if preset:
         check_preset(preset)
     new = not (path / "study.json").exists()
-    phantoms = 240 if preset == "demo" else studies.PHANTOMS
+    phantoms = 240 if preset == "demo" else PHANTOMS
     with Bars("Reading scans") as bars:
-        study = studies.open_or_create(path, asked, phantoms=phantoms, say=console.print, reading=bars.start)
+        study = open_or_create(path, asked, phantoms=phantoms, say=console.print, reading=bars.start)
     if new:
         console.print(f"New study {path}: {describe(study)}")
     for banner in study.settings.banners:

@@ -114,9 +114,11 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table as CSV (UTF-8, comma, one header line)."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    plain = csv.writer(buffer, lineterminator="\n")
+    quoted = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(header)
+    for row in rows:  # a bare carriage return would end a row for those who read it
+        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
     write_text(path, buffer.getvalue())
 
 

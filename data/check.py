@@ -11,8 +11,8 @@ import numpy as np
 
 from ..core.errors import BusError
 from . import cohort, groups, scans, shortcuts, splits
-from .cohort import Entry, look
 from .marks import PRECISION, RECALL, find_marks
+from .reading import Entry, list_source, look
 from .scans import Listing, ScanFile
 from .shortcuts import LEVELS, Inflation, Probe, Seen
 from .store import Pixels
@@ -99,7 +99,7 @@ def check(
     Unreadable scans are collected, not raised. `reading(total)` returns a function to call after each scan. Raises
     BusError where the layout itself cannot be understood, or no scan can be read.
     """
-    listing = cohort.list_source(str(path))
+    listing = list_source(str(path))
     seen, unreadable = _read_all(listing, reading(len(listing.scans)))
     if not seen:
         raise BusError(

@@ -1,20 +1,19 @@
-"""Cohorts: every scan hashed and letterboxed, its group found, and why it was left out if it was."""
+"""Cohorts: which scans a study uses, their groups, why others were left out; and the table of all of them."""
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from ..core.errors import BusError, UsageError, did_you_mean
-from ..core.files import sha256_bytes
-from . import groups, kaggle, phantom, scans
-from .scans import Listing
-from .store import Box, Pixels, letterbox, letterbox_mask
+from ..core.errors import UsageError, did_you_mean
+from ..core.files import read_csv, write_csv
+from . import groups
+from .reading import Entry
+from .store import Box
 
 COHORTS = {
     "raw": "every scan",
@@ -29,7 +28,50 @@ GROUP_SOURCES = {
     "phantom": "known from the simulation",
 }
 
-AHEAD = 1024  # scans that wait to be read at once: each waiting one takes 2 kB
+COHORT_FILE = "cohort.csv"  # of a study: a row a scan
+BOX_COLUMNS = ("top", "left", "inner_height", "inner_width")
+COLUMNS = ("file", "sha256", "label", "group", "fold", "left_out", "width", "height", *BOX_COLUMNS)
+
+Reason = Literal["contradiction", "objection", "not curated", "locked", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why a study does not use a scan."""
+
+    kind: Reason
+    detail: str = ""  # the labels of a contradiction, the objection, the outer fold, or all words of another
+
+    @property
+    def short(self) -> str:
+        """The kind of reason in words, the same for all scans that are left out for it."""
+        return {
+            "contradiction": "contradicting labels",
+            "objection": "objection",
+            "not curated": "not in the curated subset",
+            "locked": f"test scans of outer fold {self.detail} are locked away (--inner)",
+            "other": self.detail,
+        }[self.kind]
+
+    def sentence(self, group: str) -> str:
+        """The reason for a scan of this group, as it stands in a study's table."""
+        match self.kind:
+            case "contradiction":
+                return f"{self.short} in group {group}: {self.detail}"
+            case "objection":
+                return f"{self.short}: {self.detail}"
+            case _:
+                return self.short
+
+    @classmethod
+    def read(cls, sentence: str, group: str) -> "LeftOut":
+        """The reason behind a `sentence` about a scan of this group."""
+        for kind in ("contradiction", "objection", "not curated", "locked"):
+            before, after = cls(kind, "\0").sentence(group).partition("\0")[::2]
+            detail = sentence.removeprefix(before).removesuffix(after)
+            if (reason := cls(kind, detail)).sentence(group) == sentence:
+                return reason
+        return cls("other", sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,147 +83,49 @@ class Scan:
     label: str
     group: str
     fold: int | None
-    left_out: str
+    left_out: LeftOut | None
     width: int  # native, px
     height: int
     box: Box  # of the scan inside its letterboxed square, px
 
     @property
-    def reason(self) -> str:
-        """What kind of reason `left_out` gives, without the group or the objection that it goes on to name."""
-        return re.split(r" in group |:", self.left_out)[0]  # the texts of `build`
+    def why(self) -> str:
+        """Why it is left out, as a sentence; "" where it is not."""
+        return self.left_out.sentence(self.group) if self.left_out else ""
 
 
-Keep = Callable[[int, Pixels], None]  # takes the place of a scan in the order of reading, and its square
+def write_cohort(folder: Path, rows: Iterable[Scan]) -> None:
+    """Write the scans of the study in `folder` as its table."""
+    write_csv(folder / COHORT_FILE, COLUMNS, map(cells, rows))
 
 
-def _forget(place: int, square: Pixels) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one decoding of a scan yields."""
-
-    file: str
-    label: str
-    sha256: str
-    shape: tuple[int, int]  # native height and width, px
-    box: Box
-    place: int  # in the order of reading, under which its square is kept
-    descriptor: np.ndarray  # for the near-duplicate detector; empty where the group is known and nobody asks
-    group: str | None  # as the user or the simulation gave it
-    fold: int | None
-
-
-@dataclass(frozen=True)
-class Data:
-    """A data set as read: where it came from and its scans in an order that depends on content only."""
-
-    name: str
-    entries: list[Entry]
-    ignored: list[tuple[str, str]]  # file, why it was not taken for a scan
-    notes: tuple[str, ...] = ()  # sentences that a user must see
-
-
-def list_source(source: str, frames: str = "middle") -> Listing:
-    """List the scans that `--data` names: a folder, a zip, a labels.csv, or `busi`, which is downloaded if need be."""
-    if source == "busi" and not Path(source).exists():
-        return replace(scans.list_scans(kaggle.fetch_busi(), frames=frames), name="busi")
-    return scans.list_scans(Path(source).expanduser(), frames=frames)
-
-
-def stamp(listing: Listing) -> str:
-    """Hash of the files' names, sizes and times, by which unchanged data are recognised without decoding them."""
-    origin = listing.source.path
-    paths = [origin] if origin.is_file() else [origin / listing.places[scan.file] for scan in listing.scans]
-    stats = [path.stat() for path in paths if path.exists()]
-    lines = [f"{info.st_size} {info.st_mtime_ns}" for info in stats]
-    lines += [f"{scan.file} {scan.label} {scan.group} {scan.fold}" for scan in listing.scans]
-    return sha256_bytes("\n".join(lines).encode())
-
-
-def read_listing(
-    listing: Listing,
-    size: int,
-    *,
-    keep: Keep = _forget,
-    keep_mask: Keep | None = None,
-    advance: Callable[[], None] = lambda: None,
-) -> Data:
-    """Decode every listed scan once; its square of `size` px goes to `keep`, its lesion's to `keep_mask` if it has masks.
-
-    Raises BusError for unreadable scans. Unusable masks are noted and passed over: nothing is trained on them.
-    """
-    refused: list[str] = []
-
-    def read(place: int) -> Entry:
-        scan = listing.scans[place]
-        entry, square = look(scan, scans.read_scan(listing, scan), size, place, describe=scan.group is None)
-        keep(place, square)
-        try:
-            mask = scans.read_mask(listing, scan, entry.shape) if keep_mask else None
-            if keep_mask and mask is not None:
-                keep_mask(place, letterbox_mask(mask, size))
-        except BusError:
-            refused.append(scan.file)
-        advance()
-        return entry
-
-    entries: list[Entry] = []
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(listing.scans), AHEAD):
-            entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
-    notes = (*listing.notes, *(item.sentence for item in listing.cautions), *_mask_notes(sorted(refused)))
-    return Data(listing.name, by_content(entries), list(listing.ignored), notes)
-
-
-def _mask_notes(refused: Sequence[str]) -> list[str]:
-    if not refused:
-        return []
+def cells(scan: Scan) -> list[object]:
+    """A scan's row in the table, in the order of COLUMNS."""
+    fold = "" if scan.fold is None else scan.fold
     return [
-        f"The masks of {len(refused)} scans are damaged or of another size than the scan, such as that of {refused[0]}. "
-        "These scans count as scans without a mask."
+        scan.file,
+        scan.sha256,
+        scan.label,
+        scan.group,
+        fold,
+        scan.why,
+        scan.width,
+        scan.height,
+        *scan.box,
     ]
 
 
-def read_phantoms(
-    count: int,
-    size: int,
-    *,
-    seed: int = 0,
-    keep: Keep = _forget,
-    keep_mask: Keep = _forget,
-    advance: Callable[[], None] = lambda: None,
-) -> Data:
-    """Simulate the built-in cohort of `count` phantoms (128 px); scans and lesions as squares of `size` px are kept."""
-    entries = []
-    for place, spec in enumerate(phantom.specs(count, seed=seed)):
-        made = phantom.simulate(spec)
-        scan = scans.ScanFile(made.file, made.label, group=made.group)
-        entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, place, describe=False)
-        keep(place, square)
-        keep_mask(place, letterbox_mask(made.mask > 0, size))
-        entries.append(entry)
-        advance()
-    return Data("phantom", by_content(entries), [])
-
-
-def look(
-    scan: scans.ScanFile, rgb: Pixels, size: int, place: int = 0, *, describe: bool = True
-) -> tuple[Entry, Pixels]:
-    """What a study keeps of one decoded scan (H×W×3 uint8), and its letterboxed square of `size` px."""
-    grey = scans.to_grey(rgb)
-    square, box = letterbox(grey, size)
-    digest = sha256_bytes(np.ascontiguousarray(rgb).data)
-    shape = (grey.shape[0], grey.shape[1])
-    descriptor = groups.describe(grey) if describe else np.zeros(0, np.int8)
-    return Entry(scan.file, scan.label, digest, shape, box, place, descriptor, scan.group, scan.fold), square
-
-
-def by_content(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries in an order that file names and folders do not change."""
-    return sorted(entries, key=lambda entry: (entry.sha256, entry.label, entry.file))
+def read_cohort(folder: Path) -> list[Scan]:
+    """The scans of the study in `folder`; BusError or ValueError where its table is damaged."""
+    rows = []
+    for row in read_csv(folder / COHORT_FILE, COLUMNS):
+        file, sha256, label, group, fold, why, *numbers = (row[name] for name in COLUMNS)
+        width, height, *box = map(int, numbers)
+        reason = LeftOut.read(why, group) if why else None
+        rows.append(
+            Scan(file, sha256, label, group, int(fold) if fold else None, reason, width, height, Box(*box))
+        )
+    return rows
 
 
 @dataclass(frozen=True)
@@ -263,18 +207,19 @@ def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Sca
     listed = [known.get((entry.sha256, entry.label)) for entry in entries]
     if kind in ("strict", "curated") and not any(listed):
         raise UsageError(
-            f"--cohort {kind} is defined by lists for BUSI, and none of these scans is in them. Use raw or clean."
+            f"--cohort {kind} is defined by lists for BUSI, and none of these scans is in them. Use raw or "
+            "clean."
         )
     conflicts = contradictions(entries, names)
 
-    def reason(entry: Entry, name: str, about: KnownScan | None) -> str:
+    def reason(name: str, about: KnownScan | None) -> LeftOut | None:
         if kind != "raw" and name in conflicts:
-            return f"contradicting labels in group {name}: {', '.join(conflicts[name])}"
+            return LeftOut("contradiction", ", ".join(conflicts[name]))
         if kind == "strict" and about and about.objection:
-            return f"objection: {about.objection}"
+            return LeftOut("objection", about.objection)
         if kind == "curated" and not (about and about.curated):
-            return "not in the curated subset"
-        return ""
+            return LeftOut("not curated")
+        return None
 
     return [
         Scan(
@@ -283,7 +228,7 @@ def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Sca
             entry.label,
             name,
             None,
-            reason(entry, name, about),
+            reason(name, about),
             entry.shape[1],
             entry.shape[0],
             entry.box,
@@ -292,7 +237,7 @@ def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Sca
     ]
 
 
-def leave_out(rows: Sequence[Scan], drop: Callable[[Scan], bool], why: str) -> Iterator[Scan]:
+def leave_out(rows: Sequence[Scan], drop: Callable[[Scan], bool], why: LeftOut) -> Iterator[Scan]:
     """The same scans, those for which `drop` is true left out for the reason `why`."""
     for scan in rows:
         yield replace(scan, fold=None, left_out=why) if not scan.left_out and drop(scan) else scan

@@ -15,8 +15,9 @@ from sklearn.metrics import roc_auc_score
 
 from ..core import files
 from ..core.errors import BusError
-from .cohort import Entry
+from .cohort import COHORT_FILE
 from .marks import Marks
+from .reading import Entry
 from .splits import assign_folds
 from .store import Pixels
 
@@ -128,7 +129,7 @@ def of_study(study: "Study") -> list[Probe]:
 
     Kept in `shortcuts.json`; BusError where that file is damaged.
     """
-    place, key = study.path / "shortcuts.json", files.sha256_file(study.path / "cohort.csv")
+    place, key = study.path / "shortcuts.json", files.sha256_file(study.path / COHORT_FILE)
     known = files.read_json(place) if place.exists() else {}
     if known.get("cohort") != key:
         usable = measurable((study.scans[row].label, study.groups[row]) for row in study.used())

@@ -15,6 +15,10 @@ from ..core.files import writing
 
 Pixels = NDArray[np.uint8]
 
+PIXELS_FILE = "pixels.npy"  # of a study: its letterboxed scans
+MASKS_FILE = "masks.npy"  # of a study: their lesions, where a scan has a mask
+UNKNOWN = 255  # fills the mask of a scan that came without one; else 1 is inside a lesion, 0 outside
+
 
 class Box(NamedTuple):
     """Where the scan lies inside its letterboxed square, in pixels; the rest are black bars."""
@@ -33,7 +37,8 @@ class Box(NamedTuple):
 def letterbox(grey: Pixels, size: int) -> tuple[Pixels, Box]:
     """Fit a grey scan (H×W, uint8) into a square of `size` pixels a side without changing its aspect ratio.
 
-    Shrinks by area averaging, enlarges bilinearly, centres, fills with black. A centre crop would cut lesions off.
+    Shrinks by area averaging, enlarges bilinearly, centres, fills with black. A centre crop would cut lesions
+    off.
     """
     scale = size / max(grey.shape)
     height, width = (max(1, round(side * scale)) for side in grey.shape)
@@ -45,22 +50,22 @@ def letterbox(grey: Pixels, size: int) -> tuple[Pixels, Box]:
 
 
 def letterbox_mask(mask: NDArray[np.bool_], size: int) -> Pixels:
-    """Fit a mask (H×W, true inside) into the square that its scan got: 1 where at least half a pixel is inside, else 0."""
+    """Fit a mask (H×W, true inside) into its scan's square: 1 where half a pixel is inside, else 0."""
     return (letterbox(np.where(mask, 255, 0).astype(np.uint8), size)[0] > 127).astype(np.uint8)
 
 
 def restore_bars(square: Pixels, box: Box) -> Pixels:
-    """A copy of `square` (S×S, uint8) with everything outside `box` black, as the source's letterbox had it."""
+    """A copy of `square` (S×S, uint8), black outside `box`, as the source's letterbox had it."""
     out = np.zeros_like(square)
     out[box.inside] = square[box.inside]
     return out
 
 
 class Squares:
-    """Letterboxed scans (S×S uint8) on their way into a study: kept on the disk in any order, then saved in one.
+    """Letterboxed scans (S×S uint8) on their way into a study: kept on the disk in any order, saved in one.
 
-    Memory stays flat however many there are. `folder` must have room for them; the file there has no name and vanishes
-    with the process. Places that were never put hold `blank` in every pixel.
+    Memory stays flat however many there are. `folder` must have room for them; the file there has no name and
+    vanishes with the process. Places that were never put hold `blank` in every pixel.
     """
 
     def __init__(self, folder: Path, size: int, blank: int = 0) -> None:
@@ -87,7 +92,7 @@ class Squares:
             ) from error
 
     def save(self, path: Path, order: Sequence[int]) -> None:
-        """Write the squares numbered `order` as a `.npy` file (N×S×S uint8), whole or not at all; ends this object."""
+        """Write squares number `order` as `.npy` file (N×S×S uint8), whole or not at all; ends this."""
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), self.size, self.size)}
         with writing(path) as temporary, temporary.open("wb") as handle, self._file:
             np.lib.format.write_array_header_1_0(handle, header)
@@ -97,16 +102,17 @@ class Squares:
 
 
 def load_pixels(path: Path, count: int, size: int) -> Pixels:
-    """Memory-map the squares of a study (N×S×S, uint8, read-only); BusError if they are not what the study says."""
+    """Map a study's squares into memory (N×S×S, uint8, read-only); BusError unless they are what it says."""
     try:
         pixels = np.lib.format.open_memmap(path, mode="r")  # refuses Python objects, which could run code
     except Exception as error:  # a damaged header raises nearly anything
         raise BusError(
-            f"{path} could not be read ({error}). Delete the study's study.json and give --data again to rebuild it."
+            f"{path} could not be read ({error}). Delete the study's study.json and give --data again to "
+            "rebuild it."
         ) from error
     if pixels.shape != (count, size, size) or pixels.dtype != np.uint8:
         raise BusError(
-            f"{path} holds {pixels.dtype} of shape {pixels.shape}; the study expects uint8 of shape {(count, size, size)}. "
-            "Delete the study's study.json and give --data again to rebuild it."
+            f"{path} holds {pixels.dtype} of shape {pixels.shape}; the study expects uint8 of shape "
+            f"{(count, size, size)}. Delete the study's study.json and give --data again to rebuild it."
         )
     return pixels

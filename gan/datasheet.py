@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from .. import __version__
-from ..data.study import DEFAULTS
+from ..data.creation import DEFAULTS
 from .config import options
 from .manifest import SyntheticSet
 from .translator import Translator

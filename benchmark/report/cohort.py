@@ -4,7 +4,7 @@ leaked."""
 from collections import Counter
 from collections.abc import Sequence
 
-from ...data.cohort import GROUP_SOURCES
+from ...data.cohort import COHORT_FILE, GROUP_SOURCES
 from ...data.shortcuts import Probe
 from ...data.study import Study
 from ..audit import Check
@@ -66,14 +66,14 @@ def _counts(study: Study) -> Table:
 
 
 def _left_out(study: Study) -> list[Block]:
-    out = sorted((scan for scan in study.scans if scan.fold is None), key=lambda s: (s.left_out, s.file))
+    out = sorted((scan for scan in study.scans if scan.fold is None), key=lambda scan: (scan.why, scan.file))
     if not out:
         return [Paragraph("No scan was left out.")]
-    reasons = Counter(scan.reason for scan in out)
+    reasons = Counter(scan.left_out.short for scan in out if scan.left_out)
     said = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
-    rows: list[Cells] = [[scan.file, scan.label, scan.left_out] for scan in out]
+    rows: list[Cells] = [[scan.file, scan.label, scan.why] for scan in out]
     whole = table("Scans left out", ["scan", "class", "why"], rows)
-    instead = "Each is named, with the reason, in cohort.csv."
+    instead = f"Each is named, with the reason, in {COHORT_FILE}."
     return [
         Paragraph(f"Left out: {said}."),
         Fold(f"Every scan left out ({len(out)})", [whole], instead=instead),

@@ -1,3 +1,3 @@
-"""Simulated breast-ultrasound scans with lesions that are known to the pixel: anatomy, lesion, imaging physics."""
+"""Simulated breast-ultrasound scans whose lesions are known to the pixel: anatomy, lesion, physics."""
 
 from .simulation import *  # noqa: F403

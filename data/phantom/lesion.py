@@ -7,8 +7,9 @@ import numpy as np
 
 from .anatomy import Anatomy, Array, Plane, Rng, as_array, below, bump
 
-# Shares of each descriptor, per class. Shapes, orientations, circumscribed and spiculated margins are as frequent as in
-# 403 biopsied masses (Hong et al., AJR 184 (2005) 1260); the others are chosen. They overlap, as in patients.
+# Shares of each descriptor, per class. Shapes, orientations, circumscribed and spiculated margins are as
+# frequent as in 403 biopsied masses (Hong et al., AJR 184 (2005) 1260); the others are chosen. They overlap,
+# as in patients.
 SHARES: dict[str, dict[str, dict[str, float]]] = {
     "shape": {
         "benign": {"oval": 0.70, "round": 0.06, "irregular": 0.24},

@@ -95,12 +95,13 @@ def specs(
 ) -> list[Spec]:
     """List the first `n` scans of a cohort: BUSI's class shares and marks, patients with 1–4 views.
 
-    With `paired`, scans 2 i and 2 i + 1 show one patient, once with a benign, once with a malignant lesion in the
-    same place, and nothing is burned in. `size` is the side in pixels. UsageError for impossible options.
+    With `paired`, scans 2 i and 2 i + 1 show one patient, once with a benign, once with a malignant lesion in
+    the same place, and nothing is burned in. `size` is the side in pixels. UsageError for impossible options.
     """
     if scanner not in SCANNERS:
         raise UsageError(
-            f"There is no scanner {scanner!r}; known are {', '.join(SCANNERS)}.{did_you_mean(scanner, SCANNERS)}"
+            f"There is no scanner {scanner!r}; known are {', '.join(SCANNERS)}."
+            f"{did_you_mean(scanner, SCANNERS)}"
         )
     if n < 1 or seed < 0 or not 16 <= size <= 1024:
         raise UsageError(f"{n} scans of {size} px, seed {seed}: expected n ≥ 1, 16–1024 px, a seed ≥ 0.")

@@ -3,7 +3,7 @@
 import io
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from bus.benchmark.results.summary import summarise
 from bus.classify.train import Recipe
 from bus.core import files
 from bus.core.compute import Compute
-from bus.data.store import Squares
-from bus.data.study import COLUMNS, FORMAT, UNKNOWN, DataInfo, Settings, Study
+from bus.data.cohort import LeftOut, Scan
+from bus.data.settings import FORMAT, DataInfo, Settings, freeze
+from bus.data.store import UNKNOWN, Box, Squares
+from bus.data.study import Study
 from bus.gan import synth, train
 from bus.gan.config import configure
 from bus.gan.manifest import Synthetic
@@ -46,9 +48,9 @@ class MadeUp:
     checks: list[Check]
 
 
-def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None:
-    """Write cohort.csv, pixels.npy, masks.npy: discs on speckle, two scans a group, the last left out."""
-    rows: list[list[object]] = []
+def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> list[Scan]:
+    """Write pixels.npy and masks.npy: discs on speckle, two scans a group, the last scan left out."""
+    rows: list[Scan] = []
     squares = []
     y, x = np.mgrid[:SIZE, :SIZE]
     for label, count in COUNTS.items():
@@ -58,26 +60,12 @@ def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None
                 edge = 12 + (3 * np.sin(5 * np.arctan2(y - 30, x - 32)) if label == "malignant" else 0)
                 square[np.hypot(y - 30, x - 32) < edge] *= 0.25
             squares.append(np.clip(square, 0, 255).astype(np.uint8))
-            out = "" if number < count - 1 else f"contradicting labels in group {label}-x: benign, malignant"
-            fold = "" if out else (number // 2) % FOLDS
+            out = None if number < count - 1 else LeftOut("contradiction", "benign, malignant")
+            fold = None if out else (number // 2) % FOLDS
             digest = files.sha256_bytes(squares[-1].tobytes())
             name = names.get(label, label)
-            rows.append(
-                [
-                    f"{name}/{name} ({number + 1}).png",
-                    digest,
-                    name,
-                    f"{label}-{number // 2}",
-                    fold,
-                    out,
-                    500,
-                    470,
-                    2,
-                    0,
-                    SIZE - 4,
-                    SIZE,
-                ]
-            )
+            file, group = f"{name}/{name} ({number + 1}).png", f"{label}-{number // 2}"
+            rows.append(Scan(file, digest, name, group, fold, out, 500, 470, Box(2, 0, SIZE - 4, SIZE)))
     path.mkdir(parents=True, exist_ok=True)
     kept = Squares(path, SIZE)
     for place, square in enumerate(squares):
@@ -86,9 +74,9 @@ def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> None
     masks = Squares(path, SIZE, blank=UNKNOWN)
     for place, row in enumerate(rows):
         if place % 5:  # every fifth scan came without a mask
-            masks.put(place, np.asarray((np.hypot(y - 30, x - 32) < 12) & (row[2] != "normal"), np.uint8))
+            masks.put(place, np.asarray((np.hypot(y - 30, x - 32) < 12) & (row.label != "normal"), np.uint8))
     masks.save(path / "masks.npy", range(len(squares)))
-    files.write_csv(path / "cohort.csv", COLUMNS, rows)
+    return rows
 
 
 def _answers(study: Study, cell: Cell, rng: np.random.Generator) -> None:
@@ -251,11 +239,11 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
         heat: bool = True,
     ) -> MadeUp:
         path, rng = tmp_path_factory.mktemp("made-up") / "study", np.random.default_rng(5)
-        _cohort(path, {"benign": benign}, rng)
+        scans = _cohort(path, {"benign": benign}, rng)
         info = DataInfo("busi", "…", "cd" * 32, "", "list", 798)
         classes = tuple(sorted([benign, "malignant", "normal"]))
         settings = Settings(FORMAT, info, "clean", SIZE, FOLDS, 0, "malignant", None, classes, banners)
-        files.write_json(path / "study.json", asdict(settings))
+        freeze(path, settings, scans)
         study = Study.open(path)
         cells = [
             Cell(

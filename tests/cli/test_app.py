@@ -402,7 +402,7 @@ def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys, r
 )
 def test_a_wrong_name_is_refused_before_scans_are_read(arguments, tmp_path, run_bus, monkeypatch):
     monkeypatch.setattr(
-        "bus.data.cohort.read_phantoms", lambda *given, **named: pytest.fail("scans were read")
+        "bus.data.creation.read_phantoms", lambda *given, **named: pytest.fail("scans were read")
     )
     code, text = run_bus(*arguments, "--study", tmp_path / "new")
     assert (code, "choose" in text) == (2, True)

@@ -15,8 +15,8 @@ from bus.core.errors import BusError
 from bus.core.files import sha256_file
 from bus.data import phantom, shortcuts
 from bus.data.check import Findings, check, lines
-from bus.data.cohort import Entry
 from bus.data.marks import Marks
+from bus.data.reading import Entry
 from bus.data.splits import assign_folds
 from bus.data.store import Box
 from bus.data.study import Study

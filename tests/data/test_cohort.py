@@ -5,8 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 from bus.core.errors import BusError, UsageError
-from bus.data import cohort, study
-from bus.data.cohort import Entry
+from bus.data import cohort, creation, study
+from bus.data.cohort import LeftOut, Scan
+from bus.data.reading import Entry
 from bus.data.store import Box
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def test_every_scan_is_in_one_fold_or_left_out_with_a_reason(entries, kind, k, i
     assert set(sources) == {"given"}
     scans = cohort.build(entries, names, kind)
     try:
-        scans = study.cut(scans, entries, {"k": k, "seed": 0, "inner": inner})
+        scans = creation.cut(scans, [scan.fold for scan in entries], k, 0, inner)
     except BusError as error:
         assert "--k" in str(error)
         return
@@ -54,7 +55,7 @@ def test_every_scan_is_in_one_fold_or_left_out_with_a_reason(entries, kind, k, i
     if kind == "clean":
         mixed = {name for name, labels in cohort.contradictions(entries, names).items() if len(labels) > 1}
         assert all(scan.left_out for scan in scans if scan.group in mixed)
-        assert {scan.reason for scan in scans if scan.group in mixed} <= {"contradicting labels"}
+        assert {scan.left_out.kind for scan in scans if scan.group in mixed} <= {"contradiction"}
 
 
 def test_what_the_user_gives_wins_over_list_and_detector():
@@ -85,3 +86,32 @@ def test_strict_and_curated_leave_out_what_their_lists_name(datasets, tmp_path):
     assert counts["clean"] == 760
     assert counts["strict"] < 760
     assert 0 < counts["curated"] < counts["clean"]
+
+
+@given(
+    st.lists(st.tuples(st.text(), st.text(), st.text(), st.integers(0, 9) | st.none()), max_size=8), st.data()
+)
+def test_the_table_keeps_every_scan_as_it_is(tmp_path_factory, rows, data):
+    folder = tmp_path_factory.mktemp("study")
+    box = Box(0, 1, 30, 32)
+    reasons = st.sampled_from(["contradiction", "objection", "not curated", "locked", "other"])
+    scans = []
+    for file, group, detail, fold in rows:
+        kind = data.draw(reasons)
+        why = LeftOut(kind, "" if kind == "not curated" else detail or "0") if fold is None else None
+        scans.append(Scan(file, "ab" * 32, "benign", group, fold, why, 500, 470, box))
+    cohort.write_cohort(folder, scans)
+    again = cohort.read_cohort(folder)
+    assert [cohort.cells(scan) for scan in again] == [cohort.cells(scan) for scan in scans]
+    for scan, read in zip(scans, again, strict=True):
+        assert read == scan or scan.left_out.kind == "other"  # other words may be those of a kind
+
+
+def test_a_reason_names_the_group_and_is_counted_without_it():
+    why = LeftOut("contradiction", "benign, malignant")
+    assert (
+        why.sentence("a in group b: c") == "contradicting labels in group a in group b: c: benign, malignant"
+    )
+    assert LeftOut.read(why.sentence("a in group b: c"), "a in group b: c") == why
+    assert why.short == "contradicting labels"
+    assert LeftOut.read("a reason of a later version", "g") == LeftOut("other", "a reason of a later version")

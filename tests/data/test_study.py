@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from bus.core.errors import BusError, UsageError
 from bus.data import phantom
-from bus.data.store import letterbox_mask
-from bus.data.study import UNKNOWN, Study, open_or_create
+from bus.data.store import UNKNOWN, letterbox_mask
+from bus.data.study import Study, open_or_create
 
 
 def write_scans(folder, names=("benign", "malignant"), count=6, seed=0):
@@ -113,13 +113,13 @@ def test_an_inner_study_never_sees_the_outer_test_scans(tmp_path):
     assert {inner.scans[row].sha256 for row in inner.used()} == {
         outer.scans[row].sha256 for row in outer.train(0)
     }
-    reasons = {scan.left_out for scan in inner.scans if scan.sha256 in locked}
+    reasons = {scan.why for scan in inner.scans if scan.sha256 in locked}
     assert reasons == {"test scans of outer fold 0 are locked away (--inner)"}
 
 
 def test_contradicting_labels_leave_the_clean_cohort_with_a_reason(datasets, tmp_path):
     study = open_or_create(tmp_path / "study", {"data": str(datasets / "busi"), "size": 32})
-    out = {scan.file: scan.left_out for scan in study.scans if scan.left_out}
+    out = {scan.file: scan.why for scan in study.scans if scan.left_out}
     assert len(out) == 20
     assert "benign, malignant" in out["benign/benign (433).png"]
     assert study.settings.data.groups == "list"

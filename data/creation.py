@@ -1,0 +1,167 @@
+"""Making a study: read the data, find groups, choose the cohort, cut folds, freeze all of it in a folder."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.files import require_space, sha256_bytes
+from . import cohort, settings, splits
+from .cohort import LeftOut, Scan
+from .reading import Data, Entry, list_source, read_listing, read_phantoms, stamp
+from .settings import DataInfo, Settings, Value
+from .store import MASKS_FILE, PIXELS_FILE, UNKNOWN, Squares
+
+PHANTOMS = 780  # as many as BUSI has scans
+Counting = Callable[
+    [int], Callable[[], None]
+]  # takes how many scans there are; its answer is called after each
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user chooses of a study when it is created."""
+
+    data: str = "phantom"
+    cohort: str = "clean"
+    size: int = 64  # px a side
+    k: int = 5
+    seed: int = 0
+    target: str = "malignant"
+    inner: int | None = None
+    frames: str = "middle"
+
+
+DEFAULTS: dict[str, Value] = asdict(Choices())
+
+
+def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_default: bool) -> None:
+    """Read the data, find groups, cut folds and freeze all of it in a new study folder."""
+    cohort.check_kind(chosen.cohort)  # before the scans are read, which may take minutes
+    if chosen.size < 32 or chosen.size % 4:
+        raise UsageError(f"--size {chosen.size}: expected a multiple of 4, at least 32 (pixels a side).")
+    beside = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
+    squares, masks = Squares(beside, chosen.size), Squares(beside, chosen.size, blank=UNKNOWN)
+
+    def begin(count: int) -> Callable[[], None]:
+        require_space(path, 4 * count * chosen.size**2 + 500 * count, f"A study of {count:,} scans")
+        return reading(count)
+
+    # read every scan once; choose those of the cohort
+    data, listing = _read(chosen, squares, masks, phantoms, begin)
+    names, sources = cohort.find_groups(data.entries)
+    scans = cohort.build(data.entries, names, chosen.cohort)
+    classes = sorted({scan.label for scan in scans if not scan.left_out})
+    _check_classes(classes, chosen)
+
+    # cut them into folds
+    scans = cut(scans, [entry.fold for entry in data.entries], chosen.k, chosen.seed, chosen.inner)
+    k = 1 + max(scan.fold for scan in scans if scan.fold is not None)
+
+    # freeze: the pixels first, what makes the folder a study last
+    phantom = data.name == "phantom"
+    groups = "phantom" if phantom else "+".join(sorted(set(sources)))
+    info = DataInfo(data.name, chosen.data, content(data.entries), listing, groups, len(data.ignored))
+    banners = (*_banners(phantom, by_default, sources), *data.notes)
+    path.mkdir(parents=True, exist_ok=True)
+    order = [entry.place for entry in data.entries]
+    squares.save(path / PIXELS_FILE, order)
+    (path / MASKS_FILE).unlink(missing_ok=True)  # of a study that was given up
+    if masks.places:
+        masks.save(path / MASKS_FILE, order)
+    frozen = Settings(
+        format=settings.FORMAT,
+        data=info,
+        cohort=chosen.cohort,
+        size=chosen.size,
+        k=k,
+        seed=chosen.seed,
+        target=chosen.target,
+        inner=chosen.inner,
+        classes=tuple(classes),
+        banners=banners,
+        frames=chosen.frames,
+    )
+    settings.freeze(path, frozen, scans)
+
+
+def _read(
+    chosen: Choices, squares: Squares, masks: Squares, phantoms: int, counting: Counting
+) -> tuple[Data, str]:
+    """Read the data into squares of scans and masks; and a hash that knows the same files again undecoded."""
+    if chosen.data == "phantom":
+        advance = counting(phantoms)
+        data = read_phantoms(phantoms, chosen.size, keep=squares.put, keep_mask=masks.put, advance=advance)
+        return data, f"phantom {phantoms}"
+    listing = list_source(chosen.data, chosen.frames)
+    advance = counting(len(listing.scans))
+    data = read_listing(listing, chosen.size, keep=squares.put, keep_mask=masks.put, advance=advance)
+    return data, stamp(listing)
+
+
+def _check_classes(classes: Sequence[str], chosen: Choices) -> None:
+    if not classes:
+        raise BusError(
+            f"No scan of {chosen.data} is left in cohort {chosen.cohort}: every group holds contradicting "
+            "labels. Run bus data check to see them, or use --cohort raw."
+        )
+    if chosen.target not in classes:
+        raise UsageError(
+            f"--target {chosen.target}: these data hold the classes {', '.join(classes)}. Give one of them "
+            f"as --target.{did_you_mean(chosen.target, classes)}"
+        )
+
+
+def content(entries: Sequence[Entry]) -> str:
+    """Hash of what a data set holds: pixels, labels, groups and folds, whatever the files are called."""
+    lines = (f"{entry.sha256} {entry.label} {entry.group} {entry.fold}" for entry in entries)
+    return sha256_bytes("\n".join(lines).encode())
+
+
+def cut(
+    scans: list[Scan], given: Sequence[int | None], k: int, seed: int, inner: int | None = None
+) -> list[Scan]:
+    """Assign folds, those `given` with the data where there are any.
+
+    With `inner` cut once, lock that fold's test scans away and cut the rest again.
+    """
+    outer = _fold(scans, k, seed, given if any(fold is not None for fold in given) else None)
+    if inner is None:
+        return outer
+    if not any(scan.fold == inner for scan in outer):
+        raise UsageError(f"--inner {inner}: the study's folds are 0 to {k - 1}.")
+    rest = cohort.leave_out(outer, lambda scan: scan.fold == inner, LeftOut("locked", str(inner)))
+    return _fold([replace(scan, fold=None) for scan in rest], k, seed, None)
+
+
+def _fold(scans: list[Scan], k: int, seed: int, given: Sequence[int | None] | None) -> list[Scan]:
+    rows = [row for row, scan in enumerate(scans) if not scan.left_out]
+    inside = [scans[row] for row in rows]
+    groups = [scan.group for scan in inside]
+    if given is not None:
+        own = [given[row] for row in rows]
+        splits.check_given_folds(own, groups, [scan.file for scan in inside])
+        folds = [fold for fold in own if fold is not None]
+    else:
+        hashes, labels = [scan.sha256 for scan in inside], [scan.label for scan in inside]
+        folds = splits.assign_folds(hashes, labels, groups, k=k, seed=seed)
+    numbers = dict(zip(rows, folds, strict=True))
+    return [replace(scan, fold=numbers.get(row)) for row, scan in enumerate(scans)]
+
+
+def _banners(phantom: bool, by_default: bool, sources: Sequence[str]) -> list[str]:
+    banners = []
+    if phantom:
+        chosen = "No --data was given, so these" if by_default else "These"
+        banners.append(
+            f"{chosen} are simulated phantoms, not patients: the numbers show how the tool works and mean "
+            "nothing medical."
+        )
+    elif "detected" in sources:
+        count = sources.count("detected")
+        banners.append(
+            f"No groups are known for {count} of {len(sources)} scans. A detector joined near-duplicates; it "
+            "cannot see two different views of one patient. If a patient is on both sides of a split, every "
+            "result here is too good. Give groups or patients in a labels.csv (file,label,patient)."
+        )
+    return banners

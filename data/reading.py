@@ -1,0 +1,146 @@
+"""Reading a data set: every scan decoded once, hashed, described and letterboxed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import BusError
+from ..core.files import sha256_bytes
+from . import groups, kaggle, phantom, scans
+from .scans import Listing
+from .store import Box, Pixels, letterbox, letterbox_mask
+
+AHEAD = 1024  # scans that wait to be read at once: each waiting one takes 2 kB
+Keep = Callable[[int, Pixels], None]  # takes the place of a scan in the order of reading, and its square
+
+
+def _forget(place: int, square: Pixels) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one decoding of a scan yields."""
+
+    file: str
+    label: str
+    sha256: str
+    shape: tuple[int, int]  # native height and width, px
+    box: Box
+    place: int  # in the order of reading, under which its square is kept
+    descriptor: np.ndarray  # for the near-duplicate detector; empty where the group is known and nobody asks
+    group: str | None  # as the user or the simulation gave it
+    fold: int | None
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set as read: where it came from and its scans in an order that depends on content only."""
+
+    name: str
+    entries: list[Entry]
+    ignored: list[tuple[str, str]]  # file, why it was not taken for a scan
+    notes: tuple[str, ...] = ()  # sentences that a user must see
+
+
+def list_source(source: str, frames: str = "middle") -> Listing:
+    """List the scans that `--data` names: a folder, zip or labels.csv, or `busi`, downloaded if need be."""
+    if source == "busi" and not Path(source).exists():
+        return replace(scans.list_scans(kaggle.fetch_busi(), frames=frames), name="busi")
+    return scans.list_scans(Path(source).expanduser(), frames=frames)
+
+
+def stamp(listing: Listing) -> str:
+    """Hash of the files' names, sizes and times, by which unchanged data are known again undecoded."""
+    origin = listing.source.path
+    paths = [origin] if origin.is_file() else [origin / listing.places[scan.file] for scan in listing.scans]
+    stats = [path.stat() for path in paths if path.exists()]
+    lines = [f"{info.st_size} {info.st_mtime_ns}" for info in stats]
+    lines += [f"{scan.file} {scan.label} {scan.group} {scan.fold}" for scan in listing.scans]
+    return sha256_bytes("\n".join(lines).encode())
+
+
+def read_listing(
+    listing: Listing,
+    size: int,
+    *,
+    keep: Keep = _forget,
+    keep_mask: Keep | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> Data:
+    """Decode every listed scan once; its square of `size` px goes to `keep`, its lesion's to `keep_mask`.
+
+    Raises BusError for unreadable scans. Unusable masks are noted and passed over: nothing trains on them.
+    """
+    refused: list[str] = []
+
+    def read(place: int) -> Entry:
+        scan = listing.scans[place]
+        entry, square = look(scan, scans.read_scan(listing, scan), size, place, describe=scan.group is None)
+        keep(place, square)
+        try:
+            mask = scans.read_mask(listing, scan, entry.shape) if keep_mask else None
+            if keep_mask and mask is not None:
+                keep_mask(place, letterbox_mask(mask, size))
+        except BusError:
+            refused.append(scan.file)
+        advance()
+        return entry
+
+    entries: list[Entry] = []
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(listing.scans), AHEAD):
+            entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
+    notes = (*listing.notes, *(item.sentence for item in listing.cautions), *_mask_notes(sorted(refused)))
+    return Data(listing.name, by_content(entries), list(listing.ignored), notes)
+
+
+def _mask_notes(refused: Sequence[str]) -> list[str]:
+    if not refused:
+        return []
+    return [
+        f"The masks of {len(refused)} scans are damaged or of another size than the scan, such as that of "
+        f"{refused[0]}. These scans count as scans without a mask."
+    ]
+
+
+def read_phantoms(
+    count: int,
+    size: int,
+    *,
+    seed: int = 0,
+    keep: Keep = _forget,
+    keep_mask: Keep = _forget,
+    advance: Callable[[], None] = lambda: None,
+) -> Data:
+    """Simulate `count` phantoms (128 px) of the built-in cohort; keep squares of `size` px, lesions too."""
+    entries = []
+    for place, spec in enumerate(phantom.specs(count, seed=seed)):
+        made = phantom.simulate(spec)
+        scan = scans.ScanFile(made.file, made.label, group=made.group)
+        entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, place, describe=False)
+        keep(place, square)
+        keep_mask(place, letterbox_mask(made.mask > 0, size))
+        entries.append(entry)
+        advance()
+    return Data("phantom", by_content(entries), [])
+
+
+def look(
+    scan: scans.ScanFile, rgb: Pixels, size: int, place: int = 0, *, describe: bool = True
+) -> tuple[Entry, Pixels]:
+    """What a study keeps of one decoded scan (H×W×3 uint8), and its letterboxed square of `size` px."""
+    grey = scans.to_grey(rgb)
+    square, box = letterbox(grey, size)
+    digest = sha256_bytes(np.ascontiguousarray(rgb).data)
+    shape = (grey.shape[0], grey.shape[1])
+    descriptor = groups.describe(grey) if describe else np.zeros(0, np.int8)
+    return Entry(scan.file, scan.label, digest, shape, box, place, descriptor, scan.group, scan.fold), square
+
+
+def by_content(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries in an order that file names and folders do not change."""
+    return sorted(entries, key=lambda entry: (entry.sha256, entry.label, entry.file))
