@@ -29,7 +29,7 @@ from .model import (
     table,
 )
 from .numbers import ends, probability, signed
-from .terms import COLUMNS, CONTRASTS, METRICS, Flags, title
+from .terms import COLUMNS, CONTRASTS, MATCHED_METRICS, METRICS, Flags, title
 from .wording import lead as lead_sentence
 
 MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # the others: "none"
@@ -165,7 +165,7 @@ def _table(label: str, contrasts: Sequence[Contrast], flags: Flags, *, metric: b
                 effect(contrast, flags).label,
                 f"{contrast.first} −\u00a0{contrast.second}",
                 Cell(signed(100 * shares.estimate), ends(again) if again else ""),
-                *[METRICS.get(contrast.metric, contrast.metric) + " × 100" * (contrast.metric == "brier")]
+                *[(METRICS | MATCHED_METRICS)[contrast.metric] + " × 100" * (contrast.metric == "brier")]
                 * metric,
                 ends(contrast.interval),
                 f"{100 * shares.detectable:.1f}",

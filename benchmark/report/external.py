@@ -1,6 +1,7 @@
 """The section on an external test: what every arm scores on scans from elsewhere."""
 
-from ..results.external_test import ExternalResult, ExternalRow, Measured
+from ..results.external_test import ExternalResult, ExternalRow
+from ..results.model import Measured
 from .model import Block, Cell, Cells, Column, Heads, Paragraph, RowGroup, Section, Table, number, row, table
 from .numbers import ends, percent, signed
 from .terms import title

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ...data.study import Study
 from ..arms import Arm
 from ..results import wording
-from ..results.model import PRIMARY, ArmResult, Summary
+from ..results.model import PRIMARY, ArmResult, Measured, Summary, Way
 from ..results.summary import below
 from ..results.untouched import is_locked_away
 from ..yardstick import MEANING
@@ -31,7 +31,7 @@ from .model import (
     table,
 )
 from .numbers import decimal, ends, percent, signed
-from .terms import CONTRASTS, MEANINGS, METRICS, Flags, results_of, title, value
+from .terms import CONTRASTS, MEANINGS, METRICS, WAYS, Flags, results_of, title, value
 
 ZERO_METRICS = (PRIMARY, "target_auc")  # of the differences on fold 0 alone
 
@@ -55,6 +55,10 @@ def results_section(study: Study, summary: Summary, flags: Flags) -> Section:
         *(Paragraph(wording.note(note), "note") for note in summary.notes),
         Definitions(arms),
     ]
+    if further := _further(summary, flags):
+        ways = Definitions([(way, WAYS[way]) for way in Way if any(way in r.further for r in summary.table)])
+        words = "None of these enters a difference between arms, but for those named so."
+        blocks.append(Fold("The same networks, asked otherwise", [ways, Paragraph(words, "note"), further]))
     if any(result.fold_zero is not None for result in summary.table):
         said = fold_zero(study)
         note = [Paragraph(said, "note")] if said else []
@@ -134,6 +138,30 @@ def seed_range(result: ArmResult) -> str:
     """The lowest and the highest macro-F1 of its seeds, in %; "" for a single one."""
     shares = [share for seed in result.per_seed if (share := seed[PRIMARY]) is not None]
     return f"{percent(min(shares))}–{percent(max(shares))}" if len(shares) > 1 else ""
+
+
+def _further(summary: Summary, flags: Flags) -> Table | None:
+    """A row for every other way to ask an arm's networks; None where there is none."""
+    groups = []
+    for model in summary.models:
+        rows = [
+            row(
+                Cell(str(result.arm), way, collapsed=flags.get((result.arm, model), "")),
+                *(_measured(key, numbers.get(key)) for key in (*METRICS, "specificity")),
+            )
+            for result in results_of(summary, model)
+            for way, numbers in result.further.items()
+        ]
+        groups += [RowGroup(rows, title(model))] if rows else []
+    label = "Results of the same networks, asked otherwise"
+    return Table(label, _columns("specificity"), groups, "model", look="results") if groups else None
+
+
+def _measured(key: str, number: Measured | None) -> Cell:
+    if number is None or number.value is None:
+        return Cell("–")
+    known = number.low is not None and number.high is not None
+    return Cell(value(key, number.value), f"{value(key, number.low)}–{value(key, number.high)}" * known)
 
 
 def _fold_zero(summary: Summary, flags: Flags) -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ...classify.models import TITLES
 from ..arms import Arm
-from ..results.model import GAIN, TRANSLATOR, ArmResult, Summary
+from ..results.model import GAIN, TRANSLATOR, ArmResult, Summary, Way
 from .numbers import decimal, percent
 
 METRICS = {  # key → heading, in the order of the tables
@@ -15,6 +15,16 @@ METRICS = {  # key → heading, in the order of the tables
     "target_auc": "target AUC",
     "sensitivity_at_90_specificity": "sensitivity at 90 % specificity",
     "brier": "Brier score",
+}
+MATCHED_METRICS = {  # of contrasts, beside METRICS
+    "matched_macro_f1": "macro-F1 at matched specificity",
+    "matched_target_recall": "target recall at matched specificity",
+}
+WAYS = {  # another way to ask the same networks → what it is
+    Way.MATCHED: "the target is answered above a threshold that one in ten scans without it passes, on the "
+    "other tested folds, which lie in this fold’s training part; so no arm’s balance decides how often",
+    Way.FLIPPED: "the mean of the answers to a scan and to its mirror image",
+    Way.ENSEMBLE: "the mean of the answers of all seeds, as one classifier",
 }
 MEANINGS = {  # heading → what it is
     "accuracy": "share of the scans that were answered rightly",

@@ -10,6 +10,7 @@ from ...classify.metrics import HIGHEST, METRICS
 from ..arms import Arm
 from . import statistics as stats
 from .model import (
+    BEYOND_PRIOR,
     FEWEST_GROUPS,
     GAIN,
     PRIMARY,
@@ -22,6 +23,7 @@ from .model import (
     VerdictKind,
 )
 from .retraining import retrained
+from .thresholds import COMPARED, MATCHED
 
 AnyInterval = TypeVar("AnyInterval", bound=Interval)
 
@@ -59,7 +61,8 @@ def pairs(arms: Sequence[Arm]) -> dict[str, tuple[Arm, Arm]]:
     """The contrasts that these arms allow: kind → (first, second), read as first − second.
 
     Gain and translator stand for the arms of a claim. Every arm is compared with `original`, but for the
-    negative control; those that take synthetic scans or their sources also with as many repeated real scans.
+    negative control; those that take synthetic scans or their sources also with as many repeated real scans,
+    and translated scans with answers that were merely corrected for the class prior.
     """
     lead = leading_arms(arms)
     wanted = {GAIN: (lead.cyclegan, lead.original), TRANSLATOR: (lead.cyclegan, lead.oversampled)}
@@ -69,6 +72,8 @@ def pairs(arms: Sequence[Arm]) -> dict[str, tuple[Arm, Arm]]:
             wanted[f"{arm} − original"] = (arm, Arm("original"))
         if arm.kind in ("cyclegan", "relabelled", "unverified"):
             wanted[f"{arm} − {repeated}"] = (arm, repeated)
+        if arm.kind == "cyclegan":
+            wanted[BEYOND_PRIOR if arm == lead.cyclegan else f"{arm} − adjusted"] = (arm, Arm("adjusted"))
     named = {pair: kind for kind, pair in reversed(wanted.items())}  # gain and translator keep their names
     return {kind: pair for kind, pair in wanted.items() if set(pair) <= set(arms) and named[pair] == kind}
 
@@ -80,7 +85,7 @@ def contrasts(pooled: Pooled, test_share: float) -> list[Contrast]:
     """
     defined = []
     for kind, (first, second) in pairs(list(pooled.resampled)).items():
-        for metric in METRICS:
+        for metric in (*METRICS, *COMPARED):
             contrast = contrast_of(pooled, kind, first, second, metric, test_share)
             defined += [contrast] if contrast else []
     return defined
@@ -90,7 +95,9 @@ def contrast_of(
     pooled: Pooled, kind: str, first: Arm, second: Arm, metric: str, test_share: float
 ) -> Contrast | None:
     """One contrast with both its intervals, cut at what is possible; None where it is undefined."""
-    sample, most = pooled.sample, HIGHEST[metric]
+    sample, most = pooled.sample, HIGHEST.get(metric, 1.0)
+    if any(metric not in of_seed for arm in (first, second) for of_seed in pooled.resampled[arm]):
+        return None
     of_seeds = pooled.of_seeds(first, metric) - pooled.of_seeds(second, metric)
     scans = stats.interval(sample, of_seeds.mean(axis=0), test_share)
     if scans is None:
@@ -116,9 +123,12 @@ def translators_of(pooled: Pooled, first: Arm, second: Arm) -> tuple[int, ...] |
 
 
 def zero_alone(pooled: Pooled, first: Arm, second: Arm, metric: str) -> Interval | None:
-    """The difference on fold 0 alone over other scans; None where it was not tested, or nothing else was."""
+    """The difference on fold 0 alone over other scans.
+
+    None where it was not tested, or nothing else was, and at thresholds, which other folds give.
+    """
     sample = pooled.sample
-    if sample.fold_names[0] != 0 or len(sample.fold_names) < 2:
+    if sample.fold_names[0] != 0 or len(sample.fold_names) < 2 or metric.startswith(MATCHED):
         return None
     part = stats.only_fold(sample, 0)
     rows = sample.folds == 0
@@ -210,6 +220,8 @@ def verdict(
         gain=gain,
         translator=translator,
         auc=own.get((GAIN, "target_auc")),
+        matched=own.get((GAIN, MATCHED + PRIMARY)),
+        beyond_prior=own.get((BEYOND_PRIOR, PRIMARY)),
         target_groups=target_groups,
         collapsed=sum(row.collapsed for row in behind),
         cells=sum(row.cells for row in behind),

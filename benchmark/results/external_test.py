@@ -12,7 +12,7 @@ from ..cell import Cell
 from ..external import External, answers
 from . import statistics as stats
 from .contrasts import leading_arms
-from .model import Interval
+from .model import Interval, Measured
 
 METRICS = (
     "target_auc",
@@ -23,15 +23,6 @@ METRICS = (
     "sensitivity_at_90_specificity",
 )
 COMPARED = ("target_auc", "balanced_accuracy")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A share with its 95 % interval; None where it is undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -133,14 +124,8 @@ def _row(
     return ExternalRow(
         model=cells[0].model,
         arm=cells[0].arm,
-        metrics={key: _measured(sample, values[key]) for key in METRICS},
+        metrics={key: stats.measured(sample, values[key]) for key in METRICS},
         collapsed=len(fallen),
         cells=len(cells),
         collapsed_to_target=fallen.count(1) * 2 >= len(fallen),
     )
-
-
-def _measured(sample: stats.Sample, values: stats.Array) -> Measured:
-    span = stats.interval(sample, values)
-    value = float(values[0]) if np.isfinite(values[0]) else None
-    return Measured(value, max(span.low, 0.0) if span else None, min(span.high, 1.0) if span else None)

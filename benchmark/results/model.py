@@ -8,6 +8,7 @@ from ..arms import Arm
 
 PRIMARY = "macro_f1"  # the metric that decides, named before the work
 GAIN, TRANSLATOR = "gain", "translator"  # the contrasts of a claim
+BEYOND_PRIOR = "cyclegan − adjusted"  # beyond what correcting for the class prior does, without any training
 LEVEL = 0.95
 ALPHA = 1 - LEVEL
 FEWEST_GROUPS = 10  # of the target in the test; with fewer no verdict is given
@@ -73,6 +74,23 @@ class Contrast:
         return (self.retrained or self.interval).detectable
 
 
+class Way(StrEnum):
+    """Other ways to ask trained networks; their numbers stand beside the arm's own, not in their place."""
+
+    MATCHED = "matched specificity"  # at thresholds of 90 % specificity, see `thresholds`
+    FLIPPED = "flip-averaged"  # the mean of the answers to a scan and to its mirror image
+    ENSEMBLE = "average of the seeds"  # the mean of the answers of all seeds
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number with its 95 % interval for other scans; None where it is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
 class LeadingArms(NamedTuple):
     """The arms that a claim needs: the data as they are, repeated scans, as many translated scans."""
 
@@ -107,6 +125,8 @@ class Verdict:
     gain: Contrast | None = None  # in the primary metric
     translator: Contrast | None = None
     auc: Contrast | None = None  # the gain in the ranking of scans, which no threshold moves
+    matched: Contrast | None = None  # the gain in the primary metric at thresholds of matched specificity
+    beyond_prior: Contrast | None = None  # in the primary metric, over answers corrected for the class prior
     target_groups: int = 0  # in the test
     below_yardstick: int = 0  # arms of this model below a linear model on frozen features
     arms: int = 0  # arms of this model
@@ -135,6 +155,7 @@ class ArmResult:
     roc: list[tuple[float, float]]
     # target class: (mean predicted, observed share, number of answers) of every filled tenth
     calibration: list[tuple[float, float, int]]
+    further: dict[Way, dict[str, Measured]]  # metrics of the same networks, asked in another way
 
 
 @dataclass(frozen=True)

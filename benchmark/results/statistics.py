@@ -15,7 +15,7 @@ from scipy import stats
 
 from ...classify.metrics import SPECIFICITY, answers, brier_terms
 from ..arms import Arm
-from .model import LEVEL, Interval
+from .model import LEVEL, Interval, Measured
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -175,6 +175,12 @@ def interval(sample: Sample, values: Array, test_share: float | None = None) -> 
         detectable=DETECTABLE * error,
         second_opinion_p=None if test_share is None else nadeau_bengio(fold_values, test_share),
     )
+
+
+def measured(sample: Sample, values: Array, most: float = 1.0) -> Measured:
+    """A metric between 0 and `most`, known under every row of `sample.weights`, with its 95 % interval."""
+    span, value = interval(sample, values), float(values[0]) if np.isfinite(values[0]) else None
+    return Measured(value, max(span.low, 0.0) if span else None, min(span.high, most) if span else None)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

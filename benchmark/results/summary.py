@@ -12,6 +12,7 @@ from ...data.study import Study
 from ..arms import Arm
 from ..cell import Answered, Answers
 from . import statistics as stats
+from . import thresholds
 from .contrasts import Pooled, contrasts, corrected, leading_arms, verdict
 from .model import (
     PRIMARY,
@@ -23,9 +24,11 @@ from .model import (
     ConstantAnswer,
     Developed,
     Incomplete,
+    Measured,
     NoSkill,
     Note,
     Summary,
+    Way,
 )
 from .untouched import count_developed
 
@@ -76,7 +79,10 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
     stacked = {
         arm: [np.vstack([by_cell[arm, f, s].probabilities for f in folds]) for s in seeds] for arm in arms
     }
-    resampled = {arm: [stats.evaluate(sample, of_seed) for of_seed in stacked[arm]] for arm in arms}
+    resampled = {
+        arm: [stats.evaluate(sample, one) | thresholds.evaluate(sample, one) for one in stacked[arm]]
+        for arm in arms
+    }
     used = {arm: [by_cell[arm, f, s] for f in folds for s in seeds] for arm in arms}
     translators = {arm: translators_of(used[arm], len(seeds)) for arm in arms if arm.kind in GENERATED}
     return Comparable(model, sample, stacked, resampled, used, translators=translators)
@@ -90,6 +96,24 @@ def translators_of(answers: Sequence[Answers], seeds: int) -> tuple[int, ...]:
     made_by = [getattr(one.cell, "gan_seed", 0) for one in answers]
     folds = {tuple(made_by[start : start + seeds]) for start in range(0, len(made_by), seeds)}
     return folds.pop() if len(folds) == 1 else (0,) * seeds
+
+
+def asked_otherwise(pooled: Comparable, arm: Arm) -> dict[Way, dict[str, Measured]]:
+    """The metrics of an arm's networks, asked in other ways; none of them enters a contrast between arms."""
+    sample, of_seeds = pooled.sample, pooled.resampled[arm]
+    names = [name for name in of_seeds[0] if name.startswith(thresholds.MATCHED)]
+    means = {name.removeprefix(thresholds.MATCHED): pooled.mean(arm, name) for name in names}
+    ways = {Way.MATCHED: means} if means else {}
+    if len(of_seeds) > 1:
+        average = np.asarray(np.mean(pooled.probabilities[arm], axis=0))
+        ways[Way.ENSEMBLE] = stats.evaluate(sample, average)
+    return {
+        way: {
+            name: stats.measured(sample, values, metrics.HIGHEST.get(name, 1.0))
+            for name, values in of_way.items()
+        }
+        for way, of_way in ways.items()
+    }
 
 
 def number(value: float) -> float | None:
@@ -128,6 +152,7 @@ def arm_result(pooled: Comparable, arm: Arm, classes: Sequence[str]) -> ArmResul
         else None,
         roc=metrics.roc_curve([(one.labels, one.probabilities) for one in cells], target),
         calibration=metrics.calibration(np.tile(sample.labels, len(of_seeds)), np.vstack(of_seeds), target),
+        further=asked_otherwise(pooled, arm),
     )
 
 

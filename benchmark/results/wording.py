@@ -91,6 +91,7 @@ def cautions(verdict: Verdict) -> list[str]:
     said = []
     if verdict.gain and verdict.gain.shown and verdict.auc:
         said.append(what_moved(verdict.gain, verdict.auc))
+        said += threshold_apart(verdict)
     if verdict.collapsed:
         said.append(
             f"Read with care: {verdict.collapsed} of the {verdict.cells} cells behind this gave 90 % of the "
@@ -119,6 +120,23 @@ def what_moved(gain: Contrast, auc: Contrast) -> str:
         f"The ranking of scans is not shown to have moved: {ranking}. What moved may be the threshold alone, "
         "that is how often the target is answered."
     )
+
+
+def threshold_apart(verdict: Verdict) -> list[str]:
+    """What is left of a gain, or loss, where all arms answer with the target alike often."""
+    words = (
+        (verdict.matched, "With the threshold of every arm at 90 % specificity the difference"),
+        (
+            verdict.beyond_prior,
+            "Against original’s answers corrected for the class prior, without training, it",
+        ),
+    )
+    return [
+        f"{words} is {points(contrast.interval.estimate)} points of macro-F1 "
+        f"({ends(contrast.retrained or contrast.interval)})."
+        for contrast, words in words
+        if contrast
+    ]
 
 
 def expectation(folds: int, seeds: int, scans: float, again: float | None) -> str:

@@ -12,7 +12,7 @@ import pytest
 from bus.benchmark.arms import Arm, parse
 from bus.benchmark.cell import Answered
 from bus.benchmark.results import statistics as stats
-from bus.benchmark.results import summary
+from bus.benchmark.results import summary, thresholds
 from bus.benchmark.results.contrasts import leading_arms, pairs, verdict_kind
 from bus.benchmark.results.export import result_columns, result_rows
 from bus.benchmark.results.model import (
@@ -23,6 +23,7 @@ from bus.benchmark.results.model import (
     Retrained,
     Verdict,
     VerdictKind,
+    Way,
 )
 from bus.benchmark.results.wording import note, sentence
 from bus.classify import metrics
@@ -31,6 +32,7 @@ from bus.core.files import write_csv, write_json
 from numpy.typing import NDArray
 
 CLASSES = ["benign", "malignant", "normal"]
+SKILL = {"original": 1.0, "cyclegan": 1.6}
 STUDY: Any = SimpleNamespace(classes=CLASSES, target="malignant", settings=SimpleNamespace(k=5))
 Floats = NDArray[np.float64]
 
@@ -152,19 +154,47 @@ def test_contrasts_are_differences_of_the_table(make: Make) -> None:
         ("relabelled − oversampled", "relabelled", "oversampled"),
         ("dose-2 − original", "dose-2", "original"),
     }
-    assert len(found.contrasts) == len(named) * len(metrics.METRICS)
-    for c in found.contrasts:
+    assert len(found.contrasts) == len(named) * (len(metrics.METRICS) + len(thresholds.COMPARED))
+    for c in (one for one in found.contrasts if one.metric in metrics.METRICS):
         assert c.interval.estimate == pytest.approx(table[c.first][c.metric] - table[c.second][c.metric])
         assert c.interval.low <= c.interval.estimate <= c.interval.high
         assert c.interval.p_holm == c.interval.p  # one model: nothing to correct
         assert c.interval.second_opinion_p is not None
 
 
+def test_thresholds_of_equal_specificity_stand_beside_every_arm(make: Make) -> None:
+    found = summary.summarise(STUDY, make({"original": 1.0, "cyclegan": 1.6}, folds=3, seeds=2))
+    rows = {row.arm.kind: row.further[Way.MATCHED] for row in found.table}
+    for name in ("macro_f1", "target_recall"):
+        contrast = next(c for c in found.contrasts if c.metric == f"matched_{name}")
+        assert contrast.interval.estimate == pytest.approx(
+            rows["cyclegan"][name].value - rows["original"][name].value  # type: ignore[operator]
+        )
+        assert contrast.retrained is not None and contrast.fold_zero is None
+    alone = summary.summarise(STUDY, make({"original": 1.0, "cyclegan": 1.6}, folds=1))
+    assert all(row.further == {} for row in alone.table), "one fold has no others to set a threshold on"
+
+
+def test_the_average_of_the_seeds_is_a_classifier_of_its_own(make: Make) -> None:
+    found = summary.summarise(STUDY, make({"original": 1.0, "cyclegan": 1.6}, folds=2, seeds=3))
+    labels = np.concatenate([labels_of(0), labels_of(1)])
+    for row in found.table:
+        seeds = [
+            np.vstack([answered(str(row.arm) + row.model, f, s, SKILL[row.arm.kind]) for f in (0, 1)])
+            for s in range(3)
+        ]
+        shown = row.further[Way.ENSEMBLE]["macro_f1"]
+        assert shown.value == pytest.approx(metrics.macro_f1(labels, np.mean(seeds, axis=0), 1), abs=1e-6)
+        assert shown.low <= shown.value <= shown.high  # type: ignore[operator]
+    single = summary.summarise(STUDY, make({"original": 1.0}, folds=2))
+    assert Way.ENSEMBLE not in single.table[0].further
+
+
 def test_p_values_are_corrected_over_the_models(make: Make) -> None:
     found = summary.summarise(
         STUDY, make({"original": 1.0, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18"))
     )
-    for metric in metrics.METRICS:
+    for metric in (*metrics.METRICS, *thresholds.COMPARED):
         family = [c.interval for c in found.contrasts if c.metric == metric and c.kind == "gain"]
         assert len(family) == 3
         assert [one.p_holm for one in family] == stats.holm([one.p for one in family])
@@ -376,6 +406,9 @@ def test_a_claim_says_whether_the_ranking_moved() -> None:
     still = sentence(Verdict("resnet18", VerdictKind.GAIN, UP, UP, auc=NEAR))
     assert "is not shown to have moved" in still and "the threshold alone" in still
     assert "ranking" not in sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, auc=NEAR))
+    apart = sentence(Verdict("resnet18", VerdictKind.GAIN, UP, UP, auc=NEAR, matched=NEAR, beyond_prior=UP))
+    assert "every arm at 90 % specificity the difference is +1.0 points of macro-F1 (−2.9 to +4.9)." in apart
+    assert "corrected for the class prior, without training, it is +8.0 points of macro-F1 (+4.1" in apart
 
 
 def test_the_yardstick_is_in_the_verdict() -> None:
@@ -417,7 +450,8 @@ def test_fold_zero_is_compared_as_if_nothing_else_was_tested(make: Make) -> None
     cells = make(skill, folds=3)
     every = summary.summarise(STUDY, cells).contrasts
     alone = summary.summarise(STUDY, [cell for cell in cells if cell.fold == 0]).contrasts
-    for whole, part in zip(every, alone, strict=True):
+    shared = [c for c in every if c.metric not in thresholds.COMPARED]
+    for whole, part in zip(shared, alone, strict=True):
         assert whole.fold_zero is not None
         assert whole.fold_zero.estimate == pytest.approx(part.interval.estimate)
         assert (whole.fold_zero.low, whole.fold_zero.high) == pytest.approx(
@@ -428,7 +462,7 @@ def test_fold_zero_is_compared_as_if_nothing_else_was_tested(make: Make) -> None
 def test_no_interval_holds_what_cannot_be(make: Make) -> None:
     found = summary.summarise(STUDY, make({"original": 0.0, "oversampled": 0.2, "cyclegan": 9.0}, folds=3))
     for contrast in found.contrasts:
-        most = metrics.HIGHEST[contrast.metric]
+        most = metrics.HIGHEST.get(contrast.metric, 1.0)
         for span in (contrast.interval, contrast.retrained, contrast.fold_zero):
             assert span is None or -most <= span.low <= span.estimate <= span.high <= most
 
@@ -456,6 +490,9 @@ def test_doses_and_sources_are_compared_with_as_many_repeated_scans() -> None:
     twice = Arm("cyclegan", dose=2)
     assert pairs([Arm("original"), twice])["gain"] == (twice, Arm("original"))
     assert "gain" not in pairs([Arm("original"), Arm("cyclegan", "normal")])
+    prior = pairs([Arm("original"), Arm("adjusted"), Arm("cyclegan")])
+    assert prior["cyclegan − adjusted"] == (Arm("cyclegan"), Arm("adjusted"))
+    assert prior["adjusted − original"] == (Arm("adjusted"), Arm("original"))
 
 
 def test_what_is_below_the_yardstick_is_named(make: Make, tmp_path: Path) -> None:
