@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 
 from ..data import settings
+from ..data.caution import Caution
 from ..data.cohort import Scan
 from ..data.settings import Settings
 from ..data.store import PIXELS_FILE
@@ -11,10 +12,6 @@ from ..data.study import Study
 
 FOLDER = "per-image"
 TEST, VALIDATION, ALL = 159, 127, 780  # the seed project's split of BUSI's 780 scans; the other 494 train
-BANNER = (
-    "This split is per image: scans of one patient or scene stand on both sides, so every number here is too "
-    "good. It exists only to be compared with the study beside it."
-)
 
 
 def per_image(study: Study) -> Study:
@@ -52,7 +49,7 @@ def recut(study: Study) -> tuple[Settings, list[Scan]]:
         replace(scan, fold=number.get(row), group=f"image-{row}") if row in number else scan
         for row, scan in enumerate(study.scans)
     ]
-    return replace(study.settings, k=3, banners=(*study.settings.banners, BANNER)), scans
+    return replace(study.settings, k=3, cautions=(*study.settings.cautions, Caution("per image"))), scans
 
 
 def split(labels: list[str], seed: int) -> list[int]:

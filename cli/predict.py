@@ -65,6 +65,7 @@ def predict(
             f"--out {out}: expected a name that ends in .{form}, so that no scan is overwritten by mistake."
         )
     opened = Study.open(study)
+    opened.verify()
     fold_numbers(str(fold), opened)
     found = loose.find(scans)
     if not found.scans:

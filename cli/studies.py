@@ -19,6 +19,7 @@ def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet
     from ..data.study import Study
 
     opened = Study.open(study)
+    opened.verify()
     found = state.overview(opened)
     if as_json:
         print_json(found)
@@ -43,7 +44,9 @@ def report(
     from ..benchmark import pipeline
     from ..data.study import Study
 
-    page = pipeline.rewrite(Study.open(study))
+    opened = Study.open(study)
+    opened.verify()
+    page = pipeline.rewrite(opened)
     if show and not webbrowser.open(page.resolve().as_uri()):
         raise BusError(f"No browser could be started here. Open {page} in one.")
 
@@ -75,7 +78,9 @@ def open_study(path: Path) -> "Study":
         raise BusError(
             f"There is no study in {path}. Run bus gan train first, or give its folder with --study."
         )
-    return Study.open(path)
+    study = Study.open(path)
+    study.verify()
+    return study
 
 
 def describe(study: "Study") -> str:

@@ -19,6 +19,7 @@ from .errors import BusError
 
 HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node())[:40] or "host"
 DAY = 86_400  # s, after which a temporary file of another machine counts as left over
+SEAL = "seal"  # key of the hash that a JSON file carries of the rest of it
 SPARE = 4 << 20  # bytes that stay free beyond an estimate
 
 
@@ -111,6 +112,24 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object that carries the hash of its own content, so that damage to it is noticed."""
+    write_json(path, {**content, SEAL: sha256_json(content)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What `write_sealed` wrote; BusError if the file is missing, or anything in it has changed since."""
+    content = read_json(path)
+    seal = content.pop(SEAL, None)
+    try:
+        intact = seal == sha256_json(content)
+    except (ValueError, RecursionError):  # NaN, infinity
+        intact = False
+    if not intact:
+        raise BusError(f"{path} is damaged: its content is not what was written there.")
+    return content
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table as CSV (UTF-8, comma, one header line)."""
     buffer = io.StringIO()
@@ -156,8 +175,9 @@ def sha256_json(content: Mapping[str, Any]) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's content; BusError if it cannot be read."""
+    """SHA-256 of a file's content, read in pieces; BusError if it cannot be read."""
     try:
-        return sha256_bytes(path.read_bytes())
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise BusError(f"{path} could not be read: {error.strerror}.") from error

@@ -32,6 +32,16 @@ KINDS: dict[str, Kind] = {
         "The numbers show how the tool works and mean nothing medical.",
         "note",
     ),
+    "no hashes": Kind(
+        "a study of an earlier version, whose files carry no hashes",
+        "Damage to its pixels, masks or table would pass unnoticed. Make a new study from the same --data to "
+        "have them checked.",
+    ),
+    "per image": Kind(
+        "a split per image",
+        "Scans of one patient or scene stand on both sides, so every number here is too good. It exists only "
+        "to be compared with the study beside it.",
+    ),
     # of groups
     "no group known": Kind(
         "scans without a known group",
@@ -114,7 +124,7 @@ class Caution:
     def sentence(self) -> str:
         """All of it, with the first cases by name, and what mends it."""
         named = "; ".join(" and ".join(files) for files in self.cases[:NAMED])
-        named = f", such as {named}" if len(self.cases) > NAMED or self.count > NAMED else f": {named}"
+        named = f", such as {named}" if len(self.cases) > NAMED or self.count > NAMED else f", namely {named}"
         return f"{self.counted}{named if self.cases else ''}. {self.words.advice}".rstrip()
 
     def brief(self) -> "Caution":

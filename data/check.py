@@ -12,7 +12,7 @@ import numpy as np
 from ..core.errors import BusError
 from . import cohort, groups, scans, shortcuts, splits
 from .marks import PRECISION, RECALL, find_marks
-from .reading import Entry, list_source, look
+from .reading import Entry, known, list_source, look
 from .scans import Listing, ScanFile
 from .shortcuts import LEVELS, Inflation, Probe, Seen
 from .store import Pixels
@@ -130,11 +130,7 @@ def check(
         inflation=inflation,
         unreadable=tuple(unreadable),
         ignored=listing.ignored,
-        notes=(
-            *listing.notes,
-            *(item.sentence for item in listing.cautions),
-            *_notes(entries, names, sources, contradictions),
-        ),
+        notes=(*(item.sentence for item in known(listing)), *_notes(entries, names, sources, contradictions)),
         unsound=[*_misread(unreadable), *_leaking(entries, names), *_uncuttable(entries, names, kept, k)],
         pictures={scan.entry.file: scan.square for scan in seen if scan.entry.file in named},
     )

@@ -1,12 +1,13 @@
 """Making a study: read the data, find groups, choose the cohort, cut folds, freeze all of it in a folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.files import require_space, sha256_bytes
 from . import cohort, settings, splits
+from .caution import Caution
 from .cohort import LeftOut, Scan
 from .reading import Data, Entry, list_source, read_listing, read_phantoms, stamp
 from .settings import DataInfo, Settings, Value
@@ -62,7 +63,7 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
     phantom = data.name == "phantom"
     groups = "phantom" if phantom else "+".join(sorted(set(sources)))
     info = DataInfo(data.name, chosen.data, content(data.entries), listing, groups, len(data.ignored))
-    banners = (*_banners(phantom, by_default, sources), *data.notes)
+    cautions = (*_cautions(phantom, by_default, sources), *data.cautions)
     path.mkdir(parents=True, exist_ok=True)
     order = [entry.place for entry in data.entries]
     squares.save(path / PIXELS_FILE, order)
@@ -79,7 +80,7 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
         target=chosen.target,
         inner=chosen.inner,
         classes=tuple(classes),
-        banners=banners,
+        cautions=cautions,
         frames=chosen.frames,
     )
     settings.freeze(path, frozen, scans)
@@ -149,19 +150,9 @@ def _fold(scans: list[Scan], k: int, seed: int, given: Sequence[int | None] | No
     return [replace(scan, fold=numbers.get(row)) for row, scan in enumerate(scans)]
 
 
-def _banners(phantom: bool, by_default: bool, sources: Sequence[str]) -> list[str]:
-    banners = []
+def _cautions(phantom: bool, by_default: bool, sources: Sequence[str]) -> Iterator[Caution]:
+    """What every reader of the study must know of its origin and groups."""
     if phantom:
-        chosen = "No --data was given, so these" if by_default else "These"
-        banners.append(
-            f"{chosen} are simulated phantoms, not patients: the numbers show how the tool works and mean "
-            "nothing medical."
-        )
+        yield Caution("phantoms", len(sources), detail="no --data was given" if by_default else "")
     elif "detected" in sources:
-        count = sources.count("detected")
-        banners.append(
-            f"No groups are known for {count} of {len(sources)} scans. A detector joined near-duplicates; it "
-            "cannot see two different views of one patient. If a patient is on both sides of a split, every "
-            "result here is too good. Give groups or patients in a labels.csv (file,label,patient)."
-        )
-    return banners
+        yield Caution("no group known", sources.count("detected"), total=len(sources))

@@ -1,6 +1,6 @@
 """Reading a data set: every scan decoded once, hashed, described and letterboxed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import BusError
 from ..core.files import sha256_bytes
 from . import groups, kaggle, phantom, scans
+from .caution import Caution, caution
 from .scans import Listing
 from .store import Box, Pixels, letterbox, letterbox_mask
 
@@ -43,7 +44,7 @@ class Data:
     name: str
     entries: list[Entry]
     ignored: list[tuple[str, str]]  # file, why it was not taken for a scan
-    notes: tuple[str, ...] = ()  # sentences that a user must see
+    cautions: tuple[Caution, ...] = ()  # what a user must know
 
 
 def list_source(source: str, frames: str = "middle") -> Listing:
@@ -94,17 +95,13 @@ def read_listing(
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(listing.scans), AHEAD):
             entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
-    notes = (*listing.notes, *(item.sentence for item in listing.cautions), *_mask_notes(sorted(refused)))
-    return Data(listing.name, by_content(entries), list(listing.ignored), notes)
+    cautions = (*known(listing), *caution("unusable masks", refused))
+    return Data(listing.name, by_content(entries), list(listing.ignored), cautions)
 
 
-def _mask_notes(refused: Sequence[str]) -> list[str]:
-    if not refused:
-        return []
-    return [
-        f"The masks of {len(refused)} scans are damaged or of another size than the scan, such as that of "
-        f"{refused[0]}. These scans count as scans without a mask."
-    ]
+def known(listing: Listing) -> tuple[Caution, ...]:
+    """What listing the files alone brought to light."""
+    return (*(Caution("said", detail=note) for note in listing.notes), *listing.cautions)
 
 
 def read_phantoms(

@@ -1,15 +1,20 @@
 """What defines a study: frozen when it is created, and kept in its `study.json`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import BusError
-from ..core.files import read_json, write_json
+from ..core.files import read_json, read_sealed, sha256_file, write_sealed
+from . import caution
+from .caution import Caution
 from .cohort import COHORT_FILE, Scan, read_cohort, write_cohort
+from .store import MASKS_FILE, PIXELS_FILE
 
-FORMAT = 1
+FORMAT = 2  # 1 had no hashes and sentences instead of cautions; such studies still open
 FILE = "study.json"
+LARGE = (PIXELS_FILE, MASKS_FILE)  # whose content is checked by commands that use it, not at every opening
 Value = str | int | None  # of an option
 
 
@@ -26,6 +31,16 @@ class DataInfo:
 
 
 @dataclass(frozen=True)
+class Frozen:
+    """A file of a study as it was when the study was made."""
+
+    name: str
+    sha256: str
+    bytes: int
+    time: int  # of its last change, ns; copying may alter it
+
+
+@dataclass(frozen=True)
 class Settings:
     """What defines a study and is frozen in `study.json`."""
 
@@ -38,27 +53,44 @@ class Settings:
     target: str
     inner: int | None
     classes: tuple[str, ...]
-    banners: tuple[str, ...] = ()  # sentences that every reader must see
+    cautions: tuple[Caution, ...] = ()  # what every reader must know
     frames: str = "middle"  # of DICOM loops: middle | all
+    files: tuple[Frozen, ...] = ()  # none in studies of format 1
+
+    @property
+    def banners(self) -> tuple[str, ...]:
+        """The cautions as sentences."""
+        return tuple(item.sentence for item in self.cautions)
 
 
 def freeze(folder: Path, settings: Settings, rows: Sequence[Scan]) -> None:
-    """Write a study's table, and last its settings: from then on there is a study in `folder`."""
+    """Write the table of a study whose pixels lie there, and last its settings: now `folder` is a study."""
     write_cohort(folder, rows)
-    write_json(folder / FILE, asdict(settings))
+    files = tuple(_frozen(folder / name) for name in (COHORT_FILE, *LARGE) if (folder / name).exists())
+    cautions = tuple(item.brief() for item in settings.cautions)
+    write_sealed(folder / FILE, asdict(replace(settings, format=FORMAT, cautions=cautions, files=files)))
+
+
+def _frozen(path: Path) -> Frozen:
+    about = path.stat()
+    return Frozen(path.name, sha256_file(path), about.st_size, about.st_mtime_ns)
 
 
 def read(folder: Path) -> tuple[Settings, list[Scan]]:
-    """Settings and scans of the study in `folder`; BusError: missing, damaged or of another format."""
-    found = read_json(folder / FILE)
+    """Settings and scans of the study in `folder`; BusError: missing, damaged or of another format.
+
+    The table's content is checked, of the pixels and masks only size and time; `verify` checks all of them.
+    """
+    content = read_json(folder / FILE)
     try:
-        if found["format"] != FORMAT:
+        known = content["format"]
+        if known not in (1, FORMAT):
             raise BusError(
-                f"{folder} has study format {found['format']}; this version reads {FORMAT}. Make a new study."
+                f"{folder} has study format {known}; this version reads 1 and {FORMAT}. Make a new study."
             )
-        data = DataInfo(**found.pop("data"))
-        found.update(data=data, classes=tuple(found["classes"]), banners=tuple(found["banners"]))
-        settings, rows = Settings(**found), read_cohort(folder)
+        settings = _settings(content if known == 1 else read_sealed(folder / FILE))
+        _check_frozen(folder, settings)
+        rows = read_cohort(folder)
         _check(settings, rows)
     except (KeyError, TypeError, ValueError) as error:
         raise BusError(
@@ -68,10 +100,61 @@ def read(folder: Path) -> tuple[Settings, list[Scan]]:
     return settings, rows
 
 
+def _settings(content: dict[str, Any]) -> Settings:
+    """The settings in a study's file; KeyError, TypeError or ValueError where they are none."""
+    if content["format"] == 1:
+        banners = [Caution("said", detail=str(text)) for text in content.pop("banners")]
+        content["cautions"] = [asdict(item) for item in (*banners, Caution("no hashes"))]
+    data = DataInfo(**content.pop("data"))
+    cautions = tuple(map(caution.from_json, content.pop("cautions")))
+    files = tuple(Frozen(**item) for item in content.pop("files", ()))
+    needed, names = {COHORT_FILE, PIXELS_FILE} if files else set(), {file.name for file in files}
+    if not needed <= names <= {COHORT_FILE, *LARGE} or (content["format"] > 1 and not files):
+        raise ValueError("the files of another study")
+    return Settings(
+        **{**content, "classes": tuple(content["classes"])}, data=data, cautions=cautions, files=files
+    )
+
+
+def _check_frozen(folder: Path, settings: Settings) -> None:
+    """BusError unless the files are as they were frozen, as far as size and time tell; read small ones."""
+    for file in settings.files:
+        try:
+            about = (folder / file.name).stat()
+        except OSError as error:
+            raise BusError(f"{folder / file.name} is missing. {MEND}") from error
+        unchanged = (about.st_size, about.st_mtime_ns) == (file.bytes, file.time)
+        if file.name not in LARGE or not unchanged:
+            _check_content(folder, file)
+
+
+def verify(folder: Path, settings: Settings) -> None:
+    """BusError naming the file if the table, the pixels or the masks of a study are not what was frozen."""
+    for file in settings.files:
+        _check_content(folder, file)
+
+
+MEND = "Restore it from a copy of the study, or make a new study from the same --data."
+_intact: set[tuple[Path, Frozen, int, int]] = set()  # read once by this process
+
+
+def _check_content(folder: Path, file: Frozen) -> None:
+    path = folder / file.name
+    about = path.stat()
+    key = (path.absolute(), file, about.st_size, about.st_mtime_ns)
+    if key in _intact:
+        return
+    if about.st_size != file.bytes or sha256_file(path) != file.sha256:
+        raise BusError(
+            f"{path} is damaged: it is not what the study was made with (its SHA-256 differs). {MEND}"
+        )
+    _intact.add(key)
+
+
 def _check(settings: Settings, rows: Sequence[Scan]) -> None:
     """Raise ValueError for values that no study has, before they lead somewhere."""
     numbers = (settings.k, settings.size, settings.seed)
-    texts = (*settings.classes, *settings.banners, settings.target, settings.data.name, settings.data.path)
+    texts = (*settings.classes, settings.target, settings.data.name, settings.data.path)
     if not all(isinstance(number, int) for number in numbers) or not all(
         isinstance(text, str) for text in texts
     ):

@@ -100,6 +100,13 @@ class Study:
                 f"The study {self.path} has vanished or lost its study.json. Nothing more was written there."
             )
 
+    def verify(self) -> None:
+        """Read all frozen files once and compare their hashes; BusError names one that is damaged.
+
+        For whoever computes or reports; opening alone compares size and time, and the table's content.
+        """
+        settings.verify(self.path, self.settings)
+
     @classmethod
     def open(cls, path: Path) -> "Study":
         """Open an existing study; BusError if its files are missing, damaged or of another format."""
@@ -133,6 +140,7 @@ def open_or_create(
     if not (path / settings.FILE).exists() and _create_alone(path, asked, phantoms, reading):
         return Study.open(path)
     study = Study.open(path)
+    study.verify()
     differences = [
         f"--{key} {value} (the study has {getattr(study.settings, key)})"
         for key, value in asked.items()

@@ -21,6 +21,7 @@ from bus.benchmark.results.summary import summarise
 from bus.classify.train import Recipe
 from bus.core import files
 from bus.core.compute import Compute
+from bus.data.caution import Caution
 from bus.data.cohort import LeftOut, Scan
 from bus.data.settings import FORMAT, DataInfo, Settings, freeze
 from bus.data.store import UNKNOWN, Box, Squares
@@ -242,7 +243,8 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
         scans = _cohort(path, {"benign": benign}, rng)
         info = DataInfo("busi", "…", "cd" * 32, "", "list", 798)
         classes = tuple(sorted([benign, "malignant", "normal"]))
-        settings = Settings(FORMAT, info, "clean", SIZE, FOLDS, 0, "malignant", None, classes, banners)
+        said = tuple(Caution("said", detail=banner) for banner in banners)
+        settings = Settings(FORMAT, info, "clean", SIZE, FOLDS, 0, "malignant", None, classes, said)
         freeze(path, settings, scans)
         study = Study.open(path)
         cells = [

@@ -140,7 +140,7 @@ def test_a_synthetic_scan_in_the_test_part_is_refused(study):
     pixels[study.test(0)[0]] = scan[0]
     np.save(study.path / "pixels.npy", pixels)
     with pytest.raises(BusError, match=r"no test scan is a synthetic scan \(synthetic \(1\)\.png\)"):
-        audit(Study.open(study.path), 0, CYCLEGAN)
+        audit(study, 0, CYCLEGAN)
 
 
 def test_a_generator_of_another_class_is_refused(study):

@@ -20,6 +20,7 @@ from bus.benchmark.cells import cells
 from bus.cli.app import main
 from bus.core.compute import Compute
 from bus.data import phantom
+from bus.data.settings import freeze
 from bus.data.study import Study
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
@@ -307,9 +308,11 @@ def test_hostile_weights_are_refused(trained, cell, scans, tmp_path, capsys, evi
 def test_a_cell_of_another_split_is_refused(trained, cell, scans, tmp_path, capsys):
     copy = tmp_path / "study"
     shutil.copytree(trained.path, copy)
-    text = (copy / "cohort.csv").read_text().splitlines()
-    (copy / "cohort.csv").write_text(
-        "\n".join([text[0], *(re.sub(r",1,,", ",0,,", line) for line in text[1:])]) + "\n"
+    study = Study.open(copy)
+    freeze(
+        copy,
+        study.settings,
+        [replace(scan, fold=scan.fold and scan.fold - (scan.fold == 1)) for scan in study.scans],
     )
     code, _, err = predict(capsys, scans, "--study", copy, "--model", "simplecnn", "--arm", "original")
     assert code == 1

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from bus.benchmark import cells as plan
@@ -10,6 +11,7 @@ from bus.benchmark.per_image import per_image
 from bus.core.errors import BusError
 from bus.data import phantom
 from bus.data.pictures import synthetic_png
+from bus.data.settings import freeze
 from bus.data.study import Study
 from bus.gan.manifest import SyntheticSet
 
@@ -119,16 +121,10 @@ def test_what_can_be_refused_is_refused_before_a_translator_is_trained(
 
 def test_leaks_and_the_width_to_expect_come_before_a_translator_is_trained(study, run_bus, monkeypatch):
     monkeypatch.setattr(pipeline, "prepare", lambda *given: pytest.fail("hours of training"))
-    lines = (study.path / "cohort.csv").read_text().splitlines()
-    header = lines[0].split(",")
-    fold, group = header.index("fold"), header.index("group")
-    rows = [line.split(",") for line in lines[1:]]
-    tested, trained = (
-        next(row for row in rows if row[fold] == "1"),
-        next(row for row in rows if row[fold] == "0"),
-    )
-    trained[group] = tested[group]
-    (study.path / "cohort.csv").write_text("\n".join([lines[0], *(",".join(row) for row in rows)]) + "\n")
+    group = study.groups[study.test(1)[0]]
+    moved = study.train(1)[0]
+    scans = [replace(scan, group=group) if row == moved else scan for row, scan in enumerate(study.scans)]
+    freeze(study.path, study.settings, scans)
     code, text = run_bus("benchmark", "--study", study.path, "--fold", 1, "--preset", "demo")
     assert code == 1 and "no group is in both" in text
     code, text = run_bus(

@@ -29,7 +29,9 @@ def test_a_sentence_counts_names_a_few_and_says_what_mends_it() -> None:
     assert item.sentence.endswith(KINDS["alike"].advice)
     assert item.short == "sets of scans of different given groups that look like one scene (9)"
     (item,) = caution("unreadable", ["b.png", "a.png"], total=7, detail="cut short")
-    assert item.sentence.startswith("Scans that cannot be read: 2 of 7 (cut short): a.png; b.png. Copy")
+    assert item.sentence.startswith(
+        "Scans that cannot be read: 2 of 7 (cut short), namely a.png; b.png. Copy"
+    )
 
 
 def test_nothing_to_say_is_no_caution() -> None:

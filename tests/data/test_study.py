@@ -73,7 +73,7 @@ def test_scans_without_known_groups_carry_a_banner(tmp_path):
         tmp_path / "study", {"data": str(write_scans(tmp_path / "scans")), "size": 32, "k": 2}
     )
     assert study.settings.data.groups == "detected"
-    assert "No groups are known for 12 of 12 scans" in study.settings.banners[0]
+    assert "Scans without a known group: 12 of 12." in study.settings.banners[0]
 
 
 def test_a_missing_target_names_the_classes(tmp_path):
@@ -149,8 +149,8 @@ def test_lesion_masks_are_kept_where_there_are_some(tmp_path):
     for file in ("benign/benign (2).png", "malignant/malignant (0).png"):
         assert (study.masks[row_of[file]] == UNKNOWN).all()
     assert (
-        "The masks of 1 scans are damaged or of another size than the scan, "
-        "such as that of benign/benign (2).png" in study.settings.banners[-1]
+        "Masks that are damaged or of another size than their scan: 1, namely benign/benign (2).png"
+        in study.settings.banners[-1]
     )
 
 
