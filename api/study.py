@@ -49,7 +49,7 @@ class TranslatorOptions(TypedDict, total=False):
     preset: str  # effort: demo | quick | standard | paper
     pairs: int  # pairs of scans to show
     sources: Sequence[str]  # classes to translate from
-    method: str  # projected | detail | published
+    method: str  # detail | projected | published
     changes: Mapping[str, str]  # switches as --set takes them
 
 

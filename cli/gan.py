@@ -75,8 +75,8 @@ def gan_train(
     method: Annotated[
         str | None,
         typer.Option(
-            help="projected, detail (keeps the source's speckle) or published (CycleGAN of 2017); "
-            "projected unless --preset paper.",
+            help="detail (keeps the source's speckle), projected (paints the whole scan) or published "
+            "(CycleGAN of 2017); detail unless --preset paper.",
             rich_help_panel=WORK,
         ),
     ] = None,

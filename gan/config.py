@@ -129,7 +129,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "phantoms": 0.0,
         **LATER,
     },
-    # what was tried, and what of it was shown: docs/translator.md
+    # the default until the generator below was measured; what was tried: docs/translator.md
     "projected": {
         "generator": "compact",
         "channels": 32,
@@ -152,7 +152,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 # as projected, with a generator that starts as the identity: its losses of cycle and identity can be light
 METHODS["detail"] = METHODS["projected"] | {"generator": "detail", "cycle": 10.0, "identity": 1.0}
-METHOD = "projected"
+METHOD = "detail"  # unless the preset is paper
 EYES = ((64, 128), (128, 160), (float("inf"), 224))  # scans of up to so many px are shown at this side
 # effort; `epochs` instead of `pairs` counts passes over the larger side
 PRESETS: dict[str, dict[str, Any]] = {

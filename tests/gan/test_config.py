@@ -11,7 +11,7 @@ from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
 from bus.gan import train
-from bus.gan.config import METHODS, configure, from_json, options
+from bus.gan.config import METHOD, METHODS, configure, from_json, options
 from bus.gan.request import Ask, plan_gan
 from bus.gan.translator import Translator
 
@@ -37,7 +37,7 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         ({"method": "pix2pix"}, "published, projected"),
         ({"preset": "paper", "method": "projected"}, "preset paper is the published method"),
         ({"changes": {"cyle": "3"}}, "cyle is unknown; known are .*generator, .*Did you mean cycle"),
-        ({"changes": {"cycle": "high"}}, "--set cycle=high: expected a number of 0 or more, such as 20"),
+        ({"changes": {"cycle": "high"}}, "--set cycle=high: expected a number of 0 or more, such as 10"),
         ({"changes": {"cycle": "-1"}}, "expected a number of 0 or more"),
         ({"changes": {"augmentation": "maybe"}}, "expected true or false"),
         ({"changes": {"discriminator": "pixel"}}, r"expected patch, projected or both"),
@@ -46,6 +46,8 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         ({"changes": {"diversity": "10"}}, "diversity is unknown"),
         ({"changes": {"noise": "8", "generator": "published"}}, "noise=8 does nothing.*generator=compact"),
         ({"method": "published", "changes": {"noise": "8"}}, "noise=8 does nothing"),
+        ({"changes": {"noise": "8"}}, "noise=8 does nothing.*generator=compact"),
+        ({"method": "projected", "changes": {"reach": "3"}}, "reach=3 does nothing.*generator=detail"),
         (
             {"changes": {"upsampling": "transposed"}},
             "upsampling=transposed does nothing.*generator=published",
@@ -53,7 +55,7 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
     ):
         with pytest.raises(UsageError, match=words):
             asked(**wish)
-    asked(changes={"noise": "8", "phantoms": "1", "average": "0"})
+    asked(method="projected", changes={"noise": "8", "phantoms": "1", "average": "0"})
     asked(
         preset="paper", changes={"generator": "compact"}
     )  # its transposed upsampling is the preset's, not the user's
@@ -95,7 +97,7 @@ def test_a_class_without_phantoms_trains_without_the_warm_start(study, monkeypat
         return configure(study, CPU, fold=0, target=target, seed=0, preset="quick", **options)
 
     warm, cold = asked("malignant"), asked("normal")
-    assert (warm.phantoms, cold.phantoms) == (METHODS["projected"]["phantoms"], 0)
+    assert (warm.phantoms, cold.phantoms) == (METHODS[METHOD]["phantoms"], 0)
     assert options(warm, study) == options(cold, study) == "--preset quick", "the commands reproduce either"
     assert set(train._pools(study, warm)) == {"source", "target", "source phantom", "target phantom"}
     assert set(train._pools(study, cold)) == {"source", "target"}
@@ -123,8 +125,12 @@ def test_a_class_without_phantoms_trains_without_the_warm_start(study, monkeypat
             "--preset paper --from normal --set batch=2",
         ),
         (
-            {"preset": "quick", "target": "normal", "changes": {"noise": "8", "augmentation": "false"}},
-            "--preset quick --set noise=8 --set augmentation=false",
+            {"preset": "quick", "target": "normal", "changes": {"reach": "3", "augmentation": "false"}},
+            "--preset quick --set augmentation=false --set reach=3",
+        ),
+        (
+            {"preset": "quick", "method": "projected", "changes": {"noise": "8"}},
+            "--preset quick --method projected --set noise=8",
         ),
     ],
 )

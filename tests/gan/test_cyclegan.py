@@ -17,14 +17,6 @@ from bus.gan import losses, train
 from bus.gan.config import configure
 from bus.gan.cyclegan import CycleGAN, rate
 from bus.gan.discriminators import Discriminator, Eyes, FrozenDepths, augment
-from bus.gan.networks import (
-    CompactGenerator,
-    DetailGenerator,
-    Generator,
-    PatchDiscriminator,
-    patch_layers,
-    unshuffle_of,
-)
 from bus.gan.scores import distances
 from bus.gan.train import train_gan
 from bus.gan.translator import Translator
@@ -52,52 +44,6 @@ def config_of(study, method="published", **changes):
 def study(tiny_study, tmp_path):
     shutil.copytree(tiny_study, tmp_path / "study")
     return Study.open(tmp_path / "study")
-
-
-@pytest.mark.parametrize(("size", "patch"), [(32, 16), (64, 34), (128, 70), (256, 70)])
-def test_patches_have_the_published_receptive_field_or_fit_the_scan(size, patch):
-    judge = PatchDiscriminator(4, size).eval()
-    scan = torch.zeros(1, 1, size, size, requires_grad=True)
-    # instance normalisation mixes all pixels; without it the gradient shows the receptive field
-    layers = [layer for layer in judge.body if not isinstance(layer, torch.nn.InstanceNorm2d)]
-    out = torch.nn.Sequential(*layers)(scan)
-    out[0, 0, out.shape[2] // 2, out.shape[3] // 2].backward()
-    rows = scan.grad[0, 0].abs().sum(1).nonzero().ravel()
-    assert int(rows.max() - rows.min()) + 1 == patch
-    assert patch_layers(size) == {16: 1, 34: 2, 70: 3}[patch]
-
-
-@pytest.mark.parametrize(
-    "generator", [Generator(4, 1, "nearest"), Generator(4, 1, "transposed"), CompactGenerator(4, 1, 0)]
-)
-def test_generators_keep_shape_and_range(generator):
-    out = generator(torch.randn(2, 1, 36, 36))
-    assert out.shape == (2, 1, 36, 36)
-    assert out.abs().max() <= 1
-
-
-@pytest.mark.parametrize(
-    ("generator", "millions"), [(Generator(32, 6, "nearest"), 655), (CompactGenerator(32, 6, 0), 160)]
-)
-def test_the_compact_generator_takes_a_quarter_of_the_multiplications(generator, millions):
-    """Counted at every convolution, for the numbers in docs/translator.md."""
-    found = []
-
-    def count(layer, _, out):
-        found.append(layer.weight.numel() * out.shape[2] * out.shape[3])
-
-    for layer in generator.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.register_forward_hook(count)
-    generator(torch.zeros(1, 1, 64, 64))
-    assert round(sum(found) / 1e6) == millions
-
-
-def test_noise_varies_a_translation_and_none_means_zero():
-    generator, scan = CompactGenerator(4, 2, 3), torch.rand(1, 1, 32, 32)
-    middle = generator(scan)
-    torch.testing.assert_close(generator(scan, torch.zeros(1, 3)), middle)
-    assert (generator(scan, torch.ones(1, 3)) - middle).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize(("kind", "maps"), [("patch", 1), ("projected", 4), ("both", 5)])
@@ -404,28 +350,3 @@ def test_spoilt_weights_are_no_first_checkpoint_either(study):
     with pytest.raises(BusError, match=r"discriminator_target are not finite\. There was no checkpoint yet"):
         train._checkpoint(run)
     assert not translator.checkpoint.exists()
-
-
-@pytest.mark.parametrize(("size", "factor"), [(32, 1), (64, 2), (96, 2), (128, 4), (224, 4), (256, 8)])
-def test_the_detail_keeping_generator_begins_as_the_identity_with_a_small_trunk(size, factor):
-    generator, scans = DetailGenerator(8, 1, size, 2), torch.rand(2, 1, size, size) * 2 - 1
-    assert unshuffle_of(size) == factor
-    assert torch.allclose(generator(scans), scans, atol=1e-6)
-    trunk = generator.enter(scans)
-    assert trunk.shape[-1] == size // factor // 2
-    assert trunk.shape[-1] in range(16, 32)
-
-
-def test_the_detail_keeping_generator_paints_no_grid_and_keeps_the_gain_of_detail():
-    """Random last weights change scans strongly, with no peak at a period of 2, 4 or 8 px in the mean."""
-    torch.manual_seed(0)
-    generator, scans = DetailGenerator(8, 2, 64, 2), torch.rand(64, 1, 64, 64) * 0.4 - 0.2
-    torch.nn.init.normal_(generator.change[-1].weight, 0.0, 0.05)
-    with torch.no_grad():
-        change = (generator(scans) - scans).mean((0, 1))
-    assert change.abs().mean() > 0.005, "something is changed"
-    spectrum = torch.fft.fft2(change - change.mean()).abs()
-    for period in (2, 4, 8):
-        line = 64 // period
-        near = [spectrum[place, :].mean() for place in (line - 2, line - 1, line + 1, line + 2)]
-        assert spectrum[line, :].mean() < 2 * max(near), f"a grid of {period} px"

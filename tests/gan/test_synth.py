@@ -108,6 +108,7 @@ def test_a_source_shown_again_takes_another_noise(tiny_study, tmp_path, monkeypa
         preset="demo",
         pairs=8,
         sources=["normal"],
+        method="projected",
         changes={"noise": "8", "channels": "4", "blocks": "1", "discriminator": "patch"},
     )
     train.train(study, config, CPU)

@@ -14,7 +14,7 @@ import torch
 from bus.core.compute import Compute
 from bus.data import phantom
 from bus.gan import train
-from bus.gan.config import METHODS, PRESETS, GanConfig
+from bus.gan.config import METHOD, METHODS, PRESETS, GanConfig
 from bus.gan.cyclegan import SIDES, CycleGAN
 from measure import Bench, Row, threads
 from torch import Tensor
@@ -105,7 +105,7 @@ def _scans(bench: Bench) -> tuple[dict[str, list[Path]], dict[str, Any]]:
 def default(bench: Bench) -> Row:
     """The default translator's step, and what each network of it takes by itself."""
     chosen = config(
-        "projected", bench.compute, **({"channels": 8, "blocks": 1} if bench.tiny else {}), phantoms=0.0
+        METHOD, bench.compute, **({"channels": 8, "blocks": 1} if bench.tiny else {}), phantoms=0.0
     )
     pools = {side: np.random.default_rng(0).integers(0, 256, (32, 64, 64), np.uint8) for side in SIDES}
     run = train.Run(None, CycleGAN(chosen, bench.compute), pools)

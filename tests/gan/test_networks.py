@@ -1,0 +1,135 @@
+"""Networks: shapes, costs, the receptive field, and what the detail-keeping generator must hold."""
+
+import pytest
+import torch
+from bus.data.store import Box, restore_bars
+from bus.gan.networks import (
+    CompactGenerator,
+    DetailGenerator,
+    Generator,
+    PatchDiscriminator,
+    patch_layers,
+    unshuffle_of,
+)
+from bus.gan.pixels import to_pixels, to_tensor
+
+
+@pytest.mark.parametrize(("size", "patch"), [(32, 16), (64, 34), (128, 70), (256, 70)])
+def test_patches_have_the_published_receptive_field_or_fit_the_scan(size, patch):
+    judge = PatchDiscriminator(4, size).eval()
+    scan = torch.zeros(1, 1, size, size, requires_grad=True)
+    # instance normalisation mixes all pixels; without it the gradient shows the receptive field
+    layers = [layer for layer in judge.body if not isinstance(layer, torch.nn.InstanceNorm2d)]
+    out = torch.nn.Sequential(*layers)(scan)
+    out[0, 0, out.shape[2] // 2, out.shape[3] // 2].backward()
+    rows = scan.grad[0, 0].abs().sum(1).nonzero().ravel()
+    assert int(rows.max() - rows.min()) + 1 == patch
+    assert patch_layers(size) == {16: 1, 34: 2, 70: 3}[patch]
+
+
+@pytest.mark.parametrize(
+    "generator", [Generator(4, 1, "nearest"), Generator(4, 1, "transposed"), CompactGenerator(4, 1, 0)]
+)
+def test_generators_keep_shape_and_range(generator):
+    out = generator(torch.randn(2, 1, 36, 36))
+    assert out.shape == (2, 1, 36, 36)
+    assert out.abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("generator", "millions"), [(Generator(32, 6, "nearest"), 655), (CompactGenerator(32, 6, 0), 160)]
+)
+def test_the_compact_generator_takes_a_quarter_of_the_multiplications(generator, millions):
+    """Counted at every convolution, for the numbers in docs/translator.md."""
+    found = []
+
+    def count(layer, _, out):
+        found.append(layer.weight.numel() * out.shape[2] * out.shape[3])
+
+    for layer in generator.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(count)
+    generator(torch.zeros(1, 1, 64, 64))
+    assert round(sum(found) / 1e6) == millions
+
+
+def test_noise_varies_a_translation_and_none_means_zero():
+    generator, scan = CompactGenerator(4, 2, 3), torch.rand(1, 1, 32, 32)
+    middle = generator(scan)
+    torch.testing.assert_close(generator(scan, torch.zeros(1, 3)), middle)
+    assert (generator(scan, torch.ones(1, 3)) - middle).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("size", "factor"), [(32, 1), (64, 2), (96, 2), (128, 4), (224, 4), (256, 8)])
+def test_the_detail_keeping_generator_begins_as_the_identity_with_a_small_trunk(size, factor):
+    generator, scans = DetailGenerator(8, 1, size, 2), torch.rand(2, 1, size, size) * 2 - 1
+    assert unshuffle_of(size) == factor
+    assert torch.allclose(generator(scans), scans, atol=1e-6)
+    trunk = generator.enter(scans)
+    assert trunk.shape[-1] == size // factor // 2
+    assert trunk.shape[-1] in range(16, 32)
+
+
+def changing(size, seed=0, deviation=0.05):
+    """A detail-keeping generator whose random last weights change a scan strongly."""
+    torch.manual_seed(seed)
+    generator = DetailGenerator(8, 2, size, 2)
+    torch.nn.init.normal_(generator.change[-1].weight, 0.0, deviation)
+    return generator
+
+
+def grid(change, period):
+    """How far the spectrum of a change (S×S) stands out at a period of so many px, against its neighbours."""
+    spectrum = torch.fft.fft2(change - change.mean()).abs()
+    peaks = []
+    for lines in (spectrum, spectrum.T):
+        line = len(change) // period
+        near = [lines[other].mean() for other in (line - 2, line - 1, line + 1, line + 2)]
+        peaks.append(float(lines[line].mean() / max(near)))
+    return max(peaks)
+
+
+def test_the_detail_keeping_generator_paints_no_grid():
+    """The mean change of many scans has no peak at a period of 2, 4 or 8 px in its spectrum."""
+    generator, scans = changing(64), torch.rand(64, 1, 64, 64) * 0.4 - 0.2
+    with torch.no_grad():
+        change = (generator(scans) - scans).mean((0, 1))
+    assert change.abs().mean() > 0.005, "something is changed"
+    assert all(grid(change, period) < 2 for period in (2, 4, 8))
+
+
+def test_no_halo_lies_at_the_edges_or_beside_the_letterbox_bars():
+    """Over many random generators, what is changed at a rim is changed no more than what lies further in."""
+    box = Box(16, 0, 32, 64)
+    scans = to_pixels(torch.rand(4, 1, 64, 64) * 0.8 - 0.6)
+    barred = [restore_bars(scan, box) for scan in scans]
+    edges, bars, whole, between = [], [], [], []
+    for seed in range(12):
+        generator = changing(64, seed)
+        with torch.no_grad():
+            for scan, letterboxed in zip(scans, barred, strict=True):
+                change = abs(to_pixels(generator(to_tensor(scan[None])))[0].astype(int) - scan)
+                edges.append(change[[0, -1]].mean())
+                whole.append(change[8:-8].mean())
+                made = restore_bars(to_pixels(generator(to_tensor(letterboxed[None])))[0], box)
+                assert not made[:16].any() and not made[48:].any(), "bars stay black"
+                change = abs(made.astype(int) - letterboxed)[box.inside]
+                bars.append(change[[0, -1]].mean())
+                between.append(change[4:-4].mean())
+    assert sum(whole) / len(whole) > 5, "something is changed"
+    assert sum(edges) < 1.5 * sum(whole)
+    assert sum(bars) < 1.5 * sum(between)
+
+
+def test_detail_is_kept_damped_or_strengthened_and_never_painted():
+    """With one gain and one Δ everywhere: the detail of the source times a gain, on a coarse that moved."""
+    generator, scans = DetailGenerator(8, 1, 64, 2), torch.rand(2, 1, 64, 64) * 0.4 - 0.2
+    last = generator.change[-1]
+    for gain, shift in ((-1.0, 0.1), (-0.5, 0.0), (0.5, -0.2)):
+        with torch.no_grad():
+            last.bias.copy_(torch.tensor([shift, gain]))
+            made = generator(scans)
+        coarse = torch.nn.functional.avg_pool2d(
+            torch.nn.functional.pad(scans, (2, 2, 2, 2), mode="reflect"), 5, 1
+        )
+        torch.testing.assert_close(made, coarse + shift + (1 + gain) * (scans - coarse), rtol=0, atol=1e-5)
