@@ -7,6 +7,7 @@ from ...data.study import Study
 from ..results import wording
 from ..results.contrasts import leading_arms
 from ..results.model import PRIMARY, Contrast, Summary, VerdictKind
+from ..results.outcome import outcome
 from . import figures
 from .figures import Effect
 from .model import (
@@ -30,7 +31,6 @@ from .model import (
 )
 from .numbers import ends, probability, signed
 from .terms import COLUMNS, CONTRASTS, MATCHED_METRICS, METRICS, Flags, title
-from .wording import lead as lead_sentence
 
 MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # the others: "none"
 BANDS = (
@@ -51,7 +51,7 @@ def verdict_section(study: Study, summary: Summary, flags: Flags, presets: Seque
         "without "
         f"synthetic {target} scans."
     )
-    first = Paragraph(lead_sentence(summary), "lead")
+    first = Paragraph(outcome(summary), "lead")
     cards = Cards([_card(summary, model, flags) for model in summary.models])
     facts = Definitions(_about(study, summary, presets), "about")
     return Section("verdict", "Verdict", [first, cards, Paragraph(note, "note"), facts])

@@ -9,11 +9,11 @@ from ...data.study import Study
 from ..arms import TRANSLATED
 from ..cell import Cell
 from ..results.model import GAIN, TRANSLATOR, Summary
+from ..results.outcome import count
 from .model import Block, Fold, Link, Listing, Paragraph, Section
 from .references import bibtex
 from .terms import title
 from .translator import Translated
-from .wording import count
 
 CITED = {"vgg19": " [@simonyan2015]", "resnet18": " [@he2016]"}
 

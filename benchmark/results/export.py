@@ -10,6 +10,7 @@ from ...core.files import write_csv, write_json
 from ...data.study import Study
 from . import wording
 from .model import Summary
+from .outcome import outcome
 
 METRIC_COLUMNS = ("fold", "arm", "model", "seed", "metric", "class", "value")
 CONTRAST_COLUMNS = (
@@ -102,6 +103,7 @@ def content(study: Study, summary: Summary) -> dict[str, Any]:
         "folds": summary.folds,
         "seeds": summary.seeds,
         "tested": {"scans": summary.scans, "groups": summary.groups},
+        "outcome": outcome(summary),
         "verdicts": {model: wording.sentence(verdict) for model, verdict in summary.verdicts.items()},
         "contrasts": [dict(zip(CONTRAST_COLUMNS, row, strict=True)) for row in contrast_rows(summary)],
         "arms": [

@@ -1,11 +1,10 @@
-"""The sentence that a report says first, on the page as on the console: what became of the question."""
+"""The sentence that is said first, on page and console and in JSON: what became of the question."""
 
 from collections.abc import Sequence
 
-from ..results.model import PRIMARY, Summary, VerdictKind
-from ..results.summary import below
-from .numbers import percent
-from .terms import title
+from ...classify.models import TITLES
+from .model import PRIMARY, Summary, VerdictKind
+from .summary import below
 
 COUNTS = [
     "no",
@@ -38,12 +37,12 @@ SAID = {  # in the order in which they are said
 }
 
 
-def lead(summary: Summary) -> str:
+def outcome(summary: Summary) -> str:
     """What the verdicts say together, what went unseen, and how the networks stand to the yardstick."""
     verdicts = list(summary.verdicts.values())
     said: dict[str, list[str]] = {}
     for kind, words in SAID.items():
-        said.setdefault(words, []).extend(title(v.model) for v in verdicts if v.kind is kind)
+        said.setdefault(words, []).extend(TITLES.get(v.model, v.model) for v in verdicts if v.kind is kind)
     parts = [f"{words} for {_whom(words, models, len(verdicts))}" for words, models in said.items() if models]
     sentence = ", ".join(parts)
     sentence = sentence[:1].upper() + sentence[1:]
@@ -64,7 +63,7 @@ def _yardstick(summary: Summary) -> str:
     if summary.yardstick is None:
         return ""
     low, total = len(below(summary.table, summary.yardstick)), len(summary.table)
-    mark = f"({percent(summary.yardstick.metrics[PRIMARY])} % macro-F1)"
+    mark = f"({100 * (summary.yardstick.metrics[PRIMARY] or 0):.1f} % macro-F1)"
     who = {0: "None", total: "All"}.get(low, count(low).capitalize())
     stay = "stays" if low == 1 or not low else "stay"
     return (

@@ -1,11 +1,11 @@
-"""The first sentence of a report, for every kind of outcome."""
+"""The first sentence of a result, for every kind of outcome."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bus.benchmark.report.wording import lead
 from bus.benchmark.results.model import VerdictKind
+from bus.benchmark.results.outcome import outcome
 
 NO_GAIN, GAIN, LOSS = VerdictKind.NO_GAIN, VerdictKind.GAIN, VerdictKind.LOSS
 MODELS = ("simplecnn", "vgg19", "resnet18")
@@ -51,10 +51,10 @@ def summary(*kinds: VerdictKind, yardstick: float | None = None) -> Any:
 def test_the_first_sentence_says_what_the_verdicts_say(
     kinds: tuple[VerdictKind, ...], yardstick: float | None, sentence: str
 ) -> None:
-    assert lead(summary(*kinds, yardstick=yardstick)) == sentence
+    assert outcome(summary(*kinds, yardstick=yardstick)) == sentence
 
 
 def test_every_kind_of_verdict_has_its_words() -> None:
     for kind in VerdictKind:
-        words = lead(summary(kind, kind, kind))
+        words = outcome(summary(kind, kind, kind))
         assert words.endswith(".") and "three classifiers" in words
