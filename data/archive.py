@@ -15,7 +15,10 @@ MAX_FILES = 1_000_000
 MAX_BYTES = 1 << 29  # of one file, unpacked: 512 MB
 MAX_TOTAL = 1 << 30  # of a zip, unpacked, above which MAX_RATIO is looked at: 1 GB
 MAX_RATIO = 200  # of a zip, unpacked to packed; scans are packed already and stay near 1
-JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin"}
+JUNK = {
+    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "#recycle", "lost+found",
+    "system volume information", "@recently-snapshot", "__pycache__",
+}  # fmt: skip
 HIDDEN = "hidden or made by the system"
 
 

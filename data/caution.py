@@ -78,6 +78,32 @@ KINDS: dict[str, Kind] = {
     "unreadable": Kind(
         "scans that cannot be read", "Copy from the source again, or remove what stays unreadable.", "wrong"
     ),
+    "packed": Kind(
+        "archives among the data", "What they hold was left out. Unpack them, or give one of them as --data."
+    ),
+    "arrays": Kind(
+        "array files (npz, mat, nii …) among the data", "They were left out. Save their pictures as PNG."
+    ),
+    "videos": Kind("videos among the data", "They were left out. Save their frames as PNG."),
+    "other pictures": Kind(
+        "pictures of a kind that is not read", "They were left out. Save them as PNG (or TIFF, BMP, JPEG)."
+    ),
+    "spreadsheets": Kind(
+        "spreadsheets among the data",
+        "They were not read. If one says labels or patients, save it as CSV and name it labels.csv "
+        "(file,label,patient).",
+        "note",
+    ),
+    "lone masks": Kind(
+        "lesion masks without a scan",
+        "They were left out. Name each as its scan, X_mask.png beside X.png, or list it in the column mask "
+        "of a labels.csv; rename it if it is a scan.",
+    ),
+    "strange names": Kind(
+        "files passed over for their names, or since they are links",
+        "Rename them, or copy what they lead to.",
+    ),
+    "outside": Kind("scans left out", "Put them into class folders or into the table if they belong."),
     "unusable masks": Kind(
         "masks that are damaged or of another size than their scan",
         "These scans count as scans without a mask. Replace the masks.",

@@ -31,6 +31,7 @@ from ..core.errors import BusError
 from .pictures import Pixels, check_size
 
 SUFFIXES = {".dcm", ".dicom", ".ima"}
+HEAD = 132  # bytes by which a file is known to be DICOM
 MAX_FRAMES = 10_000
 PATIENT_KEY = b"bus: patient group, version 1"
 IDENTITY_TAGS = [

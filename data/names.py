@@ -10,7 +10,9 @@ UNKNOWN = {
     "notavailable", "notapplicable", "notknown", "unbekannt", "anonimo", "desconocido", "anonyme", "inconnu",
     "미상", "없음", "불명", "익명", "미확인", "모름", "不明", "未知", "匿名", "无", "無",
 }  # fmt: skip
-PLACEHOLDER = re.compile(r"[+-]?(0+|9{2,})|x{2,}")  # numbers that may stand for "unknown", or may be numbers
+PLACEHOLDER = re.compile(
+    r"[+-]?(0+|9{2,})|-1|x{2,}"
+)  # numbers that may stand for "unknown", or may be numbers
 
 
 def clean(text: str) -> str:

@@ -1,7 +1,6 @@
 """Scans of a data set: which files they are, their classes, masks, groups and folds, and their pixels."""
 
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -10,15 +9,16 @@ import cv2
 import numpy as np
 
 from ..core.errors import BusError, UsageError
-from . import dicom, pictures
+from . import dicom, masks, pictures
 from .archive import Source, open_source
 from .caution import Caution
-from .layout import Layout, find_layout
+from .layout import Files, Layout, find_layout
 from .pictures import Mask, Pixels
+from .stock import UNREAD, Stock, take_stock
 from .table import read_table
 
-MASK_NAME = re.compile(r"(?P<scan>.*)_mask(_\d+)?", re.IGNORECASE)
 TABLE = "labels.csv"
+SAYING = {".csv", *UNREAD} - {".svg", ".pdf", ".tga"}  # what may say the classes, or hold the scans
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,20 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
         raise UsageError(f"--frames {frames} is unknown; choose middle or all.")
     by_table = path.is_file() and path.suffix.casefold() == ".csv"
     source = open_source(path.parent if by_table else path)
-    stock = _take_stock(source)
+    stock = take_stock(source, tables=(path.name.casefold() if by_table else TABLE,))
+    if stock.damaged:
+        raise next(iter(stock.damaged.values()))
     if by_table:
         layout = Layout("", path.name)
     else:
         tables = [name for name in source.names if PurePosixPath(name).name.casefold() == TABLE]
-        layout = find_layout(stock.scans, source.folders, tables, str(path))
-    rows, grouped_by = _rows(source, layout)
-    rows = [replace(row, masks=row.masks or stock.masks.get(row.file, ())) for row in rows]
-    ignored = stock.left_over(rows, "not in the table" if layout.table else "not in a class folder")
-    ignored = [(stock.discreet(name), why) for name, why in ignored]
+        others = [name for name, why in stock.ignored if PurePosixPath(name).suffix.casefold() in SAYING]
+        layout = find_layout(Files(stock.scans, source.folders, tables, others), str(path))
+    rows, grouped_by = _rows(source, layout, stock)
+    rows = [replace(row, masks=row.masks or stock.pairing.masks.get(row.file, ())) for row in rows]
+    used = {row.file for row in rows}.union(*(row.masks for row in rows))
+    why = "not in the table" if layout.table else "not in a class folder"
+    ignored, cautions = stock.left_over(used, why)
     scans, notes = _with_headers(rows, stock.headers, every=frames == "all")
     if grouped_by is None and any(scan.group for scan in scans):
         grouped_by = "DICOM patient"
@@ -94,18 +98,25 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
         ignored=tuple(sorted((name.removeprefix(layout.root), why) for name, why in ignored)),
         grouped_by=grouped_by,
         notes=tuple(notes),
+        cautions=cautions,
         source=source,
         places=places,
     )
 
 
 def read_scan(listing: Listing, scan: ScanFile) -> Pixels:
-    """The pixels of a scan as 8-bit RGB (H×W×3) at native size; BusError names a file that cannot be read."""
+    """The pixels of a scan as 8-bit RGB (H×W×3) at native size.
+
+    Raises BusError, naming the file, if it cannot be read or holds what only a lesion mask holds.
+    """
     content = listing.read(scan.file)
     where = listing.where(scan.file)
     if dicom.is_dicom(listing.places[scan.file], content):
-        return dicom.decode_rgb(content, scan.frame, where)
-    return pictures.decode_rgb(content, where)
+        pixels = dicom.decode_rgb(content, scan.frame, where)
+    else:
+        pixels = pictures.decode_rgb(content, where)
+    masks.refuse(pixels, where)
+    return pixels
 
 
 def read_mask(listing: Listing, scan: ScanFile, shape: tuple[int, int] | None = None) -> Mask | None:
@@ -134,86 +145,22 @@ def to_grey(rgb: Pixels) -> Pixels:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-@dataclass(frozen=True)
-class _Stock:
-    """What lies below a path, by what the files are; names are those of the source."""
-
-    scans: list[str]
-    masks: dict[str, tuple[str, ...]]  # by scan
-    orphans: list[str]  # masks without a scan
-    headers: dict[str, dicom.Header]  # of DICOM files with an image
-    ignored: list[tuple[str, str]]
-
-    def discreet(self, name: str) -> str:
-        """The name, or a hash of it where it may identify a patient.
-
-        That is so in every folder that holds a DICOM file whose path identifies its patient.
-        """
-        folders = {PurePosixPath(other).parent for other, header in self.headers.items() if header.named}
-        if PurePosixPath(name).parent not in folders:
-            return name
-        return f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}"
-
-    def left_over(self, rows: Sequence[ScanFile], why: str) -> list[tuple[str, str]]:
-        """What is neither one of `rows` nor a mask of one, and why not."""
-        used = {row.file for row in rows}.union(*(row.masks for row in rows))
-        others = [name for names in ([*self.scans], *self.masks.values()) for name in names]
-        return [
-            *((name, reason) for name, reason in self.ignored if name not in used),
-            *((name, "a mask without a scan") for name in self.orphans if name not in used),
-            *((name, why) for name in sorted(set(others) - used)),
-        ]
-
-
-def _take_stock(source: Source) -> _Stock:
-    """Sort the files of a source into scans, their masks and the rest."""
-    ignored = list(source.ignored)
-    headers: dict[str, dicom.Header] = {}
-    images: list[str] = []
-    for name in source.names:
-        path = PurePosixPath(name)
-        if path.suffix.casefold() in pictures.SUFFIXES:
-            images.append(name)
-        elif dicom.is_dicom(name, source.head(name, 132)):
-            headers[name] = _read_header(source, name)
-            if headers[name].frames:
-                images.append(name)
-            else:
-                ignored.append((name, "DICOM without an image"))
-        elif path.name.casefold() != TABLE:
-            ignored.append((name, "not a picture"))
-    scans, masks, orphans = _pair(images)
-    return _Stock(scans, masks, orphans, headers, ignored)
-
-
-def _read_header(source: Source, name: str) -> dicom.Header:
-    with source.open(name) as handle:
-        return dicom.read_header(handle, name, source.where(name))
-
-
-def _pair(images: Sequence[str]) -> tuple[list[str], dict[str, tuple[str, ...]], list[str]]:
-    """Scans; the masks beside each (`X_mask.png`, `X_mask_1.png` beside `X.png`); masks without a scan."""
-    scans: list[str] = []
-    united: dict[tuple[PurePosixPath, str], list[str]] = defaultdict(list)
-    for name in images:
-        path = PurePosixPath(name)
-        if match := MASK_NAME.fullmatch(path.stem):
-            united[path.parent, match["scan"]].append(name)
-        else:
-            scans.append(name)
-    key = {name: (PurePosixPath(name).parent, PurePosixPath(name).stem) for name in scans}
-    masks = {name: tuple(united[key[name]]) for name in scans if key[name] in united}
-    found = set(key.values())
-    return scans, masks, [name for place, names in united.items() if place not in found for name in names]
-
-
-def _rows(source: Source, layout: Layout) -> tuple[list[ScanFile], str | None]:
+def _rows(source: Source, layout: Layout, stock: Stock) -> tuple[list[ScanFile], str | None]:
     """Scans named as in the source, and the column that their groups came from."""
     if layout.table is None:
         return [ScanFile(name, label) for name, label in layout.labels], None
     root = layout.root
     below = [name.removeprefix(root) for name in source.names if name.startswith(root)]
     table = read_table(source.read(layout.table), below, source.where(layout.table))
+    of = {mask.removeprefix(root): scan.removeprefix(root) for mask, scan in stock.pairing.of.items()}
+    of |= {mask.removeprefix(root): "" for mask in stock.pairing.unused}
+    if wrong := next((row for row in table.rows if row.file in of), None):
+        scan = f" of {of[wrong.file]}" if of[wrong.file] else ""
+        where = f"{source.where(layout.table)}, row {wrong.line}"
+        raise BusError(
+            f"{where}: {wrong.file} is a lesion mask{scan} by its name. "
+            "Put it into the column mask of its scan, or rename the file if it is a scan."
+        )
     rows = [
         ScanFile(root + row.file, row.label, tuple(root + mask for mask in row.masks), row.group, row.fold)
         for row in table.rows

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import BusError, UsageError, printable
-from . import dicom, pictures
+from . import dicom, masks, pictures
 from .archive import Source, open_source
+from .masks import Pairing
 from .pictures import Pixels
-from .scans import MASK_NAME
+from .stock import take_stock
 
 
 @dataclass(frozen=True)
@@ -32,68 +33,106 @@ class Found:
 def find(paths: Sequence[Path]) -> Found:
     """List the scans below `paths` (files, folders with all that is in them, zips); nothing is decoded yet.
 
-    Lesion masks, hidden files and what is no picture are passed over. UsageError for a path that does not
-    exist.
+    Masks, hidden files and what is no picture are passed over, by the rules that hold for `--data`; of a file
+    that was named itself its neighbours are looked at. UsageError for a path that does not exist.
     """
     for path in paths:
         if not path.exists():
             raise UsageError(f"{printable(str(path))}: there is no such file or folder. Check the spelling.")
     scans: list[Loose] = []
     passed: list[tuple[str, str]] = []
+    pairings: dict[Path, Pairing] = {}  # of the folders of files that were named themselves
     for path in paths:
-        try:
-            source, within = _open(path)
-        except BusError as error:
-            scans.append(Loose(printable(str(path)), partial(_fail, error)))
-            continue
-        passed += [(printable(f"{path}/{name}"), why) for name, why in source.ignored]
-        for name in source.names:
-            where = f"{path}/{name}" if within else str(path)
-            found = _look(source, name, where, alone=not within)
-            if isinstance(found, Loose):
-                scans.append(found)
-            else:
-                passed.append((printable(where), found))
+        if path.is_dir() or zipfile.is_zipfile(path):
+            found = _below(path)
+        else:
+            folder = path.absolute().parent
+            if folder not in pairings:
+                pairings[folder] = _pair_folder(folder)
+            found = _alone(path, pairings[folder])
+        scans += found.scans
+        passed += found.passed
     return Found(scans, passed)
 
 
-def _open(path: Path) -> tuple[Source, bool]:
-    """The files that an argument stands for, and whether they lie within it."""
-    if path.is_dir() or zipfile.is_zipfile(path):
-        return open_source(path), True
-    return Source(path.parent, (path.name,), (), (), lambda name: path.open("rb")), False
-
-
-def _look(source: Source, name: str, where: str, *, alone: bool) -> Loose | str:
-    """The scan in a file, or why it is none.
-
-    A file that was named itself (`alone`) is taken for a picture unless it is DICOM.
-    """
-    shown, path = printable(where), PurePosixPath(name)
-    if MASK_NAME.fullmatch(path.stem):
-        return "a lesion mask by its name"
-    picture = path.suffix.casefold() in pictures.SUFFIXES
+def _below(path: Path) -> Found:
+    """The scans in a folder or a zip."""
     try:
-        if not picture and dicom.is_dicom(name, source.head(name, 132)):
-            return _look_at_dicom(source, name, where, alone=alone)
+        source = open_source(path)
     except BusError as error:
-        return Loose(shown, partial(_fail, error))
-    if not (picture or alone):
-        return "not a picture"
-    return Loose(shown, lambda: pictures.decode_rgb(source.read(name), shown))
+        return Found([_unreadable(str(path), error)], [])
+    stock = take_stock(source)
+    scans = {name: _scan(source, name, f"{path}/{name}", stock.headers.get(name)) for name in stock.scans}
+    scans |= {name: _unreadable(f"{path}/{name}", error) for name, error in stock.damaged.items()}
+    why = {
+        **dict(stock.ignored),
+        **stock.pairing.unused,
+        **{mask: f"a lesion mask of {stock.discreet(scan)}" for mask, scan in stock.pairing.of.items()},
+    }
+    return Found(
+        [scans[name] for name in sorted(scans)],
+        [(printable(f"{path}/{stock.discreet(name)}"), reason) for name, reason in sorted(why.items())],
+    )
 
 
-def _look_at_dicom(source: Source, name: str, where: str, *, alone: bool) -> Loose | str:
-    with source.open(name) as handle:
-        header = dicom.read_header(handle, where, printable(where))
-    shown = f"{dicom.pseudonym(where)}.dcm" if header.named else printable(where)
-    if not header.frames and alone:
-        raise BusError(
-            f"{shown} is DICOM without an image (a report or a directory). Give a file with an image."
-        )
-    if not header.frames:
-        return "DICOM without an image"
-    return Loose(shown, lambda: dicom.decode_rgb(source.read(name), None, shown))
+def _alone(path: Path, pairing: Pairing) -> Found:
+    """The scan in a file that was named itself, which is taken for a picture unless it is DICOM."""
+    source = Source(path.parent, (path.name,), (), (), lambda name: path.open("rb"))
+    near = f"{path.absolute().parent.name}/{path.name}"
+    if reason := pairing.unused.get(near) or (near in pairing.of and f"a lesion mask of {pairing.of[near]}"):
+        return Found([], [(printable(str(path)), reason)])
+    try:
+        header = None
+        if path.suffix.casefold() not in pictures.SUFFIXES:
+            header = _header(source, path)
+    except BusError as error:
+        return Found([_unreadable(str(path), error)], [])
+    return Found([_scan(source, path.name, str(path), header)], [])
+
+
+def _header(source: Source, path: Path) -> dicom.Header | None:
+    """The header of a file if it is DICOM; BusError if it holds no image."""
+    if not dicom.is_dicom(path.name, source.head(path.name, dicom.HEAD)):
+        return None
+    with source.open(path.name) as handle:
+        header = dicom.read_header(handle, str(path), printable(str(path)))
+    if header.frames:
+        return header
+    shown = f"{dicom.pseudonym(str(path))}.dcm" if header.named else printable(str(path))
+    raise BusError(f"{shown} is DICOM without an image (a report or a directory). Give a file with an image.")
+
+
+def _scan(source: Source, name: str, where: str, header: dicom.Header | None) -> Loose:
+    shown = f"{dicom.pseudonym(where)}.dcm" if header and header.named else printable(where)
+
+    def read() -> Pixels:
+        content = source.read(name)
+        pixels = dicom.decode_rgb(content, None, shown) if header else pictures.decode_rgb(content, shown)
+        masks.refuse(pixels, shown)
+        return pixels
+
+    return Loose(shown, read)
+
+
+def _pair_folder(folder: Path) -> Pairing:
+    """Which pictures of a folder are masks, named `folder/file`; of one of masks by what lies beside it."""
+    pictured = [folder, *([folder.parent, *_subfolders(folder)] if masks.is_mask_folder(folder.name) else [])]
+    names = {
+        str(PurePosixPath(*file.relative_to(folder.parent).parts))
+        for place in pictured
+        for file in place.iterdir()
+        if file.suffix.casefold() in pictures.SUFFIXES and not file.name.startswith(".")
+    }
+    return masks.pair(sorted(names))
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """The folders beside this one."""
+    return [other for other in folder.parent.iterdir() if other.is_dir() and other != folder]
+
+
+def _unreadable(name: str, error: BusError) -> Loose:
+    return Loose(printable(name), partial(_fail, error))
 
 
 def _fail(error: BusError) -> Pixels:

@@ -10,9 +10,9 @@ from ..core import files
 from ..core.compute import Compute
 from ..core.errors import BusError
 from ..core.progress import note, result
-from ..data.pictures import SUFFIXES, decode_rgb
-from ..data.scans import MASK_NAME, to_grey
+from ..data.scans import to_grey
 from ..data.store import Pixels, letterbox
+from ..data.unlabelled import find
 from . import datasheet
 from .manifest import SyntheticSet, acceptance
 from .request import Judge
@@ -127,14 +127,8 @@ def compare_folders(first: Path, second: Path, size: int, judge: Judge, compute:
 
 
 def pictures(folder: Path, size: int) -> Pixels:
-    """All scans that lie in one folder, letterboxed (N×S×S uint8); BusError where there are none."""
-    listed = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.casefold() in SUFFIXES and not MASK_NAME.fullmatch(path.stem)
-    )
-    if not listed:
-        raise BusError(f"{folder} holds no pictures. Give a folder whose scans lie directly in it.")
-    return np.stack(
-        [letterbox(to_grey(decode_rgb(path.read_bytes(), str(path))), size)[0] for path in listed]
-    )
+    """All scans below a folder by name, letterboxed (N×S×S uint8); BusError where there are none."""
+    scans = find([folder]).scans
+    if not scans:
+        raise BusError(f"{folder} holds no scans. Give a folder with pictures in it.")
+    return np.stack([letterbox(to_grey(scan.read()), size)[0] for scan in scans])

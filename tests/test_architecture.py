@@ -72,6 +72,7 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "data.phantom.anatomy": "data/phantom/test_simulation.py",
     "data.phantom.lesion": "data/phantom/test_simulation.py",
     "data.reading": "data/test_study.py",
+    "data.stock": "data/test_scans.py",
     "data.shortcuts": "data/test_check.py",
     "data.table": "data/test_scans.py",
     "data.unlabelled": "benchmark/test_predict.py",

@@ -1,0 +1,333 @@
+"""Lesion masks among pictures: known by names and folders, paired with their scans, told by what they hold.
+
+A picture is a mask if its name says so and a scan has the rest of the name, if its folder is called masks
+(Ground Truth, segmentation …) and scans lie beside that folder, or if its name says *mask* outright. Words
+that may also name what a scan shows (tumor, lesion, roi …) make a mask only beside the scan it belongs to.
+"""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import BusError
+
+PLAIN = {"mask", "masks", "msk", "msks", "segmentation", "segmentations", "groundtruth", "마스크"}
+RANKS = {  # what a word promises: of several annotations of a scan the lowest rank is its mask
+    **dict.fromkeys(PLAIN, 0),
+    **dict.fromkeys(("seg", "segs", "segm", "gt", "gts", "truth"), 0),
+    **dict.fromkeys(("tumor", "tumors", "tumour", "tumours", "lesion", "lesions"), 1),
+    **dict.fromkeys(("annotation", "annotations", "annot", "anno", "label", "labels", "roi", "rois"), 2),
+    **dict.fromkeys(("contour", "contours", "outline", "outlines", "delineation"), 3),
+    **dict.fromkeys(("other", "others"), 4),
+}
+FOLDERS = {  # words that make a folder one of masks
+    *PLAIN, "seg", "segs", "gt", "gts", "annotation", "annotations", "annot", "label", "labels",
+}  # fmt: skip
+BESIDE = {"image", "images", "img", "imgs", "png", "binary", "manual", "map", "maps", "all", *RANKS}
+SCANS = {  # words for the scan itself, in names and of folders beside those of masks
+    "image", "images", "img", "imgs", "scan", "scans", "original", "originals", "orig", "ori", "us", "bmode",
+    "input", "inputs", "picture", "pictures", "frame", "frames", "원본", "영상",
+}  # fmt: skip
+TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+ENDS = " _-.([)]"
+FEW_LEVELS = 8  # grey levels of a mask that holds class numbers or colours; real scans hold 171 and more
+NEAR_ENDS = 0.98  # share of pixels nearly black or white: of JPEG masks; of 347 real scans at most 0.51
+
+Tokens = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Pictures by what they are, named by their paths."""
+
+    scans: tuple[str, ...]
+    masks: Mapping[str, tuple[str, ...]]  # by scan
+    unused: Mapping[str, str]  # masks that belong to no scan, or repeat another's lesion → why
+
+    @property
+    def of(self) -> dict[str, str]:
+        """Mask → its scan."""
+        return {mask: scan for scan, several in self.masks.items() for mask in several}
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One way to read a file's name as that of a mask."""
+
+    exact: str  # the rest of the name as it stands
+    rest: Tokens
+    words: frozenset[str]  # for a mask; empty where only the folder says that it is one
+    replaced: bool = False  # the words stand where a scan may have others: mask_0001 beside bus_0001
+
+    @property
+    def plain(self) -> bool:
+        """Whether the name alone makes it a mask."""
+        return bool(self.words & PLAIN)
+
+    @property
+    def rank(self) -> int:
+        """What the words promise; see RANKS."""
+        return min((RANKS[word] for word in self.words), default=0)
+
+
+@dataclass
+class _Scans:
+    """Scans of one scope by their names, from the closest spelling to the loosest."""
+
+    exact: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    tokens: list[dict[Tokens, list[str]]] = field(
+        default_factory=lambda: [defaultdict(list) for _ in range(3)]
+    )
+    tails: dict[Tokens, list[str]] = field(default_factory=lambda: defaultdict(list))
+    names: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        stem = _stem(name)
+        read = _tokens(stem)
+        self.names.append(name)
+        self.exact[stem].append(name)
+        for spelling, same in zip(_spellings(read), self.tokens, strict=True):
+            same[spelling].append(name)
+        if len(read) > 1 and not read[0].isdigit():
+            self.tails[_spellings(read[1:])[2]].append(name)
+
+    def find(self, reading: _Reading) -> list[str]:
+        """The scans that a name read so can belong to: several only where they cannot be told apart."""
+        if same := self.exact.get(reading.exact):
+            return same
+        for spelling, known in zip(_spellings(reading.rest), self.tokens, strict=True):
+            if same := known.get(spelling):
+                return same
+        if not reading.rest and reading.plain and len(self.names) == 1:  # a folder a case: us.png, mask.png
+            return self.names
+        if reading.replaced and reading.plain and reading.rest:
+            return self.tails.get(_spellings(reading.rest)[2], [])
+        return []
+
+
+def pair(images: Sequence[str]) -> Pairing:
+    """Sort pictures, given by their paths (with `/`), into scans, the masks of each, and masks of none."""
+    inside = _mask_folders(images)
+    readings = {name: list(_readings(_stem(name), folder=name in inside)) for name in images}
+    certain = {name for name in images if name in inside or any(r.plain for r in readings[name])}
+    found = _find_scans(images, readings, inside, certain)
+    uncertain = _settle(images, readings, certain, found)
+    masks = certain | uncertain
+    # a chain, such as X_tumor of X_roi of X, ends at a picture that is no mask
+    paired: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    unused: dict[str, str] = {}
+    for name in sorted(masks):
+        scans, rank = found.get(name, ([], 0))
+        scans = [scan for scan in scans if scan not in masks]
+        if not scans:
+            unused[name] = "a mask without a scan"
+        elif len({_stem(scan) for scan in scans}) > 1:
+            unused[name] = "a mask whose name fits several scans"
+        else:
+            for scan in scans:
+                paired[scan].append((rank, name))
+    kept = {
+        scan: tuple(name for rank, name in several if rank == min(several)[0])
+        for scan, several in paired.items()
+    }
+    used = {name for several in kept.values() for name in several}
+    for several in paired.values():
+        unused.update((name, "another annotation of its scan") for _, name in several if name not in used)
+    return Pairing(tuple(name for name in images if name not in masks), kept, unused)
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder of this name holds masks: Masks, GT, Ground Truth, segmentation, lesion_masks …"""
+    read = set(_tokens(name))
+    return bool(read & FOLDERS) and read <= FOLDERS | BESIDE
+
+
+def is_scan_folder(name: str) -> bool:
+    """Whether a folder of this name holds the scans of masks in a folder beside it: images, original …"""
+    read = set(_tokens(name))
+    return bool(read) and read <= SCANS
+
+
+def refuse(rgb: NDArray[np.uint8], where: str) -> None:
+    """Raise BusError, naming `where`, if a picture that was taken for a scan (H×W×3) looks like a mask."""
+    if looks_like_mask(rgb):
+        raise BusError(
+            f"{where} holds {len(np.unique(rgb[..., :3].max(axis=2)))} grey levels, nearly all of its pixels "
+            "black or white: a lesion mask that was taken for a scan? Put masks beside their scans as "
+            "NAME_mask.png or into a folder masks/ beside images/; remove it if it is something else."
+        )
+
+
+def looks_like_mask(rgb: NDArray[np.uint8]) -> bool:
+    """Whether a picture (H×W×3) holds two to FEW_LEVELS grey levels, or nothing but nearly black and white.
+
+    An ultrasound scan holds dozens of levels; a picture of one level is empty, whatever it was.
+    """
+    counts = np.bincount(rgb[..., :3].max(axis=2).ravel(), minlength=256)
+    levels = int((counts > 0).sum())
+    if levels < 2:
+        return False
+    ends = counts[:16].sum() + counts[240:].sum()
+    both = counts[:16].any() and counts[240:].any()
+    return levels <= FEW_LEVELS or bool(both and ends >= NEAR_ENDS * counts.sum())
+
+
+def _stem(name: str) -> str:
+    return unicodedata.normalize("NFC", PurePosixPath(name).stem).strip()
+
+
+def _tokens(text: str) -> Tokens:
+    """Words and numbers of a name, in small letters; "ground truth" is one word."""
+    read = [token.casefold() for token in TOKEN.findall(unicodedata.normalize("NFC", text))]
+    joined: list[str] = []
+    for token in read:
+        if token == "truth" and joined and joined[-1] == "ground":
+            joined[-1] = "groundtruth"
+        elif token == "mode" and joined and joined[-1] == "b":
+            joined[-1] = "bmode"
+        else:
+            joined.append(token)
+    return tuple(joined)
+
+
+def _spellings(tokens: Tokens) -> tuple[Tokens, Tokens, Tokens]:
+    """A name as it is, without words for the scan itself, and that without leading zeros."""
+    short = tuple(token for token in tokens if token not in SCANS)
+    return tokens, short, tuple(token.lstrip("0") or "0" if token.isdigit() else token for token in short)
+
+
+def _readings(stem: str, *, folder: bool) -> Iterator[_Reading]:
+    """The ways to read a name as that of a mask; with `folder` it is known to be one."""
+    read = _tokens(stem)
+    last = len(read)
+    while last and read[last - 1].isdigit():
+        last -= 1
+    first = last
+    while first and (read[first - 1] in RANKS or (first < last and read[first - 1].isdigit())):
+        first -= 1
+    while first < last and read[first].isdigit():
+        first += 1
+    words = frozenset(token for token in read[first:last] if token in RANKS)
+    if words and first:
+        before = _before(stem, read, first)
+        yield _Reading(before, read[:first], words)
+        if words & PLAIN and last < len(read):  # benign_mask_001 beside benign_001
+            yield _Reading("", read[:first] + read[last:], words)
+    lead = 0
+    while lead < len(read) and read[lead] in RANKS:
+        lead += 1
+    if lead:
+        words = frozenset(read[:lead])
+        yield _Reading(_after(stem, read, lead), read[lead:], words, replaced=True)
+    if (words := frozenset(read) & PLAIN) and words:  # benign_mask_left
+        yield _Reading("", tuple(token for token in read if token not in RANKS), words)
+    if folder:
+        yield _Reading(stem, read, frozenset())
+        yield _Reading("", read[:last], frozenset())
+        if len(read) > 1:
+            yield _Reading("", read[1:], frozenset(), replaced=True)
+
+
+def _before(stem: str, read: Tokens, count: int) -> str:
+    """The stem up to its token number `count`."""
+    return stem[: _places(stem, read)[count]].rstrip(ENDS[:-2])
+
+
+def _after(stem: str, read: Tokens, count: int) -> str:
+    """The stem from its token number `count` on."""
+    places = _places(stem, read)
+    return stem[places[count] :] if count < len(places) else ""
+
+
+def _places(stem: str, read: Tokens) -> list[int]:
+    """Where each token starts; tokens that were joined start with their first part."""
+    starts = [match.start() for match in TOKEN.finditer(stem)]
+    parts = [token.casefold() for token in TOKEN.findall(stem)]
+    places: list[int] = []
+    number = 0
+    for token in read:
+        places.append(starts[number])
+        number += 1 if parts[number] == token else 2
+    return places
+
+
+def _mask_folders(images: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Pictures in folders of masks → the folders above that one, which hold scans elsewhere."""
+    above: dict[str, tuple[str, ...]] = {}
+    scans: set[tuple[str, ...]] = set()
+    for name in images:
+        folders = PurePosixPath(name).parts[:-1]
+        number = next((number for number, folder in enumerate(folders) if is_mask_folder(folder)), None)
+        if number is None:
+            scans.update(folders[:depth] for depth in range(len(folders) + 1))
+        else:
+            above[name] = folders[:number]
+    return {name: folders for name, folders in above.items() if folders in scans}
+
+
+def _scope(name: str, inside: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The folders of a picture but those that only say what it is: benign/images and benign/masks are one."""
+    folders = PurePosixPath(name).parts[:-1]
+    return tuple(
+        folder
+        for number, folder in enumerate(folders)
+        if not is_scan_folder(folder)
+        and not (name in inside and number >= len(inside[name]) and is_mask_folder(folder))
+    )
+
+
+def _find_scans(
+    images: Sequence[str],
+    readings: Mapping[str, Sequence[_Reading]],
+    inside: Mapping[str, tuple[str, ...]],
+    certain: set[str],
+) -> dict[str, tuple[list[str], int]]:
+    """For every picture that may be a mask, the scans it can belong to, and the rank of its words."""
+    scopes: dict[tuple[str, ...], _Scans] = defaultdict(_Scans)
+    below: dict[tuple[str, ...], _Scans] = defaultdict(
+        _Scans
+    )  # every scan under the folder above one of masks
+    tops = set(inside.values())
+    for name in images:
+        if name in certain:
+            continue
+        scopes[_scope(name, inside)].add(name)
+        folders = PurePosixPath(name).parts[:-1]
+        for depth in range(len(folders) + 1):
+            if folders[:depth] in tops:
+                below[folders[:depth]].add(name)
+    found: dict[str, tuple[list[str], int]] = {}
+    for name in images:
+        places = [scopes.get(_scope(name, inside))]
+        if name in inside:
+            places.append(below.get(inside[name]))
+        for scans in filter(None, places):
+            for reading in readings[name]:
+                same = [scan for scan in scans.find(reading) if scan != name]
+                if same and name not in found:
+                    found[name] = (same, reading.rank)
+    return found
+
+
+def _settle(
+    images: Sequence[str],
+    readings: Mapping[str, Sequence[_Reading]],
+    certain: set[str],
+    found: Mapping[str, tuple[list[str], int]],
+) -> set[str]:
+    """The masks among pictures whose words may also name what a scan shows.
+
+    Such a word makes a mask beside a scan, and where most files with it lie beside one, of the others too.
+    """
+    paired: Counter[frozenset[str]] = Counter()
+    alone: Counter[frozenset[str]] = Counter()
+    words = {name: readings[name][0].words for name in images if name not in certain and readings[name]}
+    for name, said in words.items():
+        (paired if name in found else alone)[said] += 1
+    return {name for name, said in words.items() if name in found or paired[said] > alone[said]}

@@ -1,0 +1,126 @@
+"""What lies below a path: scans, their masks, DICOM headers, and why everything else was passed over.
+
+One rule for all readers: studies, external sets, `bus predict`, `bus gan score`, another generator's scans.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ..core.errors import BusError
+from . import dicom, masks, pictures
+from .archive import Source
+from .caution import Caution, caution
+from .masks import Pairing
+
+NOT_A_PICTURE = "not a picture"
+WITHOUT_IMAGE = "DICOM without an image"
+UNREAD = {  # what may hold scans or say something of them, but is not read → its kind of caution, and why
+    **dict.fromkeys((".zip", ".rar", ".7z", ".tar", ".gz", ".tgz"), ("packed", "an archive; unpack it")),
+    **dict.fromkeys(
+        (".npz", ".npy", ".mat", ".h5", ".hdf5", ".nii", ".nrrd", ".mha", ".mhd", ".pt", ".pkl"),
+        ("arrays", "an array file; save its pictures as PNG"),
+    ),
+    **dict.fromkeys(
+        (".avi", ".mp4", ".mov", ".mkv", ".wmv", ".mpg", ".mpeg", ".webm"),
+        ("videos", "a video; save its frames as PNG"),
+    ),
+    **dict.fromkeys(
+        (".jp2", ".j2k", ".jxl", ".avif", ".heic", ".heif", ".psd", ".svg", ".pdf", ".fig", ".tga"),
+        ("other pictures", "a picture of a kind that is not read; save it as PNG"),
+    ),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), ("spreadsheets", "a spreadsheet; save it as CSV")),
+}
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Files by what they are; names are those of the source."""
+
+    pairing: Pairing
+    headers: dict[str, dicom.Header]  # of DICOM files with an image
+    ignored: tuple[tuple[str, str], ...]  # what is neither scan nor mask, and why
+    damaged: dict[str, BusError]  # DICOM files whose header cannot be read, and why
+
+    @property
+    def scans(self) -> tuple[str, ...]:
+        """Pictures and DICOM images that are no masks."""
+        return self.pairing.scans
+
+    def discreet(self, name: str) -> str:
+        """The name, or a hash of it where it may identify a patient.
+
+        That is so in every folder that holds a DICOM file whose path identifies its patient.
+        """
+        folders = {PurePosixPath(other).parent for other, header in self.headers.items() if header.named}
+        if PurePosixPath(name).parent not in folders:
+            return name
+        return f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}"
+
+    def left_over(self, used: set[str], why: str) -> tuple[list[tuple[str, str]], tuple[Caution, ...]]:
+        """What is not among the `used` files: each with a reason, and what a user must know of them.
+
+        `why` is said of scans and of masks of scans that are not used.
+        """
+        others = [name for several in (self.scans, *self.pairing.masks.values()) for name in several]
+        left = [
+            *((name, reason) for name, reason in self.ignored if name not in used),
+            *((name, reason) for name, reason in self.pairing.unused.items() if name not in used),
+            *((name, why) for name in sorted(set(others) - used)),
+        ]
+        scans = [name for name in self.scans if name not in used]
+        return [(self.discreet(name), reason) for name, reason in left], self._cautions(left, scans, why)
+
+    def _cautions(
+        self, left: Sequence[tuple[str, str]], scans: Sequence[str], why: str
+    ) -> tuple[Caution, ...]:
+        kinds: dict[str, list[str]] = defaultdict(list)
+        for name, reason in left:
+            kind = UNREAD.get(PurePosixPath(name).suffix.casefold(), ("", ""))
+            if reason == kind[1]:
+                kinds[kind[0]].append(name)
+            elif self.pairing.unused.get(name, "another").startswith("a mask"):
+                kinds["lone masks"].append(name)
+            elif reason.endswith(("; rename it", " instead")):
+                kinds["strange names"].append(name)
+        kinds["outside"] = list(scans)
+        return tuple(
+            item
+            for kind, names in kinds.items()
+            for item in caution(kind, map(self.discreet, names), detail=why if kind == "outside" else "")
+        )
+
+
+def take_stock(source: Source, *, tables: Sequence[str] = ()) -> Stock:
+    """Sort the files of a source; `tables` are the names (in small letters) of files that are tables."""
+    ignored = list(source.ignored)
+    headers: dict[str, dicom.Header] = {}
+    damaged: dict[str, BusError] = {}
+    images: list[str] = []
+    for name in source.names:
+        path = PurePosixPath(name)
+        suffix = path.suffix.casefold()
+        if suffix in pictures.SUFFIXES:
+            images.append(name)
+        elif suffix in UNREAD:
+            ignored.append((name, UNREAD[suffix][1]))
+        elif dicom.is_dicom(name, source.head(name, dicom.HEAD)):
+            try:
+                header = _read_header(source, name)
+            except BusError as error:
+                damaged[name] = error
+                continue
+            if header.frames:
+                headers[name] = header
+                images.append(name)
+            else:
+                ignored.append((name, WITHOUT_IMAGE))
+        elif path.name.casefold() not in tables:
+            ignored.append((name, NOT_A_PICTURE))
+    return Stock(masks.pair(images), headers, tuple(ignored), damaged)
+
+
+def _read_header(source: Source, name: str) -> dicom.Header:
+    with source.open(name) as handle:
+        return dicom.read_header(handle, name, source.where(name))
