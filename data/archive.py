@@ -19,6 +19,7 @@ JUNK = {
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "#recycle", "lost+found",
     "system volume information", "@recently-snapshot", "__pycache__",
 }  # fmt: skip
+UTF8 = 0x800  # flag of a zip's entry: its name is UTF-8
 HIDDEN = "hidden or made by the system"
 
 
@@ -31,6 +32,7 @@ class Source:
     folders: tuple[str, ...]  # sorted; empty ones too
     ignored: tuple[tuple[str, str], ...]  # what was passed over, and why
     opener: Callable[[str], BinaryIO]
+    decoded: str = ""  # how names were read that a zip did not mark as UTF-8; empty where all were
 
     def where(self, name: str) -> str:
         """The file's place as a message shows it."""
@@ -155,11 +157,11 @@ def _open_zip(path: Path) -> Source:
             f"{path} could not be read as a zip ({_reason(error)}). Download or copy it again."
         ) from error
     _check_size(path, archive.infolist())
+    names, decoded = _names(archive.infolist())
     members: dict[str, zipfile.ZipInfo] = {}
     folders: set[str] = set()
     ignored: list[tuple[str, str]] = []
-    for entry in archive.infolist():
-        raw = entry.filename.replace("\\", "/")
+    for entry, raw in zip(archive.infolist(), names, strict=True):
         name = str(PurePosixPath(raw))
         why = refusal(raw) or ("a link" if stat.S_ISLNK(entry.external_attr >> 16) else "")
         if why:
@@ -178,7 +180,32 @@ def _open_zip(path: Path) -> Source:
     def opener(name: str) -> BinaryIO:
         return cast(BinaryIO, archive.open(members[name]))
 
-    return Source(path, tuple(sorted(members)), tuple(sorted(folders)), tuple(sorted(ignored)), opener)
+    listed = (tuple(sorted(members)), tuple(sorted(folders)), tuple(sorted(ignored)))
+    return Source(path, *listed, opener, decoded)
+
+
+def _names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], str]:
+    """The names in a zip, with `/`, and how those were read that are not marked as UTF-8 and not plain ASCII.
+
+    Windows packs them in the code page of its country, macOS and others in UTF-8 without saying so; zipfile
+    takes them for code page 437. Korean (CP949) is told by its bytes, nearly all of which lie above 0xA0.
+    """
+    unmarked = [entry for entry in entries if not entry.flag_bits & UTF8 and not entry.filename.isascii()]
+    raw = {id(entry): entry.orig_filename.encode("cp437", "replace") for entry in unmarked}
+    high = [byte for name in raw.values() for byte in name if byte > 0x7F]
+    decoded = "code page 437" if unmarked else ""
+    for encoding, likely in (("utf-8", True), ("cp949", sum(byte > 0xA0 for byte in high) > 0.8 * len(high))):
+        try:
+            read = {number: name.decode(encoding) for number, name in raw.items()}
+        except UnicodeDecodeError:
+            continue
+        if unmarked and likely:
+            decoded = {"utf-8": "UTF-8", "cp949": "CP949 (Korean)"}[encoding]
+            break
+    else:
+        read = {}
+    names = [read.get(id(entry), entry.filename).partition("\0")[0].replace("\\", "/") for entry in entries]
+    return names, decoded
 
 
 def _check_size(path: Path, entries: Sequence[zipfile.ZipInfo]) -> None:

@@ -49,6 +49,10 @@ KINDS: dict[str, Kind] = {
         "is on both sides of a split, every result here is too good. Give groups or patients in a labels.csv "
         "(file,label,patient).",
     ),
+    "unknown patients": Kind(
+        "scans whose patient or group is a word for unknown",
+        "They count as scans without a known group. Fill in who the patient is where that is known.",
+    ),
     "alike": Kind(
         "sets of scans of different given groups that look like one scene",
         "Look at them; if they are one patient, give them one group, or every result here is too good.",
@@ -57,6 +61,10 @@ KINDS: dict[str, Kind] = {
         "pictures with identical pixels in several of the given groups",
         "A split leaks them. Give them one group in the labels.csv, or remove the copies.",
         "wrong",
+    ),
+    "placeholder patients": Kind(
+        "patient ids in DICOM files that most files share, or that are a word for unknown",
+        "Each file's study stands for the patient if it has one; else no group is known.",
     ),
     # of labels
     "contradicting": Kind(
@@ -77,6 +85,23 @@ KINDS: dict[str, Kind] = {
     # of files
     "unreadable": Kind(
         "scans that cannot be read", "Copy from the source again, or remove what stays unreadable.", "wrong"
+    ),
+    "DICOM": Kind(
+        "files in DICOM",
+        "Whatever BurnedInAnnotation says, names can be burned into pixels: look before sharing anything.",
+        "note",
+    ),
+    "named paths": Kind(
+        "paths of DICOM files that hold the patient's id or name",
+        "The files are called by a hash here; rename them.",
+    ),
+    "merged": Kind(
+        "folders of a split that were merged", "Their split is not used, the study makes its own.", "note"
+    ),
+    "names of a zip": Kind(
+        "names in a zip that are not marked as UTF-8",
+        "If they look wrong, pack the data again with a program that writes UTF-8, or give the folder.",
+        "note",
     ),
     "packed": Kind(
         "archives among the data", "What they hold was left out. Unpack them, or give one of them as --data."

@@ -20,18 +20,29 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 import pydicom
+from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+)
 
 from ..core.errors import BusError
+from .names import is_unknown, key
 from .pictures import Pixels, check_size
 
 SUFFIXES = {".dcm", ".dicom", ".ima"}
 HEAD = 132  # bytes by which a file is known to be DICOM
+MARK = b"DICM"
+LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit}
 MAX_FRAMES = 10_000
 PATIENT_KEY = b"bus: patient group, version 1"
 IDENTITY_TAGS = [
@@ -46,7 +57,15 @@ IDENTITY_TAGS = [
     "AccessionNumber",
     "ReferringPhysicianName",
 ]
-HEADER_TAGS = [*IDENTITY_TAGS, "StudyInstanceUID", "BurnedInAnnotation", "NumberOfFrames", "Rows", "Columns"]
+HEADER_TAGS = [
+    *IDENTITY_TAGS,
+    "StudyInstanceUID",
+    "BurnedInAnnotation",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsStored",
+]
 PALETTE_TAGS = [
     f"{colour}PaletteColorLookupTable{part}"
     for colour in ("Red", "Green", "Blue")
@@ -79,22 +98,35 @@ warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 class Header:
     """What may be known of a DICOM file."""
 
-    group: str | None  # pseudonym of the patient
+    group: str | None  # pseudonym of the patient; None where the file names none
+    study: str | None  # pseudonym of the study
+    unknown: bool  # a word for "unknown" stands for the patient
+    bits: int  # of a grey level as stored
     frames: int  # 0: no image (a report, a directory)
     burned_in: bool | None  # BurnedInAnnotation; None where the file doesn't say
     named: bool  # the file's path holds the patient's id, birth date or a part of a name
 
 
 def is_dicom(name: str, head: bytes) -> bool:
-    """Whether a file is DICOM: by its suffix, or by the mark in its first 132 bytes."""
-    return PurePosixPath(name).suffix.casefold() in SUFFIXES or head[128:132] == b"DICM"
+    """Whether a file is DICOM: by its suffix, or by its first 132 bytes."""
+    return PurePosixPath(name).suffix.casefold() in SUFFIXES or head[128:132] == MARK or _is_bare(head)
+
+
+def _is_bare(head: bytes) -> bool:
+    """Whether a file begins with its data at once, as old scanners and network dumps write them."""
+    if len(head) < 12 or head[128:132] == MARK or head[:2] not in (b"\x02\x00", b"\x08\x00"):
+        return False
+    explicit = head[4:6] in (b"UL", b"OB", b"UI", b"CS", b"SH", b"LO", b"DA")
+    return explicit or int.from_bytes(head[4:8], "little") <= 64
 
 
 def read_header(handle: BinaryIO, name: str, where: str) -> Header:
     """Read group, frames and burned-in mark of the file `name`; raises BusError if it is damaged."""
     with _decoding(where):
         _refuse_deflated(handle, where)
-        data = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
+        bare = _is_bare(_head(handle))
+        tags = list(HEADER_TAGS)
+        data = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=tags, force=bare)
         frames = int(data.get("NumberOfFrames") or 1) if data.get("Rows") and data.get("Columns") else 0
         if not 0 <= frames <= MAX_FRAMES:
             raise BusError(f"{where} declares {frames} frames; 1 to {MAX_FRAMES:,} are read. Cut the loop.")
@@ -103,7 +135,10 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
         identity = {_plain(part) for value in values for part in (value, *re.split(r"[\^= ]", value))}
         burned_in = str(data.get("BurnedInAnnotation") or "").strip().upper()
         return Header(
-            group=pseudonym(patient or str(data.get("StudyInstanceUID") or "")),
+            group=None if is_unknown(patient) else pseudonym(key(patient)),
+            study=pseudonym(str(data.get("StudyInstanceUID") or "").strip()),
+            unknown=bool(patient) and is_unknown(patient),
+            bits=int(data.get("BitsStored") or 8),
             frames=frames,
             burned_in={"YES": True, "NO": False}.get(burned_in),
             named=any(len(part) > 2 and part in _plain(name) for part in identity),
@@ -138,14 +173,18 @@ def decode_rgb(content: bytes, frame: int | None, where: str) -> Pixels:
     with _decoding(where):
         handle = io.BytesIO(content)
         _refuse_deflated(handle, where)
-        data = pydicom.dcmread(handle, specific_tags=list(PIXEL_TAGS))
+        data = pydicom.dcmread(handle, specific_tags=list(PIXEL_TAGS), force=_is_bare(_head(handle)))
+        _name_syntax(data)
         check_size(int(data.Columns), int(data.Rows), where)
         _require_decoder(data, where)
         frames = int(data.get("NumberOfFrames") or 1)
         if frame is not None and not 1 <= frame <= frames:
             raise BusError(f"{where} has {frames} frames; there is no frame {frame}. List the data again.")
         index = frames // 2 if frame is None else frame - 1
-        return _as_rgb(data, pixel_array(data, index=index))
+        pixels = pixel_array(data, index=index)
+        if str(data.PhotometricInterpretation) == "RGB" and data.file_meta.TransferSyntaxUID in LOSSY:
+            pixels = _greyer(pixels)
+        return _as_rgb(data, pixels)
 
 
 @contextmanager
@@ -166,11 +205,32 @@ def _refuse_deflated(handle: BinaryIO, where: str) -> None:
     if not handle.read(1):
         raise BusError(f"{where} is empty (0 bytes). Copy it again or remove it.")
     handle.seek(0)
-    read_preamble(handle, force=False)
+    bare = _is_bare(_head(handle))
+    if bare and _head(handle)[:2] != b"\x02\x00":
+        return
+    read_preamble(handle, force=bare)
     meta = read_dataset(handle, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
         raise BusError(f"{where} is deflated DICOM, which is not read. Export it without compression.")
     handle.seek(0)
+
+
+def _head(handle: BinaryIO) -> bytes:
+    """The first bytes of a file, which is left at its beginning."""
+    handle.seek(0)
+    head = handle.read(HEAD)
+    handle.seek(0)
+    return head
+
+
+def _name_syntax(data: Any) -> None:
+    """Write down how a file without meta information was found to be encoded."""
+    if not hasattr(data, "file_meta"):
+        data.file_meta = FileMetaDataset()
+    if "TransferSyntaxUID" not in data.file_meta:
+        implicit, little = data.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
 def _require_decoder(data: Any, where: str) -> None:
@@ -187,6 +247,15 @@ def _require_decoder(data: Any, where: str) -> None:
             f"{where} is compressed by {name}, for which no decoder is installed. Install pyjpegls (JPEG-LS) "
             "or python-gdcm (others), or export it uncompressed."
         )
+
+
+def _greyer(pixels: Any) -> Any:
+    """The pixels of a JPEG tagged RGB, or what they are if it holds YCbCr after all: the greyer of both.
+
+    Scanners write that tag on YCbCr streams without a marker that would say so. Ultrasound is mostly grey.
+    """
+    converted = convert_color_space(pixels, "YBR_FULL", "RGB")
+    return min((pixels, converted), key=lambda rgb: float(np.ptp(rgb.astype(np.int16), axis=-1).mean()))
 
 
 def _as_rgb(data: Any, pixels: Any) -> Pixels:

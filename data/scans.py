@@ -1,9 +1,12 @@
 """Scans of a data set: which files they are, their classes, masks, groups and folds, and their pixels."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -11,13 +14,16 @@ import numpy as np
 from ..core.errors import BusError, UsageError
 from . import dicom, masks, pictures
 from .archive import Source, open_source
-from .caution import Caution
+from .caution import Caution, caution
 from .layout import Files, Layout, find_layout
 from .pictures import Mask, Pixels
-from .stock import UNREAD, Stock, take_stock
-from .table import read_table
+from .stock import UNREAD, Stock, peak, take_stock
+from .table import PUBLIC, Names, is_table, read_table
 
 TABLE = "labels.csv"
+MEASURING = Lock()
+MANY = 10  # files from which a share of them says something
+CROWD = 0.3  # share of the scans that no one patient has
 SAYING = {".csv", *UNREAD} - {".svg", ".pdf", ".tga"}  # what may say the classes, or hold the scans
 
 
@@ -35,6 +41,19 @@ class ScanFile:
 
 
 @dataclass(frozen=True)
+class Grey:
+    """One scale for the grey levels of a data set's 16-bit files."""
+
+    bits: int = 16  # the highest level is 2^bits − 1
+    deep: tuple[str, ...] = ()  # scans in such files
+
+    @property
+    def said(self) -> str:
+        """How the scale is called in a study; empty where no file has 16 bits."""
+        return f"{self.bits} bits of 16" if self.deep else ""
+
+
+@dataclass(frozen=True)
 class Listing:
     """A data set as it lies on the disk, nothing decoded yet."""
 
@@ -48,6 +67,11 @@ class Listing:
     cautions: tuple[Caution, ...] = ()  # what a user must know, as values
     source: Source = field(repr=False, compare=False, kw_only=True)
     places: Mapping[str, str] = field(repr=False, compare=False, kw_only=True)  # file -> its name in `source`
+
+    @cached_property
+    def grey(self) -> "Grey":
+        """How the grey levels of its 16-bit files are read; looks into every such file the first time."""
+        return _measure(self)
 
     def where(self, file: str) -> str:
         """The place of a file as a message shows it."""
@@ -69,36 +93,36 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
         raise UsageError(f"--frames {frames} is unknown; choose middle or all.")
     by_table = path.is_file() and path.suffix.casefold() == ".csv"
     source = open_source(path.parent if by_table else path)
-    stock = take_stock(source, tables=(path.name.casefold() if by_table else TABLE,))
+    stock = take_stock(source)
     if stock.damaged:
         raise next(iter(stock.damaged.values()))
     if by_table:
         layout = Layout("", path.name)
     else:
-        tables = [name for name in source.names if PurePosixPath(name).name.casefold() == TABLE]
+        tables = [name for name in source.names if _is_table(source, name)]
         others = [name for name, why in stock.ignored if PurePosixPath(name).suffix.casefold() in SAYING]
         layout = find_layout(Files(stock.scans, source.folders, tables, others), str(path))
-    rows, grouped_by = _rows(source, layout, stock)
+    rows, grouped_by, cautions = _rows(source, layout, stock)
     rows = [replace(row, masks=row.masks or stock.pairing.masks.get(row.file, ())) for row in rows]
-    used = {row.file for row in rows}.union(*(row.masks for row in rows))
-    why = "not in the table" if layout.table else "not in a class folder"
-    ignored, cautions = stock.left_over(used, why)
-    scans, notes = _with_headers(rows, stock.headers, every=frames == "all")
+    used = {row.file for row in rows}.union([layout.table or ""], *(row.masks for row in rows))
+    ignored, left = stock.left_over(used, "not in the table" if layout.table else "not in a class folder")
+    scans, told = _with_headers(rows, stock.headers, every=frames == "all")
     if grouped_by is None and any(scan.group for scan in scans):
         grouped_by = "DICOM patient"
     scans, places = _below_root(scans, layout.root, stock.headers)
-    if layout.splits:
-        merged = ", ".join(layout.splits)
-        notes.append(f"The folders {merged} were merged: their split is not used, the study makes its own.")
+    _refuse_crowded(scans)
     return Listing(
         name=path.resolve().stem if path.is_file() else path.resolve().name,
         root=path.parent if by_table else path / layout.root,
-        layout=TABLE if layout.table else "train and test folders" if layout.splits else "class folders",
+        layout=PurePosixPath(layout.table).name
+        if layout.table
+        else "train and test folders"
+        if layout.splits
+        else "class folders",
         scans=tuple(sorted(scans, key=lambda scan: scan.file)),
         ignored=tuple(sorted((name.removeprefix(layout.root), why) for name, why in ignored)),
         grouped_by=grouped_by,
-        notes=tuple(notes),
-        cautions=cautions,
+        cautions=(*cautions, *told, *caution("merged", layout.splits), *_encoding(source), *left),
         source=source,
         places=places,
     )
@@ -114,7 +138,7 @@ def read_scan(listing: Listing, scan: ScanFile) -> Pixels:
     if dicom.is_dicom(listing.places[scan.file], content):
         pixels = dicom.decode_rgb(content, scan.frame, where)
     else:
-        pixels = pictures.decode_rgb(content, where)
+        pixels = pictures.decode_rgb(content, where, listing.grey.bits)
     masks.refuse(pixels, where)
     return pixels
 
@@ -140,18 +164,49 @@ def read_mask(listing: Listing, scan: ScanFile, shape: tuple[int, int] | None = 
     return union
 
 
+def _measure(listing: Listing) -> Grey:
+    """Find the scale of the 16-bit files: that of the scanner, by the highest level in any of them."""
+    files = [scan.file for scan in listing.scans if scan.frame is None]
+    places = [listing.places[file] for file in files]
+    with MEASURING, ThreadPoolExecutor() as pool:
+        if known := listing.__dict__.get("grey"):  # another thread was faster
+            return known
+        peaks = dict(zip(files, pool.map(partial(peak, listing.source), places), strict=True))
+    deep = {file: highest for file, highest in peaks.items() if highest is not None}
+    return Grey(pictures.bits_of(max(deep.values())), tuple(deep)) if deep else Grey()
+
+
 def to_grey(rgb: Pixels) -> Pixels:
     """Luma of an 8-bit RGB scan (H×W); where the three channels are equal, exactly their value."""
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _rows(source: Source, layout: Layout, stock: Stock) -> tuple[list[ScanFile], str | None]:
-    """Scans named as in the source, and the column that their groups came from."""
+def _encoding(source: Source) -> tuple[Caution, ...]:
+    """What to say of a zip whose names are not marked as UTF-8; UTF-8 without the mark is no matter."""
+    if source.decoded in ("", "UTF-8"):
+        return ()
+    return (Caution("names of a zip", detail=f"read as {source.decoded}"),)
+
+
+def _is_table(source: Source, name: str) -> bool:
+    """Whether a file is a labels.csv, or the table of a public set."""
+    return PurePosixPath(name).name.casefold() in PUBLIC and is_table(name, source.head(name, 4096))
+
+
+def _rows(
+    source: Source, layout: Layout, stock: Stock
+) -> tuple[list[ScanFile], str | None, tuple[Caution, ...]]:
+    """Scans named as in the source, the column that their groups came from, and what the table lacks."""
     if layout.table is None:
-        return [ScanFile(name, label) for name, label in layout.labels], None
+        return [ScanFile(name, label) for name, label in layout.labels], None, ()
     root = layout.root
-    below = [name.removeprefix(root) for name in source.names if name.startswith(root)]
-    table = read_table(source.read(layout.table), below, source.where(layout.table))
+
+    def below(names: Iterable[str]) -> list[str]:
+        return [name.removeprefix(root) for name in names if name.startswith(root)]
+
+    masks = {*stock.pairing.of, *stock.pairing.unused}
+    names = Names.of(below(source.names), below(stock.scans), below(masks))
+    table = read_table(source.read(layout.table), names, source.where(layout.table))
     of = {mask.removeprefix(root): scan.removeprefix(root) for mask, scan in stock.pairing.of.items()}
     of |= {mask.removeprefix(root): "" for mask in stock.pairing.unused}
     if wrong := next((row for row in table.rows if row.file in of), None):
@@ -165,44 +220,69 @@ def _rows(source: Source, layout: Layout, stock: Stock) -> tuple[list[ScanFile],
         ScanFile(root + row.file, row.label, tuple(root + mask for mask in row.masks), row.group, row.fold)
         for row in table.rows
     ]
-    return rows, table.grouped_by
+    return rows, table.grouped_by, table.cautions
 
 
 def _with_headers(
     rows: Sequence[ScanFile], headers: Mapping[str, dicom.Header], *, every: bool
-) -> tuple[list[ScanFile], list[str]]:
+) -> tuple[list[ScanFile], list[Caution]]:
     """Add what DICOM headers say: groups (a table's win), burned-in marks; with `every`, one scan a frame."""
-    known = [headers[row.file] for row in rows if row.file in headers]
-    placeholder = len(known) > 1 and len({header.group for header in known}) == 1
+    known = {row.file: headers[row.file] for row in rows if row.file in headers}
+    patients = _shared_by_most([header.group for header in known.values()])
+    studies = _shared_by_most([header.study for header in known.values()])
     scans: list[ScanFile] = []
     for row in rows:
-        header = headers.get(row.file)
+        header = known.get(row.file)
         if header is None:
             scans.append(row)
             continue
-        group = row.group or (None if placeholder else header.group)
-        row = replace(row, group=group, burned_in=header.burned_in)
+        patient = header.group if header.group not in patients else None
+        study = header.study if header.study not in studies else None
+        row = replace(row, group=row.group or patient or study, burned_in=header.burned_in)
         loop = every and header.frames > 1
         scans += [replace(row, frame=number + 1) for number in range(header.frames)] if loop else [row]
-    return scans, _dicom_notes(known, placeholder) if known else []
-
-
-def _dicom_notes(headers: Sequence[dicom.Header], placeholder: bool) -> list[str]:
-    marks = Counter(header.burned_in for header in headers)
-    named = sum(header.named for header in headers)
-    notes = [
-        f"{len(headers)} DICOM files: BurnedInAnnotation is YES in {marks[True]}, NO in {marks[False]}, "
-        f"absent in {marks[None]}. Whatever it says, names can be burned into pixels: look before sharing "
-        "anything."
+    placeholders = [
+        file for file, header in known.items() if header.unknown or (header.group or "") in patients
     ]
-    if placeholder:
-        notes.append("All DICOM files carry one patient id, taken for a placeholder: it gives no groups.")
-    if named:
-        notes.append(
-            f"The paths of {named} DICOM files hold the patient's id or name. They are called by a hash "
-            "here; rename them."
+    return scans, _dicom_cautions(known, placeholders)
+
+
+def _shared_by_most(values: Sequence[str | None]) -> set[str]:
+    """Values that all of several files share, or most of many: placeholders that an export wrote."""
+    counts = Counter(value for value in values if value)
+    return {
+        value
+        for value, count in counts.items()
+        if count > 1 and (count == len(values) or (count >= MANY and count > len(values) / 2))
+    }
+
+
+def _dicom_cautions(headers: Mapping[str, dicom.Header], placeholders: Sequence[str]) -> list[Caution]:
+    if not headers:
+        return []
+    marks = Counter(header.burned_in for header in headers.values())
+    said = f"BurnedInAnnotation is YES in {marks[True]}, NO in {marks[False]}, absent in {marks[None]}"
+    found = [Caution("DICOM", len(headers), detail=said)]
+    if placeholders:
+        found.append(Caution("placeholder patients", len(placeholders), total=len(headers)))
+    if named := sum(header.named for header in headers.values()):
+        found.append(Caution("named paths", named))
+    return found
+
+
+def _refuse_crowded(scans: Sequence[ScanFile]) -> None:
+    """Raise BusError where one group holds a large share of the scans, and several classes."""
+    labels: dict[str, set[str]] = {}
+    counts = Counter(scan.group for scan in scans if scan.group)
+    for scan in scans:
+        labels.setdefault(scan.group or "", set()).add(scan.label)
+    group, count = counts.most_common(1)[0] if counts else ("", 0)
+    if count >= MANY and count > CROWD * len(scans) and len(labels[group]) > 1:
+        raise BusError(
+            f"One patient or group, {group}, holds {count} of the {len(scans)} scans, and several classes "
+            f"({', '.join(sorted(labels[group]))}). If that stands for an unknown patient, leave its cells "
+            "empty in a labels.csv (file,label,patient); if it is one patient, these data are too few."
         )
-    return notes
 
 
 def _below_root(

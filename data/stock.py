@@ -92,8 +92,8 @@ class Stock:
         )
 
 
-def take_stock(source: Source, *, tables: Sequence[str] = ()) -> Stock:
-    """Sort the files of a source; `tables` are the names (in small letters) of files that are tables."""
+def take_stock(source: Source) -> Stock:
+    """Sort the files of a source."""
     ignored = list(source.ignored)
     headers: dict[str, dicom.Header] = {}
     damaged: dict[str, BusError] = {}
@@ -116,9 +116,22 @@ def take_stock(source: Source, *, tables: Sequence[str] = ()) -> Stock:
                 images.append(name)
             else:
                 ignored.append((name, WITHOUT_IMAGE))
-        elif path.name.casefold() not in tables:
+        else:
             ignored.append((name, NOT_A_PICTURE))
     return Stock(masks.pair(images), headers, tuple(ignored), damaged)
+
+
+def peak(source: Source, name: str) -> int | None:
+    """The highest grey level of a picture of 16 bits; None for any other, and for one that cannot be read."""
+    suffix = PurePosixPath(name).suffix.casefold()
+    if suffix not in pictures.DEEP_SUFFIXES:
+        return None
+    try:
+        if suffix == ".png" and source.head(name, 25)[24:] != b"\x10":  # the depth in its header
+            return None
+        return pictures.peak(source.read(name), source.where(name))
+    except BusError:
+        return None  # whoever decodes it says so
 
 
 def _read_header(source: Source, name: str) -> dicom.Header:

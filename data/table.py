@@ -1,16 +1,33 @@
-"""`labels.csv`: the user's own table of scans, labels, groups, masks and folds."""
+"""`labels.csv`: the user's table of scans, labels, groups, masks and folds; and those of public data sets."""
 
 import csv
 import io
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
+from statistics import median
 
 from ..core.errors import BusError, printable
 from .archive import refusal
+from .caution import Caution
+from .names import clean, is_unknown, key, may_be_unknown
 
 COLUMNS = ("file", "label", "group", "patient", "mask", "fold")
+OTHERS = {  # what public data sets call these columns
+    "file": ("image_filename", "image", "filename", "image name", "img name", "id"),
+    "label": ("pathology", "classification", "type", "tumor type", "class"),
+    "patient": ("patient_id", "patient id", "patientid", "case", "caseid", "case_id"),
+    "mask": ("mask_tumor_filename",),
+}
+PUBLIC = {  # tables that are recognised by their names and columns wherever they lie
+    "labels.csv": frozenset[str](),
+    "bus_data.csv": frozenset(("id", "case", "pathology")),  # BUS-BRA
+    "info.csv": frozenset(("image", "label", "doppler")),  # BUS-UCLM: a patient's code begins the file's name
+}
+SEPARATORS = ",;\t"
+FEW = 5  # scans of a number that may stand for "unknown", from which it is taken for that
 
 
 @dataclass(frozen=True)
@@ -27,47 +44,98 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a labels.csv, sorted by file, and which column its groups came from."""
+    """The rows of a table, sorted by file, and which column its groups came from."""
 
     rows: tuple[Row, ...]
     grouped_by: str | None  # "group", "patient" or None
+    cautions: tuple[Caution, ...] = ()
 
 
-def read_table(content: bytes, names: Iterable[str], where: str) -> Table:
+@dataclass(frozen=True)
+class Names:
+    """The files that a table may name, relative to it: as they are, and by parts that only one file has."""
+
+    files: Mapping[str, str]  # in Unicode's NFC form → as it is
+    scans: Mapping[str, Sequence[str]] = field(repr=False)  # by path without suffix, name, stem or number
+    masks: Mapping[str, Sequence[str]] = field(repr=False)  # likewise
+
+    @classmethod
+    def of(cls, names: Iterable[str], scans: Iterable[str] = (), masks: Iterable[str] = ()) -> "Names":
+        """Of all files, and of the scans and masks among them, which a shortened name may mean."""
+        return cls({_composed(name): name for name in names}, _shortened(scans), _shortened(masks))
+
+    def find(self, entry: str, at: str, *, mask: bool = False) -> str:
+        """The file that a cell means; BusError where there is none, or several."""
+        name = _composed(str(PurePosixPath(entry.replace("\\", "/"))))
+        why = refusal(name)
+        if not why and name in self.files:
+            return self.files[name]
+        parts = self.masks if mask else self.scans
+        same = [] if why else parts.get(name) or parts.get(name.lstrip("0"), [])
+        if len(same) == 1:
+            return same[0]
+        if same:
+            raise BusError(
+                f"{at}: {printable(entry)} fits {len(same)} files, such as {same[0]} and {same[1]}. Write "
+                "the whole path, relative to the table."
+            )
+        near = next((other for other in self.files.values() if key(other) == key(name)), None)
+        hint = f"Did you mean {near}?" if near else "Paths are relative to the table, and stay in its folder."
+        raise BusError(f"{at}: {printable(entry)}: {why or 'no such file among the data'}. {hint}")
+
+
+def is_table(name: str, content: bytes) -> bool:
+    """Whether a file is a table of scans: by its name, and by its columns where a public set calls it so."""
+    columns = PUBLIC.get(PurePosixPath(name).name.casefold())
+    if columns is None:
+        return False
+    line = content.decode("utf-8-sig", "replace").partition("\n")[0]
+    cells = line.split(_separator(line))
+    return columns <= {cell.strip().strip('"').casefold() for cell in cells}
+
+
+def read_table(content: bytes, names: Names, where: str) -> Table:
     """Read `file,label[,group or patient][,mask][,fold]`; other columns are ignored.
 
-    Paths are relative to the table and must be among `names`; several masks of a scan are separated by `;`.
-    Raises BusError, naming the row, for whatever is missing, doubled, empty or unreadable.
+    Paths are relative to the table and must be among `names`, where a suffix or the folder may be missing if
+    only one file is meant; several masks of a scan are separated by `;` or `&`. A word for "unknown" gives no
+    group. Raises BusError, naming the row, for whatever is missing, doubled, empty or unreadable.
     """
     header, lines = _parse(content, where)
-    column = {name: header.index(name) for name in COLUMNS if name in header}
+    column = _columns(header)
     grouped_by = next((name for name in ("group", "patient") if name in column), None)
-    known = {unicodedata.normalize("NFC", name): name for name in names}
     rows: dict[str, Row] = {}
     for line, cells in lines:
-        cell = {name: cells[index].strip() for name, index in column.items()}
-        row = _row(cell, grouped_by, known, line, f"{where}, row {line}")
+        cell = {name: clean(cells[index]) for name, index in column.items()}
+        row = _row(cell, grouped_by, names, line, f"{where}, row {line}")
+        if grouped_by is None and PUBLIC["info.csv"] <= set(header):
+            row = replace(row, group=PurePosixPath(row.file).stem.partition("_")[0])
         first = rows.setdefault(row.file, row)
         if first is not row:
             raise BusError(
                 f"{where}, row {line}: {row.file} stands in row {first.line} already. Delete one of the two."
             )
     _check(list(rows.values()), where)
-    return Table(tuple(rows[file] for file in sorted(rows)), grouped_by)
+    known, cautions = _without_unknown([rows[file] for file in sorted(rows)])
+    if grouped_by is None and any(row.group for row in known):
+        grouped_by = "patient"
+    return Table(tuple(known), grouped_by, cautions)
 
 
 def _parse(content: bytes, where: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Header (lower case) and the rows that are not blank, each with its line number."""
     try:
-        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        text = content.decode("utf-8-sig")
+        separator = _separator(text.partition("\n")[0])
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
         lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except UnicodeDecodeError as error:
         raise BusError(f"{where} is not UTF-8 (byte {error.start}). Save it as “CSV UTF-8”.") from error
     except csv.Error as error:
         raise BusError(f"{where} could not be read as CSV ({error}). Save it as “CSV UTF-8”.") from error
-    header = [cell.strip().casefold() for cell in lines[0][1]] if lines else []
+    header = [clean(cell).casefold() for cell in lines[0][1]] if lines else []
     doubled = [name for name in COLUMNS if header.count(name) > 1]
-    if doubled or not {"file", "label"} <= set(header):
+    if doubled or not {"file", "label"} <= set(_columns(header)):
         problem = f"{doubled[0]} stands there twice" if doubled else "file and label are needed"
         raise BusError(
             f"{where} has the columns {printable(', '.join(header)[:200]) or '(none)'}; {problem}. Expected "
@@ -82,9 +150,22 @@ def _parse(content: bytes, where: str) -> tuple[list[str], list[tuple[int, list[
     return header, lines[1:]
 
 
-def _row(
-    cell: Mapping[str, str], grouped_by: str | None, known: Mapping[str, str], line: int, at: str
-) -> Row:
+def _separator(line: str) -> str:
+    """What separates the cells of a header: a comma, or what spreadsheets of other countries write."""
+    return max(SEPARATORS, key=lambda separator: (line.count(separator), separator == ","))
+
+
+def _columns(header: Sequence[str]) -> dict[str, int]:
+    """Where each column stands; one by another name counts where its own is missing."""
+    column = {name: header.index(name) for name in COLUMNS if name in header}
+    for name, others in OTHERS.items():
+        same = [other for other in others if other in header]
+        if name not in column and same and not (name == "patient" and "group" in column):
+            column[name] = header.index(same[0])
+    return column
+
+
+def _row(cell: Mapping[str, str], grouped_by: str | None, names: Names, line: int, at: str) -> Row:
     if not cell["file"]:
         raise BusError(f"{at}: the cell file is empty. Fill it in or delete the row.")
     if not cell["label"] or printable(cell["label"]) != cell["label"]:
@@ -92,26 +173,30 @@ def _row(
     group = cell[grouped_by] if grouped_by else ""
     if printable(group) != group:
         raise BusError(f"{at}: the {grouped_by} holds control characters. Correct it.")
-    masks = (mask.strip() for mask in cell.get("mask", "").split(";"))
+    masks = (mask.strip() for mask in cell.get("mask", "").replace("&", ";").split(";"))
     return Row(
-        file=_find(cell["file"], known, at),
+        file=names.find(cell["file"], at),
         label=cell["label"],
         group=group or None,
-        masks=tuple(_find(mask, known, at) for mask in masks if mask),
+        masks=tuple(names.find(mask, at, mask=True) for mask in masks if not is_unknown(mask)),
         fold=_fold(cell.get("fold", ""), at),
         line=line,
     )
 
 
-def _find(entry: str, known: Mapping[str, str], at: str) -> str:
-    """The name among `known` (whose keys are in Unicode's NFC form) that a cell means."""
-    name = str(PurePosixPath(entry.replace("\\", "/")))
-    found = known.get(unicodedata.normalize("NFC", name))
-    if found is None:
-        near = next((other for other in known.values() if other.casefold() == name.casefold()), None)
-        hint = f"Did you mean {near}?" if near else "Paths are relative to the table, and stay in its folder."
-        raise BusError(f"{at}: {printable(entry)}: {refusal(name) or 'no such file among the data'}. {hint}")
-    return found
+def _shortened(names: Iterable[str]) -> dict[str, list[str]]:
+    """Files by every part of their paths that may stand for them."""
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        path = PurePosixPath(_composed(name))
+        shorter = {str(path.with_suffix("")), path.name, path.stem}
+        for part in shorter | ({str(int(path.stem))} if path.stem.isdecimal() else set()):
+            parts.setdefault(part, []).append(name)
+    return parts
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _fold(cell: str, at: str) -> int | None:
@@ -128,7 +213,7 @@ def _check(rows: list[Row], where: str) -> None:
     labels = sorted({row.label for row in rows})
     if len(labels) < 2:
         raise BusError(f"{where} has one label only ({labels[0]}); two or more are expected.")
-    if len({label.casefold() for label in labels}) < len(labels):
+    if len({key(label) for label in labels}) < len(labels):
         raise BusError(f"{where}: of the labels {', '.join(labels)}, two differ in case only. Correct them.")
     unfolded = next((row for row in rows if row.fold is None), None)
     if unfolded and any(row.fold is not None for row in rows):
@@ -136,3 +221,20 @@ def _check(rows: list[Row], where: str) -> None:
             f"{where}, row {unfolded.line}: {unfolded.file} has no fold, others have one. Fill it in, or "
             "remove the column."
         )
+
+
+def _without_unknown(rows: Sequence[Row]) -> tuple[list[Row], tuple[Caution, ...]]:
+    """The rows without groups that mean "unknown": by a word, or a number that far too many scans share."""
+    counts = Counter(row.group for row in rows if row.group is not None)
+    words = {group for group in counts if is_unknown(group)}
+    others = [count for group, count in counts.items() if group not in words and not may_be_unknown(group)]
+    usual = median(others) if others else 0
+    words |= {
+        group for group, count in counts.items() if may_be_unknown(group) and count >= max(FEW, FEW * usual)
+    }
+    files = tuple((row.file,) for row in rows if row.group in words)
+    if not files:
+        return list(rows), ()
+    said = ", ".join(sorted(words))
+    known = [replace(row, group=None) if row.group in words else row for row in rows]
+    return known, (Caution("unknown patients", len(files), files, len(rows), said),)

@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import BusError, UsageError, printable
@@ -11,7 +11,7 @@ from . import dicom, masks, pictures
 from .archive import Source, open_source
 from .masks import Pairing
 from .pictures import Pixels
-from .stock import take_stock
+from .stock import peak, take_stock
 
 
 @dataclass(frozen=True)
@@ -42,27 +42,43 @@ def find(paths: Sequence[Path]) -> Found:
     scans: list[Loose] = []
     passed: list[tuple[str, str]] = []
     pairings: dict[Path, Pairing] = {}  # of the folders of files that were named themselves
+    scale = _Scale()
     for path in paths:
         if path.is_dir() or zipfile.is_zipfile(path):
-            found = _below(path)
+            found = _below(path, scale)
         else:
             folder = path.absolute().parent
             if folder not in pairings:
                 pairings[folder] = _pair_folder(folder)
-            found = _alone(path, pairings[folder])
+            found = _alone(path, pairings[folder], scale)
         scans += found.scans
         passed += found.passed
     return Found(scans, passed)
 
 
-def _below(path: Path) -> Found:
+class _Scale:
+    """One scale for the grey levels of all 16-bit files that were found."""
+
+    def __init__(self) -> None:
+        self.pictures: list[tuple[Source, str]] = []
+
+    @cached_property
+    def bits(self) -> int:
+        """Bits of the scanner that gave them, by the highest level in any."""
+        peaks = [highest for picture in self.pictures if (highest := peak(*picture)) is not None]
+        return pictures.bits_of(max(peaks)) if peaks else 16
+
+
+def _below(path: Path, scale: _Scale) -> Found:
     """The scans in a folder or a zip."""
     try:
         source = open_source(path)
     except BusError as error:
         return Found([_unreadable(str(path), error)], [])
     stock = take_stock(source)
-    scans = {name: _scan(source, name, f"{path}/{name}", stock.headers.get(name)) for name in stock.scans}
+    scans = {
+        name: _scan(source, name, f"{path}/{name}", stock.headers.get(name), scale) for name in stock.scans
+    }
     scans |= {name: _unreadable(f"{path}/{name}", error) for name, error in stock.damaged.items()}
     why = {
         **dict(stock.ignored),
@@ -75,7 +91,7 @@ def _below(path: Path) -> Found:
     )
 
 
-def _alone(path: Path, pairing: Pairing) -> Found:
+def _alone(path: Path, pairing: Pairing, scale: _Scale) -> Found:
     """The scan in a file that was named itself, which is taken for a picture unless it is DICOM."""
     source = Source(path.parent, (path.name,), (), (), lambda name: path.open("rb"))
     near = f"{path.absolute().parent.name}/{path.name}"
@@ -87,7 +103,7 @@ def _alone(path: Path, pairing: Pairing) -> Found:
             header = _header(source, path)
     except BusError as error:
         return Found([_unreadable(str(path), error)], [])
-    return Found([_scan(source, path.name, str(path), header)], [])
+    return Found([_scan(source, path.name, str(path), header, scale)], [])
 
 
 def _header(source: Source, path: Path) -> dicom.Header | None:
@@ -102,12 +118,17 @@ def _header(source: Source, path: Path) -> dicom.Header | None:
     raise BusError(f"{shown} is DICOM without an image (a report or a directory). Give a file with an image.")
 
 
-def _scan(source: Source, name: str, where: str, header: dicom.Header | None) -> Loose:
+def _scan(source: Source, name: str, where: str, header: dicom.Header | None, scale: _Scale) -> Loose:
     shown = f"{dicom.pseudonym(where)}.dcm" if header and header.named else printable(where)
+    if not header:
+        scale.pictures.append((source, name))
 
     def read() -> Pixels:
         content = source.read(name)
-        pixels = dicom.decode_rgb(content, None, shown) if header else pictures.decode_rgb(content, shown)
+        if header:
+            pixels = dicom.decode_rgb(content, None, shown)
+        else:
+            pixels = pictures.decode_rgb(content, shown, scale.bits)
         masks.refuse(pixels, shown)
         return pixels
 

@@ -68,7 +68,6 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "core.files": "test_faults.py",
     "core.progress": "cli/test_terminal.py",
     "data.creation": "data/test_study.py",
-    "data.layout": "data/test_scans.py",
     "data.phantom.anatomy": "data/phantom/test_simulation.py",
     "data.phantom.lesion": "data/phantom/test_simulation.py",
     "data.reading": "data/test_study.py",

@@ -132,7 +132,7 @@ def test_no_identity_in_any_file_or_output(
         for path in written:
             assert secret not in str(path.relative_to(tmp_path)).casefold()
             assert secret.encode() not in path.read_bytes().lower(), path
-    assert "paths of 4 DICOM files hold the patient's id or name" in " ".join(said.split())
+    assert "Paths of DICOM files that hold the patient's id or name: 4" in " ".join(said.split())
 
 
 def test_whatever_leaves_the_translator_says_synthetic(finished_study: Path) -> None:

@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-def png(value: int) -> bytes:
+def png(value: int, *, mask: bool = False) -> bytes:
     noise = np.random.default_rng(value).integers(0, 256, (20, 24), np.uint8)
+    noise = np.where(noise > 127, 255, 0).astype(np.uint8) if mask else noise
     return cv2.imencode(".png", noise)[1].tobytes()
 
 
 SCANS = {
-    f"{label}/{label} ({number}){suffix}.png": png(number)
+    f"{label}/{label} ({number}){suffix}.png": png(number, mask=bool(suffix))
     for label in ("benign", "malignant", "정상")
     for number in (1, 2, 3)
     for suffix in ("", "_mask")
@@ -190,3 +191,38 @@ def test_damaged_zips_give_pixels_or_a_clear_error(end: int, flips: list[tuple[i
                 assert read().dtype == np.uint8
             except BusError as error:
                 assert "a.zip/" in str(error)
+
+
+def unmarked(path: Path, names: list[str], encoding: str) -> Path:
+    """A zip whose names are in `encoding` without the flag that says UTF-8, as Windows and macOS pack it."""
+    with zipfile.ZipFile(path, "w") as packed:
+        for number, name in enumerate(names):
+            info = type("Entry", (zipfile.ZipInfo,), {})(name)
+            type(info)._encodeFilenameFlags = lambda self, name=name: (name.encode(encoding), 0)
+            packed.writestr(info, png(number))
+    return path
+
+
+KOREAN = st.text("가각갂간악성양정상뷁힣묽", min_size=1, max_size=8)
+
+
+@settings(max_examples=40)
+@given(st.lists(KOREAN, min_size=2, max_size=4, unique=True), st.sampled_from(["cp949", "utf-8"]))
+def test_korean_names_without_the_flag_are_decoded(words: list[str], encoding: str) -> None:
+    names = [f"{word}양성 자료/{word} ({number}).png" for number, word in enumerate(words)]
+    with tempfile.TemporaryDirectory() as folder:
+        listing = list_scans(unmarked(Path(folder, "a.zip"), names, encoding))
+        assert sorted(scan.file for scan in listing.scans) == sorted(names)
+        assert all(read_scan(listing, scan).any() for scan in listing.scans)
+        assert [item.detail for item in listing.cautions] == ["read as CP949 (Korean)"] * (
+            encoding == "cp949"
+        )
+
+
+def test_other_names_without_the_flag_are_said(tmp_path: Path) -> None:
+    names = ["bénigne/1.png", "malà/2.png", "ñandú/3.png"]
+    listing = list_scans(unmarked(tmp_path / "a.zip", names, "cp437"))
+    assert [scan.file for scan in listing.scans] == names
+    (said,) = listing.cautions
+    assert "not marked as UTF-8 (read as code page 437). If they look wrong" in said.sentence
+    assert list_scans(pack(tmp_path / "b.zip", SCANS)).cautions == ()

@@ -21,6 +21,7 @@ from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
@@ -83,6 +84,11 @@ def cohort(root: Path, files: dict[str, Dataset]) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(encoded(data))
     return root
+
+
+def kinds(listing: Listing) -> dict[str, int]:
+    """Cautions of a listing: their kinds and counts."""
+    return {item.kind: item.count for item in listing.cautions}
 
 
 def repeated(grey: np.ndarray) -> np.ndarray:
@@ -152,6 +158,74 @@ def test_compressed() -> None:
     assert (abs(decode(jpeg).astype(int) - smooth) < 8).all()
 
 
+@pytest.mark.parametrize("tag", ["RGB", "YBR_FULL", "YBR_FULL_422"])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_jpeg_is_read_by_its_stream_not_its_tag(tag: str, subsampling: int) -> None:
+    scan = np.repeat(np.linspace(0, 255, 48).astype(np.uint8)[:, None, None], 3, 2).repeat(40, 1)
+    scan[8:16, 8:16] = (200, 40, 30)  # a Doppler mark
+    buffer = io.BytesIO()
+    Image.fromarray(scan).save(buffer, "JPEG", quality=95, subsampling=subsampling)
+    stream = buffer.getvalue()
+    marker = stream.index(b"\xff\xe0")  # JFIF's, which would say YCbCr
+    bare = stream[:marker] + stream[marker + 2 + int.from_bytes(stream[marker + 2 : marker + 4], "big") :]
+    for content in (stream, bare):
+        data = make(scan, tag, colour=True)
+        data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+        data.PixelData = encapsulate([content])
+        assert abs(decode(data).astype(int) - scan).mean() < 2
+
+
+def test_an_rgb_jpeg_stays_rgb() -> None:
+    scan = np.repeat(np.linspace(0, 255, 48).astype(np.uint8)[:, None, None], 3, 2).repeat(40, 1)
+    buffer = io.BytesIO()
+    Image.fromarray(scan).save(buffer, "JPEG", quality=95, keep_rgb=True)
+    data = make(scan, "RGB", colour=True)
+    data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    data.PixelData = encapsulate([buffer.getvalue()])
+    assert abs(decode(data).astype(int) - scan).mean() < 2
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_files_without_a_preamble_are_read(tmp_path: Path, syntax: str) -> None:
+    for number, name in enumerate(("a/IM1", "a/x.dcm", "b/IM2")):
+        data = make(GREY, patient=f"p{number}")
+        data.file_meta.TransferSyntaxUID = syntax
+        content = encoded(data)
+        start = content.index(
+            b"\x08\x00\x16\x00"
+        )  # SOPClassUID, the first element after the meta information
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content[start:] if number else content[132:])
+    listing = list_scans(tmp_path)
+    assert [scan.file for scan in listing.scans] == ["a/IM1", "a/x.dcm", "b/IM2"]
+    assert len({scan.group for scan in listing.scans}) == 3
+    for scan in listing.scans:
+        assert (read_scan(listing, scan) == repeated(GREY)).all()
+
+
+@pytest.mark.parametrize("word", ["ANONYMOUS", "unknown", "NA", "-"])
+def test_a_word_for_unknown_is_no_patient(tmp_path: Path, word: str) -> None:
+    files = {f"{'ab'[n % 2]}/{n}.dcm": make(GREY, patient=word if n < 4 else f"id {n}") for n in range(8)}
+    files["a/s.dcm"] = make(GREY, patient=word, StudyInstanceUID="1.2.3")
+    listing = list_scans(cohort(tmp_path, files))
+    assert Counter(scan.group for scan in listing.scans)[None] == 4
+    assert len({scan.group for scan in listing.scans}) == 6, "none, four patients and a study"
+    assert kinds(listing)["placeholder patients"] == 5
+
+
+def test_one_id_for_most_is_a_placeholder_and_gives_way_to_studies(tmp_path: Path) -> None:
+    files = {
+        f"{'ab'[n % 2]}/{n}.dcm": make(
+            GREY, patient="CLINIC" if n < 12 else f"id {n}", StudyInstanceUID=f"1.2.{n // 2}"
+        )
+        for n in range(16)
+    }
+    listing = list_scans(cohort(tmp_path, files))
+    assert kinds(listing)["placeholder patients"] == 12
+    sizes = Counter(scan.group for scan in listing.scans)
+    assert sorted(sizes.values()) == [1] * 4 + [2] * 6
+
+
 def test_frames(tmp_path: Path) -> None:
     files = {"a/loop.dcm": make(LOOP), "b/one.dcm": make(GREY, patient="other")}
     cohort(tmp_path, files)
@@ -182,7 +256,7 @@ def test_one_id_for_all_is_a_placeholder(tmp_path: Path) -> None:
     listing = list_scans(cohort(tmp_path, dict.fromkeys(("a/1.dcm", "b/1.dcm", "b/2.dcm"), make(GREY))))
     assert {scan.group for scan in listing.scans} == {None}
     assert listing.grouped_by is None
-    assert any("placeholder" in note for note in listing.notes)
+    assert kinds(listing) == {"DICOM": 3, "placeholder patients": 3}
 
 
 def test_a_study_stands_in_for_a_missing_patient(tmp_path: Path) -> None:
@@ -196,7 +270,7 @@ def test_burned_in_marks_are_told(tmp_path: Path) -> None:
     files = {"a/1.dcm": make(GREY, BurnedInAnnotation="YES"), "a/2.dcm": make(GREY, BurnedInAnnotation="NO")}
     listing = list_scans(cohort(tmp_path, files | {"b/1.dcm": make(GREY)}))
     assert [scan.burned_in for scan in listing.scans] == [True, False, None]
-    assert "YES in 1, NO in 1, absent in 1" in listing.notes[0]
+    assert "YES in 1, NO in 1, absent in 1" in listing.cautions[0].sentence
 
 
 def test_files_without_suffix_masks_and_reports(tmp_path: Path) -> None:
@@ -231,7 +305,7 @@ def test_identity_is_nowhere(
         assert secret not in said
     hashed = next(scan for scan in listing.scans if scan.file.startswith("a/dicom-"))
     assert (read_scan(listing, hashed) == COLOUR).all()
-    assert any("paths of 1 DICOM files hold the patient's id or name" in note for note in listing.notes)
+    assert kinds(listing)["named paths"] == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from bus.core.errors import BusError
-from bus.data.pictures import decode_mask, decode_rgb
+from bus.data.pictures import bits_of, decode_mask, decode_rgb, peak
 from bus.data.scans import to_grey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +57,39 @@ def test_what_alpha_hides_stays_hidden() -> None:
     assert not decode_rgb(encode(Image.fromarray(hidden)), "x").any()
     keyed = encode(Image.fromarray(np.full((HEIGHT, WIDTH), 200, np.uint8)), transparency=200)
     assert not decode_rgb(keyed, "x").any()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_fewer_bits_in_16_fill_the_range_of_8(kind: str, bits: int) -> None:
+    full = 2**bits - 1
+    deep = np.random.default_rng(3).integers(0, full + 1, (HEIGHT, WIDTH)).astype(np.uint16)
+    deep[0, :2] = 0, full
+    content = encode(Image.fromarray(deep), kind)
+    assert peak(content, "x") == full
+    assert bits_of(full) == bits
+    assert (decode_rgb(content, "x", bits) == repeated(np.floor(deep * (255 / full) + 0.5))).all()
+    assert peak(encode(Image.fromarray(GREY), kind), "x") is None
+
+
+@pytest.mark.parametrize("inside", [1, 255, 4095, 65535])
+def test_masks_of_16_bits(inside: int) -> None:
+    lesion = np.zeros((HEIGHT, WIDTH), np.uint16)
+    lesion[5:9, 6:14] = inside
+    assert (decode_mask(encode(Image.fromarray(lesion)), "x") == (lesion > 0)).all()
+
+
+def test_a_picture_is_no_mask() -> None:
+    with pytest.raises(BusError, match=r"x holds \d+ grey levels: a picture, not a lesion mask"):
+        decode_mask(encode(Image.fromarray(GREY)), "x")
+
+
+def test_gif_is_read() -> None:
+    few = (GREY // 8 * 8).astype(np.uint8)
+    assert (decode_rgb(encode(Image.fromarray(few), "GIF"), "x") == repeated(few)).all()
+    with pytest.raises(BusError, match="several pictures"):
+        loop = [Image.fromarray(GREY), Image.fromarray(GREY[::-1].copy())]
+        decode_rgb(encode(loop[0], "GIF", save_all=True, append_images=loop[1:]), "x")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -112,7 +145,7 @@ def png_header(width: int, height: int) -> bytes:
             encode(Image.new("L", (99, 99)), "TIFF", save_all=True, append_images=[Image.new("L", (9, 9))]),
             "several",
         ),
-        (encode(Image.fromarray(GREY), "GIF"), "no picture"),
+        (encode(Image.fromarray(GREY), "TGA"), "no picture"),
     ],
     ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
 )

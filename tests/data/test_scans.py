@@ -139,9 +139,9 @@ def test_train_and_test_are_merged(tmp_path: Path) -> None:
     merged = {"Test/a/1.png": "a", "train/a/1.png": "a", "train/b/1.png": "b", "val/b/1.png": "b"}
     assert labels(listing) == merged
     assert listing.layout == "train and test folders"
-    assert listing.notes == (
-        "The folders Test, train, val were merged: their split is not used, the study makes its own.",
-    )
+    (merged_folders,) = listing.cautions
+    assert merged_folders.cases == (("Test",), ("train",), ("val",))
+    assert "were merged: 3, namely Test; train; val. Their split is not used" in merged_folders.sentence
     (tmp_path / "train" / "c").mkdir()
     refused(tmp_path, "folder c without a single scan")
 
@@ -220,7 +220,7 @@ def test_composed_and_decomposed_names_meet(tmp_path: Path) -> None:
         ("", ["(none)", "file and label"]),
         ("file,label\n", ["no rows"]),
         ("name,label\na.png,x\n", ["name, label", "file and label"]),
-        ("file;label\na.png;x\n", ["file;label", "commas"]),
+        ("file label\na.png x\n", ["file label", "commas"]),
         ("file,label,Label\na.png,x,x\n", ["label stands there twice"]),
         ("file,label\na.png,x\nb.png\n", ["row 3", "1 cells"]),
         ("file,label\na.png,x\nb.png,y,z\n", ["row 3", "3 cells"]),
