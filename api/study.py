@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..benchmark import pipeline, run
 from ..benchmark.arms import DEFAULT_ARMS, chosen, with_doses
-from ..benchmark.cells import Wish, cells
+from ..benchmark.cells import cells_of
+from ..benchmark.request import Request
 from ..classify.models import MODELS
 from ..classify.train import Examples
 from ..core.compute import Compute, cores, resolve
@@ -152,8 +153,8 @@ class Study:
             rows = study.test(fold)
             found = Examples(study.pixels[rows], study.labels[rows], [])
         else:
-            cell = cells(study, Wish((fold,), arms, MODELS[:1], gan_seed=gan_seed), self._compute)[0]
-            found = run.examples(study, cell)
+            request = Request((fold,), arms, MODELS[:1], gan_seed=gan_seed, compute=self._compute)
+            found = run.examples(study, cells_of(study, request)[0])
         return ScanDataset(found.pixels, found.labels, self.classes, real=found.own, transform=transform)
 
     def train_translator(
@@ -208,35 +209,33 @@ class Study:
         """
         asked = {"models": list(models), "arms": list(arms), "folds": list(folds), "seeds": seeds}
         said = [f"{name}={value!r}" for name, value in {**asked, "preset": preset, **options}.items()]
-        wish = Wish(
-            tuple(folds),
-            with_doses(chosen(",".join(arms), self.classes), tuple(options.get("dose", (1.0,)))),
-            tuple(models),
-            seeds,
-            preset or self._usual_preset,
-            options.get("init", "none"),
-            options.get("gan_seed", 0),
-            options.get("balance", ()),
+        request = Request(
+            folds=tuple(folds),
+            arms=with_doses(chosen(",".join(arms), self.classes), tuple(options.get("dose", (1.0,)))),
+            models=tuple(models),
+            seeds=seeds,
+            preset=preset or self._usual_preset,
+            init=options.get("init", "none"),
+            gan_seed=options.get("gan_seed", 0),
+            balance=options.get("balance", ()),
             folder=options.get("synthetic"),
+            external=options.get("external", ""),
+            inflation=options.get("inflation", False),
+            compute=self._compute,
+            jobs=jobs or cores(),
+            keep_weights=keep_weights,
+            judge=Judge(options.get("extractor", "auto")),
+            command=f"bus.study({str(self.path)!r}).benchmark({', '.join(said)})",
         )
         with listening(self._listener):
-            pipeline.benchmark(
-                self._opened,
-                wish,
-                self._compute,
-                jobs=jobs or cores(),
-                keep_weights=keep_weights,
-                judge=Judge(options.get("extractor", "auto")),
-                command=f"bus.study({str(self.path)!r}).benchmark({', '.join(said)})",
-                extras=pipeline.Extras(options.get("external", ""), options.get("inflation", False)),
-            )
+            pipeline.benchmark(self._opened, request)
         return self.result()
 
     def result(self) -> BenchmarkResult:
         """What the last benchmark of this study found; BusError where there was none."""
-        request = pipeline.Request.recall(self._opened)
-        planned = cells(self._opened, request.wish, request.compute)
-        return BenchmarkResult(self._opened, [cell for cell in planned if cell.is_done], request.compute)
+        request = Request.recall(self._opened)
+        finished = [cell for cell in cells_of(self._opened, request) if cell.is_done]
+        return BenchmarkResult(self._opened, finished, request.compute)
 
     @property
     def _usual_preset(self) -> str:

@@ -12,17 +12,13 @@ ARMS = {
     "oversampled": "scans of the target class repeated",
     "cyclegan": "synthetic scans of the target class added",
     "relabelled": "negative control: the translator's sources, untranslated, under the target's label",
-    "unverified": "another generator's scans of the target class added; where they come from cannot be checked",
+    "unverified": "another generator's scans of the target class added; where they come from cannot be "
+    "checked",
 }
 DEFAULT_ARMS = ("original", "weighted", "oversampled", "cyclegan")
 ADDING = ("oversampled", "cyclegan", "relabelled", "unverified")  # these have a dose
-TRANSLATED = (
-    "cyclegan",
-    "relabelled",
-)  # these need a translator and may be limited to one of its source classes
-CHOSEN = tuple(
-    name for name in ARMS if name != "unverified"
-)  # by --arms; `unverified` comes with --synthetic
+TRANSLATED = ("cyclegan", "relabelled")  # need a translator; may be limited to one of its source classes
+CHOSEN = tuple(name for name in ARMS if name != "unverified")  # by --arms; that one comes with --synthetic
 
 
 @dataclass(frozen=True)
@@ -70,43 +66,49 @@ def parse(name: str) -> Arm:
 
 
 def chosen(text: str, classes: Sequence[str] | None = None) -> tuple[Arm, ...]:
-    """The arms of `--arms`; UsageError names what is unknown, for a source class too once the `classes` are known."""
+    """The arms of `--arms`; UsageError names what is unknown.
+
+    That goes for a source class too, once the `classes` are known.
+    """
     names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
-    found = [Arm(kind, source) for kind, _, source in (name.partition(":") for name in names)]
-    unknown = [arm for arm in found if arm.kind not in CHOSEN]
-    if unknown or not found:
+    arms = tuple(Arm(kind, source) for kind, _, source in (name.partition(":") for name in names))
+    unknown = [arm for arm in arms if arm.kind not in CHOSEN]
+    if unknown or not arms:
         slip = did_you_mean(unknown[0].kind, CHOSEN) if unknown else ""
         raise UsageError(
-            f"--arms {text}: {unknown[0] if unknown else 'nothing'} is unknown; choose among {', '.join(CHOSEN)}.{slip}"
+            f"--arms {text}: {unknown[0] if unknown else 'nothing'} is unknown; choose among "
+            f"{', '.join(CHOSEN)}.{slip}"
         )
-    for arm in found:
+    for arm in arms:
         if arm.source and classes is not None and (arm.kind not in TRANSLATED or arm.source not in classes):
+            example, slip = next(iter(classes), "benign"), did_you_mean(arm.source, classes)
             raise UsageError(
-                f"--arms {arm}: {' and '.join(TRANSLATED)} can be limited to one source class, "
-                f"such as cyclegan:{next(iter(classes), 'benign')}; the classes are {', '.join(classes)}.{did_you_mean(arm.source, classes)}"
+                f"--arms {arm}: {' and '.join(TRANSLATED)} can be limited to one source class, such as "
+                f"cyclegan:{example}; the classes are {', '.join(classes)}.{slip}"
             )
-    return tuple(found)
+    return arms
 
 
 def doses(text: str) -> tuple[float, ...]:
     """The shares of `--dose`, in rising order; UsageError for what is no number above 0."""
     try:
-        found = sorted({float(part) for part in text.split(",")})
+        shares = sorted({float(part) for part in text.split(",")})
     except ValueError:
-        found = []
-    if not found or not all(0 < share <= 10 for share in found):
+        shares = []
+    if not shares or not all(0 < share <= 10 for share in shares):
         raise UsageError(
             f"--dose {text}: expected numbers above 0 and up to 10, such as 0.25,0.5,1,2 (1 is balance)."
         )
-    return tuple(found)
+    return tuple(shares)
 
 
 def with_doses(arms: Iterable[Arm], shares: Sequence[float]) -> tuple[Arm, ...]:
-    """Each arm that adds scans once for every dose, the others once; UsageError for doses that no arm takes."""
+    """Each arm that adds scans once for every dose, the others once; UsageError for doses no arm takes."""
     chosen = list(arms)
     if tuple(shares) != (1.0,) and not any(arm.kind in ADDING for arm in chosen):
         raise UsageError(
-            f"--dose does nothing here: none of {', '.join(map(str, chosen))} adds scans. Add one of {', '.join(ADDING[:3])} to --arms."
+            f"--dose does nothing here: none of {', '.join(map(str, chosen))} adds scans. Add one of "
+            f"{', '.join(ADDING[:3])} to --arms."
         )
     return tuple(
         replace(arm, dose=share)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..core import files
 from ..core.errors import BusError
@@ -14,7 +13,8 @@ from ..gan.manifest import Synthetic, SyntheticSet
 from ..gan.translator import Translator
 from . import foreign
 from .cell import kept_weights
-from .cells import Wish, needed, used
+from .cells import needed, synthetic_needed, used
+from .request import Request
 
 # Options in which the translators of two folds may differ.
 ARITHMETIC = ("fold", "training_pixels", "precision", "threads", "device")
@@ -31,19 +31,17 @@ class Check:
     mend: str = "Make the synthetic scans of this fold again with bus gan train --redo and bus synth."
 
 
-def audit(study: Study, fold: int, wish: Wish) -> list[Check]:
+def audit(study: Study, fold: int, request: Request) -> list[Check]:
     """Check a fold and the synthetic scans its arms use for leaks; BusError names the first one found."""
-    checks = audit_split(study, fold) + _first_weights(study, fold, wish)
-    for place, label in wish.synthetic(study):
+    checks = audit_split(study, fold) + _first_weights(study, fold, request)
+    for place, label in synthetic_needed(study, request):
         if place == fold:
-            rows = used(study, wish, fold, label)
-            checks += _synthetic(study, fold, label, wish.gan_seed, rows)
-            scans = SyntheticSet(study, fold, label, wish.gan_seed)
+            rows = used(study, request, fold, label)
+            checks += _synthetic(study, fold, label, request.gan_seed, rows)
+            scans = SyntheticSet(study, fold, label, request.gan_seed)
             checks += _filtered(scans, rows)
-            checks += _read(study, fold, label, scans.readings_path, scans)
-    for label in wish.raised(study):
-        checks += _read(study, fold, label, reader.originals_path(study, fold, label))
-    return _refuse(fold, checks + _unverified(study, fold, wish))
+            checks += _read(study, fold, label, scans)
+    return _refuse(fold, checks + _unverified(study, fold, request))
 
 
 def audit_split(study: Study, fold: int) -> list[Check]:
@@ -83,14 +81,14 @@ def audit_split(study: Study, fold: int) -> list[Check]:
     )
 
 
-def audit_translators(study: Study, wish: Wish) -> list[Check]:
+def audit_translators(study: Study, request: Request) -> list[Check]:
     """Check that an arm is one treatment: translators with the same options on all folds; BusError if not."""
     found = []
-    for label in wish.raised(study):
-        folds = [fold for fold, name in wish.synthetic(study) if name == label]
+    for label in request.raised(study):
+        folds = [fold for fold, name in synthetic_needed(study, request) if name == label]
         if len(folds) < 2:
             continue
-        options = [_options(study, fold, label, wish.gan_seed) for fold in folds]
+        options = [_options(study, fold, label, request.gan_seed) for fold in folds]
         differences = {name for other in options for name in other if other[name] != options[0][name]}
         chosen = list(zip(folds, options, strict=True))
         detail = "; ".join(
@@ -133,19 +131,19 @@ def _refuse(fold: int | None, checks: Sequence[Check]) -> list[Check]:
     return list(checks)
 
 
-def _first_weights(study: Study, fold: int, wish: Wish) -> list[Check]:
+def _first_weights(study: Study, fold: int, request: Request) -> list[Check]:
     """Of weights that a user gives what can be checked: no cell of this study made them on other scans."""
-    if wish.first is None:
+    if request.first is None:
         return []
-    digest, test = files.sha256_file(wish.first), study.pixels_sha256(study.test(fold))
+    digest, test = files.sha256_file(request.first), study.pixels_sha256(study.test(fold))
     kept = list(kept_weights(study.path))
     strangers = [
         path.parent for path, test_pixels in kept if files.sha256_file(path) == digest and test_pixels != test
     ]
     return [
         Check(
-            f"the first weights of {wish.first.name} are of no cell with other test scans (unverified: what "
-            "else they saw is unknown)",
+            f"the first weights of {request.first.name} are of no cell with other test scans (unverified: "
+            "what else they saw is unknown)",
             len(kept),
             not strangers,
             str(strangers[0]) if strangers else "",
@@ -154,17 +152,17 @@ def _first_weights(study: Study, fold: int, wish: Wish) -> list[Check]:
     ]
 
 
-def _unverified(study: Study, fold: int, wish: Wish) -> list[Check]:
+def _unverified(study: Study, fold: int, request: Request) -> list[Check]:
     """The one thing that can be checked of another generator's scans."""
     number = max(
-        (needed(study, fold, study.target, arm.dose) for arm in wish.arms if arm.kind == "unverified"),
+        (needed(study, fold, study.target, arm.dose) for arm in request.arms if arm.kind == "unverified"),
         default=0,
     )
-    if not wish.folder or not number:
+    if not request.folder or not number:
         return []
-    same = foreign.copies(study, wish.folder, number, fold)
+    same = foreign.copies(study, request.folder, number, fold)
     name = (
-        f"no test scan is among the scans of {wish.folder.name} (unverified: what their generator saw is "
+        f"no test scan is among the scans of {request.folder.name} (unverified: what their generator saw is "
         "unknown)"
     )
     return [Check(name, number, not same, ", ".join(same[:3]))]
@@ -219,21 +217,13 @@ def _filtered(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Check]:
     return [Check(name, len(rows), not unread, ", ".join(unread[:3]))]
 
 
-def _read(
-    study: Study, fold: int, label: str, path: Path, synthetic: SyntheticSet | None = None
-) -> list[Check]:
-    """The checks of readings, if any, that weight or filter scans: of a set, or of the fold's own."""
+def _read(study: Study, fold: int, label: str, synthetic: SyntheticSet) -> list[Check]:
+    """The checks of the readings that filter a set of scans, where there are any."""
+    path, what = synthetic.readings_path, f"synthetic {label} scans"
     if not path.exists():
         return []
-    kept, mend, what = (
-        reader.Readings.open(path),
-        f"Delete {path} and run the same command again.",
-        f"training scans as {label}",
-    )
-    scans = {scan.file: (scan.sha256, scan.group) for scan in (study.scans[row] for row in study.train(fold))}
-    if synthetic:
-        scans = {row.file: (row.sha256, row.source_group) for row in synthetic.rows}
-        what = f"synthetic {label} scans"
+    kept, mend = reader.Readings.open(path), f"Delete {path} and run the same command again."
+    scans = {row.file: (row.sha256, row.source_group) for row in synthetic.rows}
     seen, train = [set(groups) for groups in kept.trained_on], study.train(fold)
     rows = [(one, *scans.get(one.file, ("", ""))) for one in kept.readings]
     strange = [one.file for one, sha256, _ in rows if one.sha256 != sha256]

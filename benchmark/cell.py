@@ -1,9 +1,9 @@
 """A cell, one training of one classifier: what decides its result, and the only owner of its folder.
 
-The folder holds `config.json` (what decides the result), `predictions.csv` (the answers on the test scans of its fold),
-`metrics.json` (their scores, and what the training took), `heat.npy` (where the classifier looked), on demand
-`classifier.safetensors` (its weights) and `external-….csv` (answers on scans from elsewhere), and `DONE`, which comes last
-and names the hashes of the others.
+The folder holds `config.json` (what decides the result), `predictions.csv` (the answers on its fold's test
+scans), `metrics.json` (their scores, and what the training took), `heat.npy` (where the classifier looked),
+on demand `classifier.safetensors` (its weights) and `external-….csv` (answers on scans from elsewhere), and
+`DONE`, which comes last and names the hashes of the others.
 """
 
 import io
@@ -156,9 +156,9 @@ class Cell(Answered):
         named = {field.name for field in fields(cls)} - {*UNPATHED, "arm", "recipe"}
         try:
             values = {name: config[name] for name in named}
-            recipe = Recipe(**config["recipe"])
+            recipe = Recipe.from_json(config["recipe"])
             return cls(**values, arm=parse(config["arm"]), recipe=recipe, root=path.parents[2])
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BusError(
                 f"{path / CONFIG} was written by another version of bus ({error!r}). {REMEDY}"
             ) from error
@@ -167,7 +167,7 @@ class Cell(Answered):
     def config(self) -> dict[str, Any]:
         """What decides the result, as saved; paths are no part of it."""
         values = {name: value for name, value in asdict(self).items() if name not in UNPATHED}
-        return {**values, "arm": str(self.arm)}
+        return {**values, "arm": str(self.arm), "recipe": self.recipe.recorded}
 
     @property
     def path(self) -> Path:
@@ -182,7 +182,7 @@ class Cell(Answered):
 
     @property
     def is_done(self) -> bool:
-        """Whether this very configuration was trained, and its predictions and heat, if any, lie there unchanged."""
+        """Whether this very configuration was trained, and its predictions and heat lie there unchanged."""
         done, predictions, heat = (self.path / name for name in (DONE, PREDICTIONS, HEAT))
         if not done.exists():
             return False
@@ -196,7 +196,7 @@ class Cell(Answered):
 
     @property
     def done(self) -> dict[str, Any]:
-        """What DONE says: hashes of the configuration and of the files, by `config`, `predictions`, `heat` …"""
+        """What DONE says: hashes of the configuration and the files, by `config`, `predictions`, `heat` …"""
         return files.read_json(self.path / DONE)
 
     @property
@@ -239,9 +239,9 @@ class Cell(Answered):
         weights: bytes | None = None,
         external: "ExternalAnswers | None" = None,
     ) -> None:
-        """Write what a training gave; `weights` is the content of a safetensors file, where it is to be kept.
+        """Write what a training gave; `weights` is the content of a safetensors file, where one is kept.
 
-        DONE comes last and names the predictions, so that no mixture of an old and a new result counts as done.
+        DONE comes last and names the predictions: no mixture of an old and a new result counts as done.
         """
         rows, target = study.test(self.fold), study.classes.index(study.target)
         scores = metrics.scores(study.labels[rows], probabilities, target)
@@ -278,7 +278,7 @@ class Cell(Answered):
         return path.exists() and self.done.get("external", {}).get(path.name) == files.sha256_file(path)
 
     def external(self, sha256: str, scans: Sequence[str], classes: Sequence[str]) -> Floats:
-        """Probabilities (N×classes) of these classes for external scans, given by their hashes; BusError if others."""
+        """Probabilities (N×classes) for external scans, given by their hashes; BusError for other scans."""
         path = self.path / external_file(sha256)
         rows = files.read_csv(path, (*SCAN, *map(column, classes)))
         if [row["sha256"] for row in rows] != list(scans):
@@ -316,7 +316,7 @@ def finished_cells(cells: Path, arm: str, model: str, seed: int) -> list[Path]:
 
 
 def kept_weights(study: Path) -> Iterator[tuple[Path, str]]:
-    """(file, hash of the test scans of its cell) of all classifiers' weights in a study and the studies below it."""
+    """(file, hash of its cell's test scans) of all classifiers' weights in a study and those below it."""
     for path in sorted(study.glob(f"**/cells/**/{WEIGHTS}")):
         yield path, str(files.read_json(path.with_name(CONFIG)).get("test_pixels"))
 

@@ -1,8 +1,11 @@
-"""Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own, such as the seed project's ablation studies."""
+"""Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own.
+
+Such are the seed project's two ablation studies.
+"""
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
@@ -10,14 +13,10 @@ from typing import Any
 from ..classify.models import KNOWN, check_init
 from ..classify.recipe import DEFAULTS, SWITCHES, check_changes
 from ..core import switches
-from ..core.compute import Compute
-from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.errors import UsageError, did_you_mean
 from ..core.switches import Switch
-from ..data.study import Study
 from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
-from .cell import Cell
-from .cells import Wish
-from .cells import cells as cells_of
+from .request import Request
 
 RUN = {  # what a table says beside the switches of its recipe
     "name": Switch(str, "title of its row"),
@@ -32,7 +31,6 @@ NEEDED = ("name", "model", "epochs")
 KEYS = {**RUN, **SWITCHES}
 SHIPPED = ("ablation-1", "ablation-2")
 TABLES = ("title", "note", "all", "runs")  # of the file
-PRESET = "plan"  # of its cells: a plan says itself how long they train
 
 
 @dataclass(frozen=True)
@@ -49,33 +47,23 @@ class Run:
     changes: Mapping[str, Any]  # fields of Recipe
 
     def like(self, other: "Run") -> bool:
-        """Whether two runs differ in their arms alone, so that the difference of their results is the arms' doing."""
-        both = self.adds and other.adds  # else the rules for added scans have no counterpart
-        names = [
-            name for name in {**self.changes, **other.changes} if both or not name.startswith("synthetic")
-        ]
+        """Whether two runs differ in their arms alone, so that these make the difference of their results."""
         same = (self.model, self.epochs, self.init) == (other.model, other.epochs, other.init)
-        return (
-            same
-            and self.arm != other.arm
-            and all(self.changes.get(name) == other.changes.get(name) for name in names)
-        )
+        return same and self.arm != other.arm and self.changes == other.changes
 
     @property
     def adds(self) -> bool:
         """Whether its arm adds scans, which are those of a fold by group."""
         return self.arm.kind in ADDING
 
-    def wish(self, folds: Sequence[int], seeds: int, preset: str = PRESET) -> Wish:
-        """What a benchmark of this one run would be asked for; `preset` is for a translator that is missing."""
-        return Wish(
-            tuple(folds),
-            (self.arm,),
-            (self.model,),
-            seeds,
-            preset,
-            self.init,
-            self.gan_seed,
+    def request(self, plan: Request) -> Request:
+        """What a benchmark of this run alone is asked, where `plan` is what all of them are asked."""
+        return replace(
+            plan,
+            arms=(self.arm,),
+            models=(self.model,),
+            init=self.init,
+            gan_seed=self.gan_seed,
             recipe=tuple(self.changes.items()),
             epochs=self.epochs,
         )
@@ -91,7 +79,10 @@ class Plan:
 
 
 def read(source: str) -> Plan:
-    """Read a plan by the name of a shipped one or from a TOML file; UsageError names an unknown key and the known one."""
+    """Read a plan by the name of a shipped one, or from a TOML file.
+
+    UsageError names an unknown key and the known one it may have been meant for.
+    """
     try:
         if source in SHIPPED:
             text = (package_files(__package__) / "plans" / f"{source}.toml").read_text(encoding="utf-8")
@@ -100,8 +91,8 @@ def read(source: str) -> Plan:
         content = tomllib.loads(text)
     except FileNotFoundError:
         raise UsageError(
-            f"--plan {source}: there is no such file, and the plans that are shipped are {', '.join(SHIPPED)}."
-            + did_you_mean(source, SHIPPED)
+            f"--plan {source}: there is no such file, and the plans that are shipped are "
+            f"{', '.join(SHIPPED)}." + did_you_mean(source, SHIPPED)
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise UsageError(f"--plan {source} could not be read as TOML: {error}.") from error
@@ -141,17 +132,11 @@ def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) ->
         or (arm.dose != 1 and arm.kind not in ADDING)
     ):
         raise UsageError(
-            f"{where}: arm = {own['arm']!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a source class, and for an arm that "
-            "adds scans perhaps a dose up to 10, such as cyclegan, cyclegan:normal or oversampled@0.5."
+            f"{where}: arm = {own['arm']!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a "
+            "source class, and for an arm that adds scans perhaps a dose up to 10, such as cyclegan, "
+            "cyclegan:normal or oversampled@0.5."
         )
-    idle = [name for name in table if name.startswith("synthetic") and arm.kind not in ADDING]
-    if said := [name for name in idle if name in own_table]:
-        raise UsageError(
-            f"{where}: {', '.join(said)} does nothing: the arm {arm} adds no scans. Leave it out."
-        )
-    changes = check_changes(
-        {name: value for name, value in table.items() if name in SWITCHES and name not in idle}, where
-    )
+    changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
     check_init((own["model"],), own.get("init", "none"))
     return Run(
         own["name"],
@@ -163,16 +148,3 @@ def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) ->
         own.get("gan_seed", 0),
         changes,
     )
-
-
-def cells(
-    study: Study, plan: Plan, folds: Sequence[int], seeds: int, compute: Compute
-) -> Iterator[tuple[Run, Cell]]:
-    """Every run of a plan on every fold with every seed; runs that differ in name alone share a cell."""
-    if any(run.changes.get("validation") for run in plan.runs) and study.settings.k < 3:
-        raise BusError(
-            "This plan needs a study of at least 3 folds (--k): one to test, one to watch, one to train."
-        )
-    for fold in folds:
-        for run in plan.runs:
-            yield from ((run, cell) for cell in cells_of(study, run.wish((fold,), seeds), compute))

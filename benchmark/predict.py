@@ -1,4 +1,4 @@
-"""What `bus predict` does: find a trained classifier of a study, answer scans with it, show them as table or JSON."""
+"""What `bus predict` does: find a trained classifier, answer scans with it, show them as table or JSON."""
 
 import shlex
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Answers:
-    """All that was asked of a classifier: answered scans, and files that could not be read with the reason."""
+    """All that was asked of a classifier: answered scans, and the files that could not be read, and why."""
 
     trained: Trained
     scans: list[Scan]
@@ -92,7 +92,7 @@ class Answers:
 
 
 def find_trained(study: Study, *, fold: int, model: str, arm: str, seed: int) -> Trained:
-    """The newest finished cell of this kind with its weights; BusError with the command that makes it if there is none."""
+    """The newest finished cell of this kind with its weights; BusError with the command that makes it."""
     finished = finished_cells(study.cells_path(fold), arm, model, seed)
     kept = [path for path in finished if (path / WEIGHTS).exists()]
     if not kept:
@@ -100,7 +100,8 @@ def find_trained(study: Study, *, fold: int, model: str, arm: str, seed: int) ->
     cell = Cell.open(kept[-1])
     if cell.training_pixels != study.pixels_sha256(study.train(fold)):
         raise BusError(
-            f"{cell.path} was trained on other scans than fold {fold} of {study.path} trains on. Delete {cell.path}."
+            f"{cell.path} was trained on other scans than fold {fold} of {study.path} trains on. Delete "
+            f"{cell.path}."
         )
     collapsed = metrics.collapsed(cell.answers(study.classes).probabilities)
     return Trained(study, cell, None if collapsed is None else study.classes[collapsed], len(kept) - 1)
@@ -132,7 +133,8 @@ def _no_weights(study: Study, fold: int, model: str, arm: str, seed: int, finish
     return (
         f"{TITLES.get(model, model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n"
         f"  {shlex.join([*words, '--keep-weights'])}\n"
-        f"That writes the report anew with these cells alone; the bus benchmark command you used before brings it back.{others}"
+        "That writes the report anew with these cells alone; the bus benchmark command you used before "
+        f"brings it back.{others}"
     )
 
 
@@ -167,7 +169,7 @@ def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat:
 
 
 def table(answers: Answers) -> Table:
-    """The answers as a table for a terminal: file, answer, probabilities, what the study knows of the scan."""
+    """The answers for a terminal: file, answer, probabilities, what the study knows of the scan."""
     found = Table(title=answers.trained.name, caption=NOTICE, title_justify="left", caption_justify="left")
     found.add_column("file", overflow="fold")
     found.add_column("answer")

@@ -21,10 +21,9 @@ from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data.store import Pixels
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
-from . import confidence, warm_start
-from . import foreign as unverified
+from . import foreign, warm_start
 from .cell import Cell, Effort
-from .cells import PHANTOM_INIT, parts, picked
+from .cells import PHANTOM_INIT, picked, training_rows
 from .external import External
 
 REPORT_BYTES = 10 << 20
@@ -40,26 +39,16 @@ def key(digest: str) -> int:
 
 
 def examples(study: Study, cell: Cell) -> Examples:
-    """The training part of one cell: the fold's real scans first, then what the arm adds under the raised classes' labels."""
-    own, arm = _own(study, parts(study, cell.fold, cell.recipe)[0]), cell.arm
-    pixels, labels, keys, counts = (
-        [own.pixels],
-        [own.labels],
-        list(own.keys),
-        [np.ones(len(own.labels), np.float32)],
-    )
+    """The training part of one cell: the fold's real scans, then what its arm adds to the raised classes."""
+    own, arm = _own(study, training_rows(study, cell.fold, cell.recipe)[0]), cell.arm
+    pixels, labels, keys = [own.pixels], [own.labels], list(own.keys)
     for label, number in cell.added.items():
-        more = _repeated if arm.kind == "oversampled" else _synthetic
-        squares, names, scans = more(study, cell, label, number)
+        added = _repeated if arm.kind == "oversampled" else _synthetic
+        squares, numbers = added(study, cell, label, number)
         pixels.append(squares)
         labels.append(np.full(len(squares), study.classes.index(label)))
-        keys += names
-        if cell.recipe.synthetic == confidence.NAME:
-            counts.append(
-                confidence.weights(confidence.path(study, arm, cell.fold, label, cell.gan_seed), scans)
-            )
-    weighted = np.concatenate(counts) if len(counts) > 1 else None
-    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels), weighted)
+        keys += numbers
+    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels))
 
 
 def _own(study: Study, rows: list[int]) -> Examples:
@@ -67,37 +56,35 @@ def _own(study: Study, rows: list[int]) -> Examples:
     return Examples(study.pixels[rows], study.labels[rows], [key(study.scans[row].sha256) for row in rows])
 
 
-def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int], list[str]]:
+def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
     """Real scans of class `label` again, each as often as the others or once more, with keys of their own."""
     own = study.rows_of(study.train(cell.fold), [label])
     order = np.random.default_rng((cell.seed, 12, study.classes.index(label))).permutation(len(own))
-    extra = [own[order[place % len(own)]] for place in range(number)]
-    keys = [key(study.scans[row].sha256) + 1 + place for place, row in enumerate(extra)]
-    return study.pixels[extra], keys, [study.scans[row].file for row in extra]
+    extra = [own[order[turn % len(own)]] for turn in range(number)]
+    keys = [key(study.scans[row].sha256) + 1 + turn for turn, row in enumerate(extra)]
+    return study.pixels[extra], keys
 
 
-def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int], list[str]]:
+def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
     """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
     arm = cell.arm
     if cell.folder:
-        squares = unverified.load(study, cell.folder, number)
-        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares], []
+        squares = foreign.load(study, cell.folder, number)
+        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares]
     made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
     keys = [key(row.sha256) for row in made]
     if arm.kind == "cyclegan":
-        squares = SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made)
-        return squares, keys, [row.file for row in made]
-    place_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    sources = [place_of[row.source_sha256, row.source_label] for row in made]
-    return study.pixels[sources], keys, [study.scans[row].file for row in sources]
+        return SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made), keys
+    row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
+    return study.pixels[[row_of[row.source_sha256, row.source_label] for row in made]], keys
 
 
 def run_cell(
     study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None
 ) -> bool:
-    """Train one cell and write its folder; for a process of its own. False where another process is training it.
+    """Train one cell and write its folder; for a process of its own. False where another one is training it.
 
-    `external` is a kept set of scans from elsewhere, which the network answers at once, while it is at hand.
+    `external` is a kept set of scans from elsewhere, which the network answers while it is at hand.
     """
     others = External.open(external) if external else None
     with lock.attempt(cell.path) as ours:
@@ -125,7 +112,7 @@ def _train_cell(
         cell.recipe,
         compute,
         cell.seed,
-        watched=_own(study, parts(study, cell.fold, cell.recipe)[1]),
+        watched=_own(study, training_rows(study, cell.fold, cell.recipe)[1]),
         first=_first(study, cell),
     )
     parted = np.array_split(outcome.losses, min(LOSSES, len(outcome.losses)))
@@ -148,7 +135,7 @@ def _train_cell(
 
 
 def _first(study: Study, cell: Cell) -> str | None:
-    """The file of a cell's first weights, if it starts from one; BusError where its content has changed since."""
+    """The file of a cell's first weights, if it starts from one; BusError where it has changed since."""
     if cell.recipe.init == PHANTOM_INIT:
         return str(warm_start.path(study, cell))
     if cell.first and f"weights {files.sha256_file(cell.first)}" != cell.recipe.init:
@@ -178,15 +165,15 @@ def run(
     keep_weights: bool,
     external: External | None = None,
 ) -> list[str]:
-    """Train what is missing, `jobs` cells at once in processes of their own; returns what failed, a sentence each.
+    """Train what is missing, `jobs` cells at once in processes of their own; returns what failed.
 
-    A failed cell does not stop the others. A killed process takes its pool with it: what is left goes on with half as many
-    at once, since memory is the usual reason; with one at a time it is known whom to blame. A cell that another process
-    trains is waited for in the end. Raises Interrupted after Ctrl-C: finished cells stay, running ones begin again next time.
+    A failed cell does not stop the others. A killed process takes its pool with it: what is left goes on with
+    half as many at once, since memory is the usual reason; with one at a time it is known whom to blame. A
+    cell that another process trains is waited for in the end. Raises Interrupted after Ctrl-C: finished cells
+    stay, running ones begin again next time.
     """
-    todo = sorted(
-        missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model not in DEEP
-    )  # the longest first
+    # the longest first
+    todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model not in DEEP)
     if not todo:
         return []
     require_space(study, todo, keep_weights)
@@ -207,7 +194,8 @@ def run(
             elif lost:
                 jobs //= 2
                 note(
-                    f"A process was ended from outside, as systems do when memory runs out: going on with {jobs} at once."
+                    "A process was ended from outside, as systems do when memory runs out: going on with "
+                    f"{jobs} at once."
                 )
             if elsewhere and not lost:
                 time.sleep(RETRY)  # other processes train these
@@ -225,7 +213,10 @@ def _attempt(
     advance: Callable[..., None],
     stop: Callable[[], bool],
 ) -> tuple[list[Cell], list[Cell]]:
-    """Train cells in a pool of processes; returns those that another process is training, and in their order those lost with the pool."""
+    """Train cells in a pool of processes.
+
+    Returns those that another process is training, and in their order those lost with the pool.
+    """
     elsewhere: list[Cell] = []
     lost: list[Cell] = []
     pool = processes.pool(jobs)
@@ -287,19 +278,19 @@ class Pace:
     heat: float  # a scan
 
     def seconds(self, study: Study, cell: Cell) -> float:
-        """What a whole cell takes: training, batch statistics, answers and heat of the test scans, watched scans."""
+        """What a whole cell takes: training, batch statistics, answers and heat of test and watched scans."""
         recipe, tested = cell.recipe, len(study.test(cell.fold))
-        watched = len(parts(study, cell.fold, recipe)[1]) if recipe.schedule == "plateau" else 0
+        watched = len(training_rows(study, cell.fold, recipe)[1]) if recipe.schedule == "plateau" else 0
         looks = recipe.steps // recipe.epoch if watched and recipe.epoch else 0
         training = recipe.steps * self.step + recipe.recalibration * self.recalibration
         return self.build + training + (tested + looks * watched) * self.predict + tested * self.heat
 
 
 def measure(study: Study, cell: Cell) -> Pace:
-    """Time the parts of a cell: one step, three steps, a batch of recalibration, some answers and their heat."""
+    """Time the parts of a cell: one step, three steps, a batch of recalibration, answers and their heat."""
     compute = Compute(cell.device, cell.precision, 1)
     compute.start()
-    own, classes = _own(study, parts(study, cell.fold, cell.recipe)[0]), len(study.classes)
+    own, classes = _own(study, training_rows(study, cell.fold, cell.recipe)[0]), len(study.classes)
     short = replace(cell.recipe, init="none", schedule="cosine", recalibration=0)
     first = fit(own, classes, replace(short, steps=1), compute, 0).seconds
     outcome = fit(own, classes, replace(short, steps=3), compute, 0)
@@ -332,5 +323,5 @@ def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pa
 
 
 def wall_seconds(spent: Sequence[float], jobs: int) -> float:
-    """How long cells that take `spent` seconds each last when `jobs` run at once, with the start of the processes."""
+    """How long cells that take `spent` seconds each last when `jobs` run at once, with their start."""
     return max(sum(spent) / jobs, max(spent)) + START if spent else 0.0

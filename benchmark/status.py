@@ -1,7 +1,8 @@
-"""What a study holds, what is under way and what is missing: as plain values for scripts, and as lines of text."""
+"""What a study holds, what is under way and what is missing: as values, and as lines of text."""
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,79 +12,129 @@ from ..gan.train import REPORTS
 from ..gan.translator import Translator
 from .cell import finished_folders
 
-Json = dict[str, Any]
+
+@dataclass(frozen=True)
+class TranslatorState:
+    """A translator, trained or under way."""
+
+    fold: int | None  # None: trained on every scan
+    target: str
+    gan_seed: int
+    preset: str
+    pairs: int
+    done: float  # share of its training
+    seconds: float | None  # that its training took; None before its end
+    folder: str
 
 
-def overview(study: Study) -> Json:
-    """What `bus status --json` prints; a fold is null where a translator was trained on every scan."""
-    folders = sorted(study.path.glob("fold-*"))
-    settings, report = study.settings, study.path / "report" / "index.html"
-    used = study.used()
-    return {
-        "study": str(study.path),
-        **{key: getattr(settings, key) for key in ("cohort", "size", "k", "seed", "target", "inner")},
-        "data": settings.data.name,
-        "banners": list(settings.banners),
-        "classes": {name: len(study.rows_of(used, [name])) for name in study.classes},
-        "groups": len({study.groups[row] for row in used}),
-        "translators": [_translator(translator) for translator in Translator.all_of(study)],
-        "synthetic": [_synthetic(scans) for scans in SyntheticSet.all_of(study)],
-        "cells": [found for folder in folders for found in _cells(folder)],
-        "report": str(report) if report.exists() else None,
-    }
+@dataclass(frozen=True)
+class SyntheticState:
+    """A set of synthetic scans."""
+
+    fold: int | None
+    target: str
+    gan_seed: int
+    scans: int
+    scored: bool
+    folder: str
 
 
-def lines(found: Json) -> Iterator[str]:
-    """One line for every translator, every set of synthetic scans, every arm with cells, and the report."""
-    for one in found["translators"]:
-        state = f"under way, about {one['done']:.0%} done; bus gan train goes on"
-        if one["done"] == 1:
-            spent = "" if one["seconds"] is None else f" in {one['seconds'] / 60:.1f} min"
-            state = f"trained, {one['pairs']:,} pairs{spent}"
-        yield f"{_name(one)} translator to {one['target']} (seed {one['gan_seed']}, {one['preset']}): {state}"
-    for one in found["synthetic"]:
-        scored = "scored" if one["scored"] else "not scored; bus synth does that"
-        yield f"{_name(one)} synthetic {one['target']} scans (seed {one['gan_seed']}): {one['scans']}, {scored}"
-    for one in found["cells"]:
-        yield f"{_name(one)} cells of {one['arm']}: {one['trained']} trained"
-    yield f"report: {found['report'] or 'none yet; bus benchmark writes it'}"
+@dataclass(frozen=True)
+class CellState:
+    """The finished trainings of one arm of a fold."""
+
+    fold: int | None
+    arm: str
+    trained: int
 
 
-def _name(one: Json) -> str:
-    return f"fold-{'none' if one['fold'] is None else one['fold']}"
+@dataclass(frozen=True)
+class Overview:
+    """All that a study holds."""
+
+    study: Study
+    translators: list[TranslatorState]
+    synthetic: list[SyntheticState]
+    cells: list[CellState]
+    report: Path | None
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """What `bus status --json` prints."""
+        study, used, settings = self.study, self.study.used(), self.study.settings
+        frozen = ("cohort", "size", "k", "seed", "target", "inner")
+        return {
+            "study": str(study.path),
+            **{name: getattr(settings, name) for name in frozen},
+            "data": settings.data.name,
+            "banners": list(settings.banners),
+            "classes": {name: len(study.rows_of(used, [name])) for name in study.classes},
+            "groups": len({study.groups[row] for row in used}),
+            "translators": [asdict(state) for state in self.translators],
+            "synthetic": [asdict(state) for state in self.synthetic],
+            "cells": [asdict(state) for state in self.cells],
+            "report": str(self.report) if self.report else None,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """One line a translator, a set of synthetic scans, an arm with trainings, and one for the report."""
+        for made in self.translators:
+            state = f"under way, about {made.done:.0%} done; bus gan train goes on"
+            if made.done == 1:
+                spent = "" if made.seconds is None else f" in {made.seconds / 60:.1f} min"
+                state = f"trained, {made.pairs:,} pairs{spent}"
+            about = f"(seed {made.gan_seed}, {made.preset})"
+            yield f"{_fold_name(made.fold)} translator to {made.target} {about}: {state}"
+        for scans in self.synthetic:
+            scored = "scored" if scans.scored else "not scored; bus synth does that"
+            about = f"synthetic {scans.target} scans (seed {scans.gan_seed})"
+            yield f"{_fold_name(scans.fold)} {about}: {scans.scans}, {scored}"
+        for cells in self.cells:
+            yield f"{_fold_name(cells.fold)} cells of {cells.arm}: {cells.trained} trained"
+        yield f"report: {self.report or 'none yet; bus benchmark writes it'}"
 
 
-def _fold(folder: Path) -> int | None:
-    text = folder.name.removeprefix("fold-")
-    return None if text == "none" else int(text)
+def overview(study: Study) -> Overview:
+    """Look at all that a study holds."""
+    page = study.path / "report" / "index.html"
+    cells = [
+        CellState(fold, arm, trained)
+        for fold, folder in study.fold_folders()
+        for arm, trained in sorted(Counter(arm for arm, _ in finished_folders(folder / "cells")).items())
+    ]
+    return Overview(
+        study=study,
+        translators=[_translator(translator) for translator in Translator.all_of(study)],
+        synthetic=[_synthetic(scans) for scans in SyntheticSet.all_of(study)],
+        cells=cells,
+        report=page if page.exists() else None,
+    )
 
 
-def _translator(translator: Translator) -> Json:
+def _fold_name(fold: int | None) -> str:
+    return f"fold-{'none' if fold is None else fold}"
+
+
+def _translator(translator: Translator) -> TranslatorState:
     config, done = translator.known_config, translator.is_done
-    return {
-        "fold": translator.fold,
-        "target": translator.target,
-        "gan_seed": translator.seed,
-        "preset": config.preset,
-        "pairs": config.pairs,
-        "done": 1.0 if done else min(0.99, translator.told / REPORTS),
-        "seconds": translator.seconds if done else None,
-        "folder": str(translator.folder),
-    }
+    return TranslatorState(
+        fold=translator.fold,
+        target=translator.target,
+        gan_seed=translator.seed,
+        preset=config.preset,
+        pairs=config.pairs,
+        done=1.0 if done else min(0.99, translator.told / REPORTS),
+        seconds=translator.seconds if done else None,
+        folder=str(translator.folder),
+    )
 
 
-def _synthetic(scans: SyntheticSet) -> Json:
-    return {
-        "fold": scans.fold,
-        "target": scans.label,
-        "gan_seed": scans.seed,
-        "scans": len(scans.rows),
-        "scored": scans.scores is not None,
-        "folder": str(scans.folder),
-    }
-
-
-def _cells(folder: Path) -> Iterator[Json]:
-    done = Counter(arm for arm, _ in finished_folders(folder / "cells"))
-    for arm in sorted(done):
-        yield {"fold": _fold(folder), "arm": arm, "trained": done[arm]}
+def _synthetic(scans: SyntheticSet) -> SyntheticState:
+    return SyntheticState(
+        fold=scans.fold,
+        target=scans.label,
+        gan_seed=scans.seed,
+        scans=len(scans.rows),
+        scored=scans.scores is not None,
+        folder=str(scans.folder),
+    )

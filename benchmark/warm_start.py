@@ -1,8 +1,8 @@
-"""First weights from simulated scans (`--init phantom`): every classifier is first trained on phantoms, once a seed."""
+"""First weights from simulated scans (`--init phantom`): each classifier is first trained on phantoms."""
 
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,10 @@ FOLDER = "phantom-start"
 
 
 def path(study: Study, cell: Cell) -> Path:
-    """Where the weights lie from which `cell` starts; arms, folds and classes' weights make no difference to them."""
+    """Where the weights lie from which `cell` starts; arms, folds and classes' weights don't change them."""
     recipe = replace(cell.recipe, init="none", weighted=False, validation=False)
     key = {
-        "recipe": asdict(recipe),
+        "recipe": recipe.recorded,
         "size": study.settings.size,
         "precision": cell.precision,
         "device": cell.device,
@@ -44,12 +44,13 @@ def check(study: Study, init: str) -> None:
     """UsageError where a classifier of this study cannot first be trained on phantoms, as `init` asks."""
     if init == "phantom" and study.classes != list(PHANTOM_CLASSES):
         raise UsageError(
-            f"--init phantom: phantoms are {', '.join(PHANTOM_CLASSES)}, the study's classes {', '.join(study.classes)}. Use --init none."
+            f"--init phantom: phantoms are {', '.join(PHANTOM_CLASSES)}, the study's classes "
+            f"{', '.join(study.classes)}. Use --init none."
         )
 
 
 def make_missing(study: Study, cells: Sequence[Cell], jobs: int) -> None:
-    """Train what is missing of the first weights of `cells`, `jobs` at once; nothing for other first weights."""
+    """Train what is missing of the first weights of `cells`, `jobs` at once; nothing for others."""
     todo = untrained(study, cells)
     if not todo:
         return
@@ -64,7 +65,10 @@ def make_missing(study: Study, cells: Sequence[Cell], jobs: int) -> None:
 
 
 def make(study_path: Path, cell: Cell) -> None:
-    """Train one classifier on phantoms and keep its averaged weights; with one thread, so that the result is the same."""
+    """Train one classifier on phantoms and keep its averaged weights.
+
+    With one thread, so that the result is the same whatever runs beside it.
+    """
     compute = Compute(cell.device, cell.precision, 1)
     compute.start()
     study = Study.open(study_path)
@@ -75,7 +79,7 @@ def make(study_path: Path, cell: Cell) -> None:
 
 
 def _phantoms(study: Study) -> Examples:
-    """The simulated cohort at the study's size, made once; other phantoms than those of a study made from phantoms."""
+    """The simulated cohort at the study's size, made once; none of the phantoms of which studies are made."""
     size = study.settings.size
     place = study.path / FOLDER / f"phantoms-{size}-{PHANTOMS}.npz"
     if not place.exists():

@@ -1,4 +1,4 @@
-"""The yardstick: logistic regression on what a frozen ImageNet network sees, which a retrained network should beat."""
+"""The yardstick: logistic regression on what a frozen ImageNet network sees, for retrained ones to beat."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from .cell import Answered
 
 NAME = "yardstick"
 MEANING = (
-    "logistic regression on frozen EfficientNet-Lite0 features (ImageNet), fitted to the fold’s own training part; its "
-    "224 px input is enlarged or reduced from the study’s squares of {} px"
+    "logistic regression on frozen EfficientNet-Lite0 features (ImageNet), fitted to the fold’s own training "
+    "part; its 224 px input is enlarged or reduced from the study’s squares of {} px"
 )
 
 
@@ -41,7 +41,10 @@ class Yardstick(Answered):
 
 
 def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Yardstick]:
-    """Fit the yardstick on every fold's training part and write its answers on the test part; fast once features exist."""
+    """Fit the yardstick on every fold's training part and write its answers on the test part.
+
+    Fast once the features exist.
+    """
     seen = real_features(study, compute.device)
     found = []
     for fold in folds:

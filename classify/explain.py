@@ -18,10 +18,9 @@ from ..data.store import Pixels
 from .models import SimpleCNN
 
 Heat = NDArray[np.float32]
-Region = NDArray[np.bool_]
 
 BATCH = 64
-CELLS = 7  # of a map's side, if the network has such a layer; ResNet18's last one has 7 on the 224 px it was made for
+CELLS = 7  # of a map's side, where a layer has so many, as ResNet18's last one on the 224 px it is made for
 LAYERS: dict[str, dict[int, str]] = {  # class of network → stride → the last layer with it, the deepest first
     "SimpleCNN": {8: "features.10"},
     "ResNet": {32: "layer4", 16: "layer3", 8: "layer2"},
@@ -29,11 +28,12 @@ LAYERS: dict[str, dict[int, str]] = {  # class of network → stride → the las
 
 
 def layer_for(network: nn.Module, size: int) -> nn.Module:
-    """The deepest convolutional layer of a classifier whose map of a square of `size` px has at least 7×7 cells.
+    """The deepest convolutional layer of a classifier whose map of `size` px has at least 7×7 cells.
 
-    At 64 px ResNet18's last layer has 2×2, too few to point anywhere: where textured patches of 16 px told two classes
-    apart, its heat lay on them no more than by chance (0.07 of it, area 0.06), that of the layer chosen here did (0.41).
-    Where no layer has so many cells, as at 32 px, the shallowest one listed is taken (4×4).
+    At 64 px ResNet18's last layer has 2×2, too few to point anywhere: where textured patches of 16 px told
+    two classes apart, its heat lay on them no more than by chance (0.07 of it, area 0.06), that of the layer
+    chosen here did (0.41). Where no layer has so many cells, as at 32 px, the shallowest one listed is taken
+    (4×4).
     """
     kinds = [kind.__name__ for kind in type(network).__mro__]
     known = (
@@ -48,7 +48,7 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
 
 
 def _before_pooling(network: nn.Module) -> dict[int, str]:
-    """Stride → layer for a VGG of any depth, with batch normalisation or without: the last layers before two of its five poolings."""
+    """Stride → layer for any VGG, with batch normalisation or without: the last before a pooling."""
     pools = [
         place
         for place, layer in enumerate(network.get_submodule("features").children())
@@ -62,10 +62,10 @@ def grad_cam(
 ) -> Tensor:
     """Grad-CAM of one class a scan (B×g×g, ≥ 0): images B×1×S×S, classes int B, `layer` gives B×K×g×g.
 
-    Equations 1 and 2 of the paper: channels weighted by the mean gradient of the class's logit, summed, cut at 0. Without
-    `average` every place keeps its own gradient: HiResCAM (Draelos & Carin 2020, arXiv:2011.08891), the same where a
-    head averages over places itself, and exact where it does not. The network must be in evaluation mode, so that scans
-    of a batch don't touch each other.
+    Equations 1 and 2 of the paper: channels weighted by the mean gradient of the class's logit, summed, cut
+    at 0. Without `average` every place keeps its own gradient: HiResCAM (Draelos & Carin 2020,
+    arXiv:2011.08891), the same where a head averages over places itself, and exact where it does not. The
+    network must be in evaluation mode, so that scans of a batch don't touch each other.
     """
     kept: list[Tensor] = []
 
@@ -87,9 +87,11 @@ def grad_cam(
 def coarse_maps(
     network: nn.Module, pixels: Pixels, classes: Sequence[int] | NDArray[np.integer], device: str
 ) -> Pixels:
-    """Grad-CAM of one class for every square, in float32, each scaled by its largest value; 0 where none is positive.
+    """Grad-CAM of one class for every square, in float32, each scaled by its largest value.
 
-    SimpleCNN's last layer weighs every place by itself; the mean of its gradients would heat places that were never read.
+    0 where none is positive.
+    SimpleCNN's last layer weighs every place by itself; the mean of its gradients would heat places that were
+    never read.
     """
     layer = layer_for(network, pixels.shape[-1])
     found = []
@@ -116,12 +118,3 @@ def explain(
 ) -> Heat:
     """Heat of one class for every square: 1 where the network found most for that class, 0 where nothing."""
     return enlarge(coarse_maps(network, pixels, classes, device), pixels.shape[-1])
-
-
-def share_inside(heat: Heat, region: Region) -> float | None:
-    """The share of a scan's heat (S×S) that lies in a region (S×S); None where there is no heat.
-
-    Heat that is the same everywhere gives the region's share of the area.
-    """
-    total = float(heat.sum(dtype=np.float64))
-    return float(heat[region].sum(dtype=np.float64)) / total if total > 0 else None

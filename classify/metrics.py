@@ -22,7 +22,7 @@ COLLAPSED = 0.9  # share of the answers on one class from which a model has give
 
 
 def _sklearn() -> Any:
-    """scikit-learn's metrics, imported when they are used: a finished study answers without them, a second earlier."""
+    """scikit-learn's metrics, imported when used: a finished study answers without them, a second earlier."""
     from sklearn import metrics
 
     return metrics
@@ -164,13 +164,13 @@ def check(probabilities: Floats) -> None:
     if not np.isfinite(probabilities).all():
         wrong = int((~np.isfinite(probabilities)).any(axis=1).sum())
         raise BusError(
-            f"The classifier gave no number for {wrong} of {len(probabilities)} scans, where probabilities were "
-            "expected: its training diverged. Train it again with --precision float32."
+            f"The classifier gave no number for {wrong} of {len(probabilities)} scans, where probabilities "
+            "were expected: its training diverged. Train it again with --precision float32."
         )
 
 
 def scores(labels: Labels, probabilities: Floats, target: int) -> dict[str, float | None]:
-    """All metrics of one set of answers, by name; higher is better, but for `brier`. Raises BusError as `check`."""
+    """All metrics of one set of answers, by name; higher is better, but for `brier`. BusError as `check`."""
     check(probabilities)
     return {name: metric(labels, probabilities, target) for name, metric in METRICS.items()}
 

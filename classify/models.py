@@ -16,7 +16,7 @@ DEEP = ("vgg19", "vgg16")  # a step takes six times as long as the others'
 
 
 class AveragePool(nn.Module):
-    """nn.AdaptiveAvgPool2d(side) as one matrix product, which is faster (docs/speed.md): B×C×h×w to B×C×side×side."""
+    """nn.AdaptiveAvgPool2d(side) as one matrix product, which is faster: B×C×h×w to B×C×side×side."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -28,7 +28,10 @@ class AveragePool(nn.Module):
 
 
 def _shares(size: int, side: int) -> Tensor:
-    """What each of `size` places counts in each of `side` means (side×size), bins as torch cuts them: ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉."""
+    """What each of `size` places counts in each of `side` means (side×size).
+
+    The bins are those of torch: ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉.
+    """
     shares = torch.zeros(side, size)
     for place in range(side):
         begin, end = place * size // side, -(-(place + 1) * size // side)
@@ -39,7 +42,8 @@ def _shares(size: int, side: int) -> Tensor:
 class SimpleCNN(nn.Module):
     """The seed project's network: four 3×3 convolutions, 10×10 average pooling, one linear layer.
 
-    The greatest of four is taken before the ReLU, not after: the same values and gradients from a quarter of the work.
+    The greatest of four is taken before the ReLU, not after: the same values and gradients from a quarter of
+    the work.
     """
 
     def __init__(self, classes: int) -> None:
@@ -66,12 +70,12 @@ class SimpleCNN(nn.Module):
 
 
 def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
-    """Make a classifier with weights drawn by `seed` (`init` none), from ImageNet, or from a safetensors file.
+    """Make a classifier with weights drawn by `seed` (`init` none), from ImageNet or a safetensors file.
 
-    VGG19 is torchvision's with batch normalisation, global average pooling and one linear layer: from scratch and
-    without them it answers with the largest class whatever it sees, and its 140 M parameters help nobody at 64 px.
-    VGG16 is torchvision's without batch normalisation, with its own head of three linear layers, whose first layer takes
-    2×2 places, the size of the last feature map at 64 px, instead of 7×7 at 224 px.
+    VGG19 is torchvision's with batch normalisation, global average pooling and one linear layer: from scratch
+    and without them it answers with the largest class whatever it sees, and its 140 M parameters help nobody
+    at 64 px. VGG16 is torchvision's without batch normalisation, with its own head of three linear layers,
+    whose first layer takes 2×2 places, the size of the last feature map at 64 px, instead of 7×7 at 224 px.
     Raises UsageError for an unknown model or an `init` that the model does not have.
     """
     if model not in KNOWN:
@@ -150,7 +154,7 @@ def check_init(models: tuple[str, ...], init: str) -> None:
 
 
 def _load_imagenet(network: nn.Module, model: str) -> None:
-    """Take torchvision's ImageNet weights; the first layer's RGB kernels are summed, which is exact for grey scans."""
+    """Take torchvision's ImageNet weights; the first layer's RGB kernels are summed, exact for grey scans."""
     from torchvision.models import ResNet18_Weights, VGG19_BN_Weights
 
     weights = {"vgg19": VGG19_BN_Weights.IMAGENET1K_V1, "resnet18": ResNet18_Weights.IMAGENET1K_V1}[model]
@@ -159,8 +163,8 @@ def _load_imagenet(network: nn.Module, model: str) -> None:
         state = dict(weights.get_state_dict(progress=False, check_hash=True))
     except (OSError, RuntimeError) as error:
         raise BusError(
-            f"The ImageNet weights of {model} could not be downloaded ({error}). Download {weights.url} on another machine "
-            f"into {torch.hub.get_dir()}/checkpoints, or use --init none."
+            f"The ImageNet weights of {model} could not be downloaded ({error}). Download {weights.url} on "
+            f"another machine into {torch.hub.get_dir()}/checkpoints, or use --init none."
         ) from error
     state[first] = state[first].sum(1, keepdim=True)
     kept = {name: tensor for name, tensor in state.items() if not name.startswith(("fc.", "classifier."))}
@@ -172,15 +176,16 @@ def _load_file(network: nn.Module, model: str, path: Path) -> None:
         network.load_state_dict(load_file(path))
     except Exception as error:  # safetensors and torch have no common error
         raise BusError(
-            f"--init {path} does not hold weights of {model}: {error}. Use a file written with --keep-weights."
+            f"--init {path} does not hold weights of {model}: {error}. Use a file that bus benchmark kept."
         ) from error
 
 
 def place(network: nn.Module, model: str, device: str) -> nn.Module:
-    """Move a network to `device`, its feature maps in the order that is fastest there; predictions depend on it in the last digits.
+    """Move a network to `device`, its feature maps in the order that is fastest there.
 
-    Channels last on graphics cards. On processors only where maps are large: of many channels on few places, gradients
-    of weights take longer that way (docs/speed.md).
+    Predictions depend on that order in the last digits.
+    Channels last on graphics cards. On processors only where maps are large: of many channels on few places,
+    gradients of weights take longer that way (docs/speed.md).
     """
     network = network.to(device)
     if device == "cuda" or model == "simplecnn":

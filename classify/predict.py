@@ -21,7 +21,7 @@ from .train import EVALUATION_BATCH, predict
 
 @dataclass(frozen=True)
 class Answer:
-    """What a classifier says of one square: the number of its class, all probabilities, and a coarse map of heat."""
+    """What a classifier says of one square: the number of its class, all probabilities, coarse heat."""
 
     number: int
     probabilities: NDArray[np.float64]
@@ -29,9 +29,11 @@ class Answer:
 
 
 def load(path: Path, model: str, classes: int, sha256: str | None, device: str) -> nn.Module:
-    """A classifier in evaluation mode, on `device`, from a safetensors file; BusError if it holds anything else than its weights.
+    """A classifier in evaluation mode, on `device`, from a safetensors file.
 
-    `sha256` is what the file's hash was when it was written, where that is known. Nothing in the file is executed.
+    BusError if the file holds anything else than its weights.
+    `sha256` is what the file's hash was when it was written, where that is known. Nothing in the file is
+    executed.
     """
     remedy = "Delete it and run bus benchmark with --keep-weights again."
     try:
@@ -56,7 +58,7 @@ def load(path: Path, model: str, classes: int, sha256: str | None, device: str) 
 def answer(
     network: nn.Module, squares: Sequence[Pixels], compute: Compute, *, heat: bool
 ) -> Iterator[Answer]:
-    """Answer squares (S×S uint8) in their order, some at a time, in the arithmetic of the benchmark's test."""
+    """Answer squares (S×S uint8) in their order, in the arithmetic of the benchmark's test."""
     for start in range(0, len(squares), EVALUATION_BATCH):
         pixels = np.stack(squares[start : start + EVALUATION_BATCH])
         probabilities = predict(network, pixels, compute)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core import switches
@@ -53,28 +53,34 @@ class Recipe:
         off=0,
         needs=Needs("augment", True, "only augmented scans get noise"),
     )
-    synthetic: str = switch(
-        "how added scans count: throughout, in the first steps only, weighted in the loss, by a reader's confidence",
-        "mixed",
-        choices=("mixed", "first", "weighted", "confidence"),
-    )
-    synthetic_share: float = switch(
-        "share of the steps with added scans", 0.5, at_most=1, needs=Needs("synthetic", "first")
-    )
-    synthetic_weight: float = switch(
-        "weight of an added scan in the loss", 0.5, at_most=1, needs=Needs("synthetic", "weighted")
-    )
     validation: bool = switch(
         "keep the next fold out of the training part, to watch (plateau) or as the seed project did", False
     )
 
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What is saved and hashed."""
+        return asdict(self) | GONE
 
+    @classmethod
+    def from_json(cls, recorded: Mapping[str, Any]) -> "Recipe":
+        """The recipe that `recorded` gave; TypeError or ValueError for what this version does not know."""
+        values = dict(recorded)
+        for name, value in GONE.items():
+            if values.pop(name, value) != value:
+                raise ValueError(f"{name} = {recorded[name]} is no longer known")
+        return cls(**values)
+
+
+# switches that won nothing and went, with what they were where nobody changed them: configurations still
+# record them, so that trainings from before count
+GONE: dict[str, str | float] = {"synthetic": "mixed", "synthetic_share": 0.5, "synthetic_weight": 0.5}
 SWITCHES = switches.of(Recipe)  # what --set and plans may change
 DEFAULTS = switches.defaults(Recipe)
 
 
 def check_changes(changes: Mapping[str, Any], where: str = "--set") -> dict[str, Any]:
-    """Values for switches of Recipe, from texts or values; UsageError names what does not fit or does nothing.
+    """Values for switches of Recipe, from texts or values; UsageError names what does not fit or is idle.
 
     `where` says in an error where they come from, such as `--set`.
     """
@@ -84,7 +90,7 @@ def check_changes(changes: Mapping[str, Any], where: str = "--set") -> dict[str,
 
 
 def optimiser(network: "nn.Module", recipe: Recipe, *, fused: bool = False) -> "torch.optim.Optimizer":
-    """The optimiser of a recipe for all weights of a network; `fused` takes one pass over memory (a CPU or CUDA)."""
+    """The optimiser of a recipe for all weights of a network; `fused`: one pass over memory (CPU, CUDA)."""
     import torch
 
     weights, rate, decay = network.parameters(), recipe.learning_rate, recipe.weight_decay

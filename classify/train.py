@@ -27,18 +27,14 @@ ROOM = 0.25  # of a graphics card's free memory that the scans may take
 class Examples:
     """What a classifier trains on: squares (N×S×S uint8), class numbers, and a stable key for each scan.
 
-    Scans with the same key meet the same augmentations in every arm; repetitions of a scan have keys of their own.
+    Scans with the same key meet the same augmentations in every arm; repetitions of a scan have keys of their
+    own.
     """
 
     pixels: Pixels
     labels: NDArray[np.int64]
     keys: Sequence[int]
-    real: int | None = (
-        None  # so many at the beginning are the fold's own scans, the rest was added; None: all are
-    )
-    confidence: NDArray[np.float32] | None = (
-        None  # what each scan counts in the loss (N, 0–1) with `confidence`; None: 1
-    )
+    real: int | None = None  # so many at the beginning are the fold's own, the rest was added; None: all are
     kept: Tensor | None = None  # `pixels` on a graphics card; None: they are sent a batch at a time
 
     @property
@@ -68,8 +64,9 @@ def fit(
 ) -> Outcome:
     """Train for a fixed number of steps; nothing is selected, the averaged weights of the last step answer.
 
-    Deterministic for the same examples, recipe, seed, precision and threads. `watched` are the validation scans of
-    the schedule `plateau`, no others look at them; `first` is a file with the first weights, instead of `recipe.init`.
+    Deterministic for the same examples, recipe, seed, precision and threads. `watched` are the validation
+    scans of the schedule `plateau`, no others look at them; `first` is a file with the first weights, instead
+    of `recipe.init`.
     """
     begun = time.monotonic()
     examples = on_device(examples, compute)
@@ -121,38 +118,15 @@ def step_loss(
 ) -> Tensor:
     """The loss of one training step on the batch that (step, seed) decide; `weights` are the classes'."""
     step, seed = place
-    rows, turns = batch_rows(shown(examples, recipe, step), recipe.batch, step, seed)
+    rows, turns = batch_rows(len(examples.labels), recipe.batch, step, seed)
     images = augment(examples, rows, turns, seed, recipe, compute.device)
     labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
     with compute.autocast():
         logits = network(images)
-    counts = importance(examples, rows, recipe).to(compute.device)
-    return weighted_loss(logits.float(), labels, weights, counts, recipe.smoothing)
-
-
-def importance(examples: Examples, rows: NDArray[np.int64], recipe: Recipe) -> Tensor:
-    """What each scan of a batch counts in the loss (B, 0–1): the fold's own scans 1, added ones what the recipe says."""
-    if recipe.synthetic == "confidence" and examples.confidence is not None:
-        return torch.from_numpy(examples.confidence[rows])
-    added = torch.from_numpy(rows >= examples.own).float()
-    return 1 - added * (1 - recipe.synthetic_weight) * (recipe.synthetic == "weighted")
-
-
-def shown(examples: Examples, recipe: Recipe, step: int) -> int:
-    """How many scans, from the first on, a step's batch is drawn from: all, or the fold's own ones alone.
-
-    With `first`, the steps after the first part see exactly the batches that `original` sees at the same steps.
-    """
-    late = recipe.synthetic == "first" and step >= round(recipe.synthetic_share * recipe.steps)
-    return examples.own if late else len(examples.labels)
-
-
-def weighted_loss(
-    logits: Tensor, labels: Tensor, weights: Tensor, importance: Tensor, smoothing: float
-) -> Tensor:
-    """Cross-entropy averaged over the batch with a weight for each class (C) and each scan (B)."""
-    each = F.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing, reduction="none")
-    return (each * importance).sum() / (weights[labels] * importance).sum().clamp_min(1e-12)
+    each = F.cross_entropy(
+        logits.float(), labels, weight=weights, label_smoothing=recipe.smoothing, reduction="none"
+    )
+    return each.sum() / weights[labels].sum().clamp_min(1e-12)
 
 
 @torch.no_grad()
@@ -170,7 +144,7 @@ def class_weights(labels: NDArray[np.int64], classes: int) -> Tensor:
 
 
 def batch_rows(count: int, batch: int, step: int, seed: int) -> tuple[NDArray[np.int64], list[int]]:
-    """Rows of one batch and how often each was shown before: epochs of fresh permutations, cut into batches."""
+    """Rows of one batch and how often each was shown before: fresh permutations, cut into batches."""
     places = range(step * batch, (step + 1) * batch)
     orders = {
         epoch: np.random.default_rng((seed, 10, epoch)).permutation(count)
@@ -188,9 +162,10 @@ def augment(
     recipe: Recipe,
     device: str = "cpu",
 ) -> Tensor:
-    """Augmented scans B×1×S×S in [0, 1]: flip left to right, small affine, gain, contrast, speckle; never upside down.
+    """Augmented scans B×1×S×S in [0, 1]: flip left to right, small affine, gain, contrast, speckle.
 
-    What happens to a scan depends on (seed, its key, how often it was shown), not on the arm or the batch.
+    Never upside down. What happens to a scan depends on (seed, its key, how often it was shown), not on the
+    arm or the batch.
     """
     grey = (
         torch.from_numpy(examples.pixels[rows])
@@ -253,10 +228,11 @@ def move_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
 
 @torch.no_grad()
 def recalibrate(averaged: nn.Module, examples: Examples, recipe: Recipe, compute: Compute, seed: int) -> None:
-    """Measure the batch statistics of the averaged weights anew, as after SWA (Izmailov et al. 2018, section 3.2).
+    """Measure the batch statistics of the averaged weights anew, as after SWA (Izmailov et al. 2018).
 
-    Statistics averaged along the way belong to the weights of their step, not to the averaged ones. The batches hold
-    the fold's own scans only and are the same in every arm. Networks without batch normalisation stay as they are.
+    Statistics averaged along the way belong to the weights of their step, not to the averaged ones. The
+    batches hold the fold's own scans only and are the same in every arm. Networks without batch normalisation
+    stay as they are.
     """
     batches = (batch_rows(examples.own, recipe.batch, step, seed) for step in range(recipe.recalibration))
     if recipe.recalibration:

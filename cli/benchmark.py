@@ -3,14 +3,14 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..core.errors import UsageError
 from ..core.files import read_json
 from ..core.switches import split
-from .dry_run import print_benchmark, print_plan_file
+from .dry_run import print_benchmark, print_plan
 from .options import (
     COMPUTE,
     WORK,
@@ -40,6 +40,9 @@ from .options import (
 )
 from .studies import use_study
 from .terminal import print_json
+
+if TYPE_CHECKING:
+    from ..benchmark.arms import Arm
 
 PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the plan says itself
     "study",
@@ -180,72 +183,76 @@ def benchmark(
     """Retrain the classifiers on every arm of a fold and write the report.
 
     Makes translator and scans where they are missing."""
-    from ..benchmark import cells as plan
-    from ..benchmark import pipeline
-    from ..benchmark.arms import Arm, doses, with_doses
-    from ..benchmark.arms import chosen as choose_arms
+    from ..benchmark import pipeline, run_plan
+    from ..benchmark.arms import Arm, chosen, doses, with_doses
+    from ..benchmark.request import Request
     from ..classify.models import INITS, KNOWN, check_init
     from ..classify.recipe import check_changes
     from ..core.compute import cores, resolve
     from ..gan.config import usual_preset
     from ..gan.request import Judge
 
+    # refuse slips before any scan is read
     _check_together(given(ctx), ablation)
     compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
-    kinds = choose_arms(arms)  # their source classes are checked when the study is open
-    chosen = names(models, KNOWN, "--models")
-    check_init(chosen, init)
-    shares = doses(dose)
-    if inflation and 1 not in shares:
+    known_models, shares = names(models, KNOWN, "--models"), doses(dose)
+    check_init(known_models, init)
+    _check_inflation(inflation, known_models, chosen(arms), shares)
+    if fold == "none":
+        raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
+    recipe = check_changes(split(changes or [], "batch=16"))
+
+    opened = use_study(study, frozen(ctx), preset=preset)
+    kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))
+    request = Request(
+        folds=tuple(fold_numbers(fold, opened)),
+        arms=with_doses(kinds, shares),
+        models=known_models,
+        seeds=seeds,
+        preset=preset or usual_preset(compute.device),
+        init=init if init in INITS else str(Path(init).resolve()),
+        gan_seed=gan_seed,
+        balance=names(balance, opened.classes, "--balance") if balance else (),
+        recipe=tuple(recipe.items()),
+        folder=synthetic.resolve() if synthetic else None,
+        external=external or "",
+        inflation=inflation,
+        compute=compute,
+        jobs=jobs or (cores() if compute.device == "cpu" else 1),
+        keep_weights=keep_weights,
+        judge=judge,
+        command=shlex.join(["bus", *sys.argv[1:]]),
+    )
+    if dry_run and ablation:
+        print_plan(opened, ablation, request)
+    elif dry_run:
+        print_benchmark(opened, request)
+    elif ablation:
+        run_plan.run_plan(opened, ablation, request)
+    else:
+        page = pipeline.benchmark(opened, request)
+        if as_json:
+            summary = read_json(page.parent / "summary.json")
+            print_json({"study": str(study), "report": str(page), **summary})
+
+
+def _check_inflation(
+    asked: bool, models: tuple[str, ...], arms: "tuple[Arm, ...]", shares: tuple[float, ...]
+) -> None:
+    """UsageError where --inflation lacks what it compares."""
+    from ..benchmark.pipeline import INFLATED
+
+    if asked and 1 not in shares:
         raise UsageError(
-            f"--inflation compares the full dose, which --dose {dose} leaves out. Add 1 to it, or leave "
-            "--inflation out."
+            f"--inflation compares the full dose, which --dose {','.join(f'{share:g}' for share in shares)} "
+            "leaves out. Add 1 to it, or leave --inflation out."
         )
-    if inflation and not (
-        set(pipeline.INFLATED) & set(chosen) and {Arm("original"), Arm("cyclegan")} <= set(kinds)
-    ):
+    plain = {str(arm) for arm in arms}
+    if asked and not (set(INFLATED) & set(models) and {"original", "cyclegan"} <= plain):
         raise UsageError(
             "--inflation compares original and cyclegan of SimpleCNN and ResNet18: name both arms and one "
             "of these models, or leave it out."
         )
-    if fold == "none":
-        raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
-    opened = use_study(study, frozen(ctx), preset=preset)
-    wish = plan.Wish(
-        tuple(fold_numbers(fold, opened)),
-        with_doses((*choose_arms(arms, opened.classes), *[Arm("unverified")] * bool(synthetic)), shares),
-        chosen,
-        seeds,
-        preset or usual_preset(compute.device),
-        init if init in INITS else str(Path(init).resolve()),
-        gan_seed,
-        names(balance, opened.classes, "--balance") if balance else (),
-        tuple(check_changes(split(changes or [], "batch=16")).items()),
-        synthetic.resolve() if synthetic else None,
-    )
-    jobs = jobs or (cores() if compute.device == "cpu" else 1)
-    command = shlex.join(["bus", *sys.argv[1:]])
-    if ablation and dry_run:
-        print_plan_file(opened, ablation, wish, compute, jobs)
-        return
-    if ablation:
-        pipeline.run_plan(opened, ablation, wish, compute, jobs=jobs, judge=judge, command=command)
-        return
-    if dry_run:
-        print_benchmark(opened, wish, compute, jobs)
-        return
-    page = pipeline.benchmark(
-        opened,
-        wish,
-        compute,
-        jobs=jobs,
-        keep_weights=keep_weights,
-        judge=judge,
-        command=command,
-        extras=pipeline.Extras(external or "", inflation),
-    )
-    if as_json:
-        print_json({"study": str(study), "report": str(page), **read_json(page.parent / "summary.json")})
 
 
 def _check_together(typed: dict[str, str], source: str | None) -> None:

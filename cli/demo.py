@@ -22,27 +22,19 @@ def demo(
 
     Its numbers mean nothing; its report shows the form.
     """
-    from ..benchmark import cells as plan
     from ..benchmark import pipeline
+    from ..benchmark.request import Request
     from ..core.compute import cores, resolve
-    from ..gan.request import Ask, Judge, plan_gan
+    from ..gan.request import Ask, plan_gan
     from ..gan.synth import make_scans
     from ..gan.train import train_gan
     from ..gan.translator import Translator
 
-    compute = resolve()
     opened = use_study(study, {"data": "phantom"}, preset="demo")
-    translator, judge = Translator(opened, 0, opened.target, 0), Judge()
-    config, here = plan_gan(translator, Ask(), compute, preset="demo")
-    train_gan(opened, config, here)
-    make_scans(translator, compute, judge, count=60)
-    wish = plan.Wish((0,), preset="demo")
-    pipeline.benchmark(
-        opened,
-        wish,
-        compute,
-        jobs=jobs or cores(),
-        keep_weights=False,
-        judge=judge,
-        command=f"bus demo --study {shlex.quote(str(study))}",
-    )
+    command = f"bus demo --study {shlex.quote(str(study))}"
+    request = Request((0,), preset="demo", compute=resolve(), jobs=jobs or cores(), command=command)
+    translator = Translator(opened, 0, opened.target, 0)
+    config, compute = plan_gan(translator, Ask(), request.compute, preset="demo")
+    train_gan(opened, config, compute)
+    make_scans(translator, request.compute, request.judge, count=60)
+    pipeline.benchmark(opened, request)

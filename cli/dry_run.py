@@ -1,76 +1,81 @@
 """What `bus benchmark --dry-run` says: what would be trained, for how long and with how much disk."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .terminal import duration, results
 
 if TYPE_CHECKING:
-    from ..core.compute import Compute
+    from ..benchmark.request import Request
+    from ..benchmark.run import Pace
     from ..data.study import Study
 
 
-def print_plan_file(study: "Study", source: str, wish: Any, compute: "Compute", jobs: int) -> None:
+def print_plan(study: "Study", source: str, request: "Request") -> None:
     """Show the runs of a plan and what is missing of them, by group and per image, and for how long."""
-    from ..benchmark import pipeline, run, warm_start
-    from ..benchmark import plan as ablation
+    from ..benchmark import plan, run, run_plan, warm_start
     from ..benchmark.per_image import preview
 
-    paces: dict[tuple[str, int], run.Pace] = {}
-    chosen, total = ablation.read(source), 0.0
-    sets = pipeline.plan_sets(study, preview(study), chosen, wish.folds, wish.seeds, compute)
-    for name, (place, pairs) in sets.items():
-        cells = pipeline.distinct(pairs)
+    paces: dict[tuple[str, int], Pace] = {}
+    chosen, total = plan.read(source), 0.0
+    for name, (place, pairs) in run_plan.plan_sets(study, preview(study), chosen, request).items():
+        cells = run_plan.distinct(pairs)
         todo = run.missing(cells, keep_weights=False)
-        seconds = run.wall_seconds(run.outlook(place, todo + warm_start.untrained(place, todo), paces), jobs)
+        trained = todo + warm_start.untrained(place, todo)
+        seconds = run.wall_seconds(run.outlook(place, trained, paces), request.jobs)
         total += seconds
         results.print(
             f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, about {duration(seconds)}."
         )
-        first = {id(one): (one, cell) for one, cell in reversed(pairs)}  # of its folds and seeds
-        for one, cell in reversed(first.values()) if todo else []:
+        first = {id(line): (line, cell) for line, cell in reversed(pairs)}  # of its folds and seeds
+        for line, cell in reversed(first.values()) if todo else []:
             results.print(
-                f"  {one.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}"
+                f"  {line.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}"
             )
-    total += sum(
-        _translators(study, [one.wish(wish.folds, wish.seeds, wish.preset) for one in chosen.runs], compute)
-    )
-    results.print(f"About {duration(total)} with {jobs} job(s).")
+    total += sum(_translators(study, [line.request(request) for line in chosen.runs]))
+    results.print(f"About {duration(total)} with {request.jobs} job(s).")
 
 
-def print_benchmark(study: "Study", wish: Any, compute: "Compute", jobs: int) -> None:
+def print_benchmark(study: "Study", request: "Request") -> None:
     """Show the cells of a benchmark, what a step takes here, and the time and disk of the whole."""
-    from ..benchmark import cells as plan
-    from ..benchmark import pipeline, run, warm_start
+    from ..benchmark import run, warm_start
+    from ..benchmark.cells import cells_of
+    from ..benchmark.pipeline import expectation
 
-    paces: dict[tuple[str, int], run.Pace] = {}
-    cells = plan.cells(study, wish, compute)
+    paces: dict[tuple[str, int], Pace] = {}
+    cells = cells_of(study, request)
     todo = run.missing(cells, keep_weights=False)
-    seconds = run.wall_seconds(run.outlook(study, todo + warm_start.untrained(study, todo), paces), jobs)
-    results.print(
-        f"{len(cells)} cells ({', '.join(map(str, wish.arms))} × {', '.join(wish.models)} × {wish.seeds} "
-        f"seed(s)), {len(todo)} to train."
-    )
+    trained = todo + warm_start.untrained(study, todo)
+    seconds = run.wall_seconds(run.outlook(study, trained, paces), request.jobs)
+    arms, models = ", ".join(map(str, request.arms)), ", ".join(request.models)
+    results.print(f"{len(cells)} cells ({arms} × {models} × {request.seeds} seed(s)), {len(todo)} to train.")
     for (model, _), pace in paces.items():
         results.print(
             f"  {model}: {pace.step:.2f} s a step, {1000 * (pace.predict + pace.heat):.0f} ms to answer a "
             "scan"
         )
-    seconds += sum(_translators(study, [wish], compute))
-    results.print(f"About {duration(seconds)} with {jobs} job(s), and {1 + len(todo) // 20} MB of disk.")
-    results.print(pipeline.expectation(study, wish))
+    seconds += sum(_translators(study, [request]))
+    results.print(
+        f"About {duration(seconds)} with {request.jobs} job(s), and {1 + len(todo) // 20} MB of disk."
+    )
+    results.print(expectation(study, request))
 
 
-def _translators(study: "Study", wishes: Sequence[Any], compute: "Compute") -> Iterator[float]:
+def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[float]:
     """Show the translators that are missing; the seconds that each will take."""
+    from ..benchmark.cells import synthetic_needed
     from ..gan.config import configure
     from ..gan.train import time_step
     from ..gan.translator import Translator
 
-    for fold, label, seed, preset in dict.fromkeys(
-        (*place, wish.gan_seed, wish.preset) for wish in wishes for place in wish.synthetic(study)
-    ):
+    wanted = [
+        (fold, label, request.gan_seed, request.preset)
+        for request in requests
+        for fold, label in synthetic_needed(study, request)
+    ]
+    for fold, label, seed, preset in dict.fromkeys(wanted):
         if not Translator(study, fold, label, seed).is_done:
+            compute = requests[0].compute
             config = configure(study, compute, fold=fold, target=label, seed=seed, preset=preset)
             seconds = config.steps * time_step(study, config, compute)
             results.print(f"  fold {fold}: a translator first, to {label}, about {duration(seconds)}")

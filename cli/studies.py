@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what a study holds and what is missing or under way."""
-    from ..benchmark import status as state
+    from ..benchmark.status import overview
     from ..data.study import Study
 
     opened = Study.open(study)
     opened.verify()
-    found = state.overview(opened)
+    state = overview(opened)
     if as_json:
-        print_json(found)
+        print_json(state.as_json)
         return
     results.print(f"{study}: {describe(opened)}")
     for banner in opened.settings.banners:
         results.print(f"Note: {banner}", style="yellow")
-    for line in state.lines(found):
+    for line in state.lines():
         results.print(line)
 
 

@@ -82,7 +82,7 @@ class Terminal(Listener):
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn a signal to stop into a flag, so that a loop ends its step and saves; a second one saves nothing."""
+    """Turn a signal to stop into a flag: a loop ends its step and saves. A second one saves nothing."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core import files
 from ..core.errors import BusError
 from ..data.store import Pixels
-from ..data.study import Study, class_folder
+from ..data.study import Study
 from .manifest import Synthetic
 
 EYES = "logistic regression on frozen EfficientNet-Lite0 features (ImageNet), cross-fitted by group"
@@ -100,22 +100,10 @@ class CrossFitted:
             else np.zeros((0, self.real.shape[1]), np.float32)
         )
         parts = self._readers.parts[[place[row.source_sha256, row.source_label] for row in rows]]
-        return self._readings([(row.file, row.sha256, row.source_group) for row in rows], seen, parts)
-
-    def originals(self) -> list[Reading]:
-        """Read the training part itself, in its order."""
-        scans = [self.study.scans[row] for row in self.rows]
-        return self._readings(
-            [(scan.file, scan.sha256, scan.group) for scan in scans], self.real, self._readers.parts
-        )
-
-    def _readings(
-        self, about: Sequence[tuple[str, str, str]], seen: NDArray[np.float32], parts: NDArray[np.int64]
-    ) -> list[Reading]:
         said = self._readers.probabilities(seen, parts)
         return [
-            Reading(*one, int(part), round(float(chance), DIGITS))
-            for one, part, chance in zip(about, parts, said, strict=True)
+            Reading(row.file, row.sha256, row.source_group, int(part), round(float(chance), DIGITS))
+            for row, part, chance in zip(rows, parts, said, strict=True)
         ]
 
     def save(self, path: Path, readings: list[Reading]) -> Readings:
@@ -143,11 +131,6 @@ def trained_on(study: Study, fold: int | None, target: str) -> list[list[str]]:
         sorted({study.groups[row] for row, mine in zip(rows, parts, strict=True) if mine != part})
         for part in range(int(parts.max()) + 1)
     ]
-
-
-def originals_path(study: Study, fold: int | None, target: str) -> Path:
-    """Where readings of a fold's own training part lie."""
-    return study.fold_path(fold) / "reader" / f"{class_folder(target)}.json"
 
 
 def real_features(study: Study, device: str) -> NDArray[np.float32]:

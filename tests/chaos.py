@@ -29,8 +29,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bus.benchmark import cells as plan
 from bus.benchmark import pipeline
+from bus.benchmark.cells import STEPS
 from bus.benchmark.report import study_report as report
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results import summary
@@ -341,7 +341,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder for the studies, which is kept")
     given = parser.parse_args()
     processes.get_context = lambda method: get_context("fork")  # type: ignore[attr-defined]
-    plan.STEPS["demo"] = (8, 4)  # optimiser steps; the point here is not what is learnt
+    STEPS["demo"] = (8, 4)  # optimiser steps; the point here is not what is learnt
     if given.keep:
         given.keep.mkdir(parents=True)
         Chaos(given.keep.resolve(), given.kills, given.seed).run()

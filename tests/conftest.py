@@ -90,21 +90,21 @@ def said() -> Iterator[list[str]]:
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells of preset demo train for 4 steps, as those of `finished_study` did."""
-    from bus.benchmark import cells as plan
+    from bus.benchmark.cells import STEPS
 
-    monkeypatch.setitem(plan.STEPS, "demo", (4, 2))
+    monkeypatch.setitem(STEPS, "demo", (4, 2))
 
 
 @pytest.fixture(scope="session")
 def finished_study(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny study after the three commands, with weights kept; read only, copy it to change it."""
-    from bus.benchmark import cells as plan
+    from bus.benchmark.cells import STEPS
     from bus.cli.app import main
 
     path = tmp_path_factory.mktemp("finished") / "study"
     shutil.copytree(tiny_study, path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(plan.STEPS, "demo", (4, 2))
+        patch.setitem(STEPS, "demo", (4, 2))
         for command in FINISH:
             with pytest.raises(SystemExit) as stop:
                 main([*command.split(), "--study", str(path)])

@@ -22,11 +22,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bus.benchmark import cells as plan
 from bus.benchmark import status
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
+from bus.benchmark.cells import cells_of
 from bus.benchmark.report.translator import read_translators
+from bus.benchmark.request import Request
 from bus.classify.models import build
 from bus.core import files
 from bus.core.compute import Compute
@@ -147,15 +148,15 @@ def read_generator(study: Path) -> object:
 
 def read_scans(study: Path) -> object:
     opened = Study.open(study)
-    return audit(opened, 0, plan.Wish((0,), (Arm("cyclegan"),))), read_translators(
+    return audit(opened, 0, Request((0,), (Arm("cyclegan"),))), read_translators(
         opened, [0], 0, ["malignant"]
     )
 
 
 def read_cell(study: Path) -> object:
     opened = Study.open(study)
-    wish = plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo")
-    cell = plan.cells(opened, wish, CPU)[0]
+    wish = Request((0,), (Arm("original"),), ("simplecnn",), preset="demo")
+    cell = cells_of(opened, wish)[0]
     assert cell.path.exists()
     return cell.is_done, cell.answers(opened.classes), cell.effort
 
@@ -189,9 +190,9 @@ def study(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A finished study whose cells were made in the arithmetic of this file's plan."""
     path = tmp_path_factory.mktemp("bad") / "study"
     shutil.copytree(finished_study, path)
-    cell = plan.cells(
-        Study.open(path), plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo"), CPU
-    )[0]
+    cell = cells_of(Study.open(path), Request((0,), (Arm("original"),), ("simplecnn",), preset="demo"), CPU)[
+        0
+    ]
     cell = replace(cell, recipe=replace(cell.recipe, steps=4))  # as in `few_steps`
     old = next((path / CELL).iterdir())
     if old != cell.path:  # this processor trains in bfloat16

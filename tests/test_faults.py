@@ -153,9 +153,9 @@ def no_memory(study: Path, data: Path, place: Path) -> Iterator[tuple[str, dict[
 
 def inside(study: Path, data: Path, place: Path) -> None:
     """What runs under `unshare -m`: every fault, the outcomes as JSON."""
-    from bus.benchmark import cells as plan
+    from bus.benchmark.cells import STEPS
 
-    plan.STEPS["demo"] = (4, 2)
+    STEPS["demo"] = (4, 2)
     outcomes = [pair for part in (full_disks, read_only_disk, no_memory) for pair in part(study, data, place)]
     (place / "outcomes.json").write_text(json.dumps(dict(outcomes)))
 
@@ -287,9 +287,10 @@ def test_a_study_that_vanishes_is_not_made_anew(
     run_bus: Callable[..., tuple[int, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from bus.benchmark import cells as plan
     from bus.benchmark import run
     from bus.benchmark.arms import Arm
+    from bus.benchmark.cells import cells_of
+    from bus.benchmark.request import Request
     from bus.core.compute import Compute
     from bus.core.errors import BusError
     from bus.data.study import Study
@@ -309,9 +310,9 @@ def test_a_study_that_vanishes_is_not_made_anew(
         code, text = run_bus("synth", "--study", study, "--n", 100)
     assert (code, "has vanished" in text, study.exists()) == (1, True, False), text
     shutil.copytree(finished_study, study)
-    cell = plan.cells(
+    cell = cells_of(
         Study.open(study),
-        plan.Wish((0,), (Arm("weighted"),), ("simplecnn",), preset="demo"),
+        Request((0,), (Arm("weighted"),), ("simplecnn",), preset="demo"),
         Compute("cpu", "float32", 1),
     )[0]
     with at_step(monkeypatch, run, "fit", 1, vanish), pytest.raises(BusError, match=r"vanished|No such file"):

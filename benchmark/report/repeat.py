@@ -4,13 +4,13 @@ answers."""
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ... import __version__
 from ...data.study import Study
 from ..cell import Cell
+from ..history import Past
 from ..results.model import Summary
 from .checklist import items
 from .model import (
@@ -53,16 +53,6 @@ FILES = {  # in the folder of a report → what is in it
     "summary.json": "verdicts, differences and each arm’s metrics, for scripts",
     "methods.bib": "the references of the paragraph on methods",
 }
-
-
-@dataclass(frozen=True)
-class Past:
-    """A benchmark or plan of the study whose report was written."""
-
-    command: str
-    cells: int
-    verdicts: Mapping[str, str]  # model or plan → what was said
-    partial: bool = False  # cells were missing: an early look
 
 
 def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section:

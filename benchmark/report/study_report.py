@@ -10,6 +10,7 @@ from ..arms import TRANSLATED
 from ..audit import Check
 from ..cell import Cell
 from ..external import External
+from ..history import Past
 from ..results import export
 from ..results.external_test import external_result
 from ..results.model import Summary
@@ -26,7 +27,7 @@ from .methods import cited, methods_paragraph, methods_section
 from .model import Line, Page, Section, Strong
 from .performance import confusion_section, curves_section, results_section
 from .references import bibtex
-from .repeat import Past, claim_section, cost_section, files_section, readme, repeat_section
+from .repeat import claim_section, cost_section, files_section, readme, repeat_section
 from .terms import collapse_flags
 from .translator import read_translators, translator_section
 

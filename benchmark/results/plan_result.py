@@ -11,7 +11,7 @@ from ...classify.recipe import Recipe
 from ...data.study import Study
 from ..arms import TRANSLATED, Arm
 from ..cell import Cell
-from ..cells import parts
+from ..cells import training_rows
 from ..plan import Plan, Run
 from ..yardstick import NAME, Yardstick
 from . import statistics as stats
@@ -157,7 +157,7 @@ def _split(study: Study, pairs: Sequence[tuple[Run, Cell]]) -> Split:
     labels: list[np.int64] = []
     for fold in sorted({cell.fold for _, cell in pairs}):
         for cell in (cell for _, cell in pairs if cell.fold == fold):
-            train, watched = parts(study, fold, cell.recipe)
+            train, watched = training_rows(study, fold, cell.recipe)
             counts = (len(train) + sum(cell.added.values()), len(watched), len(study.test(fold)))
             sizes[" / ".join(map(str, counts))] = None
         labels += [study.labels[row] for row in study.test(fold)]

@@ -11,10 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bus.benchmark import cells
 from bus.benchmark.arms import DEFAULT_ARMS, ORIGINAL, parse
 from bus.benchmark.audit import Check
 from bus.benchmark.cell import HEAT, Cell
+from bus.benchmark.cells import needed
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results.model import Summary
 from bus.benchmark.results.summary import summarise
@@ -293,6 +293,6 @@ def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
             study, cpu, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published"
         )
         train.train(study, replace(config, channels=4, blocks=1), cpu)
-        count = cells.needed(study, fold, "malignant")
+        count = needed(study, fold, "malignant")
         synth.synthesise(Translator(study, fold, "malignant", 0), cpu, count=count)
     return path

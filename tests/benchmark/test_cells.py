@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 from bus.benchmark import arms, run, warm_start, yardstick
-from bus.benchmark import cells as plan
 from bus.benchmark import foreign as unverified
 from bus.benchmark import test_reference as held_out
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_split, audit_translators
 from bus.benchmark.cell import HEAT, WEIGHTS
+from bus.benchmark.cells import STEPS, cells_of, needed, synthetic_needed, training_rows
+from bus.benchmark.request import Request
 from bus.classify import train as training
 from bus.classify.recipe import Recipe
-from bus.classify.train import augment, batch_rows, fit, shown
+from bus.classify.train import augment, batch_rows, fit
 from bus.cli import options
 from bus.core import files
 from bus.core.compute import Compute
@@ -35,7 +36,7 @@ from bus.gan.scores.distances import against_reference
 from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
-ORIGINAL, CYCLEGAN = (plan.Wish((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
+ORIGINAL, CYCLEGAN = (Request((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def edit_manifest(study, change):
 
 
 def test_a_sound_fold_passes(study):
-    checks = audit(study, 0, plan.Wish((0,)))
+    checks = audit(study, 0, Request((0,)))
     assert all(check.ok and check.count for check in checks)
     assert len(checks) == 8
 
@@ -116,7 +117,7 @@ def test_a_source_of_the_test_part_is_refused(study):
 def test_a_changed_group_is_refused(study):
     edit_manifest(study, lambda row: row.update(source_group=study.groups[study.test(0)[0]]))
     with pytest.raises(BusError, match="with its class and group"):
-        audit(study, 0, plan.Wish((0,), arms=(Arm("relabelled"),)))
+        audit(study, 0, Request((0,), arms=(Arm("relabelled"),)))
 
 
 def test_changed_pixels_are_refused(study):
@@ -151,8 +152,8 @@ def test_a_generator_of_another_class_is_refused(study):
 
 
 def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
-    wish = plan.Wish((0,), arms=tuple(map(Arm, arms.CHOSEN)), models=("resnet18",), preset="demo")
-    cells = {str(cell.arm): cell for cell in plan.cells(study, wish, CPU)}
+    wish = Request((0,), arms=tuple(map(Arm, arms.CHOSEN)), models=("resnet18",), preset="demo")
+    cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
     examples = {arm: run.examples(study, cell) for arm, cell in cells.items()}
     real = len(study.train(0))
     counts = {
@@ -174,9 +175,7 @@ def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
 
 def test_another_translator_trains_no_arm_anew_that_it_has_no_part_in(study):
     arms = tuple(map(Arm, ("original", "weighted", "oversampled", "cyclegan", "relabelled")))
-    first, other = (
-        plan.cells(study, plan.Wish((0,), arms, ("simplecnn",), gan_seed=seed), CPU) for seed in (0, 1)
-    )
+    first, other = (cells_of(study, Request((0,), arms, ("simplecnn",), gan_seed=seed)) for seed in (0, 1))
     same = {str(one.arm) for one, two in zip(first, other, strict=True) if one.path == two.path}
     assert same == {"original", "weighted", "oversampled"}
 
@@ -195,10 +194,9 @@ def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(st
         "cyclegan",
     ]
     cells = {
-        str(cell.arm): cell
-        for cell in plan.cells(study, plan.Wish((0,), chosen, ("simplecnn",), preset="demo"), CPU)
+        str(cell.arm): cell for cell in cells_of(study, Request((0,), chosen, ("simplecnn",), preset="demo"))
     }
-    whole = plan.needed(study, 0, "malignant")
+    whole = needed(study, 0, "malignant")
     assert cells["original"].added == {}
     for name, share in (("@0.25", 0.25), ("@0.5", 0.5), ("", 1.0)):
         assert (
@@ -217,14 +215,14 @@ def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(st
 def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
     """The translator's order is fixed, so it is known beforehand how many scans hold enough of one source."""
     chosen = arms.chosen("cyclegan,cyclegan:normal,relabelled:normal", study.classes)
-    wish = plan.Wish((0,), chosen, ("simplecnn",), preset="demo")
-    count = wish.synthetic(study)[0, "malignant"]
-    whole = plan.needed(study, 0, "malignant")
+    wish = Request((0,), chosen, ("simplecnn",), preset="demo")
+    count = synthetic_needed(study, wish)[0, "malignant"]
+    whole = needed(study, 0, "malignant")
     synth.synthesise(Translator(study, 0, "malignant", 0), CPU, count=count)
     made = SyntheticSet(study, 0, "malignant", 0).rows
     assert sum(row.source_label == "normal" for row in made) == whole
     assert made[-1].source_label == "normal", "not one more than needed"
-    cells = {str(cell.arm): cell for cell in plan.cells(study, wish, CPU)}
+    cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
     added = {arm: run.examples(study, cell).pixels[len(study.train(0)) :] for arm, cell in cells.items()}
     assert {len(squares) for squares in added.values()} == {whole}
     normal = [row for row in made if row.source_label == "normal"]
@@ -234,22 +232,22 @@ def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
 
 
 def test_several_classes_are_raised_by_translators_of_their_own(study):
-    wish = plan.Wish(
+    wish = Request(
         (0,),
         tuple(map(Arm, ("original", "oversampled", "cyclegan"))),
         ("simplecnn",),
         preset="demo",
         balance=("malignant", "normal"),
     )
-    wanted = {label: plan.needed(study, 0, label) for label in ("malignant", "normal")}
-    assert wish.synthetic(study) == {(0, label): number for label, number in wanted.items()}
+    wanted = {label: needed(study, 0, label) for label in ("malignant", "normal")}
+    assert synthetic_needed(study, wish) == {(0, label): number for label, number in wanted.items()}
     config = configure(
         study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published"
     )
     train.train(study, replace(config, channels=4, blocks=1), CPU)
     synth.synthesise(Translator(study, 0, "normal", 0), CPU, count=wanted["normal"])
     assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
-    cells = {str(cell.arm): cell for cell in plan.cells(study, wish, CPU)}
+    cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
     for arm in ("oversampled", "cyclegan"):
         assert cells[arm].added == wanted
         labels = run.examples(study, cells[arm]).labels
@@ -288,7 +286,7 @@ def test_a_dose_that_is_none_is_refused(text):
 
 def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
     wish = replace(CYCLEGAN, models=("simplecnn",), preset="demo")
-    cell = replace(plan.cells(study, wish, CPU)[0])
+    cell = replace(cells_of(study, wish)[0])
     quick = replace(cell, recipe=replace(cell.recipe, steps=1))
     assert quick.path != cell.path
     run.run_cell(study.path, quick, 1, keep_weights=False)
@@ -312,32 +310,30 @@ def test_a_cell_is_done_only_with_its_own_configuration_and_answers(study):
     (quick.path / "predictions.csv").write_text("edited")
     assert not quick.is_done
     edit_manifest(study, lambda row: row.update(sha256="0" * 64))
-    assert plan.cells(study, wish, CPU)[0].path != cell.path, "other synthetic scans make another cell"
+    assert cells_of(study, wish)[0].path != cell.path, "other synthetic scans make another cell"
 
 
 def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
     recipe = Recipe("simplecnn", 1, validation=True)
-    rows, watched = plan.parts(study, 0, recipe)
+    rows, watched = training_rows(study, 0, recipe)
     assert sorted(rows + watched) == study.train(0) and watched and not set(watched) & set(study.test(0))
     assert not {study.groups[row] for row in rows} & {study.groups[row] for row in watched}
     wish = replace(
         ORIGINAL, models=("simplecnn",), recipe=(("validation", True), ("schedule", "plateau"), ("batch", 16))
     )
-    cell = plan.cells(study, wish, CPU)[0]
+    cell = cells_of(study, wish)[0]
     assert len(run.examples(study, cell).labels) == len(rows)
     assert cell.recipe.epoch == -(-len(rows) // 16)
     with pytest.raises(UsageError, match="watches a validation part"):
-        plan.cells(study, replace(ORIGINAL, recipe=(("schedule", "plateau"),)), CPU)
+        cells_of(study, replace(ORIGINAL, recipe=(("schedule", "plateau"),)))
     with pytest.raises(UsageError, match="original and weighted"):
-        plan.cells(study, replace(CYCLEGAN, recipe=(("validation", True),)), CPU)
+        cells_of(study, replace(CYCLEGAN, recipe=(("validation", True),)))
 
 
 def test_arms_share_everything_but_what_they_add(study, monkeypatch):
     """Equal effort: steps, batches, schedule, first weights and the augmentation of every shared scan."""
-    wish = plan.Wish(
-        (0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo", recipe=(("synthetic", "first"),)
-    )
-    cells = plan.cells(study, wish, CPU)
+    wish = Request((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo")
+    cells = cells_of(study, wish)
     assert len({json.dumps(asdict(replace(cell.recipe, weighted=False))) for cell in cells}) == 1
     parts = [run.examples(study, cell) for cell in cells]
     firsts = [
@@ -356,12 +352,9 @@ def test_arms_share_everything_but_what_they_add(study, monkeypatch):
         augment(part, rows, [3] * 8, cell.seed, cell.recipe) for part, cell in zip(parts, cells, strict=True)
     ]
     assert all(torch.equal(one, seen[0]) for one in seen)
-    late = cells[0].recipe.steps - 1
-    drawn = [
-        batch_rows(shown(part, cell.recipe, late), cell.recipe.batch, late, cell.seed)
-        for part, cell in zip(parts, cells, strict=True)
-    ]
-    assert all((one[0] == drawn[0][0]).all() and one[1] == drawn[0][1] for one in drawn)
+    adding = [part for part in parts if len(part.labels) > part.own]
+    drawn = [batch_rows(len(part.labels), 32, 5, 0) for part in adding]
+    assert len(drawn) > 1 and all((batch[0] == drawn[0][0]).all() for batch in drawn), "batches are shared"
 
 
 def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkeypatch):
@@ -380,8 +373,8 @@ def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkey
 
 def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(study, monkeypatch):
     monkeypatch.setattr(warm_start, "PHANTOMS", 12)
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish(
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
+    wish = Request(
         (0,),
         tuple(map(Arm, ("original", "weighted"))),
         ("simplecnn",),
@@ -390,9 +383,9 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
         "phantom",
         recipe=(("batch", 4),),
     )
-    cells = plan.cells(study, wish, CPU)
+    cells = cells_of(study, wish)
     assert len({warm_start.path(study, cell) for cell in cells}) == 2, "one a seed, for all arms"
-    plain = plan.cells(study, replace(wish, init="none"), CPU)
+    plain = cells_of(study, replace(wish, init="none"))
     assert not {cell.path for cell in cells} & {cell.path for cell in plain}
     warm_start.make(study.path, cells[0])
     weights = warm_start.path(study, cells[0])
@@ -416,11 +409,11 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
 
 def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
     """Two at once in processes of their own, a bad one among them, against one after the other here."""
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish(
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
+    wish = Request(
         (0,), tuple(map(Arm, ("original", "weighted"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),)
     )
-    cells = plan.cells(study, wish, CPU)
+    cells = cells_of(study, wish)
     for cell in cells:
         run.run_cell(study.path, cell, 1, keep_weights=False)
     expected = [(cell.path / "predictions.csv").read_bytes() for cell in cells]
@@ -444,8 +437,8 @@ class Deadly(type(Path())):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_process_costs_no_other_cell(study, monkeypatch, jobs):
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    cells = plan.cells(
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
+    cells = cells_of(
         study, replace(ORIGINAL, models=("simplecnn",), preset="demo", seeds=3, recipe=(("batch", 4),)), CPU
     )
     bad = replace(cells[1], folder=Deadly("nowhere"))
@@ -457,9 +450,9 @@ def test_a_killed_process_costs_no_other_cell(study, monkeypatch, jobs):
 
 
 def test_first_weights_that_saw_test_scans_are_refused(study, monkeypatch):
-    monkeypatch.setitem(plan.STEPS, "demo", (1, 1))
+    monkeypatch.setitem(STEPS, "demo", (1, 1))
     wish = replace(ORIGINAL, models=("simplecnn",), preset="demo", recipe=(("batch", 4),))
-    other = plan.cells(study, replace(wish, folds=(1,)), CPU)[0]
+    other = cells_of(study, replace(wish, folds=(1,)))[0]
     run.run_cell(study.path, other, 1, keep_weights=True)
     given = study.path / "given.safetensors"
     shutil.copy(other.path / WEIGHTS, given)
@@ -469,12 +462,12 @@ def test_first_weights_that_saw_test_scans_are_refused(study, monkeypatch):
     ):
         audit(study, 0, started)
     assert audit(study, 1, started)[3].count == 1
-    cell = plan.cells(study, started, CPU)[0]
+    cell = cells_of(study, started)[0]
     assert cell.recipe.init == f"weights {files.sha256_file(given)}" and "first" not in cell.config
     run.run_cell(study.path, cell, 1, keep_weights=False)
     assert cell.is_done
     given.write_bytes(b"others")
-    assert plan.cells(study, started, CPU)[0].path != cell.path, "other weights make another cell"
+    assert cells_of(study, started)[0].path != cell.path, "other weights make another cell"
     with pytest.raises(BusError, match="was changed while the benchmark ran"):
         run._first(study, cell)
 
@@ -496,8 +489,8 @@ def test_translators_of_an_arm_are_alike_on_all_folds(study, monkeypatch):
 def test_an_estimate_counts_every_part_of_a_cell(study):
     pace = run.Pace(build=10.0, step=1.0, recalibration=0.5, predict=0.01, heat=0.02)
     tested, watched = len(study.test(0)), len(study.test(1))
-    wish = plan.Wish((0,), (Arm("original"),), ("simplecnn", "resnet18"), preset="demo")
-    cells = plan.cells(study, wish, CPU)
+    wish = Request((0,), (Arm("original"),), ("simplecnn", "resnet18"), preset="demo")
+    cells = cells_of(study, wish)
     one = 10 + 60 + 4 * 0.5 + tested * 0.03
     paces = {(model, 16): pace for model in wish.models}
     assert run.outlook(study, cells, paces) == pytest.approx([one, one])
@@ -514,27 +507,27 @@ def test_an_estimate_counts_every_part_of_a_cell(study):
 
 def test_another_generators_scans_are_used_unverified_but_never_test_scans(study, tmp_path):
     folder = tmp_path / "others"
-    number = plan.needed(study, 0, "malignant")
+    number = needed(study, 0, "malignant")
     rng = np.random.default_rng(0)
     made = rng.integers(0, 255, (number, 32, 32), dtype=np.uint8)
     for place, square in enumerate(made):
         files.write_bytes(folder / f"{place:03}.png", synthetic_png(square))
-    wish = plan.Wish((0,), (Arm("original"), Arm("unverified")), ("simplecnn",), preset="demo", folder=folder)
+    wish = Request((0,), (Arm("original"), Arm("unverified")), ("simplecnn",), preset="demo", folder=folder)
     checks = audit(study, 0, wish)
     assert "unverified" in checks[-1].name and checks[-1].count == number
-    cell = plan.cells(study, wish, CPU)[1]
+    cell = cells_of(study, wish)[1]
     found = run.examples(study, cell)
     assert (found.pixels[len(study.train(0)) :] == made).all() and "folder" not in cell.config
     assert (found.labels[len(study.train(0)) :] == study.classes.index("malignant")).all()
     files.write_bytes(folder / "000.png", synthetic_png(study.pixels[study.test(0)[0]]))
     unverified._squares.cache_clear()
-    assert plan.cells(study, wish, CPU)[1].path != cell.path
+    assert cells_of(study, wish)[1].path != cell.path
     with pytest.raises(BusError, match="no test scan is among the scans of others"):
         audit(study, 0, wish)
     (folder / "001.png").unlink()
     unverified._squares.cache_clear()
     with pytest.raises(UsageError, match=f"holds {number - 1} scans; {number} are needed"):
-        plan.cells(study, wish, CPU)
+        cells_of(study, wish)
 
 
 def test_unknown_names_are_refused_with_the_known_ones(study):
@@ -571,3 +564,11 @@ def test_synthetic_scans_are_held_against_the_test_scans_once_and_late(study, mo
     edit_manifest(study, lambda row: row.update(variant="flipped"))
     with pytest.raises(TypeError):
         held_out.score(study, 0, "malignant", 0, "cpu")
+
+
+def test_a_training_from_before_switches_went_counts_unless_it_used_one(study):
+    cell = cells_of(study, ORIGINAL)[0]
+    recorded = cell.config["recipe"]
+    assert Recipe.from_json(recorded) == cell.recipe and recorded["synthetic"] == "mixed"
+    with pytest.raises(ValueError, match="synthetic = first is no longer known"):
+        Recipe.from_json({**recorded, "synthetic": "first"})

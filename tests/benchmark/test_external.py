@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bus.benchmark import cells as plan
 from bus.benchmark import external, pipeline, run
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import WEIGHTS, external_file
+from bus.benchmark.cells import STEPS, cells_of
 from bus.benchmark.report.external import collapse_flag
+from bus.benchmark.request import Request
 from bus.benchmark.results.external_test import external_result
 from bus.classify import metrics
 from bus.core.compute import Compute
@@ -35,9 +36,9 @@ def study(tiny_study, tmp_path):
     return Study.open(tmp_path / "study")
 
 
-def cells_of(study, *kinds):
-    wish = plan.Wish((0,), tuple(map(Arm, kinds)), ("simplecnn",), preset="demo")
-    return [replace(cell, recipe=replace(cell.recipe, steps=1)) for cell in plan.cells(study, wish, CPU)]
+def short_cells(study, *kinds):
+    wish = Request((0,), tuple(map(Arm, kinds)), ("simplecnn",), preset="demo")
+    return [replace(cell, recipe=replace(cell.recipe, steps=1)) for cell in cells_of(study, wish)]
 
 
 def test_scans_without_a_lesion_are_left_out_and_counted(study, elsewhere):
@@ -87,7 +88,7 @@ def test_cells_answer_when_trained_and_later_from_kept_weights(study, elsewhere)
     """Kept weights give the answers that training gave; without weights the cell is trained again, to the
     same answers."""
     found = external.read(str(elsewhere), study)
-    (cell,) = cells_of(study, "original")
+    (cell,) = short_cells(study, "original")
     run.run_cell(study.path, cell, 1, keep_weights=True)
     assert run.missing([cell], False) == [] and run.missing([cell], False, found) == [cell]
     trained = (cell.path / "predictions.csv").stat().st_mtime_ns
@@ -111,7 +112,7 @@ def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
     """Sensitivity, specificity and AUC of the table against the answers by hand; gain is the paired
     difference."""
     found = external.read(str(elsewhere), study)
-    cells = cells_of(study, "original", "oversampled")
+    cells = short_cells(study, "original", "oversampled")
     cells[1] = replace(cells[1], arm=Arm("cyclegan"))
     labels = np.array([row["label"] == "malignant" for row in found.rows]).astype(int)
     rng = np.random.default_rng(0)
@@ -138,7 +139,7 @@ def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
 )
 def test_a_model_that_collapses_on_scans_from_elsewhere_is_flagged(study, elsewhere, shares, words):
     found = external.read(str(elsewhere), study)
-    (cell,) = cells_of(study, "original")
+    (cell,) = short_cells(study, "original")
     chances = (
         np.random.default_rng(0).dirichlet([1, 1, 1], len(found.rows))
         if shares is None
@@ -153,7 +154,7 @@ def test_a_model_that_collapses_on_scans_from_elsewhere_is_flagged(study, elsewh
 def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
     found = external.read(str(elsewhere), study)
     cells = [
-        replace(cell, seed=seed) for cell in cells_of(study, "original", "relabelled") for seed in (0, 1)
+        replace(cell, seed=seed) for cell in short_cells(study, "original", "relabelled") for seed in (0, 1)
     ][:3]
     for cell in cells:
         cell.write_external(found.answered(study.classes, np.full((len(found.rows), 3), 1 / 3)))
@@ -161,12 +162,11 @@ def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
 
 
 def test_a_benchmark_reports_the_external_test(study, elsewhere, in_process, monkeypatch):
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish((0,), (Arm("original"),), ("simplecnn",), preset="demo", recipe=(("batch", 2),))
-    options = {"jobs": 1, "keep_weights": False, "judge": pipeline.Judge(), "command": "bus benchmark"}
-    page = pipeline.benchmark(study, wish, CPU, **options)
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
+    wish = Request((0,), (Arm("original"),), ("simplecnn",), preset="demo", recipe=(("batch", 2),))
+    page = pipeline.benchmark(study, wish)
     assert "External test</h2>" not in page.read_text()
-    page = pipeline.benchmark(study, wish, CPU, **options, extras=pipeline.Extras(str(elsewhere)))
+    page = pipeline.benchmark(study, replace(wish, external=str(elsewhere)))
     text = page.read_text()
     assert "External test</h2>" in text and "Left out" in text
     assert "## External test" in page.with_name("report.md").read_text()

@@ -4,12 +4,14 @@ import csv
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bus.benchmark import cells as plan
 from bus.benchmark import pipeline
 from bus.benchmark.arms import Arm
+from bus.benchmark.cells import STEPS
+from bus.benchmark.request import Request
 from bus.core.compute import Compute
 from bus.data.study import Study
 
@@ -20,15 +22,13 @@ ARMS = (Arm("original"), Arm("weighted"))
 @pytest.fixture
 def study(tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: None) -> Study:
     """A study of its own, whose cells take two steps."""
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
     return Study.open(Path(shutil.copytree(tiny_study, tmp_path / "study")))
 
 
 def benchmark(study: Study, models: Sequence[str]) -> Path:
-    wish = plan.Wish((0, 1, 2), ARMS, tuple(models), preset="demo", recipe=(("batch", 4),))
-    judge = pipeline.Judge()
-    how = {"jobs": 1, "keep_weights": False, "judge": judge, "command": f"bus benchmark {'+'.join(models)}"}
-    return pipeline.benchmark(study, wish, CPU, **how)  # type: ignore[arg-type]
+    wish = Request((0, 1, 2), ARMS, tuple(models), preset="demo", recipe=(("batch", 4),))
+    return pipeline.benchmark(study, replace(wish, command=f"bus benchmark {'+'.join(models)}"))
 
 
 def p_values(page: Path, model: str) -> dict[tuple[str, str], tuple[str, str]]:

@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from bus.benchmark import cells as plan
-from bus.benchmark import pipeline, run
-from bus.benchmark import plan as ablation
+from bus.benchmark import pipeline, plan, run, run_plan
 from bus.benchmark.arms import Arm, parse
 from bus.benchmark.cell import WEIGHTS
+from bus.benchmark.cells import STEPS, cells_of, needed, training_rows
+from bus.benchmark.history import HISTORY
 from bus.benchmark.per_image import per_image, preview, split
+from bus.benchmark.request import Request
 from bus.benchmark.results import summary
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
@@ -24,8 +25,7 @@ from bus.gan.manifest import SyntheticSet
 from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
-WISH = plan.Wish((0,), preset="demo")
-ONE_JOB = {"jobs": 1, "judge": pipeline.Judge(), "command": "bus benchmark --plan mine.toml"}
+WISH = Request((0,), preset="demo", command="bus benchmark --plan mine.toml")
 # model, optimiser, rate, batch, epochs, schedule, accuracy: the tables of the seed project, typed in again
 SEED = {
     "ablation-1": [
@@ -54,10 +54,10 @@ def study(tiny_study, tmp_path):
     return Study.open(tmp_path / "study")
 
 
-@pytest.mark.parametrize("name", ablation.SHIPPED)
+@pytest.mark.parametrize("name", plan.SHIPPED)
 def test_the_shipped_plans_are_the_seeds_tables(name, study):
-    found = ablation.read(name)
-    pairs = list(ablation.cells(study, found, [0], 1, CPU))
+    found = plan.read(name)
+    pairs = list(run_plan.cells(study, found, WISH))
     rows = [
         (
             cell.model,
@@ -73,7 +73,7 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
     assert rows == SEED[name]
     assert {cell.recipe.weighted for _, cell in pairs} == {name == "ablation-2"}
     for _, cell in pairs:
-        own = len(plan.parts(study, 0, cell.recipe)[0])
+        own = len(training_rows(study, 0, cell.recipe)[0])
         assert cell.recipe.epoch == -(-own // cell.recipe.batch), (
             "an epoch shows every scan of the training part"
         )
@@ -123,12 +123,12 @@ def test_a_plan_that_says_something_else_is_refused_by_name(tmp_path, text, word
     path = tmp_path / "plan.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=words):
-        ablation.read(str(path))
+        plan.read(str(path))
 
 
 def test_a_plan_that_is_not_there_names_the_shipped_ones():
     with pytest.raises(UsageError, match="Did you mean ablation-1"):
-        ablation.read("ablation1")
+        plan.read("ablation1")
 
 
 def test_a_split_per_image_has_the_seeds_sizes():
@@ -164,7 +164,7 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
         "[[runs]]\nname = 'first'\naccuracy = 55.35\n[[runs]]\nname = 'same'\n"
         "[[runs]]\nname = 'watched'\nschedule = 'plateau'\narm = 'weighted'\n"
     )
-    page = pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+    page = run_plan.run_plan(study, str(path), WISH)
     text = page.read_text()
     assert page.name == "plan-mine.html" and "55.35" in text and "<b>" not in text
     assert text.count('<tr><th scope="row">') == 3 + 1 + 3, "runs, yardstick, audit"
@@ -182,10 +182,10 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
         "| first |" in page.with_suffix(".md").read_text()
         and "| watched − first | weighted − original |" not in text
     ), "schedules differ"
-    history = json.loads((study.path / pipeline.HISTORY).read_text())["benchmarks"]
+    history = json.loads((study.path / HISTORY).read_text())["benchmarks"]
     assert [(one["command"], one["cells"]) for one in history] == [("bus benchmark --plan mine.toml", 4)]
-    pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
-    assert len(json.loads((study.path / pipeline.HISTORY).read_text())["benchmarks"]) == 1, "looked at once"
+    run_plan.run_plan(study, str(path), WISH)
+    assert len(json.loads((study.path / HISTORY).read_text())["benchmarks"]) == 1, "looked at once"
 
 
 @pytest.fixture
@@ -205,19 +205,18 @@ def translated(study, monkeypatch):
 
 ADDING = (
     "[all]\nmodel = 'simplecnn'\nepochs = 30\nbatch = 16\n[[runs]]\nname = 'as it is'\n"
-    "[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\nsynthetic = 'first'\n"
-    "[[runs]]\nname = 'again'\narm = 'oversampled@0.5'\nsynthetic = 'first'\n"
+    "[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\n[[runs]]\nname = 'again'\narm = 'oversampled@0.5'\n"
 )
 
 
 def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path, in_process):
     path = tmp_path / "mine.toml"
     path.write_text(ADDING)
-    page = pipeline.run_plan(translated, str(path), WISH, CPU, **ONE_JOB)
-    chosen = ablation.read(str(path))
+    page = run_plan.run_plan(translated, str(path), WISH)
+    chosen = plan.read(str(path))
     (first, half, again), wanted = (
-        (cell for _, cell in ablation.cells(translated, chosen, [0], 1, CPU)),
-        plan.needed(translated, 0, "malignant"),
+        (cell for _, cell in run_plan.cells(translated, chosen, WISH)),
+        needed(translated, 0, "malignant"),
     )
     assert first.is_done and half.is_done and again.is_done
     assert (first.added, half.added, again.added) == (
@@ -225,7 +224,7 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
         {"malignant": round(wanted / 2)},
         {"malignant": round(wanted / 2)},
     )
-    assert half.synthetic and half.recipe.synthetic == "first" and not first.synthetic
+    assert half.synthetic and not first.synthetic
     sub = per_image(translated)
     assert [folder.name for folder in (sub.path / "fold-0/cells").iterdir()] == ["original"]
     text, plain = page.read_text(), page.with_suffix(".md").read_text()
@@ -238,7 +237,7 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     assert f"{own} / 0 / {len(translated.test(0))}; {own + half.added['malignant']} / 0" in plain
     again_line = next(line for line in plain.splitlines() if line.startswith("| again"))
     assert again_line.count(" – |") == 3, "no reported accuracy, and nothing on the split per image"
-    assert "| synthetic = first |" in again_line and "(1 of" not in plain
+    assert "(1 of" not in plain
     (row,) = (line for line in plain.splitlines() if line.startswith("| half − again |"))
     blocks = [
         summary.pool("simplecnn", [cell.answers(translated.classes) for cell in pair], 1)
@@ -258,19 +257,6 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     assert "| yardstick |" in plain and "| every source is a training scan" in plain
 
 
-def test_what_all_runs_say_of_added_scans_counts_where_scans_are_added(tmp_path):
-    path = tmp_path / "mine.toml"
-    path.write_text(ADDING.replace("batch = 16\n", "batch = 16\nsynthetic = 'weighted'\n", 1))
-    first, half, again = ablation.read(str(path)).runs
-    assert (
-        "synthetic" not in first.changes
-        and half.changes["synthetic"] == again.changes["synthetic"] == "first"
-    )
-    path.write_text(ADDING.replace("name = 'as it is'", "name = 'as it is'\nsynthetic = 'first'"))
-    with pytest.raises(UsageError, match="run 1: synthetic does nothing: the arm original adds no scans"):
-        ablation.read(str(path))
-
-
 def test_a_plan_that_cannot_be_run_is_refused_before_a_translator_is_trained(study, tmp_path, monkeypatch):
     path = tmp_path / "mine.toml"
     monkeypatch.setattr(pipeline, "train_gan", lambda *_, **__: pytest.fail("it trained"))
@@ -283,28 +269,26 @@ def test_a_plan_that_cannot_be_run_is_refused_before_a_translator_is_trained(stu
             f"[[runs]]\nname = 'b'\narm = '{arm}'\n"
         )
         with pytest.raises(UsageError, match=words):
-            pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+            run_plan.run_plan(study, str(path), WISH)
     path.write_text(
         "[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\narm = 'cyclegan'\ninit = 'phantom'\n"
     )
     monkeypatch.setattr(study, "classes", ["benign", "malignant"])
     with pytest.raises(UsageError, match="--init phantom: phantoms are"):
-        pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+        run_plan.run_plan(study, str(path), WISH)
 
 
 def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatch):
     path = tmp_path / "mine.toml"
     path.write_text(ADDING)
-    synth.synthesise(
-        Translator(translated, 0, "malignant", 0), CPU, count=plan.needed(translated, 0, "malignant")
-    )
+    synth.synthesise(Translator(translated, 0, "malignant", 0), CPU, count=needed(translated, 0, "malignant"))
     test = translated.scans[translated.test(0)[0]].group
     scans = SyntheticSet(translated, 0, "malignant", 0)
     manifest, first = scans.folder / "manifest.csv", scans.rows[0]
     manifest.write_text(manifest.read_text().replace(f",{first.source_group},", f",{test},", 1))
     monkeypatch.setattr(run, "run", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(BusError, match="Leak in fold 0"):
-        pipeline.run_plan(translated, str(path), WISH, CPU, **ONE_JOB)
+        run_plan.run_plan(translated, str(path), WISH)
 
 
 def test_a_plan_refuses_first_weights_that_saw_the_test_scans(study, tmp_path, monkeypatch):
@@ -312,14 +296,14 @@ def test_a_plan_refuses_first_weights_that_saw_the_test_scans(study, tmp_path, m
         tmp_path / "mine.toml",
         replace(WISH, folds=(1,), arms=(Arm("original"),), models=("simplecnn",)),
     )
-    monkeypatch.setitem(plan.STEPS, "demo", (1, 1))
-    (seen,) = plan.cells(study, wish, CPU)
+    monkeypatch.setitem(STEPS, "demo", (1, 1))
+    (seen,) = cells_of(study, wish)
     run.run(study, [seen], jobs=1, threads=1, keep_weights=True)
     path.write_text(
         f"[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\ninit = '{seen.path / WEIGHTS}'\n"
     )
     with pytest.raises(BusError, match=r"Leak in fold 0.*weights"):
-        pipeline.run_plan(study, str(path), WISH, CPU, **ONE_JOB)
+        run_plan.run_plan(study, str(path), WISH)
 
 
 def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_process, monkeypatch):
@@ -328,7 +312,7 @@ def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_pr
         "[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'a'\n"
         "[[runs]]\nname = 'b'\nlearning_rate = 0.01\n"
     )
-    options = {**ONE_JOB, "jobs": 2}
+    two = replace(WISH, jobs=2)
     sound, asked = run.run, []
 
     def first_only(place, cells, **how):
@@ -339,7 +323,7 @@ def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_pr
     with monkeypatch.context() as stopped:
         stopped.setattr(run, "run", first_only)
         with pytest.raises(Interrupted):
-            pipeline.run_plan(study, str(path), WISH, CPU, **options)
+            run_plan.run_plan(study, str(path), two)
     (done,) = study.path.rglob("DONE")
     trained = done.stat().st_mtime_ns
     monkeypatch.setattr(
@@ -349,8 +333,8 @@ def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_pr
             asked.append((how["jobs"], len(run.missing(cells, False)))) or sound(place, cells, **how)
         ),
     )
-    pipeline.run_plan(study, str(path), WISH, CPU, **options)
-    pipeline.run_plan(study, str(path), WISH, CPU, **options)
+    run_plan.run_plan(study, str(path), two)
+    run_plan.run_plan(study, str(path), two)
     assert asked == [(2, 2), (2, 1), (2, 2), (2, 0), (2, 0)]
     assert done.stat().st_mtime_ns == trained
 
@@ -361,8 +345,8 @@ def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
     sub = preview(inner)
     assert locked and not (inner.path / "per-image").exists(), "a dry run writes nothing"
     for place, fold in ((inner, 0), (inner, 2), (sub, 0)):
-        pairs = list(ablation.cells(place, ablation.read("ablation-1"), [fold], 1, CPU))
-        train, watched = plan.parts(place, fold, pairs[0][1].recipe)
+        pairs = list(run_plan.cells(place, plan.read("ablation-1"), replace(WISH, folds=(fold,))))
+        train, watched = training_rows(place, fold, pairs[0][1].recipe)
         assert not locked & {*train, *watched, *place.test(fold)} and train and watched
         assert {cell.fold for _, cell in pairs} == {fold}
         assert {cell.test_pixels for _, cell in pairs} == {place.pixels_sha256(place.test(fold))}
@@ -373,9 +357,9 @@ def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
 
 
 def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch):
-    """A tiny translator is put in its place in both; the claimed numbers are the sub-study's own summary."""
-    monkeypatch.setitem(plan.STEPS, "demo", (2, 1))
-    wish = plan.Wish(
+    """A tiny translator is put in its place in both; what is claimed is what the sub-study sums up to."""
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
+    wish = Request(
         (0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),)
     )
     for place in (study, per_image(study)):
@@ -388,13 +372,7 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
         "make_scans",
         lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
     )
-    options = {
-        "jobs": 1,
-        "keep_weights": False,
-        "judge": pipeline.Judge(),
-        "command": "bus benchmark",
-        "extras": pipeline.Extras(inflation=True),
-    }
+    asked = replace(wish, inflation=True, command="bus benchmark")
     sound, mark = run.run, study.path / "report" / "DONE"
     with monkeypatch.context() as broken:
         broken.setattr(
@@ -405,16 +383,16 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
             ),
         )
         with pytest.raises(BusError, match="1 cells failed"):
-            pipeline.benchmark(study, wish, CPU, **options)
+            pipeline.benchmark(study, asked)
     assert mark.with_name("index.html").exists() and not mark.exists(), (
         "a failed cell of the split per image is not passed over"
     )
-    page = pipeline.benchmark(study, wish, CPU, **options)
+    page = pipeline.benchmark(study, asked)
     assert mark.exists()
     text = page.read_text()
     assert "Not a result." in text and "gain per image" in text
     assert "What a split per image would have claimed" in page.with_name("report.md").read_text()
     sub = per_image(study)
-    claimed = summary.summarise(sub, plan.cells(sub, wish, CPU))
+    claimed = summary.summarise(sub, cells_of(sub, wish))
     assert f"{100 * claimed.table[0].metrics['accuracy']:.1f}" in text
     assert not (sub.path / "fold-0/cells/original/resnet18").exists(), "nobody asked for it"

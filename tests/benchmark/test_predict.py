@@ -11,12 +11,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from bus.benchmark import cells as plan
 from bus.benchmark import run
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import HEAT, Cell
-from bus.benchmark.cells import Wish as Plan
-from bus.benchmark.cells import cells
+from bus.benchmark.cells import STEPS, cells_of
+from bus.benchmark.request import Request
 from bus.cli.app import main
 from bus.core.compute import Compute
 from bus.data import phantom
@@ -52,7 +51,7 @@ def trained(tiny_study, tmp_path_factory) -> Study:
 
 
 def first_cell(study: Study) -> Cell:
-    (cell,) = cells(study, Plan((0,), arms=(Arm("original"),), models=("simplecnn",), preset="demo"), CPU)
+    (cell,) = cells_of(study, Request((0,), arms=(Arm("original"),), models=("simplecnn",), preset="demo"))
     return replace(cell, recipe=replace(cell.recipe, steps=8))
 
 
@@ -257,7 +256,7 @@ def test_missing_weights_name_the_command_that_makes_them(
     assert code == 1
     assert "its weights were not kept" in err
     command = next(line for line in err.splitlines() if line.startswith("  bus"))
-    monkeypatch.setitem(plan.STEPS, "demo", (8, 8))
+    monkeypatch.setitem(STEPS, "demo", (8, 8))
     with pytest.raises(SystemExit) as stop:
         main([*command.split()[1:], "--jobs", "1"])
     assert stop.value.code == 0

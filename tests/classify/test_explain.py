@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from bus.classify.explain import BATCH, coarse_maps, enlarge, explain, grad_cam, layer_for, share_inside
+from bus.classify.explain import BATCH, coarse_maps, enlarge, explain, grad_cam, layer_for
 from bus.classify.models import MODELS, build
 from bus.classify.train import Examples, Recipe, fit, predict
 from bus.core.compute import Compute
@@ -97,6 +97,11 @@ def test_without_averaging_the_heat_adds_up_to_the_logit():
             for way in (True, False)
         ]
         assert torch.allclose(*both)
+
+
+def share_inside(heat, region):
+    """The share of a scan's heat that lies in a region; None where there is no heat."""
+    return heat[region].sum() / heat.sum() if heat.any() else None
 
 
 def test_heat_lies_where_a_head_reads():

@@ -17,9 +17,7 @@ from bus.classify.train import (
     move_average,
     predict,
     recalibrate,
-    shown,
     step_loss,
-    weighted_loss,
 )
 from bus.core.compute import Compute
 from bus.core.errors import UsageError
@@ -145,58 +143,18 @@ def test_without_recalibration_the_statistics_are_the_averaged_ones():
     assert with_it.losses == without.losses
 
 
-def test_late_steps_of_first_are_those_of_the_original_arm():
-    """With `first`, added scans never reach the last part, whose batches are those that `original` sees."""
-    own, more = spots(24), spots(40, seed=3)
-    joined = Examples(
-        np.concatenate([own.pixels, more.pixels[:16]]),
-        np.concatenate([own.labels, more.labels[:16]]),
-        [*own.keys, *range(900, 916)],
-        24,
-    )
-    recipe = Recipe("simplecnn", 10, batch=8, synthetic="first", synthetic_share=0.6)
-    network, ones = models.build("simplecnn", 2, "none", 0), torch.ones(2)
-    for step in range(10):
-        late = shown(joined, recipe, step) == 24
-        assert late == (step >= 6)
-        losses = [step_loss(network, part, recipe, CPU, (step, 0), ones) for part in (own, joined)]
-        assert not late or torch.equal(*losses)
-    assert {shown(joined, replace(recipe, synthetic="mixed"), step) for step in range(10)} == {40}
-
-
-def test_the_weight_of_added_scans_counts_in_the_loss_alone():
-    """Weight 0 leaves the own scans' mean, weight 1 is the plain mean; the batch is the same."""
-    own, more = spots(24), spots(40, seed=3)
-    joined = Examples(
-        np.concatenate([own.pixels, more.pixels[:16]]),
-        np.concatenate([own.labels, more.labels[:16]]),
-        [*own.keys, *range(900, 916)],
-        24,
-    )
-    network, ones = models.build("simplecnn", 2, "none", 0), torch.ones(2)
-    recipe = Recipe("simplecnn", 4, batch=16, synthetic="weighted", smoothing=0.0)
+def test_the_loss_of_a_step_is_torchs_on_its_batch():
+    examples, recipe = spots(40), Recipe("simplecnn", 4, batch=16, smoothing=0.1)
+    network, weights = models.build("simplecnn", 2, "none", 0), torch.tensor([0.5, 3.0])
     rows, turns = batch_rows(40, 16, 1, 0)
-    each = F.cross_entropy(
-        network(augment(joined, rows, turns, 0, recipe)),
-        torch.from_numpy(joined.labels[rows]),
-        reduction="none",
+    expected = F.cross_entropy(
+        network(augment(examples, rows, turns, 0, recipe)),
+        torch.from_numpy(examples.labels[rows]),
+        weight=weights,
+        label_smoothing=0.1,
     )
-    found = [
-        step_loss(network, joined, replace(recipe, synthetic_weight=weight), CPU, (1, 0), ones)
-        for weight in (0.0, 1.0)
-    ]
-    assert found[0].item() == pytest.approx(each[torch.from_numpy(rows < 24)].mean().item(), abs=1e-6)
-    assert found[1].item() == pytest.approx(each.mean().item(), abs=1e-6)
-
-
-def test_the_loss_is_torchs_where_all_scans_count_the_same():
-    rng = torch.Generator().manual_seed(0)
-    logits, labels = torch.randn(20, 3, generator=rng), torch.arange(20) % 3
-    weights = torch.tensor([0.5, 1.0, 3.0])
-    expected = F.cross_entropy(logits, labels, weight=weights, label_smoothing=0.1)
-    assert weighted_loss(logits, labels, weights, torch.ones(20), 0.1).item() == pytest.approx(
-        expected.item(), abs=1e-6
-    )
+    found = step_loss(network, examples, recipe, CPU, (1, 0), weights)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_speckle_multiplies_and_is_a_scans_own():
@@ -293,7 +251,8 @@ def test_scans_kept_on_a_device_are_augmented_like_those_sent_there(speckle):
     ("changes", "words"),
     [
         ({"lerning_rate": 1}, "Did you mean learning_rate"),
-        ({"synthetic": "last"}, "expected mixed, first, weighted or confidence"),
+        ({"optimiser": "adamm"}, "expected adamw, adam or sgd. Did you mean"),
+        ({"synthetic": "first"}, "synthetic is unknown"),
         ({"batch": 0}, "above 0"),
         ({"augment": "perhaps"}, "expected true or false"),
         ({"batch": True}, "such as 32"),

@@ -169,9 +169,9 @@ def test_a_dry_run_trains_nothing(finished, tree, run_bus):
             "--balance does nothing here",
         ),
         (
-            ["benchmark", "--set", "synthetic_weight=0.2"],
+            ["benchmark", "--set", "schedule=step", "--set", "warm_up=0.2"],
             2,
-            "does nothing beside synthetic=mixed. Add --set synthetic=weighted",
+            "does nothing: only the schedule cosine warms up. Add --set schedule=cosine",
         ),
         (["synth", "--n", "none"], 2, "--n"),
         (["synth", "--fold", "1"], 1, "Run bus gan train"),

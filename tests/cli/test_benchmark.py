@@ -5,8 +5,8 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from bus.benchmark import cells as plan
 from bus.benchmark import pipeline
+from bus.benchmark.cells import needed
 from bus.benchmark.per_image import per_image
 from bus.core.errors import BusError
 from bus.data import phantom
@@ -42,9 +42,7 @@ def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_re
 ):
     phantom.write_cohort(tmp_path / "elsewhere", 24, seed=9, size=48, scanner="linear-7")
     (tmp_path / "theirs").mkdir()
-    for place, row in enumerate(
-        study.rows_of(study.train(0), ["benign"])[: plan.needed(study, 0, "malignant")]
-    ):
+    for place, row in enumerate(study.rows_of(study.train(0), ["benign"])[: needed(study, 0, "malignant")]):
         (tmp_path / "theirs" / f"{place:03}.png").write_bytes(synthetic_png(study.pixels[row][:, ::-1]))
     assert run_bus("gan", "train", "--study", per_image(study).path, *TINY)[0] == 0
     command = [
@@ -103,10 +101,6 @@ def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_re
         (["--external", "nowhere"], "nowhere"),
         (["--set", "validation=true"], "original and weighted"),
         (["--set", "schedule=plateau", "--arms", "original,cyclegan"], "watches a validation part"),
-        (
-            ["--set", "synthetic=first", "--arms", "original,weighted"],
-            "none of original, weighted adds scans",
-        ),
         (["--inflation", "--balance", "normal"], "--inflation does not go with --balance"),
         (["--inflation", "--dose", "0.5"], "Add 1 to it"),
     ],
@@ -196,11 +190,8 @@ def test_first_weights_from_phantoms_and_the_readers_word_in_processes_of_their_
         "original,cyclegan",
         "--init",
         "phantom",
-        "--set",
-        "synthetic=confidence",
     ]
     code, text = run_bus(*command)
     assert code == 0, text
     assert len(list((study.path / "phantom-start").glob("*.safetensors"))) == 1
-    assert "no reader of synthetic malignant scans" in (study.path / "report" / "index.html").read_text()
     assert "Nothing to do" in run_bus(*command)[1]

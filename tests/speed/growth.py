@@ -122,18 +122,16 @@ def _study(folder: Path, size: int) -> None:
 
 
 def _cells(count: int, folder: Path) -> None:
-    from bus.benchmark import cells as plan
     from bus.benchmark import run
     from bus.benchmark.arms import parse
-    from bus.core.compute import Compute
+    from bus.benchmark.cells import STEPS, cells_of
+    from bus.benchmark.request import Request
     from bus.data.study import open_or_create
 
     study = open_or_create(folder / "study", {"size": 32, "k": 3}, phantoms=60)
-    plan.STEPS["demo"] = (10, 2)
-    wish = plan.Wish((0,), (parse("original"),), ("simplecnn",), count, "demo")
-    run.run(
-        study, plan.cells(study, wish, Compute("cpu", "float32", 1)), jobs=2, threads=1, keep_weights=False
-    )
+    STEPS["demo"] = (10, 2)
+    wish = Request((0,), (parse("original"),), ("simplecnn",), count, "demo")
+    run.run(study, cells_of(study, wish), jobs=2, threads=1, keep_weights=False)
 
 
 def draw(found: Json, path: Path) -> None:

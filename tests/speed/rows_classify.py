@@ -6,15 +6,17 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import plain
 import torch
-from bus.benchmark import cells as plan
 from bus.benchmark import run
 from bus.benchmark.arms import parse
+from bus.benchmark.cells import STEPS, cells_of
+from bus.benchmark.request import Request
 from bus.classify.models import TITLES, build, place
 from bus.classify.recipe import Recipe, optimiser
 from bus.classify.train import Examples, move_average, step_loss
@@ -88,21 +90,22 @@ def cells(bench: Bench) -> Row:
     shutil.rmtree(begun, ignore_errors=True)
     count, size = bench.size(240, 60), bench.size(64, 32)
     open_or_create(begun / "study", {"size": size, "k": 3}, phantoms=count)
-    steps = dict(plan.STEPS)
-    plan.STEPS["demo"] = (bench.size(20, 2), 2)
+    steps = dict(STEPS)
+    STEPS["demo"] = (bench.size(20, 2), 2)
     try:
         for turn, (name, (at_once, each)) in itertools.product(range(repeats), ways.items()):
             place = begun / f"{name}-{turn}"
             shutil.copytree(begun / "study", place)
             study = Study.open(place)
             arms = tuple(map(parse, ("original", "weighted", "oversampled")))
-            wish = plan.Wish((0,), arms, ("simplecnn",), bench.size(4, 1), "demo")
-            asked = plan.cells(study, wish, Compute("cpu", bench.compute.precision, 1))
+            wish = Request((0,), arms, ("simplecnn",), bench.size(4, 1), "demo")
+            compute = Compute("cpu", bench.compute.precision, 1)
+            asked = cells_of(study, replace(wish, compute=compute))
             times[name].append(
                 _wall(partial(run.run, study, asked, jobs=at_once, threads=each, keep_weights=False))
             )
     finally:
-        plan.STEPS.update(steps)
+        STEPS.update(steps)
     seconds = {name: statistics.median(found) for name, found in times.items()}
     return Row(
         "cells",

@@ -1,0 +1,108 @@
+"""What is asked of a benchmark, and what a study remembers of the last one (`benchmark.json`)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..classify.models import INITS, MODELS
+from ..core import files
+from ..core.compute import Compute
+from ..core.errors import BusError
+from ..data.study import Study
+from ..gan.request import Judge
+from .arms import DEFAULT_ARMS, Arm, parse
+from .cell import Cell
+
+LAST = "benchmark.json"  # in the study
+REFERENCE = Compute("cpu", "float32", 1)  # arithmetic that every machine has
+BESIDE = {"external", "inflation", "compute", "jobs", "keep_weights", "judge", "command"}  # decide no cell
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of a benchmark: what is compared, what else is shown, and how it is computed."""
+
+    # what is compared
+    folds: tuple[int, ...]
+    arms: tuple[Arm, ...] = tuple(map(Arm, DEFAULT_ARMS))
+    models: tuple[str, ...] = MODELS
+    seeds: int = 1
+    preset: str = "quick"
+    init: str = "none"
+    gan_seed: int = 0
+    balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
+    recipe: tuple[tuple[str, Any], ...] = ()  # changed fields of Recipe, for all arms and models alike
+    folder: Path | None = None  # another generator's scans of the target class, for the arm `unverified`
+    epochs: int = 0  # passes over the fold's own scans, where a plan says so; 0: the steps of the preset
+
+    # what the report shows beside it
+    external: str = ""  # class folders, zip or labels.csv of scans from elsewhere
+    inflation: bool = False  # what a split per image would have claimed
+
+    # how it is computed
+    compute: Compute = REFERENCE
+    jobs: int = 1  # trainings at once
+    keep_weights: bool = False
+    judge: Judge = field(default_factory=Judge)  # of synthetic scans that are missing
+    command: str = ""  # as it was typed
+
+    @property
+    def first(self) -> Path | None:
+        """The file of first weights that `init` names, if it names one."""
+        return None if self.init in INITS else Path(self.init)
+
+    def raised(self, study: Study) -> tuple[str, ...]:
+        """The classes that the arms raise."""
+        return self.balance or (study.target,)
+
+    def key(self, cells: Sequence[Cell], external: str) -> str:
+        """Hash of all that decides what the report says; `external` is that of the scans from elsewhere."""
+        return files.sha256_json(
+            {
+                "cells": [str(cell.path.name) for cell in cells],
+                "folds": list(self.folds),
+                "external": external,
+                "inflation": self.inflation,
+            }
+        )
+
+    def remember(self, study: Study) -> None:
+        """Note what was asked, so that `bus report` can find its cells; untouched where it is the same."""
+        names = [item.name for item in fields(self) if item.name not in BESIDE]
+        compared = {name: getattr(self, name) for name in names}
+        content = {
+            "wish": json.loads(json.dumps(compared, default=str)),  # arms and paths as they are typed
+            "extras": {"external": self.external, "inflation": self.inflation},
+            "device": self.compute.device,
+            "precision": self.compute.precision,
+        }
+        path = study.path / LAST
+        known = files.read_json(path) if path.exists() else {}
+        if known != {**content, "command": known.get("command")}:
+            files.write_json(path, {**content, "command": self.command})
+
+    @classmethod
+    def recall(cls, study: Study) -> "Request":
+        """What the last benchmark of a study asked; BusError where there was none."""
+        path = study.path / LAST
+        if not path.exists():
+            raise BusError(f"{study.path} holds no benchmark to report on. Run bus benchmark first.")
+        last = files.read_json(path)
+        try:
+            compute = Compute(last["device"], last["precision"], 1)
+            asked: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in last["wish"].items()
+            }
+            asked |= {
+                "arms": tuple(map(parse, asked["arms"])),
+                "recipe": tuple((name, value) for name, value in asked["recipe"]),
+                "folder": Path(asked["folder"]) if asked["folder"] else None,
+            }
+            return cls(**asked, **last["extras"], compute=compute, command=last["command"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BusError(
+                f"{path} does not hold what this version wrote ({error!r}). Run bus benchmark again."
+            ) from error

@@ -1,0 +1,108 @@
+"""The way from a plan to its page: every run on folds by group, and on a split per image.
+
+Runs that add scans are trained on folds by group alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..core import files, lock
+from ..core.errors import BusError
+from ..core.progress import note, result
+from ..data.study import Study
+from . import plan, run, warm_start
+from .audit import audit_split
+from .cell import Cell
+from .cells import cells_of, synthetic_needed
+from .history import Past, record
+from .per_image import per_image, preview
+from .pipeline import check, expectation, prepare
+from .plan import Plan, Run
+from .request import Request
+
+Sets = dict[str, tuple[Study, list[tuple[Run, Cell]]]]  # kind of split → study, runs with their cells
+PRESET = "plan"  # of its cells: a plan says itself how long they train
+
+
+def cells(study: Study, chosen: Plan, request: Request) -> list[tuple[Run, Cell]]:
+    """Every run of a plan on every fold with every seed; runs that differ in name alone share a cell."""
+    if any(line.changes.get("validation") for line in chosen.runs) and study.settings.k < 3:
+        raise BusError(
+            "This plan needs a study of at least 3 folds (--k): one to test, one to watch, one to train."
+        )
+    return [
+        (line, cell)
+        for fold in request.folds
+        for line in chosen.runs
+        for cell in cells_of(study, replace(line.request(request), folds=(fold,), preset=PRESET))
+    ]
+
+
+def plan_sets(study: Study, sub: Study, chosen: Plan, request: Request) -> Sets:
+    """The runs of a plan with their cells, on the split per image (`sub`) and on folds by group.
+
+    Runs that add scans are on folds by group alone.
+    """
+    alone = replace(chosen, runs=tuple(line for line in chosen.runs if not line.adds))
+    sets = {"folds by group": (study, cells(study, chosen, request))}
+    if alone.runs:
+        return {"split per image": (sub, cells(sub, alone, replace(request, folds=(0,)))), **sets}
+    return sets
+
+
+def distinct(pairs: Sequence[tuple[Run, Cell]]) -> list[Cell]:
+    """The cells of a plan, each once: runs that differ in name alone share one."""
+    return list({cell.path: cell for _, cell in pairs}.values())
+
+
+def run_plan(study: Study, source: str, request: Request) -> Path:
+    """Train every run of a plan and write `report/plan-NAME.html` and `.md`; returns the page.
+
+    Of the request count the folds, the seeds, the preset of missing translators, and how it is computed.
+    """
+    chosen, checks = plan.read(source), []
+
+    # what can be refused is refused before hours of training
+    lock.sweep(study.path)
+    for fold in request.folds:
+        checks += audit_split(study, fold)
+    requests = [line.request(request) for line in chosen.runs]
+    for own in requests:
+        warm_start.check(study, own.init)
+        synthetic_needed(study, own)
+    plan_sets(study, preview(study), chosen, request)
+    note(expectation(study, request))
+
+    # translators, synthetic scans, trainings
+    for line, own in zip(chosen.runs, requests, strict=True):
+        if line.adds or own.first:  # the others are told by the audit of the split
+            prepare(study, own)
+            checks += check(study, own)
+    sets, failures = plan_sets(study, per_image(study), chosen, request), []
+    for name, (place, pairs) in sets.items():
+        todo = run.missing(distinct(pairs), keep_weights=False)
+        note(f"{chosen.title}, {name}: {len(distinct(pairs))} cells, {len(todo)} to train.")
+        warm_start.make_missing(place, todo, request.jobs)
+        failures += run.run(place, distinct(pairs), jobs=request.jobs, threads=1, keep_weights=False)
+
+    # the page
+    from .report.plan_page import write_plan  # late: statistics and figures take a second to import
+    from .results.plan_result import plan_result
+    from .yardstick import yardsticks
+
+    table = plan_result(chosen, sets, study, yardsticks(study, request.folds, request.compute))
+    with lock.hold(study.path / "report", "The report"):
+        page = write_plan(study, Path(source).stem, table, request.command, list(dict.fromkeys(checks)))
+        trained = [cell for _, pairs in sets.values() for cell in distinct(pairs)]
+        names = [str(cell.path.relative_to(study.path)) for cell in trained]
+        digest = "" if failures else files.sha256_json({"cells": names})
+        verdicts = {chosen.title: f"{len(chosen.runs)} recipes looked at ({page.name})."}
+        record(study, Past(request.command, len(names), verdicts, digest))
+    result(f"Plan: {page}")
+    if failures:
+        raise BusError(
+            f"{len(failures)} cells failed (see above); {page} leaves them out. Run the same command again "
+            "to train them."
+        )
+    return page
