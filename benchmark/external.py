@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..core import files
 from ..core.errors import BusError, UsageError
 from ..data import cohort
+from ..data.names import match
 from ..data.reading import list_source, read_listing
 from ..data.store import Pixels, Squares, load_pixels
 from ..data.study import Study
@@ -50,6 +51,30 @@ class External:
         )
 
 
+def testable(source: str, labels: Sequence[str], study: Study) -> dict[str, str]:
+    """The label of every class that can be tested on, and what the study calls it: Benign is benign.
+
+    BusError where target or others are missing.
+    """
+    known = [name for name in study.classes if name != LEFT_OUT or name == study.target]
+    classes = {label: same for label in set(labels) if (same := match(label, known))}
+    if study.target not in classes.values() or len(set(classes.values())) < 2:
+        raise BusError(
+            f"--external {source} holds the classes {', '.join(sorted(set(labels)))}; {study.target} and at "
+            f"least one more of {', '.join(known)} are needed."
+        )
+    return classes
+
+
+def foresee(source: str, study: Study) -> str:
+    """What an external set holds, in a sentence, from the names of its files alone; BusError as of `read`."""
+    listing = list_source(source)
+    classes = testable(source, [scan.label for scan in listing.scans], study)
+    counts = Counter(classes[scan.label] for scan in listing.scans if scan.label in classes)
+    held = ", ".join(f"{count} {label}" for label, count in sorted(counts.items()))
+    return f"External scans in {source}: {held}, {len(listing.scans) - counts.total()} of other classes."
+
+
 def read(source: str, study: Study) -> External:
     """Read class folders, a zip or a labels.csv and keep the scans that can be tested on in the study.
 
@@ -65,15 +90,12 @@ def read(source: str, study: Study) -> External:
     squares = Squares(study.path, study.settings.size)
     data = read_listing(listing, study.settings.size, keep=squares.put)
     names, sources = cohort.find_groups(data.entries)
-    known = [name for name in study.classes if name != LEFT_OUT or name == study.target]
-    used = [(entry, name) for entry, name in zip(data.entries, names, strict=True) if entry.label in known]
-    found = {entry.label for entry, _ in used}
-    if study.target not in found or len(found) < 2:
-        raise BusError(
-            f"--external {source} holds the classes "
-            f"{', '.join(sorted({entry.label for entry in data.entries}))}; {study.target} and at least one "
-            f"more of {', '.join(known)} are needed."
-        )
+    classes = testable(source, [scan.label for scan in listing.scans], study)
+    used = [
+        (replace(entry, label=classes[entry.label]), name)
+        for entry, name in zip(data.entries, names, strict=True)
+        if entry.label in classes
+    ]
     own = {scan.sha256 for scan in study.scans}
     same = [entry.file for entry, _ in used if entry.sha256 in own]
     if same:
@@ -84,7 +106,7 @@ def read(source: str, study: Study) -> External:
     rows = [[entry.file, entry.sha256, entry.label, name] for entry, name in used]
     digest = files.sha256_json({"rows": [row[1:] for row in rows]})
     folder = study.path / "external" / digest[:12]
-    left = Counter(entry.label for entry in data.entries if entry.label not in known)
+    left = Counter(entry.label for entry in data.entries if entry.label not in classes)
     squares.save(folder / "pixels.npy", [entry.place for entry, _ in used])
     files.write_csv(folder / "scans.csv", SCAN, rows)
     files.write_json(

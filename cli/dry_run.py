@@ -37,11 +37,16 @@ def print_plan(study: "Study", source: str, request: "Request") -> None:
 
 
 def print_benchmark(study: "Study", request: "Request") -> None:
-    """Show the cells of a benchmark, what a step takes here, and the time and disk of the whole."""
-    from ..benchmark import run, warm_start
+    """Show the cells of a benchmark, what a step takes here, and the time and disk of the whole.
+
+    External scans that the run would refuse for their classes are refused now.
+    """
+    from ..benchmark import external, run, warm_start
     from ..benchmark.cells import cells_of
     from ..benchmark.pipeline import expectation
 
+    if request.external:
+        results.print(external.foresee(request.external, study))
     paces: dict[tuple[str, int], Pace] = {}
     cells = cells_of(study, request)
     todo = run.missing(cells, keep_weights=False)

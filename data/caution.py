@@ -103,6 +103,19 @@ KINDS: dict[str, Kind] = {
         "If they look wrong, pack the data again with a program that writes UTF-8, or give the folder.",
         "note",
     ),
+    "16 bits": Kind(
+        "scans in files of 16 bits",
+        "One scale holds for the whole data set, the smallest that its highest grey level fits.",
+        "note",
+    ),
+    "mixed depths": Kind(
+        "scans of 16 bits beside scans of 8 bits",
+        "Their grey levels may not be comparable, and the depth may tell the class. Export all scans alike.",
+    ),
+    "dim": Kind(
+        "scans that use less than an eighth of the grey range",
+        "They are nearly black. Export them with their full range, or leave them out.",
+    ),
     "packed": Kind(
         "archives among the data", "What they hold was left out. Unpack them, or give one of them as --data."
     ),
@@ -130,7 +143,7 @@ KINDS: dict[str, Kind] = {
     ),
     "outside": Kind("scans left out", "Put them into class folders or into the table if they belong."),
     "unusable masks": Kind(
-        "masks that are damaged or of another size than their scan",
+        "masks that are damaged, pictures, or of another size than their scan",
         "These scans count as scans without a mask. Replace the masks.",
     ),
 }

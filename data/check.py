@@ -130,7 +130,10 @@ def check(
         inflation=inflation,
         unreadable=tuple(unreadable),
         ignored=listing.ignored,
-        notes=(*(item.sentence for item in known(listing)), *_notes(entries, names, sources, contradictions)),
+        notes=(
+            *(item.sentence for item in known(listing, entries)),
+            *_notes(entries, names, sources, contradictions),
+        ),
         unsound=[*_misread(unreadable), *_leaking(entries, names), *_uncuttable(entries, names, kept, k)],
         pictures={scan.entry.file: scan.square for scan in seen if scan.entry.file in named},
     )

@@ -62,7 +62,8 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
     # freeze: the pixels first, what makes the folder a study last
     phantom = data.name == "phantom"
     groups = "phantom" if phantom else "+".join(sorted(set(sources)))
-    info = DataInfo(data.name, chosen.data, content(data.entries), listing, groups, len(data.ignored))
+    left = len(data.ignored)
+    info = DataInfo(data.name, chosen.data, content(data.entries), listing, groups, left, data.grey)
     cautions = (*_cautions(phantom, by_default, sources), *data.cautions)
     path.mkdir(parents=True, exist_ok=True)
     order = [entry.place for entry in data.entries]

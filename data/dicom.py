@@ -57,15 +57,7 @@ IDENTITY_TAGS = [
     "AccessionNumber",
     "ReferringPhysicianName",
 ]
-HEADER_TAGS = [
-    *IDENTITY_TAGS,
-    "StudyInstanceUID",
-    "BurnedInAnnotation",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-    "BitsStored",
-]
+HEADER_TAGS = [*IDENTITY_TAGS, "StudyInstanceUID", "BurnedInAnnotation", "NumberOfFrames", "Rows", "Columns"]
 PALETTE_TAGS = [
     f"{colour}PaletteColorLookupTable{part}"
     for colour in ("Red", "Green", "Blue")
@@ -101,7 +93,6 @@ class Header:
     group: str | None  # pseudonym of the patient; None where the file names none
     study: str | None  # pseudonym of the study
     unknown: bool  # a word for "unknown" stands for the patient
-    bits: int  # of a grey level as stored
     frames: int  # 0: no image (a report, a directory)
     burned_in: bool | None  # BurnedInAnnotation; None where the file doesn't say
     named: bool  # the file's path holds the patient's id, birth date or a part of a name
@@ -138,7 +129,6 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
             group=None if is_unknown(patient) else pseudonym(key(patient)),
             study=pseudonym(str(data.get("StudyInstanceUID") or "").strip()),
             unknown=bool(patient) and is_unknown(patient),
-            bits=int(data.get("BitsStored") or 8),
             frames=frames,
             burned_in={"YES": True, "NO": False}.get(burned_in),
             named=any(len(part) > 2 and part in _plain(name) for part in identity),

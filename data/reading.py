@@ -1,6 +1,7 @@
 """Reading a data set: every scan decoded once, hashed, described and letterboxed."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from .caution import Caution, caution
 from .scans import Listing
 from .store import Box, Pixels, letterbox, letterbox_mask
 
+DIM = 32  # of 256 grey levels: a scan that stays below is nearly black
 AHEAD = 1024  # scans that wait to be read at once: each waiting one takes 2 kB
 Keep = Callable[[int, Pixels], None]  # takes the place of a scan in the order of reading, and its square
 
@@ -35,6 +37,7 @@ class Entry:
     descriptor: np.ndarray  # for the near-duplicate detector; empty where the group is known and nobody asks
     group: str | None  # as the user or the simulation gave it
     fold: int | None
+    peak: int = 255  # the highest grey level
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Data:
     entries: list[Entry]
     ignored: list[tuple[str, str]]  # file, why it was not taken for a scan
     cautions: tuple[Caution, ...] = ()  # what a user must know
+    grey: str = ""  # how the grey levels of 16-bit files were read; empty where there are none
 
 
 def list_source(source: str, frames: str = "middle") -> Listing:
@@ -95,13 +99,23 @@ def read_listing(
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(listing.scans), AHEAD):
             entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
-    cautions = (*known(listing), *caution("unusable masks", refused))
-    return Data(listing.name, by_content(entries), list(listing.ignored), cautions)
+    cautions = (*known(listing, entries), *caution("unusable masks", refused))
+    return Data(listing.name, by_content(entries), list(listing.ignored), cautions, listing.grey.said)
 
 
-def known(listing: Listing) -> tuple[Caution, ...]:
-    """What listing the files alone brought to light."""
-    return (*(Caution("said", detail=note) for note in listing.notes), *listing.cautions)
+def known(listing: Listing, entries: Sequence[Entry]) -> tuple[Caution, ...]:
+    """What listing and decoding the files alone brought to light."""
+    grey = listing.grey
+    labels = {scan.file: scan.label for scan in listing.scans}
+    deep, all_of = Counter(labels[file] for file in grey.deep), Counter(labels.values())
+    shares = ", ".join(f"{label} {deep[label]} of {all_of[label]}" for label in sorted(all_of))
+    mixed = grey.deep if 0 < len(grey.deep) < len(listing.scans) else ()
+    return (
+        *listing.cautions,
+        *((Caution("16 bits", len(grey.deep), detail=f"read as {grey.said}"),) if grey.deep else ()),
+        *caution("mixed depths", mixed, total=len(listing.scans), detail=shares),
+        *caution("dim", [entry.file for entry in entries if entry.peak < DIM], total=len(entries)),
+    )
 
 
 def read_phantoms(
@@ -135,7 +149,8 @@ def look(
     digest = sha256_bytes(np.ascontiguousarray(rgb).data)
     shape = (grey.shape[0], grey.shape[1])
     descriptor = groups.describe(grey) if describe else np.zeros(0, np.int8)
-    return Entry(scan.file, scan.label, digest, shape, box, place, descriptor, scan.group, scan.fold), square
+    known = (scan.group, scan.fold, int(grey.max()))
+    return Entry(scan.file, scan.label, digest, shape, box, place, descriptor, *known), square
 
 
 def by_content(entries: Iterable[Entry]) -> list[Entry]:

@@ -63,7 +63,6 @@ class Listing:
     scans: tuple[ScanFile, ...]  # sorted by file
     ignored: tuple[tuple[str, str], ...]  # file, why it was not taken for a scan
     grouped_by: str | None  # "group" or "patient" (a column), "DICOM patient", or None
-    notes: tuple[str, ...] = ()  # sentences that a user must see
     cautions: tuple[Caution, ...] = ()  # what a user must know, as values
     source: Source = field(repr=False, compare=False, kw_only=True)
     places: Mapping[str, str] = field(repr=False, compare=False, kw_only=True)  # file -> its name in `source`

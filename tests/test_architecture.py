@@ -71,7 +71,6 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "data.creation": "data/test_study.py",
     "data.phantom.anatomy": "data/phantom/test_simulation.py",
     "data.phantom.lesion": "data/phantom/test_simulation.py",
-    "data.reading": "data/test_study.py",
     "data.stock": "data/test_scans.py",
     "data.shortcuts": "data/test_check.py",
     "data.table": "data/test_scans.py",

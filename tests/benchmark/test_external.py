@@ -76,6 +76,30 @@ def test_the_studys_own_scans_are_refused(tmp_path):
         external.read("phantom", study)
 
 
+def test_classes_spelt_otherwise_are_the_studys(study, elsewhere, tmp_path):
+    shutil.copytree(elsewhere, tmp_path / "other")
+    table = tmp_path / "other" / "labels.csv"
+    for old, new in (("benign", "Benign "), ("malignant", "MALIGNANT")):
+        table.write_text(table.read_text().replace(f",{old},", f",{new},"))
+    found, same = (external.read(str(folder), study) for folder in (tmp_path / "other", elsewhere))
+    assert found.rows == same.rows and found.left_out == same.left_out
+    assert external.foresee(str(tmp_path / "other"), study).endswith("of other classes.")
+
+
+def test_a_dry_run_refuses_what_the_run_would(study, tmp_path, run_bus):
+    from PIL import Image
+
+    for label in ("cyst", "malignant"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        pixels = np.random.default_rng(0).integers(0, 256, (20, 24), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "set" / label / "1.png")
+    code, said = run_bus(
+        "benchmark", "--study", study.path, "--preset", "demo", "--arms", "original",
+        "--external", tmp_path / "set", "--dry-run",
+    )  # fmt: skip
+    assert code == 1 and "holds the classes cyst, malignant; malignant and at least one more" in said
+
+
 def test_a_set_without_the_target_is_refused(study, elsewhere, tmp_path):
     shutil.copytree(elsewhere, tmp_path / "part")
     shutil.rmtree(tmp_path / "part" / "malignant")
