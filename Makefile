@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality coverage growth house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality coverage growth copies house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -52,6 +52,10 @@ coverage: $(STAMP)  ## whether intervals keep their promise, on simulated studie
 
 growth: $(STAMP)  ## time and peak memory over the number of scans, their side, and cells
 	$(BIN)/python tests/speed/growth.py
+
+GROUPS ?=
+copies: $(STAMP)  ## recall and precision of the near-duplicate detector by kind of copy; DATA=path to BUSI GROUPS=its groups.csv
+	$(BIN)/python tests/speed/copies.py $(if $(DATA),--data "$(DATA)" --groups "$(GROUPS)")
 
 house:  ## who imports whom, who knows which file format, how long and how typed the code is
 	$(PYTHON) tests/speed/house.py

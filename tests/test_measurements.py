@@ -75,3 +75,20 @@ def test_growth_is_measured_point_by_point(tmp_path: Path, row: str) -> None:
         point["seconds"] > 0 and point["parent"] > 50 for point in points.values()
     )
     assert (tmp_path / "growth.svg").exists()
+
+
+def test_copies_are_counted_by_kind_for_simulated_scans_and_for_listed_ones(tmp_path: Path) -> None:
+    from bus.data import phantom
+
+    phantom.write_cohort(tmp_path / "cohort", 12, size=96)
+    command = [sys.executable, str(SPEED / "copies.py"), "--phantoms", "12", "--copies", "4"]
+    command += ["--kinds", "identical;mirrored;rotated 5°", "--out", str(tmp_path)]
+    command += ["--data", str(tmp_path / "cohort"), "--groups", str(tmp_path / "cohort" / "labels.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "copies.json").read_text())
+    assert list(found) == ["phantoms", "BUSI"]
+    for rows in found.values():
+        assert list(rows) == ["no copies", "identical", "mirrored", "rotated 5°"]
+        assert rows["identical"]["recall"] == 1 and 0 <= rows["mirrored"]["recall"] <= 1
+        assert rows["identical"]["pairs"] >= 4
