@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..core.errors import UsageError, did_you_mean
+from ..data.names import clean
 
 ARMS = {
     "original": "the training part as it is",
@@ -70,7 +71,7 @@ def chosen(text: str, classes: Sequence[str] | None = None) -> tuple[Arm, ...]:
 
     That goes for a source class too, once the `classes` are known.
     """
-    names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
+    names = dict.fromkeys(clean(part) for part in text.split(",") if part.strip())
     arms = tuple(Arm(kind, source) for kind, _, source in (name.partition(":") for name in names))
     unknown = [arm for arm in arms if arm.kind not in CHOSEN]
     if unknown or not arms:

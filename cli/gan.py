@@ -7,6 +7,7 @@ import typer
 
 from ..core.errors import UsageError
 from ..core.switches import split
+from ..data.names import clean
 from .options import (
     WORK,
     Cohort,
@@ -121,9 +122,9 @@ def gan_train(
 
     compute = resolve(device, precision)
     opened = use_study(study, frozen(ctx), preset=preset)
-    names = tuple(name.strip() for name in sources.split(",")) if sources else None
+    names = tuple(clean(name) for name in sources.split(",")) if sources else None
     ask = Ask(preset, pairs, names, method, split(switches or [], "cycle=10"))
-    to = check_target(opened, to or opened.target)
+    to = check_target(opened, clean(to or opened.target))
     for number in folds_of(fold, opened):
         translator = Translator(opened, number, to, gan_seed)
         config, here = plan_gan(
@@ -194,7 +195,7 @@ def gan_score(
         found, lines = to_json(compared), comparison(compared)
     else:
         opened = open_study(study)
-        numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)
+        numbers, to = folds_of(fold, opened), check_target(opened, clean(to or opened.target))
         sets = [SyntheticSet(opened, number, to, gan_seed) for number in numbers]
         for scans in sets:
             score_again(scans, compute, judge)
@@ -260,7 +261,7 @@ def synth(
 
     compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
     opened = open_study(study)
-    numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)
+    numbers, to = folds_of(fold, opened), check_target(opened, clean(to or opened.target))
     translators = [Translator(opened, number, to, gan_seed) for number in numbers]
     for translator in translators:
         make_scans(translator, compute, judge, count=n, confidence=confidence, redo=redo)

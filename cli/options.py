@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError, did_you_mean
+from ..data.names import clean
 
 if TYPE_CHECKING:
     from ..data.study import Study
@@ -134,7 +135,7 @@ Quiet = Annotated[
 
 def names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
     """Split a comma-separated option; UsageError names what is unknown and what is known."""
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    found = tuple(dict.fromkeys(clean(part) for part in text.split(",") if part.strip()))
     unknown = [name for name in found if name not in known]
     if unknown or not found:
         raise UsageError(

@@ -16,6 +16,7 @@ from ..core.files import sha256_bytes
 from . import settings
 from .cohort import COHORT_FILE, Scan
 from .creation import PHANTOMS, Choices, Counting, content, create
+from .names import clean
 from .reading import list_source, read_listing, stamp
 from .settings import Settings
 from .store import MASKS_FILE, PIXELS_FILE, Pixels, load_pixels
@@ -137,6 +138,8 @@ def open_or_create(
     contradicts what the study froze, with the differences.
     """
     asked = {key: value for key, value in asked.items() if value is not None}
+    if "target" in asked:
+        asked["target"] = clean(str(asked["target"]))  # as classes are kept, however it was composed
     if not (path / settings.FILE).exists() and _create_alone(path, asked, phantoms, reading):
         return Study.open(path)
     study = Study.open(path)

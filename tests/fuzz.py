@@ -57,7 +57,8 @@ def one(data: bytes) -> None:
                 for scan in listing.scans[:3]:
                     scans.read_scan(listing, scan)
         elif reader == b"\3":
-            table.read_table(content, ["a.png", "b.png"], "labels.csv")
+            known = table.Names.of(["a.png", "b.png"], ["a.png", "b.png"])
+            table.read_table(content, known, "labels.csv")
         else:
             pictures.decode_rgb(content, "x.png")
             pictures.decode_mask(content, "x.png")

@@ -1,11 +1,13 @@
 """Reading: one scale of grey a data set, and what reading brings to light, kept in the study that is made."""
 
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bus.cli.options import names
 from bus.data import unlabelled
 from bus.data.pictures import bits_of
 from bus.data.reading import Data, read_listing
@@ -118,6 +120,18 @@ def test_a_study_keeps_what_was_left_out_and_how_grey_was_read(tmp_path: Path) -
     told = " ".join(Study.open(study.path).settings.banners)
     for words in ("Array files", "malignant/more.npz", "PNG", "Lesion masks without a scan", "9_mask.png"):
         assert words in told
+
+
+def test_a_target_may_be_typed_however_it_is_composed(tmp_path: Path) -> None:
+    folder = many(tmp_path / "data", lambda path: write(path, noise(8)))
+    (folder / "malignant").rename(folder / unicodedata.normalize("NFD", "악성 "))
+    for typed in ("악성", unicodedata.normalize("NFD", "악성")):
+        asked = {"data": str(folder), "size": 32, "k": 2, "target": typed}
+        study = open_or_create(tmp_path / "study", asked)
+        assert (study.target, study.classes) == ("악성", ["benign", "악성"])
+        assert study.rows_of(
+            study.used(), names(unicodedata.normalize("NFD", "악성"), study.classes, "--from")
+        )
 
 
 @given(st.integers(0, 65535))
