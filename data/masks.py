@@ -8,9 +8,10 @@ that may also name what a scan shows (tumor, lesion, roi …) make a mask only b
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from functools import lru_cache
+from posixpath import splitext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ FEW_LEVELS = 8  # grey levels of a mask that holds class numbers or colours; rea
 NEAR_ENDS = 0.98  # share of pixels nearly black or white: of JPEG masks; of 347 real scans at most 0.51
 
 Tokens = tuple[str, ...]
+Path = tuple[str, ...]  # the names of folders, from above
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,12 @@ class _Scans:
 
 def pair(images: Sequence[str]) -> Pairing:
     """Sort pictures, given by their paths (with `/`), into scans, the masks of each, and masks of none."""
-    inside = _mask_folders(images)
-    readings = {name: list(_readings(_stem(name), folder=name in inside)) for name in images}
-    certain = {name for name in images if name in inside or any(r.plain for r in readings[name])}
-    found = _find_scans(images, readings, inside, certain)
+    folders = _Folders.of(images)
+    readings = {name: list(_readings(_stem(name), folder=_folder(name) in folders.inside)) for name in images}
+    certain = {
+        name for name in images if _folder(name) in folders.inside or any(r.plain for r in readings[name])
+    }
+    found = _find_scans(images, readings, folders, certain)
     uncertain = _settle(images, readings, certain, found)
     masks = certain | uncertain
     # a chain, such as X_tumor of X_roi of X, ends at a picture that is no mask
@@ -142,12 +146,14 @@ def pair(images: Sequence[str]) -> Pairing:
     return Pairing(tuple(name for name in images if name not in masks), kept, unused)
 
 
+@lru_cache(maxsize=4096)
 def is_mask_folder(name: str) -> bool:
     """Whether a folder of this name holds masks: Masks, GT, Ground Truth, segmentation, lesion_masks …"""
     read = set(_tokens(name))
     return bool(read & FOLDERS) and read <= FOLDERS | BESIDE
 
 
+@lru_cache(maxsize=4096)
 def is_scan_folder(name: str) -> bool:
     """Whether a folder of this name holds the scans of masks in a folder beside it: images, original …"""
     read = set(_tokens(name))
@@ -179,9 +185,10 @@ def looks_like_mask(rgb: NDArray[np.uint8]) -> bool:
 
 
 def _stem(name: str) -> str:
-    return unicodedata.normalize("NFC", PurePosixPath(name).stem).strip()
+    return unicodedata.normalize("NFC", splitext(name.rpartition("/")[2])[0]).strip()
 
 
+@lru_cache(maxsize=4096)
 def _tokens(text: str) -> Tokens:
     """Words and numbers of a name, in small letters; "ground truth" is one word."""
     read = [token.casefold() for token in TOKEN.findall(unicodedata.normalize("NFC", text))]
@@ -257,56 +264,88 @@ def _places(stem: str, read: Tokens) -> list[int]:
     return places
 
 
-def _mask_folders(images: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Pictures in folders of masks → the folders above that one, which hold scans elsewhere."""
-    above: dict[str, tuple[str, ...]] = {}
-    scans: set[tuple[str, ...]] = set()
-    for name in images:
-        folders = PurePosixPath(name).parts[:-1]
-        number = next((number for number, folder in enumerate(folders) if is_mask_folder(folder)), None)
-        if number is None:
-            scans.update(folders[:depth] for depth in range(len(folders) + 1))
-        else:
-            above[name] = folders[:number]
-    return {name: folders for name, folders in above.items() if folders in scans}
+@dataclass(frozen=True)
+class _Folders:
+    """Folders of masks: by their own name, or by that of the folder of scans beside them."""
+
+    inside: Mapping[
+        Path, Path
+    ]  # a folder of masks, or below one → the folders above, which hold scans elsewhere
+    scopes: Mapping[Path, Path]  # every folder → it without what only says what lies in it
+
+    @classmethod
+    def of(cls, images: Iterable[str]) -> "_Folders":
+        """Find them among the folders of pictures."""
+        folders = {_folder(name) for name in images}
+        twins = _twins(folders)
+        above: dict[Path, Path] = {}
+        scans: set[Path] = set()
+        for folder in folders:
+            prefixes = [folder[:depth] for depth in range(len(folder) + 1)]
+            masked = [path for path in prefixes[1:] if is_mask_folder(path[-1]) or path in twins]
+            if masked:
+                above[folder] = masked[0][:-1]
+            else:
+                scans.update(prefixes)
+        inside = {folder: top for folder, top in above.items() if top in scans}
+        return cls(inside, {folder: _scope(folder, inside.get(folder), twins) for folder in folders})
 
 
-def _scope(name: str, inside: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The folders of a picture but those that only say what it is: benign/images and benign/masks are one."""
-    folders = PurePosixPath(name).parts[:-1]
-    return tuple(
-        folder
-        for number, folder in enumerate(folders)
-        if not is_scan_folder(folder)
-        and not (name in inside and number >= len(inside[name]) and is_mask_folder(folder))
-    )
+def _folder(name: str) -> Path:
+    return tuple(name.split("/")[:-1])
+
+
+def _scope(folder: Path, top: Path | None, twins: Mapping[Path, str]) -> Path:
+    """A folder's path but for what only says what lies in it: benign/images and benign/masks are one."""
+    first = len(folder) if top is None else len(top)  # from where on folders are of masks
+    kept: list[str] = []
+    for number, name in enumerate(folder):
+        twin = twins.get(folder[: number + 1])
+        if number >= first and twin:
+            kept.append(twin)
+        elif not (is_scan_folder(name) or (number >= first and is_mask_folder(name))):
+            kept.append(name)
+    return tuple(kept)
+
+
+def _twins(folders: Iterable[Path]) -> dict[Path, str]:
+    """Folders whose names are those of a folder beside them and a word for masks → that folder's name."""
+    beside: dict[Path, set[str]] = defaultdict(set)
+    for path in folders:
+        for depth in range(len(path)):
+            beside[path[:depth]].add(path[depth])
+    twins: dict[Path, str] = {}
+    for above, names in beside.items():
+        spelt = {name: _spellings(_tokens(name))[1] for name in names}
+        masked = {name: tokens for name, tokens in spelt.items() if FOLDERS.intersection(tokens)}
+        for name, tokens in masked.items():
+            rest = tuple(token for token in tokens if token not in RANKS)
+            same = [other for other, others in spelt.items() if others == rest and other != name]
+            if rest and len(same) == 1:
+                twins[(*above, name)] = same[0]
+    return twins
 
 
 def _find_scans(
-    images: Sequence[str],
-    readings: Mapping[str, Sequence[_Reading]],
-    inside: Mapping[str, tuple[str, ...]],
-    certain: set[str],
+    images: Sequence[str], readings: Mapping[str, Sequence[_Reading]], folders: _Folders, certain: set[str]
 ) -> dict[str, tuple[list[str], int]]:
     """For every picture that may be a mask, the scans it can belong to, and the rank of its words."""
-    scopes: dict[tuple[str, ...], _Scans] = defaultdict(_Scans)
-    below: dict[tuple[str, ...], _Scans] = defaultdict(
-        _Scans
-    )  # every scan under the folder above one of masks
-    tops = set(inside.values())
+    scopes: dict[Path, _Scans] = defaultdict(_Scans)
+    below: dict[Path, _Scans] = defaultdict(_Scans)  # all scans under the folder above masks
+    tops = set(folders.inside.values())
     for name in images:
         if name in certain:
             continue
-        scopes[_scope(name, inside)].add(name)
-        folders = PurePosixPath(name).parts[:-1]
-        for depth in range(len(folders) + 1):
-            if folders[:depth] in tops:
-                below[folders[:depth]].add(name)
+        path = _folder(name)
+        scopes[folders.scopes[path]].add(name)
+        for top in tops.intersection(path[:depth] for depth in range(len(path) + 1)):
+            below[top].add(name)
     found: dict[str, tuple[list[str], int]] = {}
     for name in images:
-        places = [scopes.get(_scope(name, inside))]
-        if name in inside:
-            places.append(below.get(inside[name]))
+        path = _folder(name)
+        places = [scopes.get(folders.scopes[path])]
+        if path in folders.inside:
+            places.append(below.get(folders.inside[path]))
         for scans in filter(None, places):
             for reading in readings[name]:
                 same = [scan for scan in scans.find(reading) if scan != name]

@@ -100,7 +100,7 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
     else:
         tables = [name for name in source.names if _is_table(source, name)]
         others = [name for name, why in stock.ignored if PurePosixPath(name).suffix.casefold() in SAYING]
-        layout = find_layout(Files(stock.scans, source.folders, tables, others), str(path))
+        layout = find_layout(Files(stock.scans, stock.folders(source), tables, others), str(path))
     rows, grouped_by, cautions = _rows(source, layout, stock)
     rows = [replace(row, masks=row.masks or stock.pairing.masks.get(row.file, ())) for row in rows]
     used = {row.file for row in rows}.union([layout.table or ""], *(row.masks for row in rows))

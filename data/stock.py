@@ -58,6 +58,14 @@ class Stock:
             return name
         return f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}"
 
+    def folders(self, source: Source) -> list[str]:
+        """The folders that may be classes: all but those that hold masks of scans elsewhere alone."""
+        of_masks, of_scans = (
+            {str(folder) for name in names for folder in PurePosixPath(name).parents}
+            for names in (self.pairing.of, (*self.scans, *self.pairing.unused))
+        )
+        return [name for name in source.folders if name not in of_masks or name in of_scans]
+
     def left_over(self, used: set[str], why: str) -> tuple[list[tuple[str, str]], tuple[Caution, ...]]:
         """What is not among the `used` files: each with a reason, and what a user must know of them.
 

@@ -151,6 +151,22 @@ def test_folders_of_masks(folder: str) -> None:
     assert flat.masks == {"images/malignant/2.png": (f"{folder}/2.png",)}
 
 
+@pytest.mark.parametrize(
+    ("scans_in", "masks_in"),
+    [("benign", "benign_masks"), ("benign", "mask benign"), ("benign images", "benign masks"),
+     ("benign", "Benign-GT"), ("images_benign", "segmentation_benign"), ("양성", "양성 mask")],
+)  # fmt: skip
+def test_folders_of_masks_named_as_those_of_the_scans(tmp_path: Path, scans_in: str, masks_in: str) -> None:
+    for folder in (scans_in, "normal"):
+        scan(tmp_path / folder / "1.png")
+    mask(tmp_path / masks_in / "1.png")
+    listing = list_scans(tmp_path)
+    assert {item.file: item.masks for item in listing.scans} == {
+        f"{scans_in}/1.png": (f"{masks_in}/1.png",),
+        "normal/1.png": (),
+    }
+
+
 def test_a_folder_called_so_without_scans_beside_it_holds_scans() -> None:
     names = ["gt/benign/1.png", "gt/malignant/2.png"]
     assert pair(names).scans == tuple(names)
