@@ -30,17 +30,18 @@ def data_check(
     Exit code 1: unsound.
     """
     from ..benchmark.report.check_page import write_page
-    from ..data import check
+    from ..data import check_text
+    from ..data.check import check
     from .terminal import Bars, results
     from .terminal import findings as show
 
     with Bars("Reading scans") as bars:
-        findings = check.check(data, k=k, seed=seed, reading=bars.start)
+        findings = check(data, k=k, seed=seed, reading=bars.start)
     written = write_page(findings, page)
     if as_json:
-        print_json({**check.as_dict(findings), "page": str(written)})
-    show([] if as_json else check.lines(findings))
+        print_json({**check_text.as_json(findings), "page": str(written)})
     results.print(f"Page: {written}")
+    show([] if as_json else check_text.lines(findings))  # the last line is the verdict
     if findings.unsound:
         raise typer.Exit(1)
 

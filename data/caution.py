@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
         "They count as scans without a known group. Fill in who the patient is where that is known.",
     ),
     "alike": Kind(
-        "sets of scans of different given groups that look like one scene",
+        "sets of scans in different given groups that look like one scene",
         "Look at them; if they are one patient, give them one group, or every result here is too good.",
     ),
     "torn": Kind(
@@ -66,9 +66,20 @@ KINDS: dict[str, Kind] = {
         "patient ids in DICOM files that most files share, or that are a word for unknown",
         "Each file's study stands for the patient if it has one; else no group is known.",
     ),
+    "few groups": Kind(
+        "classes of which a fold tests fewer than ten groups",
+        "No verdict on such a fold alone can be trusted. Test all folds (--fold all), use fewer (--k), or "
+        "add scans of other patients.",
+    ),
+    # of what gives classes away
+    "shortcuts": Kind(
+        "shortcuts that tell a class apart without its lesion",
+        "A classifier can use them too. Compare its results with theirs, and test it on scans from "
+        "elsewhere.",
+    ),
     # of labels
     "contradicting": Kind(
-        "scans in groups with contradicting labels",
+        "groups with contradicting labels",
         "The default, --cohort clean, leaves them out. Correct the labels where they are wrong.",
     ),
     "several findings": Kind(

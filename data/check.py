@@ -1,26 +1,28 @@
-"""Checks of a data set before anything is trained on it: what it holds, what contradicts, what leaks, what gives classes away."""
+"""Checks of a data set before anything is trained on it: what it holds, contradicts, leaks, gives away."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..core.errors import BusError
-from . import cohort, groups, scans, shortcuts, splits
-from .marks import PRECISION, RECALL, find_marks
+from . import cohort, pictures, scans, shortcuts, splits
+from .caution import Caution, caution, of_weight
+from .marks import find_marks
 from .reading import Entry, known, list_source, look
 from .scans import Listing, ScanFile
-from .shortcuts import LEVELS, Inflation, Probe, Seen
-from .store import Pixels
+from .shortcuts import FEWEST, LEVELS, Inflation, Probe, Seen
+from .store import Pixels, letterbox
 
 SIZE = 64  # px of the squares that the probes see
 TELLING = 0.6  # AUC from which a shortcut is worth a sentence
 FOLDS = 5  # of the probes
-NAMED = 6  # files that one line of the console names
+SHOWN = 128  # px a side of the pictures for a reader
+CASES = 20  # cases of a caution, and scans of a list, whose pictures are kept
+GROUPS = 12  # the largest ones, whose pictures are kept
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,27 @@ class ClassSummary:
 
 
 @dataclass(frozen=True)
-class Contradiction:
+class FoldCounts:
+    """One class of cohort clean in the folds of a study: a number for each fold."""
+
+    label: str
+    scans: tuple[int, ...]
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scans that are never split between training and test."""
+
+    name: str
+    source: str  # a key of cohort.GROUP_SOURCES
+    scans: tuple[tuple[str, str], ...]  # file, label
+
+
+@dataclass(frozen=True)
+class Contradiction(Group):
     """A group whose scans carry several labels."""
 
-    group: str
-    source: str  # of the group, a key of cohort.GROUP_SOURCES
-    scans: tuple[tuple[str, str], ...]  # file, label
     same_pixels: bool  # two labels on identical pixels, rather than on one scene
 
 
@@ -56,9 +73,11 @@ class Findings:
     path: str
     layout: str
     classes: tuple[ClassSummary, ...]
+    folds: tuple[FoldCounts, ...]  # of each class; none where no folds can be cut
     sizes: int  # distinct native sizes
     group_sources: dict[str, int]  # keys of cohort.GROUP_SOURCES -> scans
     group_sizes: dict[int, int]  # scans in a group -> number of such groups
+    largest: tuple[Group, ...]  # the GROUPS largest of two scans or more
     contradictions: tuple[Contradiction, ...]
     duplicates: tuple[tuple[str, ...], ...]  # files with identical pixels
     marked: tuple[str, ...]  # files with burned-in marks
@@ -67,9 +86,8 @@ class Findings:
     inflation: Inflation | None
     unreadable: tuple[tuple[str, str], ...]  # file, why
     ignored: tuple[tuple[str, str], ...]  # file, why it was not taken for a scan
-    notes: tuple[str, ...]
-    unsound: list[str]  # why a study on it would be refused or wrong, with what mends it
-    pictures: dict[str, Pixels] = field(repr=False, compare=False)  # squares of the scans that contradict
+    cautions: tuple[Caution, ...]  # what makes a study wrong first, then what to be careful about, then notes
+    pictures: dict[str, Pixels] = field(repr=False, compare=False)  # SHOWN² of some of the files named above
 
     @property
     def scans(self) -> int:
@@ -82,9 +100,34 @@ class Findings:
         return sum(size * count for size, count in self.group_sizes.items() if size > 1)
 
     @property
+    def unsound(self) -> list[Caution]:
+        """Why a study on it would be refused or wrong."""
+        return of_weight(self.cautions, "wrong")
+
+    @property
     def telling(self) -> list[Probe]:
         """The shortcuts that tell a class apart, most telling first."""
-        return sorted((p for p in self.probes if p.worst >= TELLING), key=lambda probe: -probe.worst)
+        return telling(self.probes)
+
+    @property
+    def verdict(self) -> str:
+        """The last word: whether a study may be made, and of what to be careful."""
+        reasons, careful = self.unsound, of_weight(self.cautions, "caution")
+        with_cautions = f"with {_count(len(careful), 'caution')}: {_listed(careful)}"
+        if reasons:
+            because = f"Unsound, for {_count(len(reasons), 'reason')}: {_listed(reasons)}"
+            return f"{because}; {with_cautions}." if careful else f"{because}."
+        return (
+            f"Sound, {with_cautions}." if careful else "Sound: nothing stands against a study on these scans."
+        )
+
+
+def _listed(cautions: Sequence[Caution]) -> str:
+    return "; ".join(item.short.rstrip(".") for item in cautions)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def check(
@@ -94,10 +137,11 @@ def check(
     seed: int = 0,
     reading: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
 ) -> Findings:
-    """Read every scan below `path` (what `--data` takes) once and look for what would spoil a study with `k` folds.
+    """Read every scan below `path` (what `--data` takes) once; look for what would spoil a study of `k`
+    folds.
 
-    Unreadable scans are collected, not raised. `reading(total)` returns a function to call after each scan. Raises
-    BusError where the layout itself cannot be understood, or no scan can be read.
+    Unreadable scans are collected, not raised. `reading(total)` returns a function to call after each scan.
+    Raises BusError where the layout itself cannot be understood, or no scan can be read.
     """
     listing = list_source(str(path))
     seen, unreadable = _read_all(listing, reading(len(listing.scans)))
@@ -107,11 +151,30 @@ def check(
         )
     entries = [scan.entry for scan in seen]
     names, sources = cohort.find_groups(entries)
+
+    # cohort clean: its probes and its folds
     conflicts = cohort.contradictions(entries, names)
     kept = [row for row, name in enumerate(names) if name not in conflicts]
     probes, inflation = _probe([seen[row] for row in kept], [names[row] for row in kept], seed)
-    contradictions = _contradictions(entries, names, sources, conflicts)
-    named = {file for found in contradictions for file, _ in found.scans}
+    folds, uncut = _fold([entries[row] for row in kept], [names[row] for row in kept], k, seed)
+
+    # groups, and what to say of them
+    members = _groups(entries, names, sources)
+    contradictions = _contradictions(entries, members, conflicts)
+    cautions = (
+        *caution("unreadable", [file for file, _ in unreadable], total=len(listing.scans)),
+        *_torn(entries, names),
+        *_gone(entries, kept),
+        *uncut,
+        *known(listing, entries),
+        *cohort.group_cautions(entries, names, sources),
+        *_contradicting(contradictions),
+        *_few_groups(folds),
+        *_telling(probes),
+    )
+    marked = tuple(sorted(scan.entry.file for scan in seen if scan.marks.burned_in))
+    largest = sorted(members.values(), key=lambda group: (-len(group.scans), group.scans))[:GROUPS]
+    largest = [group for group in largest if len(group.scans) > 1]
     return Findings(
         name=listing.name,
         path=str(path),
@@ -119,23 +182,23 @@ def check(
         classes=tuple(
             _summarise(seen, names, set(conflicts), label) for label in sorted({e.label for e in entries})
         ),
+        folds=folds,
         sizes=len({entry.shape for entry in entries}),
         group_sources=dict(Counter(sources).most_common()),
         group_sizes=dict(sorted(Counter(Counter(names).values()).items())),
+        largest=tuple(largest),
         contradictions=contradictions,
         duplicates=_duplicates(entries),
-        marked=tuple(sorted(scan.entry.file for scan in seen if scan.marks.burned_in)),
+        marked=marked,
         probes=tuple(probes),
         leak=shortcuts.leak([entry.label for entry in entries], names, seed=seed),
         inflation=inflation,
         unreadable=tuple(unreadable),
         ignored=listing.ignored,
-        notes=(
-            *(item.sentence for item in known(listing, entries)),
-            *_notes(entries, names, sources, contradictions),
+        cautions=tuple(
+            item for weight in ("wrong", "caution", "note") for item in of_weight(cautions, weight)
         ),
-        unsound=[*_misread(unreadable), *_leaking(entries, names), *_uncuttable(entries, names, kept, k)],
-        pictures={scan.entry.file: scan.square for scan in seen if scan.entry.file in named},
+        pictures=_pictures(listing, _shown(cautions, [*largest, *contradictions], marked, listing.ignored)),
     )
 
 
@@ -151,10 +214,10 @@ def _read_all(listing: Listing, advance: Callable[[], None]) -> tuple[list[Seen]
             advance()
 
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(read, listing.scans))
-    seen = [scan for scan in found if isinstance(scan, Seen)]
+        answers = list(pool.map(read, listing.scans))
+    seen = [scan for scan in answers if isinstance(scan, Seen)]
     seen.sort(key=lambda scan: (scan.entry.sha256, scan.entry.label, scan.entry.file))
-    return seen, [scan for scan in found if not isinstance(scan, Seen)]
+    return seen, [scan for scan in answers if not isinstance(scan, Seen)]
 
 
 def _see(scan: ScanFile, rgb: Pixels) -> Seen:
@@ -178,6 +241,35 @@ def _probe(seen: Sequence[Seen], names: Sequence[str], seed: int) -> tuple[list[
     return shortcuts.probe(seen, folds, seed=seed), shortcuts.inflation(seen, folds, k=FOLDS, seed=seed)
 
 
+def _fold(
+    entries: Sequence[Entry], names: Sequence[str], k: int, seed: int
+) -> tuple[tuple[FoldCounts, ...], tuple[Caution, ...]]:
+    """Scans and groups of each class in each fold of a study; or why none can be cut."""
+    labels = [entry.label for entry in entries]
+    if len(set(labels)) < 2:
+        return (), (Caution("few classes", len(set(labels))),)
+    given = [entry.fold for entry in entries]
+    try:
+        if any(fold is not None for fold in given):
+            splits.check_given_folds(given, names, [entry.file for entry in entries])
+            folds = [fold for fold in given if fold is not None]
+        else:
+            folds = splits.assign_folds([e.sha256 for e in entries], labels, names, k=k, seed=seed)
+    except BusError as error:
+        return (), (Caution("refused", detail=str(error)),)
+    numbers = range(max(folds) + 1)
+    rows = list(zip(folds, labels, names, strict=True))
+    scans_in, groups_in = (Counter((fold, label) for fold, label, _ in of) for of in (rows, set(rows)))
+    return tuple(
+        FoldCounts(
+            label,
+            tuple(scans_in[fold, label] for fold in numbers),
+            tuple(groups_in[fold, label] for fold in numbers),
+        )
+        for label in sorted(set(labels))
+    ), ()
+
+
 def _summarise(seen: Sequence[Seen], names: Sequence[str], conflicts: set[str], label: str) -> ClassSummary:
     rows = [row for row, scan in enumerate(seen) if scan.entry.label == label]
     kept = [row for row in rows if names[row] not in conflicts]
@@ -196,20 +288,32 @@ def _summarise(seen: Sequence[Seen], names: Sequence[str], conflicts: set[str], 
     )
 
 
-def _contradictions(
-    entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str], conflicts: dict[str, list[str]]
-) -> tuple[Contradiction, ...]:
-    found = []
-    for name in conflicts:
-        rows = [row for row, other in enumerate(names) if other == name]
-        labels = defaultdict(set)
-        for row in rows:
-            labels[entries[row].sha256].add(entries[row].label)
-        files = sorted((entries[row].file, entries[row].label) for row in rows)
-        found.append(
-            Contradiction(name, sources[rows[0]], tuple(files), any(len(of) > 1 for of in labels.values()))
+def _groups(entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str]) -> dict[str, Group]:
+    """Every group by its name."""
+    rows = defaultdict(list)
+    for row, name in enumerate(names):
+        rows[name].append(row)
+    return {
+        name: Group(
+            name, sources[of[0]], tuple(sorted((entries[row].file, entries[row].label) for row in of))
         )
-    return tuple(sorted(found, key=lambda one: (not one.same_pixels, one.scans)))
+        for name, of in rows.items()
+    }
+
+
+def _contradictions(
+    entries: Sequence[Entry], members: dict[str, Group], conflicts: dict[str, list[str]]
+) -> tuple[Contradiction, ...]:
+    """Groups with several labels; first those with two labels on the same pixels."""
+    pixels = {(entry.file, entry.label): entry.sha256 for entry in entries}
+    groups_found = []
+    for name in conflicts:
+        group, labels = members[name], defaultdict(set)
+        for file, label in group.scans:
+            labels[pixels[file, label]].add(label)
+        same = any(len(of) > 1 for of in labels.values())
+        groups_found.append(Contradiction(name, group.source, group.scans, same))
+    return tuple(sorted(groups_found, key=lambda group: (not group.same_pixels, group.scans)))
 
 
 def _duplicates(entries: Sequence[Entry]) -> tuple[tuple[str, ...], ...]:
@@ -219,146 +323,78 @@ def _duplicates(entries: Sequence[Entry]) -> tuple[tuple[str, ...], ...]:
     return tuple(sorted(tuple(sorted(same)) for same in files.values() if len(same) > 1))
 
 
-def _notes(
-    entries: Sequence[Entry],
-    names: Sequence[str],
-    sources: Sequence[str],
-    contradictions: Sequence[Contradiction],
-) -> Iterator[str]:
-    """Sentences on what does not make a study unsound, but that its reader must know."""
-    if detected := sources.count("detected"):
-        yield (
-            f"No groups are known for {detected} of {len(sources)} scans; near-duplicates were joined by a detector, which "
-            "cannot see two different views of one patient. Give groups or patients in a labels.csv (file,label,patient)."
-        )
-    if given := [one for one in contradictions if one.source == "given"]:
-        yield (
-            f"{len(given)} of the groups given with the data hold several labels. If they are patients with several findings, "
-            "keep them with --cohort raw; the default, clean, leaves them out."
-        )
-    if count := sum(len(one.scans) for one in contradictions if one.source != "given"):
-        yield f"{count} scans lie in groups with contradicting labels; the default, --cohort clean, leaves them out."
-    if alike := list(_alike_across(entries, names, sources)):
-        pairs = "; ".join(" and ".join(files) for files in alike[:NAMED])
-        yield (
-            f"The detector takes scans of different given groups for one scene, {len(alike)} times: {pairs}. "
-            "Look at them; if they are one patient, give them one group."
-        )
+def _contradicting(contradictions: Sequence[Contradiction]) -> Iterator[Caution]:
+    """Groups given with the data may be patients with several findings; others hold a wrong label."""
+    given = [group for group in contradictions if group.source == "given"]
+    others = [group for group in contradictions if group.source != "given"]
+    for kind, of in (("several findings", given), ("contradicting", others)):
+        yield from caution(kind, [tuple(file for file, _ in group.scans) for group in of])
 
 
-def _alike_across(
-    entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str]
-) -> Iterator[tuple[str, ...]]:
-    """Files that the near-duplicate detector joins although the user gave them different groups."""
-    given = [row for row, source in enumerate(sources) if source == "given"]
-    if not given:
-        return
-    numbers = groups.near_duplicates(np.stack([entries[row].descriptor for row in given]))
-    joined = defaultdict(list)
-    for row, number in zip(given, numbers, strict=True):
-        joined[number].append(row)
-    for rows in joined.values():
-        if len({names[row] for row in rows}) > 1:
-            yield tuple(sorted(entries[row].file for row in rows))
-
-
-def _misread(unreadable: Sequence[tuple[str, str]]) -> Iterator[str]:
-    if unreadable:
-        yield (
-            f"{_count(len(unreadable), 'scan')} cannot be read, the first {unreadable[0][0]}. Copy from the source again, "
-            "or remove what stays unreadable."
-        )
-
-
-def _leaking(entries: Sequence[Entry], names: Sequence[str]) -> Iterator[str]:
+def _torn(entries: Sequence[Entry], names: Sequence[str]) -> Iterator[Caution]:
     """Identical pixels in several groups, which only groups given by the user can cause."""
     rows = defaultdict(list)
     for row, entry in enumerate(entries):
         rows[entry.sha256].append(row)
     torn = [same for same in rows.values() if len({names[row] for row in same}) > 1]
-    if torn:
-        files = " and ".join(sorted(f"{entries[row].file} ({entries[row].label})" for row in torn[0]))
-        yield (
-            f"{_count(len(torn), 'picture')} with identical pixels lie in several of the given groups, such as {files}; a split "
-            "leaks them. Give them one group in the labels.csv, or remove the copies."
-        )
+    yield from caution("torn", [tuple(sorted(entries[row].file for row in same)) for same in torn])
 
 
-def _uncuttable(entries: Sequence[Entry], names: Sequence[str], kept: Sequence[int], k: int) -> Iterator[str]:
-    """Why cohort clean cannot be cut into folds."""
-    labels, inside = [entries[row].label for row in kept], [names[row] for row in kept]
-    if gone := sorted({entry.label for entry in entries} - set(labels)):
-        yield f"Nothing is left of {', '.join(gone)} without contradicting groups. Correct the labels, or use --cohort raw."
-    if len(set(labels)) < 2:
-        yield f"The usable scans hold {_count(len(set(labels)), 'class', 'classes')}. Add scans of another class."
-        return
-    try:
-        if any(entry.fold is not None for entry in entries):
-            splits.check_given_folds(
-                [entries[row].fold for row in kept], inside, [entries[row].file for row in kept]
-            )
-        else:
-            splits.require_groups(labels, inside, k)
-    except BusError as error:
-        yield str(error)
+def _gone(entries: Sequence[Entry], kept: Sequence[int]) -> Iterator[Caution]:
+    """Classes that cohort clean loses as a whole."""
+    if gone := sorted({entry.label for entry in entries} - {entries[row].label for row in kept}):
+        yield Caution("class gone", len(gone), detail=", ".join(gone))
 
 
-def as_dict(findings: Findings) -> dict[str, Any]:
-    """The findings as plain values, for `bus data check --json`."""
-    found = {item.name: getattr(findings, item.name) for item in fields(findings) if item.name != "pictures"}
-    plain = {name: _plain(value) for name, value in found.items()}
-    return {"scans": findings.scans, "siblings": findings.siblings, **plain}
+def _few_groups(folds: Sequence[FoldCounts]) -> Iterator[Caution]:
+    """Classes of which some fold tests too few groups for a verdict on that fold alone."""
+    few = [counts for counts in folds if min(counts.groups) < FEWEST]
+    if few:
+        said = "; ".join(f"{counts.label} {min(counts.groups)} to {max(counts.groups)}" for counts in few)
+        yield Caution("few groups", len(few), total=len(folds), detail=said)
 
 
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {key: _plain(part) for key, part in asdict(value).items()}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return value.item() if isinstance(value, np.generic) else value
+def telling(probes: Sequence[Probe]) -> list[Probe]:
+    """The shortcuts that tell a class apart, most telling first."""
+    return sorted((probe for probe in probes if probe.worst >= TELLING), key=lambda probe: -probe.worst)
 
 
-def lines(findings: Findings) -> Iterator[str]:
-    """The findings on one screen of a console."""
-    yield f"{findings.name}: {_count(findings.scans, 'scan')}, {findings.layout}, {_count(findings.sizes, 'native size')}"
-    yield f"{'':12}{'class':<16}{'scans':>6}{'clean':>7}{'groups':>8}{'marked':>8}{'corner':>8}   median size"
-    for one in findings.classes:
-        yield (
-            f"{'':12}{one.label:<16}{one.scans:>6}{one.clean_scans:>7}{one.clean_groups:>8}{one.marked:>8.0%}{one.corner:>8.0%}"
-            f"   {one.width[1]} × {one.height[1]}"
-        )
-    sources = ", ".join(
-        f"{cohort.GROUP_SOURCES[source]} ({n})" for source, n in findings.group_sources.items()
-    )
-    yield f"Groups      {sources}; {findings.siblings / findings.scans:.0%} of the scans have a sibling"
-    yield f"Leak        a split per image (80/20) leaves {findings.leak:.0%} of the test scans with a sibling in training"
-    if found := findings.inflation:
-        yield f"Inflation   nearest neighbour: accuracy {found.random:.3f} in folds per image, {found.grouped:.3f} by group"
-    yield f"Marks       {_count(len(findings.marked), 'scan')} marked; on BUSI the detector has recall {RECALL:.2f}, precision {PRECISION:.2f}"
-    for probe in findings.probes:
-        areas = ", ".join(f"{label} {area:.2f}" for label, area in probe.auc.items())
-        yield f"Shortcut    AUC of {probe.name} alone: {areas}"
-    for contradiction in findings.contradictions[:NAMED]:
-        what = "same pixels" if contradiction.same_pixels else "same scene"
-        yield f"Contradict  {'; '.join(file + ': ' + label for file, label in contradiction.scans)} ({what})"
-    if (rest := len(findings.contradictions) - NAMED) > 0:
-        yield f"{'':12}and {_count(rest, 'group')} more, on the page"
-    yield from _named("Duplicates", [" = ".join(files) for files in findings.duplicates])
-    yield from _named("Unreadable", [why for _, why in findings.unreadable])
-    yield from _named("Ignored", [f"{file} ({why})" for file, why in findings.ignored])
-    yield from (f"Note        {note}" for note in findings.notes)
-    yield from (f"Unsound     {reason}" for reason in findings.unsound)
-    if not findings.unsound:
-        yield "Sound       Nothing stands against a study on these scans."
+def _telling(probes: Sequence[Probe]) -> Iterator[Caution]:
+    if told := telling(probes):
+        said = ", ".join(f"{probe.name} {probe.worst:.2f}" for probe in told)
+        yield Caution("shortcuts", len(told), total=len(probes), detail=f"highest AUC of a class: {said}")
 
 
-def _named(what: str, names: Sequence[str]) -> Iterator[str]:
-    yield from (f"{what:<12}{name}" for name in names[:NAMED])
-    if len(names) > NAMED:
-        yield f"{'':12}and {len(names) - NAMED} more, on the page"
+def _shown(
+    cautions: Sequence[Caution],
+    members: Sequence[Group],
+    marked: Sequence[str],
+    ignored: Sequence[tuple[str, str]],
+) -> list[str]:
+    """The files of which a reader wants to see a picture."""
+    files = [file for item in cautions for case in item.cases[:CASES] for file in case]
+    files += [file for group in members for file, _ in group.scans]
+    return list(dict.fromkeys([*files, *marked[:CASES], *(file for file, _ in ignored[:CASES])]))
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def _pictures(listing: Listing, files: Sequence[str]) -> dict[str, Pixels]:
+    """Squares of those files that are pictures, scans or not; nothing for what cannot be read."""
+    by_name = {scan.file: scan for scan in listing.scans}
+    first = listing.scans[0]
+    root = listing.places[first.file].removesuffix(first.file)  # of the scans, in their source
+
+    def read(file: str) -> Pixels | None:
+        try:
+            if file in by_name:
+                rgb = scans.read_scan(listing, by_name[file])
+            elif Path(file).suffix.casefold() in pictures.SUFFIXES:
+                rgb = pictures.decode_rgb(listing.source.read(root + file), file)
+            else:
+                return None
+        except (BusError, OSError, KeyError):
+            return None
+        return letterbox(scans.to_grey(rgb), SHOWN)[0]
+
+    with ThreadPoolExecutor() as pool:
+        squares = dict(zip(files, pool.map(read, files), strict=True))
+    return {file: square for file, square in squares.items() if square is not None}

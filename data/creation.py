@@ -1,6 +1,6 @@
 """Making a study: read the data, find groups, choose the cohort, cut folds, freeze all of it in a folder."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -64,7 +64,9 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
     groups = "phantom" if phantom else "+".join(sorted(set(sources)))
     left = len(data.ignored)
     info = DataInfo(data.name, chosen.data, content(data.entries), listing, groups, left, data.grey)
-    cautions = (*_cautions(phantom, by_default, sources), *data.cautions)
+    origin = [Caution("phantoms", len(scans), detail="no --data was given" if by_default else "")]
+    told = origin if phantom else cohort.group_cautions(data.entries, names, sources)
+    cautions = (*told, *data.cautions)
     path.mkdir(parents=True, exist_ok=True)
     order = [entry.place for entry in data.entries]
     squares.save(path / PIXELS_FILE, order)
@@ -149,11 +151,3 @@ def _fold(scans: list[Scan], k: int, seed: int, given: Sequence[int | None] | No
         folds = splits.assign_folds(hashes, labels, groups, k=k, seed=seed)
     numbers = dict(zip(rows, folds, strict=True))
     return [replace(scan, fold=numbers.get(row)) for row, scan in enumerate(scans)]
-
-
-def _cautions(phantom: bool, by_default: bool, sources: Sequence[str]) -> Iterator[Caution]:
-    """What every reader of the study must know of its origin and groups."""
-    if phantom:
-        yield Caution("phantoms", len(sources), detail="no --data was given" if by_default else "")
-    elif "detected" in sources:
-        yield Caution("no group known", sources.count("detected"), total=len(sources))

@@ -1,11 +1,18 @@
-"""Folds: cut by group, stratified by class, the same for the same content."""
+"""Folds: cut by group, even in the groups and scans of every class, the same for the same content."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import BusError, UsageError
 from ..core.files import sha256_bytes
+
+Numbers = NDArray[np.int64]
+Counts = NDArray[np.float64]
+
+EVEN = 0.25  # of a class's fair share, by which a fold's groups and scans may miss it
+TRIES = 16  # other splits that are dealt where the first is uneven
 
 
 def assign_folds(
@@ -16,27 +23,86 @@ def assign_folds(
     The result depends on content alone (pixel hashes, labels, which scans share a group), never on the order
     of the scans, their names or the group's names. Groups are put in an order by a hash keyed with `seed`;
     scikit-learn's StratifiedGroupKFold without its own shuffling (which changed between releases) then deals
-    them out greedily. Raises UsageError for k < 2 and BusError if a class has fewer than `k` groups.
+    them out greedily. It balances scans alone: where a fold misses its fair share of the groups or scans of a
+    class by more than EVEN, the evenest of TRIES other splits, which balance both, takes its place if it is
+    more even. Raises UsageError for k < 2 and BusError if a class has fewer than `k` groups.
     """
-    # late: only a new study needs its second of import
-    from sklearn.model_selection import StratifiedGroupKFold
-
     if k < 2:
         raise UsageError(f"--k {k}: a study needs at least 2 folds.")
     require_groups(labels, groups, k)
+
+    # number the groups in the order of their tickets
     key: dict[str, str] = {}
     for digest, label, group in zip(hashes, labels, groups, strict=True):
         ticket = sha256_bytes(f"{seed} {digest} {label}".encode())
         key[group] = min(key.get(group, ticket), ticket)
     rank = {group: index for index, group in enumerate(sorted(key, key=lambda name: key[name]))}
     numbers = np.array([rank[group] for group in groups])
+
+    # deal them out; where that is uneven, try others
+    split = _stratified(hashes, labels, numbers, k)
+    counts = count_groups(labels, numbers)
+    if misses(counts, split, k).max() > 1:
+        others = (_deal(counts, k, np.random.default_rng((seed, attempt))) for attempt in range(TRIES))
+        split = min([split, *others], key=lambda one: _unevenness(counts, one, k))
+    return [int(split[number]) for number in numbers]
+
+
+def _stratified(hashes: Sequence[str], labels: Sequence[str], numbers: Numbers, k: int) -> Numbers:
+    """The fold of each numbered group as StratifiedGroupKFold deals them out, in a fixed order."""
+    # late: only a new study needs its second of import
+    from sklearn.model_selection import StratifiedGroupKFold
+
     order = np.lexsort((np.array(hashes), np.array(labels), numbers))
-    folds = np.zeros(len(groups), int)
-    splitter = StratifiedGroupKFold(k)
+    split = np.zeros(numbers.max() + 1, int)
     y, g = np.array(labels)[order], numbers[order]
-    for fold, (_, test) in enumerate(splitter.split(np.zeros(len(y)), y, g)):
-        folds[order[test]] = fold
-    return [int(fold) for fold in folds]
+    for fold, (_, test) in enumerate(StratifiedGroupKFold(k).split(np.zeros(len(y)), y, g)):
+        split[g[test]] = fold
+    return split
+
+
+def count_groups(labels: Sequence[str], numbers: Numbers) -> Counts:
+    """Scans of each class (columns, in alphabetical order) in each numbered group (rows)."""
+    names, columns = np.unique(np.array(labels), return_inverse=True)
+    counts = np.zeros((numbers.max() + 1, len(names)))
+    np.add.at(counts, (numbers, columns.ravel()), 1)
+    return counts
+
+
+def _deal(counts: Counts, k: int, rng: np.random.Generator) -> Numbers:
+    """Give each group, the largest first, the fold that lacks its scans and its kind most."""
+    each = _both(counts)
+    fair = each.sum(0) / k
+    held = np.zeros((k, each.shape[1]))
+    split = np.zeros(len(counts), int)
+    shuffled = rng.permutation(len(counts))
+    for number in shuffled[np.argsort(-counts[shuffled].sum(1), kind="stable")]:
+        part = each[number] / fair
+        split[number] = fold = int(np.argmin((part * (2 * held / fair + part)).sum(1)))
+        held[fold] += each[number]
+    return split
+
+
+def _both(counts: Counts) -> Counts:
+    """Scans of each class, then whether there is one, of each group."""
+    return np.hstack([counts, counts > 0])
+
+
+def misses(counts: Counts, split: Numbers, k: int) -> Counts:
+    """How far each fold (rows) misses its fair share of every class's scans, then of its groups (columns).
+
+    Up to 1 is even: EVEN of the share, and what dividing whole numbers must leave.
+    """
+    each = _both(counts)
+    held = np.zeros((k, each.shape[1]))
+    np.add.at(held, split, each)
+    fair = each.sum(0) / k
+    return np.abs(held - fair) / np.maximum(1, EVEN * fair)
+
+
+def _unevenness(counts: Counts, split: Numbers, k: int) -> tuple[float, float]:
+    far = misses(counts, split, k)
+    return float(far.max()), float((far**2).sum())
 
 
 def require_groups(labels: Sequence[str], groups: Sequence[str], k: int) -> None:

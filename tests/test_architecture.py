@@ -68,6 +68,7 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "cli.studies": "cli/test_app.py",
     "core.files": "test_faults.py",
     "core.progress": "cli/test_terminal.py",
+    "data.check_text": "data/test_check.py",
     "data.creation": "data/test_study.py",
     "data.phantom.anatomy": "data/phantom/test_simulation.py",
     "data.phantom.lesion": "data/phantom/test_simulation.py",

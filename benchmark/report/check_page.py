@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.files import write_text
-from ...data.check import TELLING, Findings
+from ...data.caution import of_weight
+from ...data.check import CASES, TELLING, Findings
 from ...data.cohort import GROUP_SOURCES
 from ...data.marks import MEASURED
 from ...data.shortcuts import Probe, tint
@@ -22,6 +23,7 @@ from .model import (
     Heading,
     Heads,
     Line,
+    Mood,
     Page,
     Paragraph,
     Picture,
@@ -36,6 +38,7 @@ from .pages import html
 from .pictures import encode
 
 SHOWN = 60  # contradicting scans that are shown as pictures
+OF_GROUP = 4  # scans of a group that are shown
 OPEN = 12  # items of a list that are shown at once
 PROBES = (
     "What tells the classes apart without a lesion being looked at. A random forest saw nothing but what the "
@@ -47,8 +50,8 @@ PROBES = (
 
 def write_page(findings: Findings, path: Path) -> Path:
     """Write the findings as one self-contained page, which holds pictures of contradicting scans only."""
-    banners: list[Line] = [[Strong("Unsound."), f" {reason}"] for reason in findings.unsound]
-    notes: list[Line] = [[Strong("Note."), f" {note}"] for note in findings.notes]
+    words = {"wrong": "Unsound.", "caution": "Caution.", "note": "Note."}
+    banners: list[Line] = [[Strong(words[item.weight]), f" {item.sentence}"] for item in findings.cautions]
     page = Page(
         title=f"{findings.name}: data check",
         kicker="bus · data check",
@@ -56,13 +59,15 @@ def write_page(findings: Findings, path: Path) -> Path:
         sections=[
             _verdict(findings),
             _classes(findings),
+            _folds(findings),
             _groups(findings),
+            _cases(findings),
             _labels(findings),
             _shortcuts(findings),
             _marks(findings),
             _files(findings),
         ],
-        banners=[*banners, *notes],
+        banners=banners,
     )
     write_text(path, html(page))
     return path
@@ -70,7 +75,8 @@ def write_page(findings: Findings, path: Path) -> Path:
 
 def _verdict(findings: Findings) -> Section:
     """The answer in three cards: may a study use it, what would leak, what gives the classes away."""
-    first = "This would be refused or wrong as it is." if findings.unsound else "Nothing stands against it."
+    careful = of_weight(findings.cautions, "caution")
+    mood: Mood = "loss" if findings.unsound else "care" if careful else "gain"
     leak = (
         f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
     )
@@ -85,7 +91,7 @@ def _verdict(findings: Findings) -> Section:
     if not findings.probes:
         shortcuts = "Not measured: too few groups in all classes but one."
     cards = [
-        Card("A study on it", "loss" if findings.unsound else "gain", "", first),
+        Card("A study on it", mood, "", findings.verdict),
         Card("A split per image", "care" if findings.leak > 0.01 else "gain", "", leak),
         Card("Shortcuts", "care" if told or not findings.probes else "gain", "", shortcuts),
     ]
@@ -116,6 +122,25 @@ def _classes(findings: Findings) -> Section:
     return Section("classes", "Classes", [table("Classes", columns, rows), Paragraph(note, "note")])
 
 
+def _folds(findings: Findings) -> Section:
+    key, name = "folds", "Folds"
+    if not findings.folds:
+        return Section(key, name, [Paragraph("No folds can be cut from cohort clean.", "absent")])
+    rows: list[Cells] = [
+        [
+            counts.label,
+            *(
+                Cell(str(scans), remark=f"{groups} group{'s' * (groups != 1)}")
+                for scans, groups in zip(counts.scans, counts.groups, strict=True)
+            ),
+        ]
+        for counts in findings.folds
+    ]
+    columns: Heads = ["class", *(number(f"fold {fold}") for fold in range(len(findings.folds[0].scans)))]
+    words = "Scans, and in small print groups, that each fold of a study on cohort clean would test."
+    return Section(key, name, [Paragraph(words, "note"), table("Scans and groups per fold", columns, rows)])
+
+
 def _groups(findings: Findings) -> Section:
     share = percent(findings.siblings / findings.scans)
     blocks: list[Block] = [
@@ -136,7 +161,42 @@ def _groups(findings: Findings) -> Section:
         blocks.append(Paragraph(words))
     rows: list[Cells] = [[str(size), str(count)] for size, count in findings.group_sizes.items()]
     columns: Heads = [number("scans in a group"), number("such groups")]
-    return Section("groups", "Groups and leaks", [*blocks, table("Sizes of groups", columns, rows, "narrow")])
+    blocks.append(table("Sizes of groups", columns, rows, "narrow"))
+    if findings.largest:
+        exhibits = [
+            Exhibit(
+                [_picture(findings, file, label) for file, label in group.scans[:OF_GROUP]],
+                f"{group.name}: {len(group.scans)} scans, {GROUP_SOURCES[group.source]}",
+            )
+            for group in findings.largest
+        ]
+        blocks += [Heading("The largest groups"), Gallery(exhibits)]
+    return Section("groups", "Groups and leaks", blocks)
+
+
+def _cases(findings: Findings) -> Section:
+    """The files that cautions are about, as pictures; contradictions have their own part."""
+    blocks: list[Block] = []
+    for item in findings.cautions:
+        if item.kind in ("contradicting", "several findings") or not item.cases:
+            continue
+        exhibits = [Exhibit([_picture(findings, file) for file in case]) for case in item.cases[:CASES]]
+        if not any(picture.png for exhibit in exhibits for picture in exhibit.pictures):
+            continue
+        blocks += [Heading(f"{item.counted}."), Paragraph(item.words.advice, "note"), Gallery(exhibits)]
+        if len(item.cases) > CASES:
+            blocks.append(_several([" and ".join(case) for case in item.cases[CASES:]], "Others"))
+    return Section(
+        "cases", "To look at", blocks or [Paragraph("No caution is about single scans.", "absent")]
+    )
+
+
+def _picture(findings: Findings, file: str, label: str = "") -> Picture:
+    """A scan of the findings; only its name where no picture of it was kept."""
+    square = findings.pictures.get(file)
+    said = f"{label}: {file}" if label else file
+    labelled = f"scan {file}, labelled {label}" if label else f"scan {file}"
+    return Picture(b"" if square is None else encode(square), labelled, said)
 
 
 def _labels(findings: Findings) -> Section:
@@ -156,18 +216,14 @@ def _labels(findings: Findings) -> Section:
         )
         exhibits = [
             Exhibit(
-                [
-                    Picture(
-                        encode(findings.pictures[file]) if file in shown else b"",
-                        f"scan {file}, labelled {label}",
-                        f"{label}: {file}",
-                    )
-                ]
+                [_picture(findings, file, label)]
+                if file in shown
+                else [Picture(b"", file, f"{label}: {file}")]
             )
             for file, label in group.scans
         ]
         source = Paragraph(f"The group: {GROUP_SOURCES[group.source]}.", "note")
-        blocks += [Heading(f"Group {group.group}: {what}"), source, Gallery(exhibits)]
+        blocks += [Heading(f"Group {group.name}: {what}"), source, Gallery(exhibits)]
     return Section(key, name, blocks)
 
 
@@ -195,8 +251,14 @@ def _marks(findings: Findings) -> Section:
     ]
     columns: Heads = ["class", number("text, calipers, colour"), number("orientation mark in a corner")]
     blocks: list[Block] = [Paragraph(MEASURED), table("Burned-in marks by class", columns, rows, "narrow")]
-    marked = [_several(findings.marked, "Marked scans")] if findings.marked else []
-    return Section("marks", "Burned-in marks", [*blocks, *marked])
+    if findings.marked:
+        shown = [file for file in findings.marked if file in findings.pictures][:CASES]
+        pairs = [shown[start : start + 2] for start in range(0, len(shown), 2)]
+        blocks += [
+            Gallery([Exhibit([_picture(findings, file) for file in pair]) for pair in pairs]),
+            _several(findings.marked, "Marked scans"),
+        ]
+    return Section("marks", "Burned-in marks", blocks)
 
 
 def _files(findings: Findings) -> Section:
@@ -211,7 +273,11 @@ def _files(findings: Findings) -> Section:
         blocks.append(Paragraph("No two scans have identical pixels."))
     if findings.ignored:
         said = [f"{file}: {why}" for file, why in findings.ignored]
-        blocks += [Heading("Not taken for scans"), _several(said, "Ignored files")]
+        blocks.append(Heading("Not taken for scans"))
+        shown = [(file, why) for file, why in findings.ignored if file in findings.pictures][:CASES]
+        if shown:
+            blocks.append(Gallery([Exhibit([_picture(findings, file)], why) for file, why in shown]))
+        blocks.append(_several(said, "Files left out"))
     return Section("files", "Files", blocks)
 
 

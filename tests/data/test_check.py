@@ -14,12 +14,13 @@ from bus.benchmark.report.check_page import write_page
 from bus.core.errors import BusError
 from bus.core.files import sha256_file
 from bus.data import phantom, shortcuts
-from bus.data.check import Findings, check, lines
+from bus.data.check import Findings, check
+from bus.data.check_text import as_json, lines
 from bus.data.marks import Marks
 from bus.data.reading import Entry
 from bus.data.splits import assign_folds
 from bus.data.store import Box
-from bus.data.study import Study
+from bus.data.study import Study, open_or_create
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,11 @@ def flawed(sound: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def findings(sound: Path) -> Findings:
     return check(sound)
+
+
+def said(found: Findings) -> str:
+    """All cautions in words."""
+    return " ".join(item.sentence for item in found.cautions)
 
 
 def in_rows(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
@@ -77,8 +83,8 @@ def test_unreadable_scans_are_named_and_the_rest_is_checked(flawed: Path) -> Non
     found = check(flawed)
     assert [file for file, _ in found.unreadable] == ["benign/benign (1).png"]
     assert found.scans == 119
-    assert "benign (1).png" in found.unsound[0]
-    assert "Copy" in found.unsound[0]
+    assert "benign (1).png" in found.unsound[0].sentence
+    assert "Copy" in found.unsound[0].sentence
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
@@ -92,7 +98,7 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
 def test_a_class_with_too_few_groups_names_the_option(findings: Findings, sound: Path) -> None:
     fewest = min(one.clean_groups for one in findings.classes)
     assert check(sound, k=fewest).unsound == []
-    assert f"--k {fewest}" in " ".join(check(sound, k=fewest + 1).unsound)
+    assert f"--k {fewest}" in check(sound, k=fewest + 1).verdict
 
 
 def test_contradicting_groups_are_named_scan_by_scan_but_sound(flawed: Path) -> None:
@@ -110,12 +116,12 @@ def test_contradicting_groups_are_named_scan_by_scan_but_sound(flawed: Path) -> 
     )
     found = check(flawed)
     (one,) = found.contradictions
-    assert one.group == group
+    assert one.name == group
     assert one.same_pixels
     assert {("benign/benign (1).png", "malignant"), ("benign/again.png", "benign")} <= set(one.scans)
     assert found.duplicates == (("benign/again.png", "benign/benign (1).png"),)
     assert found.unsound == []
-    assert "--cohort raw" in " ".join(found.notes)
+    assert "--cohort raw" in said(found)
 
 
 def _copy(folder: Path, file: str, to: str, rest: str) -> list[str]:
@@ -132,8 +138,8 @@ def test_copies_in_two_given_groups_are_unsound(flawed: Path) -> None:
         ],
     )
     (reason,) = check(flawed).unsound
-    assert "again.png" in reason
-    assert "one group" in reason
+    assert "again.png" in reason.sentence
+    assert "one group" in reason.sentence
 
 
 def test_own_folds_that_split_a_group_are_unsound(flawed: Path) -> None:
@@ -142,7 +148,7 @@ def test_own_folds_that_split_a_group_are_unsound(flawed: Path) -> None:
     text = [f"{header},fold", *(f"{row},{number % 2}" for number, row in enumerate(rows))]
     table.write_text("\n".join(text) + "\n", encoding="utf-8")
     (reason,) = check(flawed).unsound
-    assert "both sides of a split" in reason
+    assert "both sides of a split" in reason.sentence
 
 
 def test_size_alone_is_found_where_it_tells_a_class(flawed: Path) -> None:
@@ -160,12 +166,55 @@ def test_the_screen_and_the_page_tell_what_was_found(flawed: Path, tmp_path: Pat
     found = check(flawed, k=60)
     screen = list(lines(found))
     assert len(screen) < 45
-    assert any(line.startswith("Unsound") for line in screen)
+    assert screen[-1].startswith("Unsound, for 1 reason: ")
     page = write_page(found, tmp_path / "check.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;notes.txt" in page
     assert "<b>notes" not in page
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)  # one file, no requests
     assert all(one.label in page for one in found.classes)
+
+
+def test_the_folds_are_those_of_a_study_on_the_same_data(
+    sound: Path, findings: Findings, tmp_path: Path
+) -> None:
+    study = open_or_create(tmp_path / "study", {"data": str(sound), "size": 32})
+    for counts in findings.folds:
+        for fold in study.folds:
+            rows = study.rows_of(study.test(fold), [counts.label])
+            assert counts.scans[fold] == len(rows)
+            assert counts.groups[fold] == len({study.groups[row] for row in rows})
+
+
+def test_the_last_line_counts_cautions_and_their_reasons_stand_before(findings: Findings) -> None:
+    careful = [item for item in findings.cautions if item.weight == "caution"]
+    screen = list(lines(findings))
+    assert screen[-1] == findings.verdict
+    assert findings.verdict.startswith(f"Sound, with {len(careful)} caution")
+    assert {item.kind for item in careful} >= {"few groups"}
+    for item in careful:
+        assert item.short in screen[-1] and f"Caution     {item.sentence}" in screen[:-1]
+
+
+def test_json_holds_all_that_the_page_tells(flawed: Path, tmp_path: Path) -> None:
+    in_rows(
+        flawed, lambda rows: [*rows, *_copy(flawed, "benign/benign (1).png", "benign/a.png", "benign,x,")]
+    )
+    (flawed / "benign" / "notes.txt").write_text("none", encoding="utf-8")
+    found = check(flawed)
+    told = json.loads(json.dumps(as_json(found)))
+    assert told["sound"] is False and told["verdict"] == found.verdict
+    assert [item["sentence"] for item in told["cautions"]] == [item.sentence for item in found.cautions]
+    assert told["cautions"][0]["cases"] == [["benign/a.png", "benign/benign (1).png"]]
+    assert ["benign/notes.txt", "not a picture"] in told["ignored"]
+    assert len(told["folds"]) == 3 or not found.folds
+    assert told["largest"] and told["duplicates"]
+    page = write_page(found, tmp_path / "check.html").read_text(encoding="utf-8")
+    shown = {
+        *found.marked[:20],
+        *found.duplicates[0],
+        *(file for group in found.largest for file, _ in group.scans),
+    }
+    assert shown <= set(found.pictures) and page.count("data:image/png") >= len(found.largest) + 2
 
 
 @given(

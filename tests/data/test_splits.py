@@ -2,8 +2,10 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 from bus.core.errors import BusError, UsageError
+from bus.data import splits
 from bus.data.splits import assign_folds, check_given_folds
 from bus.data.study import open_or_create
 from hypothesis import given
@@ -41,6 +43,50 @@ def test_folds_keep_groups_whole_and_depend_on_content_only(cohort, seed, random
     shuffled = random.sample(scans, len(scans))
     renamed = [(digest, label, f"other {group[::-1]}") for digest, label, group in shuffled]
     assert {scan[0]: fold for fold, scan in zip(cut(renamed, k, seed), renamed, strict=True)} == by_hash
+
+
+def spread(scans, folds, k):
+    """Scans, then groups, of each class (columns) in each fold (rows)."""
+    names = sorted({label for _, label, _ in scans})
+    counts = np.zeros((2, k, len(names)))
+    whole = {(group, fold, label) for (_, label, group), fold in zip(scans, folds, strict=True)}
+    for (_, label, _), fold in zip(scans, folds, strict=True):
+        counts[0, fold, names.index(label)] += 1
+    for _, fold, label in whole:
+        counts[1, fold, names.index(label)] += 1
+    return counts
+
+
+@given(cohorts(), st.integers(0, 3))
+def test_folds_are_even_in_groups_and_never_less_even_than_by_scans_alone(cohort, seed):
+    k, scans = cohort
+    counts = spread(scans, cut(scans, k, seed), k)
+    fair = counts.mean(axis=1, keepdims=True)
+    assert (np.abs(counts - fair)[1] < 2).all(), "groups are dealt as evenly as whole ones can be, or nearly"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splits, "TRIES", 0)
+        before = spread(scans, cut(scans, k, seed), k)
+    missed = [
+        float((np.abs(one - fair) / np.maximum(1, splits.EVEN * fair)).max()) for one in (before, counts)
+    ]
+    assert missed[1] <= missed[0]
+    assert missed[0] > 1 or (before == counts).all(), "an even split stays as it was"
+
+
+def test_a_small_class_has_its_share_of_groups_in_every_fold():
+    """60, 40 and 30 scans of women with 1 to 4 views: a split by scans alone left folds of two groups."""
+    for seed in range(20):
+        rng, scans = np.random.default_rng(seed), []
+        for label, count in zip(CLASSES, (60, 30, 40), strict=True):
+            views = iter(rng.integers(1, 5, count))
+            group = [f"{label}-{number}" for number in range(count) for _ in range(next(views))][:count]
+            scans += [
+                (hashlib.sha256(f"{seed} {n} {name}".encode()).hexdigest(), label, name)
+                for n, name in enumerate(group)
+            ]
+        counts = spread(scans, cut(scans, 5), 5)
+        assert np.abs(counts[1] - counts[1].mean(0)).max() < 1.5
+        assert np.abs(counts[0] - counts[0].mean(0)).max() <= 3
 
 
 def test_another_seed_gives_other_folds():
