@@ -9,9 +9,12 @@ import numpy as np
 
 from ..core import files
 from ..core.errors import BusError, UsageError
+from ..core.progress import note
 from ..data import cohort
+from ..data.caution import of_weight
 from ..data.names import match
 from ..data.reading import list_source, read_listing
+from ..data.scans import Listing
 from ..data.store import Pixels, Squares, load_pixels
 from ..data.study import Study
 from .cell import SCAN, Cell, ExternalAnswers, Floats
@@ -66,9 +69,18 @@ def testable(source: str, labels: Sequence[str], study: Study) -> dict[str, str]
     return classes
 
 
+def _list(source: str) -> Listing:
+    if source == "phantom":
+        raise UsageError(
+            "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some "
+            "with bus data phantom."
+        )
+    return list_source(source)
+
+
 def foresee(source: str, study: Study) -> str:
     """What an external set holds, in a sentence, from the names of its files alone; BusError as of `read`."""
-    listing = list_source(source)
+    listing = _list(source)
     classes = testable(source, [scan.label for scan in listing.scans], study)
     counts = Counter(classes[scan.label] for scan in listing.scans if scan.label in classes)
     held = ", ".join(f"{count} {label}" for label, count in sorted(counts.items()))
@@ -81,16 +93,13 @@ def read(source: str, study: Study) -> External:
     Kept are the classes that the study has too, without `normal`. BusError where target or others are
     missing, or where a scan is one of the study's own (by the pixels).
     """
-    if source == "phantom":
-        raise UsageError(
-            "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some "
-            "with bus data phantom."
-        )
-    listing = list_source(source)
+    listing = _list(source)
+    classes = testable(source, [scan.label for scan in listing.scans], study)  # before minutes of reading
     squares = Squares(study.path, study.settings.size)
     data = read_listing(listing, study.settings.size, keep=squares.put)
+    for item in of_weight(data.cautions, "caution"):
+        note(f"--external {source}: {item.sentence}")
     names, sources = cohort.find_groups(data.entries)
-    classes = testable(source, [scan.label for scan in listing.scans], study)
     used = [
         (replace(entry, label=classes[entry.label]), name)
         for entry, name in zip(data.entries, names, strict=True)

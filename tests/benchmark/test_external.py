@@ -86,6 +86,15 @@ def test_classes_spelt_otherwise_are_the_studys(study, elsewhere, tmp_path):
     assert external.foresee(str(tmp_path / "other"), study).endswith("of other classes.")
 
 
+def test_what_is_left_out_of_an_external_set_is_said(study, elsewhere, tmp_path, said):
+    shutil.copytree(elsewhere, tmp_path / "other")
+    (tmp_path / "other" / "malignant" / "more.npz").write_bytes(b"x")
+    external.read(str(tmp_path / "other"), study)
+    assert any("Array files" in line and "more.npz" in line and "other:" in line for line in said)
+    with pytest.raises(UsageError, match="no test from elsewhere"):
+        external.foresee("phantom", study)
+
+
 def test_a_dry_run_refuses_what_the_run_would(study, tmp_path, run_bus):
     from PIL import Image
 

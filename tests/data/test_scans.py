@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from bus.core.errors import BusError, UsageError, printable
+from bus.data.names import clean
 from bus.data.scans import Listing, list_scans, read_mask, read_scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -286,7 +287,8 @@ def test_every_file_is_a_scan_a_mask_or_ignored(classes: list[str], files: list[
         masks = {mask for scan in listing.scans for mask in scan.masks}
         for scan in listing.scans:
             assert (root / scan.file) in written
-            assert scan.file.split("/")[0] == scan.label
+            folder = scan.file.split("/")[0]
+            assert scan.label == (clean(folder) or folder)
             assert read_scan(listing, scan).shape == (20, 24, 3)
         hidden = sum(len(files) for name, _ in listing.ignored if "/" not in name)  # whole folders
         inside = sum("/" in name for name, _ in listing.ignored)
