@@ -8,7 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from ..benchmark import pipeline, run
-from ..benchmark.arms import DEFAULT_ARMS, chosen, with_doses
+from ..benchmark.arms import DEFAULT_ARMS, ORIGINAL, chosen, with_doses
 from ..benchmark.cells import cells_of
 from ..benchmark.request import Request
 from ..classify.models import MODELS
@@ -148,7 +148,7 @@ class Study:
             raise UsageError(f"part={part!r}: expected train or test.")
         if fold not in study.folds:
             raise UsageError(f"fold={fold}: the study's folds are 0 to {study.settings.k - 1}.")
-        arms = chosen(arm, self.classes)
+        arms = tuple(one if one.trains else ORIGINAL for one in chosen(arm, self.classes))
         if part == "test":
             rows = study.test(fold)
             found = Examples(study.pixels[rows], study.labels[rows], [])

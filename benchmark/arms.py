@@ -10,15 +10,18 @@ from ..data.names import clean
 ARMS = {
     "original": "the training part as it is",
     "weighted": "the loss weighted by the inverse class frequency",
+    "adjusted": "the networks of original, their answers corrected for the class prior that balance would "
+    "bring; no training",
     "oversampled": "scans of the target class repeated",
     "cyclegan": "synthetic scans of the target class added",
     "relabelled": "negative control: the translator's sources, untranslated, under the target's label",
     "unverified": "another generator's scans of the target class added; where they come from cannot be "
     "checked",
 }
-DEFAULT_ARMS = ("original", "weighted", "oversampled", "cyclegan")
+DEFAULT_ARMS = ("original", "weighted", "adjusted", "oversampled", "cyclegan")
 ADDING = ("oversampled", "cyclegan", "relabelled", "unverified")  # these have a dose
 TRANSLATED = ("cyclegan", "relabelled")  # need a translator; may be limited to one of its source classes
+DERIVED = ("adjusted",)  # train nothing: the answers of `original`, corrected
 CHOSEN = tuple(name for name in ARMS if name != "unverified")  # by --arms; that one comes with --synthetic
 
 
@@ -40,6 +43,11 @@ class Arm:
         parts += [f"made from {self.source} alone"] if self.source else []
         parts += [f"{self.dose:g} times what balance needs"] if self.dose != 1 else []
         return ", ".join(parts)
+
+    @property
+    def trains(self) -> bool:
+        """Whether it has networks of its own."""
+        return self.kind not in DERIVED
 
     @property
     def order(self) -> tuple[int, str, float]:

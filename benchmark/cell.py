@@ -9,7 +9,7 @@ on demand `classifier.safetensors` (its weights) and `external-….csv` (answers
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..core import files
 from ..core.errors import BusError
 from ..data.store import Pixels
 from ..data.study import Study
-from .arms import Arm, parse
+from .arms import ORIGINAL, Arm, parse
 
 CONFIG, PREDICTIONS, METRICS, DONE = "config.json", "predictions.csv", "metrics.json", "DONE"
 HEAT, WEIGHTS = "heat.npy", "classifier.safetensors"
@@ -134,7 +134,7 @@ class Cell(Answered):
     seed: int
     recipe: Recipe
     gan_seed: int  # of the translator whose scans are added; 0 where none are
-    added: dict[str, int]  # class → training scans beyond the original ones
+    added: dict[str, int]  # class → training scans beyond the original ones; of `adjusted`: as if there were
     precision: str
     device: str
     preset: str
@@ -187,12 +187,25 @@ class Cell(Answered):
         if not done.exists():
             return False
         kept = files.read_json(done)
+        if not self.arm.trains and kept.get("original") != self.original.answers_sha256:
+            return False
         return (
             kept.get("config") == files.sha256_json(self.config)
             and predictions.exists()
             and kept.get("predictions") == files.sha256_file(predictions)
             and (not heat.exists() or kept.get("heat") == files.sha256_file(heat))
         )
+
+    @property
+    def original(self) -> "Cell":
+        """The cell of the data as they are, of the same recipe and seed: `adjusted` corrects its answers."""
+        return replace(self, arm=ORIGINAL, added={})
+
+    @property
+    def answers_sha256(self) -> str | None:
+        """The hash of the answers of a finished cell; None before."""
+        done = self.path / DONE
+        return files.read_json(done).get("predictions") if done.exists() else None
 
     @property
     def done(self) -> dict[str, Any]:
@@ -234,12 +247,14 @@ class Cell(Answered):
         self,
         study: Study,
         probabilities: Floats,
-        heat: Pixels,
+        heat: Pixels | None,
         effort: Effort,
         weights: bytes | None = None,
         external: "ExternalAnswers | None" = None,
     ) -> None:
         """Write what a training gave; `weights` is the content of a safetensors file, where one is kept.
+
+        An arm that trains nothing has answers alone, and the hash of those that it corrected.
 
         DONE comes last and names the predictions: no mixture of an old and a new result counts as done.
         """
@@ -248,14 +263,16 @@ class Cell(Answered):
         study.require()
         files.write_json(self.path / CONFIG, self.config)
         self.write_answers(study, probabilities)
-        files.write_bytes(self.path / HEAT, _npy(heat))
+        if heat is not None:
+            files.write_bytes(self.path / HEAT, _npy(heat))
         self.write_scores(scores, effort)
         (self.path / WEIGHTS).unlink(missing_ok=True)
         if weights is not None:
             files.write_bytes(self.path / WEIGHTS, weights)
         paths = {key: self.path / name for key, name in HASHED.items()}
         hashes = {key: files.sha256_file(path) for key, path in paths.items() if path.exists()}
-        self._finish({"config": files.sha256_json(self.config), **hashes}, external)
+        made_from = {} if self.arm.trains else {"original": self.original.answers_sha256}
+        self._finish({"config": files.sha256_json(self.config), **hashes, **made_from}, external)
 
     def write_external(self, external: "ExternalAnswers") -> None:
         """Write the table of answers on scans from elsewhere; `DONE` does not know of it yet."""

@@ -14,7 +14,7 @@ from ..data.study import Study
 from ..gan.manifest import Synthetic, SyntheticSet
 from ..gan.synth import ordered_sources
 from . import foreign
-from .arms import ADDING, TRANSLATED, Arm
+from .arms import ADDING, DERIVED, ORIGINAL, TRANSLATED, Arm
 from .cell import Cell
 from .request import Request
 
@@ -74,9 +74,12 @@ def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, num
 
 
 def _added(study: Study, request: Request, arm: Arm, fold: int) -> dict[str, int]:
-    """Class → scans that an arm adds; a class is no source of itself and is passed over in such an arm."""
+    """Class → scans that an arm adds, or that would have to be added for what it corrects.
+
+    A class is no source of itself and is passed over in such an arm.
+    """
     raised = request.raised(study)
-    if arm.kind not in ADDING:
+    if arm.kind not in (*ADDING, *DERIVED):
         return {}
     if raised == (arm.source,):
         raise UsageError(
@@ -109,6 +112,8 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
     if request.seeds < 1:
         raise UsageError(f"--seeds {request.seeds}: expected 1 or more.")
     adding, names = any(arm.kind in ADDING for arm in request.arms), ", ".join(map(str, request.arms))
+    if any(not arm.trains for arm in request.arms) and ORIGINAL not in request.arms:
+        raise UsageError(f"--arms {names}: adjusted corrects the answers of original. Name that arm too.")
     if request.balance and not adding:
         raise UsageError(
             f"--balance does nothing here: none of {names} adds scans. Leave it out, or add an arm that does."

@@ -128,7 +128,8 @@ def _foresee(study: Study, request: Request) -> External | None:
         cells_of(study, _per_image_request(request))
     if todo := run.missing(cells, request.keep_weights, others):
         run.require_space(study, todo, request.keep_weights)
-        note(f"{len(cells)} cells, {len(todo)} to train. {expectation(study, request)}")
+        trainings = len(run.to_train(todo))
+        note(f"{len(cells)} cells, {trainings} to train. {expectation(study, request)}")
     return others
 
 

@@ -123,9 +123,10 @@ def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) ->
     if missing := [name for name in NEEDED if name not in own]:
         raise UsageError(f"{where}: {', '.join(missing)} is missing.")
     arm = parse(own.get("arm", "original"))
-    if arm.kind not in CHOSEN:
-        slip = did_you_mean(arm.kind, CHOSEN)
-        raise UsageError(f"{where}: arm = {arm}: expected one of {', '.join(CHOSEN)}.{slip}")
+    known = [name for name in CHOSEN if Arm(name).trains]
+    if arm.kind not in known:
+        slip = did_you_mean(arm.kind, known)
+        raise UsageError(f"{where}: arm = {arm}: expected one of {', '.join(known)}.{slip}")
     if (
         (arm.source and arm.kind not in TRANSLATED)
         or not 0 < arm.dose <= 10

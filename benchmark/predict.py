@@ -20,6 +20,7 @@ from ..data.scans import ScanFile
 from ..data.store import Box, Pixels
 from ..data.study import Study
 from ..data.unlabelled import Loose
+from .arms import parse
 from .cell import WEIGHTS, Cell, finished_cells, kept_weights
 
 SCHEMA = "bus.predict/1"  # of the JSON; the number changes if a key changes its meaning or goes
@@ -93,6 +94,10 @@ class Answers:
 
 def find_trained(study: Study, *, fold: int, model: str, arm: str, seed: int) -> Trained:
     """The newest finished cell of this kind with its weights; BusError with the command that makes it."""
+    if not parse(arm).trains:
+        raise BusError(
+            f"The arm {arm} has no networks of its own: it corrects answers of original. Ask that."
+        )
     finished = finished_cells(study.cells_path(fold), arm, model, seed)
     kept = [path for path in finished if (path / WEIGHTS).exists()]
     if not kept:

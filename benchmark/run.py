@@ -1,6 +1,7 @@
 """Running cells: what one cell trains on, and many cells beside each other."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +14,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from ..classify import explain, metrics
 from ..classify.models import DEEP, build, place, weight_bytes
+from ..classify.prior import corrected
 from ..classify.train import Examples, fit, predict, recalibrate
 from ..core import files, lock, processes
 from ..core.compute import Compute, is_out_of_memory
@@ -22,6 +24,7 @@ from ..data.store import Pixels
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from . import foreign, warm_start
+from .arms import ADDING
 from .cell import Cell, Effort
 from .cells import PHANTOM_INIT, picked, training_rows
 from .external import External
@@ -42,7 +45,7 @@ def examples(study: Study, cell: Cell) -> Examples:
     """The training part of one cell: the fold's real scans, then what its arm adds to the raised classes."""
     own, arm = _own(study, training_rows(study, cell.fold, cell.recipe)[0]), cell.arm
     pixels, labels, keys = [own.pixels], [own.labels], list(own.keys)
-    for label, number in cell.added.items():
+    for label, number in cell.added.items() if arm.kind in ADDING else ():
         added = _repeated if arm.kind == "oversampled" else _synthetic
         squares, numbers = added(study, cell, label, number)
         pixels.append(squares)
@@ -151,7 +154,7 @@ def missing(cells: Sequence[Cell], keep_weights: bool, external: External | None
         cell
         for cell in cells
         if not cell.is_done
-        or (keep_weights and not cell.weights)
+        or (keep_weights and not cell.weights and cell.arm.trains)
         or (external and not cell.has_external(external.sha256))
     ]
 
@@ -169,15 +172,18 @@ def run(
 
     A failed cell does not stop the others. A killed process takes its pool with it: what is left goes on with
     half as many at once, since memory is the usual reason; with one at a time it is known whom to blame. A
-    cell that another process trains is waited for in the end. Raises Interrupted after Ctrl-C: finished cells
-    stay, running ones begin again next time.
+    cell that another process trains is waited for in the end. Arms that train nothing come last. Raises
+    Interrupted after Ctrl-C: finished cells stay, running ones begin again next time.
     """
     # the longest first
-    todo = sorted(missing(cells, keep_weights, external), key=lambda cell: cell.recipe.model not in DEEP)
-    if not todo:
-        return []
-    require_space(study, todo, keep_weights)
+    todo = sorted(
+        to_train(missing(cells, keep_weights, external)), key=lambda cell: cell.recipe.model not in DEEP
+    )
     failures: list[str] = []
+    if not todo:
+        correct(study, cells, external)
+        return failures
+    require_space(study, todo, keep_weights)
     work = partial(
         run_cell,
         study.path,
@@ -200,9 +206,36 @@ def run(
             if elsewhere and not lost:
                 time.sleep(RETRY)  # other processes train these
             todo = lost + elsewhere
+    correct(study, cells, external)
     for failure in failures:
         result(f"failed: {failure}", failed=True)
     return failures
+
+
+def to_train(cells: Sequence[Cell]) -> list[Cell]:
+    """Those of the cells that take a training."""
+    return [cell for cell in cells if cell.arm.trains]
+
+
+def correct(study: Study, cells: Sequence[Cell], external: External | None) -> None:
+    """Write what is missing of the arms that correct the answers of `original`, where these are there."""
+    classes, names = study.classes, [row["sha256"] for row in external.rows] if external else []
+    for cell in missing(cells, False, external):
+        base = cell.original
+        if cell.arm.trains or not base.is_done or (external and not base.has_external(external.sha256)):
+            continue
+        counts = Counter(study.scans[row].label for row in training_rows(study, cell.fold, cell.recipe)[0])
+        with lock.attempt(cell.path) as ours:
+            if not ours:
+                continue  # another process is at it
+            raised = partial(corrected, classes=classes, counts=counts, added=cell.added)
+            others = None
+            if external:
+                shares = base.external(external.sha256, names, classes)
+                others = external.answered(classes, raised(shares))
+            cell.write(
+                study, raised(base.answers(classes).probabilities), None, Effort(None, None), None, others
+            )
 
 
 def _attempt(
@@ -314,7 +347,8 @@ def measure(study: Study, cell: Cell) -> Pace:
 
 
 def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pace]) -> list[float]:
-    """The seconds that each cell will take; measures what is not yet in `paces` (by model and batch)."""
+    """The seconds that each training will take; measures what is not yet in `paces` (by model and batch)."""
+    cells = to_train(cells)
     for cell in cells:
         kind = (cell.model, cell.recipe.batch)
         if kind not in paces:

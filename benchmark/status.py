@@ -10,6 +10,7 @@ from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from ..gan.train import REPORTS
 from ..gan.translator import Translator
+from .arms import parse
 from .cell import finished_folders
 
 
@@ -90,7 +91,8 @@ class Overview:
             about = f"synthetic {scans.target} scans (seed {scans.gan_seed})"
             yield f"{_fold_name(scans.fold)} {about}: {scans.scans}, {scored}"
         for cells in self.cells:
-            yield f"{_fold_name(cells.fold)} cells of {cells.arm}: {cells.trained} trained"
+            done = "trained" if parse(cells.arm).trains else "corrected"
+            yield f"{_fold_name(cells.fold)} cells of {cells.arm}: {cells.trained} {done}"
         yield f"report: {self.report or 'none yet; bus benchmark writes it'}"
 
 

@@ -81,12 +81,12 @@ def benchmark(
     arms: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: original, weighted, oversampled, cyclegan, relabelled; cyclegan:normal "
-            "adds only scans made from normal ones.",
+            help="Comma-separated: original, weighted, adjusted, oversampled, cyclegan, relabelled; "
+            "cyclegan:normal adds only scans made from normal ones.",
             show_default="all but relabelled",
             rich_help_panel=WORK,
         ),
-    ] = "original,weighted,oversampled,cyclegan",
+    ] = "original,weighted,adjusted,oversampled,cyclegan",
     dose: Annotated[
         str,
         typer.Option(

@@ -49,7 +49,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
         results.print(external.foresee(request.external, study))
     paces: dict[tuple[str, int], Pace] = {}
     cells = cells_of(study, request)
-    todo = run.missing(cells, keep_weights=False)
+    todo = run.to_train(run.missing(cells, keep_weights=False))
     trained = todo + warm_start.untrained(study, todo)
     seconds = run.wall_seconds(run.outlook(study, trained, paces), request.jobs)
     arms, models = ", ".join(map(str, request.arms)), ", ".join(request.models)

@@ -57,10 +57,11 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from bus.benchmark import run
 
     def serial(study: Any, cells: Any, *, external: Any = None, **options: Any) -> list[str]:
-        for cell in run.missing(cells, False, external):
+        for cell in run.to_train(run.missing(cells, False, external)):
             run.run_cell(
                 study.path, cell, 1, keep_weights=False, external=external.folder if external else None
             )
+        run.correct(study, cells, external)
         return []
 
     monkeypatch.setattr(run, "run", serial)

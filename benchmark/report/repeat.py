@@ -60,7 +60,7 @@ def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section
     times = [t.seconds for t in translators if t.seconds]
     parts = [("CycleGAN", len(times), sum(times))]
     for model in summary.models:
-        spent = [cell.seconds or 0.0 for cell in summary.cells if cell.model == model]
+        spent = [cell.seconds for cell in summary.cells if cell.model == model and cell.seconds]
         parts.append((f"{title(model)}, all arms", len(spent), sum(spent)))
     parts = [part for part in parts if part[2]]
     if not parts:

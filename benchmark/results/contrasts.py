@@ -227,5 +227,5 @@ def verdict(
         cells=sum(row.cells for row in behind),
         seeds=max((row.seeds for row in behind), default=0),
         below_yardstick=sum(row.model == model for row in below),
-        arms=sum(row.model == model for row in table),
+        arms=sum(row.model == model and row.arm.trains for row in table),
     )

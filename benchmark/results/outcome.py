@@ -62,7 +62,7 @@ def _yardstick(summary: Summary) -> str:
     """How many of the retrained networks stay below a linear model on frozen features."""
     if summary.yardstick is None:
         return ""
-    low, total = len(below(summary.table, summary.yardstick)), len(summary.table)
+    low, total = len(below(summary.table, summary.yardstick)), sum(row.arm.trains for row in summary.table)
     mark = f"({100 * (summary.yardstick.metrics[PRIMARY] or 0):.1f} % macro-F1)"
     who = {0: "None", total: "All"}.get(low, count(low).capitalize())
     stay = "stays" if low == 1 or not low else "stay"

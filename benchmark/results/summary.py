@@ -175,12 +175,15 @@ def cell_result(answers: Answers, classes: Sequence[str], target: int) -> CellRe
 
 
 def below(table: Sequence[ArmResult], yardstick: ArmResult) -> list[ArmResult]:
-    """What was retrained for less macro-F1 than the yardstick has."""
+    """The networks that were retrained for less macro-F1 than the yardstick has."""
     mark = yardstick.metrics[PRIMARY]
     return [
         row
         for row in table
-        if (value := row.metrics[PRIMARY]) is not None and mark is not None and value < mark
+        if row.arm.trains
+        and (value := row.metrics[PRIMARY]) is not None
+        and mark is not None
+        and value < mark
     ]
 
 

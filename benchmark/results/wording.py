@@ -104,8 +104,8 @@ def cautions(verdict: Verdict) -> list[str]:
     if verdict.below_yardstick:
         share = "All" if verdict.below_yardstick == verdict.arms else f"{verdict.below_yardstick} of the"
         said.append(
-            f"{share} {verdict.arms} arms of this network stay below the yardstick, a linear model on frozen "
-            "features, in macro-F1."
+            f"{share} {verdict.arms} arms that train this network stay below the yardstick, a linear model "
+            "on frozen features, in macro-F1."
         )
     return said
 

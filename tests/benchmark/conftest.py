@@ -36,7 +36,7 @@ SIZE = 64
 COUNTS = {"benign": 60, "malignant": 30, "normal": 20}
 FOLDS = 5
 HOSTILE = "<script>alert(1)</script> $x$ *a* | `b`"
-SKILL = {"original": 1.1, "weighted": 1.2, "oversampled": 1.25, "cyclegan": 1.5}
+SKILL = {"original": 1.1, "weighted": 1.2, "adjusted": 1.1, "oversampled": 1.25, "cyclegan": 1.5}
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
         ]
         for cell in cells:
             _answers(study, cell, rng)
-        for cell in cells if heat else ():
+        for cell in (cell for cell in cells if heat and cell.arm.trains):
             _heat(study, cell, rng)
         for fold in folds if translator else ():
             _translator(study, fold, rng)

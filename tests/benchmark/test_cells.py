@@ -407,6 +407,36 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
         warm_start.check(study, "phantom")
 
 
+def test_adjusted_corrects_the_answers_of_original_and_trains_nothing(study, monkeypatch, in_process):
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
+    both = (Arm("original"), Arm("adjusted"))
+    with pytest.raises(UsageError, match="adjusted corrects the answers of original"):
+        cells_of(study, Request((0,), both[1:]))
+    request = Request((0,), both, ("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    base, cell = cells_of(study, request)
+    assert run.to_train([base, cell]) == [base] and cell.original == base
+    assert run.run(study, [base, cell], jobs=1, threads=1, keep_weights=False) == []
+    assert base.is_done and cell.is_done and run.missing([base, cell], keep_weights=False) == []
+    assert run.missing([cell], keep_weights=True) == [], "no weights of its own to keep"
+    assert cell.heat() is None and cell.effort.seconds is None
+
+    # by hand: malignant becomes as frequent as benign, as the arms that add scans make it
+    before, after = (one.answers(study.classes).probabilities for one in (base, cell))
+    counts = np.bincount(study.labels[study.train(0)])
+    wanted = before * [1, counts[0] / counts[1], 1]
+    assert after == pytest.approx(wanted / wanted.sum(axis=1, keepdims=True), abs=1e-7)
+    assert cell.added == {"malignant": counts[0] - counts[1]}
+
+    # another training of the original makes it stale; the next run mends that
+    done = files.read_json(base.path / "DONE")
+    (base.path / "DONE").unlink()
+    assert not cell.is_done
+    files.write_json(base.path / "DONE", {**done, "predictions": "ab" * 32})
+    assert not cell.is_done
+    files.write_json(base.path / "DONE", done)
+    assert cell.is_done
+
+
 def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
     """Two at once in processes of their own, a bad one among them, against one after the other here."""
     monkeypatch.setitem(STEPS, "demo", (2, 1))

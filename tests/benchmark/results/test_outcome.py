@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bus.benchmark.arms import ORIGINAL
 from bus.benchmark.results.model import VerdictKind
 from bus.benchmark.results.outcome import outcome
 
@@ -17,7 +18,7 @@ def summary(*kinds: VerdictKind, yardstick: float | None = None) -> Any:
         model: SimpleNamespace(model=model, kind=kind, gain=SimpleNamespace(detectable=0.16 + place / 100))
         for place, (model, kind) in enumerate(zip(MODELS, kinds, strict=False))
     }
-    table = [SimpleNamespace(model=model, metrics={"macro_f1": 0.5}) for model in verdicts]
+    table = [SimpleNamespace(model=model, arm=ORIGINAL, metrics={"macro_f1": 0.5}) for model in verdicts]
     mark = None if yardstick is None else SimpleNamespace(metrics={"macro_f1": yardstick})
     return SimpleNamespace(verdicts=verdicts, table=table, yardstick=mark)
 

@@ -413,7 +413,7 @@ def test_a_claim_says_whether_the_ranking_moved() -> None:
 
 def test_the_yardstick_is_in_the_verdict() -> None:
     said = sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, below_yardstick=4, arms=4))
-    assert "All 4 arms of this network stay below the yardstick" in said
+    assert "All 4 arms that train this network stay below the yardstick" in said
     some = sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, below_yardstick=1, arms=4))
     assert "1 of the 4 arms" in some
 
