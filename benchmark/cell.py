@@ -20,6 +20,7 @@ from ..classify import metrics
 from ..classify.recipe import Recipe
 from ..core import files
 from ..core.errors import BusError
+from ..core.opener import read_bytes
 from ..data.store import Pixels
 from ..data.study import Study
 from .arms import ORIGINAL, Arm, parse
@@ -236,7 +237,7 @@ class Cell(Answered):
         if not path.exists():
             return None
         try:
-            heat: Pixels = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+            heat: Pixels = np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
             if heat.dtype != np.uint8 or heat.ndim != 3:
                 raise ValueError(f"{heat.dtype} of shape {heat.shape}")
         except (OSError, ValueError, EOFError) as error:

@@ -13,7 +13,8 @@ from typing import Any
 from ..classify.models import KNOWN, check_init
 from ..classify.recipe import DEFAULTS, SWITCHES, check_changes
 from ..core import switches
-from ..core.errors import UsageError, did_you_mean
+from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.opener import read_bytes
 from ..core.switches import Switch
 from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
 from .request import Request
@@ -87,14 +88,14 @@ def read(source: str) -> Plan:
         if source in SHIPPED:
             text = (package_files(__package__) / "plans" / f"{source}.toml").read_text(encoding="utf-8")
         else:
-            text = Path(source).read_text(encoding="utf-8")
+            text = read_bytes(Path(source), 1 << 20).decode()
         content = tomllib.loads(text)
     except FileNotFoundError:
         raise UsageError(
             f"--plan {source}: there is no such file, and the plans that are shipped are "
             f"{', '.join(SHIPPED)}." + did_you_mean(source, SHIPPED)
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError, BusError) as error:
         raise UsageError(f"--plan {source} could not be read as TOML: {error}.") from error
     for name in content.keys() - set(TABLES):
         slip = did_you_mean(name, TABLES)

@@ -12,6 +12,7 @@ from ..classify.train import Examples, fit
 from ..core import files, processes
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError
+from ..core.opener import require_file
 from ..core.progress import progress
 from ..data.reading import read_phantoms
 from ..data.study import Study
@@ -91,5 +92,5 @@ def _phantoms(study: Study) -> Examples:
             labels[entry.place] = PHANTOM_CLASSES.index(entry.label)
         with files.writing(place) as temporary, temporary.open("wb") as handle:
             np.savez(handle, pixels=squares, labels=labels)
-    with np.load(place, allow_pickle=False) as kept:
+    with np.load(require_file(place), allow_pickle=False) as kept:
         return Examples(kept["pixels"], kept["labels"], list(range(PHANTOMS)))

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.opener import require_file
 
 MODELS = ("simplecnn", "vgg19", "resnet18")
 KNOWN = (*MODELS, "vgg16")  # the last only in the seed project's ablation
@@ -173,7 +174,7 @@ def _load_imagenet(network: nn.Module, model: str) -> None:
 
 def _load_file(network: nn.Module, model: str, path: Path) -> None:
     try:
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(load_file(require_file(path)))
     except Exception as error:  # safetensors and torch have no common error
         raise BusError(
             f"--init {path} does not hold weights of {model}: {error}. Use a file that bus benchmark kept."

@@ -13,6 +13,7 @@ from torch import nn
 from ..core.compute import Compute
 from ..core.errors import BusError
 from ..core.files import sha256_bytes
+from ..core.opener import read_bytes
 from ..data.store import Pixels
 from . import explain, metrics
 from .models import build, place
@@ -37,7 +38,7 @@ def load(path: Path, model: str, classes: int, sha256: str | None, device: str) 
     """
     remedy = "Delete it and run bus benchmark with --keep-weights again."
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise BusError(f"{path} could not be read ({error.strerror}). {remedy}") from error
     if sha256 is not None and sha256_bytes(content) != sha256:

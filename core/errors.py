@@ -1,10 +1,13 @@
 """The errors that a user is meant to read: what was found, what was expected, what mends it."""
 
+import shlex
 import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, lone surrogates, line ends
+OBEYED = {*UNPRINTABLE, "Cf"}  # and format characters, which turn or hide the text around them
+OURS = "\n\t"  # line ends and tabs are our own: what is read from JSON and CSV holds none
 
 
 class BusError(Exception):
@@ -27,3 +30,25 @@ def printable(name: str) -> str:
     return "".join(
         ascii(letter)[1:-1] if unicodedata.category(letter) in UNPRINTABLE else letter for letter in name
     )
+
+
+def visible(text: str) -> str:
+    """Text for a terminal or a page: characters that either would obey are shown as escapes; lines stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        ascii(letter)[1:-1] if letter not in OURS and unicodedata.category(letter) in OBEYED else letter
+        for letter in text
+    )
+
+
+def retyped(command: str) -> str:
+    """A command that a file names, as a shell would take it: each word quoted, so that it runs `bus` alone.
+
+    Whoever wrote the file may have put anything there; what is no command of `bus` becomes `bus --help`.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    return shlex.join(words) if words[:1] == ["bus"] and len(words) > 1 else "bus --help"

@@ -1,9 +1,11 @@
 """Files that are whole or absent: everything is written beside its place and then renamed."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
+import math
 import os
 import platform
 import re
@@ -13,14 +15,18 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from .errors import BusError
+from .errors import BusError, printable
+from .opener import open_file, read_bytes
 
 HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node())[:40] or "host"
 DAY = 86_400  # s, after which a temporary file of another machine counts as left over
-SEAL = "seal"  # key of the hash that a JSON file carries of the rest of it
 SPARE = 4 << 20  # bytes that stay free beyond an estimate
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if sys.platform != "win32" else {errno.ENOSPC}
+SEAL = "seal"  # key in every JSON file: the hash of the rest, so that no changed byte goes unnoticed
+FORMULAS = tuple("=+-@\t\r\n")  # a cell that begins with one of these may run in a spreadsheet
+DIGITS = 19  # of a whole number in JSON; no number of ours has more
 
 
 @contextmanager
@@ -38,13 +44,23 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise BusError(
-            f"Could not write {path}: {error.strerror or error}. Free some space or choose a folder that "
-            "can be "
-            "written (--study); what was finished before is intact."
+            f"Could not write {path}: {error.strerror or error}. {mend(error)}; what was finished before is "
+            "intact."
         ) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def mend(error: OSError) -> str:
+    """What helps where something could not be written."""
+    if error.errno in FULL:
+        return "Free some space, or choose a folder on another disk (--study)"
+    if error.errno == errno.EROFS:
+        return "The disk can only be read; copy the study to another, or choose another --study"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "Make the folder writable for you, or choose another --study"
+    return "Choose a folder that can be written (--study)"
 
 
 def is_left_over(part: Path) -> bool:
@@ -93,16 +109,34 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON; NaN and infinity are refused (ValueError)."""
+    """Write `content` as indented JSON, an object with its seal.
+
+    Control characters in texts become escapes; NaN and infinity are refused (ValueError).
+    """
+    if isinstance(content, Mapping):
+        rest = json.loads(json.dumps({key: value for key, value in content.items() if key != SEAL}))
+        rest = _shown(rest)
+        content = {**rest, SEAL: sha256_json(rest)}
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; BusError names a file that is missing or damaged."""
+def read_json(path: Path, *, sealed: bool = False) -> dict[str, Any]:
+    """Read a JSON object; BusError names a file that is missing, damaged or changed since it was written.
+
+    Numbers are finite and of at most 19 digits, texts without control characters.
+    """
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_bytes(path), parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
         if not isinstance(found, dict):
             raise ValueError(f"a {type(found).__name__} where an object was expected")
+        seal = found.pop(SEAL, None)
+        if seal != sha256_json(found) and (sealed or seal is not None):
+            raise BusError(
+                f"{path} is damaged: its content is not what was written there. Restore it, or delete it and run "
+                "the same command again."
+            )
+        if _shown(found) != found:
+            raise ValueError("a text with control characters, which nobody wrote there")
         return found
     except FileNotFoundError as error:
         raise BusError(f"{path} is missing. Run the command that makes it again.") from error
@@ -112,21 +146,37 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object that carries the hash of its own content, so that damage to it is noticed."""
-    write_json(path, {**content, SEAL: sha256_json(content)})
-
-
 def read_sealed(path: Path) -> dict[str, Any]:
-    """What `write_sealed` wrote; BusError if the file is missing, or anything in it has changed since."""
-    content = read_json(path)
-    seal = content.pop(SEAL, None)
-    try:
-        intact = seal == sha256_json(content)
-    except (ValueError, RecursionError):  # NaN, infinity
-        intact = False
-    if not intact:
-        raise BusError(f"{path} is damaged: its content is not what was written there.")
+    """As `read_json`, for a file that must carry the hash of its content."""
+    return read_json(path, sealed=True)
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:20]} is beyond all numbers")
+    return number
+
+
+def _shown(content: Any) -> Any:
+    """Plain values with every text in them fit to be printed."""
+    match content:
+        case str():
+            return printable(content)
+        case dict():
+            return {printable(str(key)): _shown(value) for key, value in content.items()}
+        case list():
+            return [_shown(value) for value in content]
     return content
 
 
@@ -141,13 +191,31 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     write_text(path, buffer.getvalue())
 
 
+def export_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table for spreadsheets, in which no text can run as a formula; not for what is read back."""
+    write_csv(
+        path, [str(defused(name)) for name in header], ([defused(cell) for cell in row] for row in rows)
+    )
+
+
+def defused(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula; numbers stay as they are."""
+    if not isinstance(cell, str) or cell[:1] not in FORMULAS:
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
 def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     """Read a CSV table as one dictionary a row; BusError if it is damaged or lacks one of `columns`."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            rows = list(reader)
-            found = reader.fieldnames or []
+        text = read_bytes(path).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows = list(reader)
+        found = reader.fieldnames or []
     except FileNotFoundError as error:
         raise BusError(f"{path} is missing. Run the command that makes it again.") from error
     except (UnicodeDecodeError, csv.Error, OSError) as error:
@@ -161,6 +229,8 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
         raise BusError(
             f"{path} has rows with more or fewer cells than its header. Save it again as a plain CSV table."
         )
+    if any(printable(value) != value for row in rows for value in row.values()):
+        raise BusError(f"{path} holds control characters, which nobody wrote there. Restore it.")
     return rows
 
 
@@ -175,9 +245,9 @@ def sha256_json(content: Mapping[str, Any]) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's content, read in pieces; BusError if it cannot be read."""
+    """SHA-256 of an ordinary file's content; BusError if it cannot be read."""
     try:
-        with path.open("rb") as handle:
+        with open_file(path) as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise BusError(f"{path} could not be read: {error.strerror}.") from error

@@ -16,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 
 from .errors import BusError, printable
-from .files import HOST, is_left_over
+from .files import HOST, is_left_over, mend
+from .opener import read_bytes
 from .progress import note
 
 if sys.platform == "win32":
@@ -48,9 +49,7 @@ def attempt(place: Path) -> Iterator[bool]:
         ours = handle is not None
     except OSError as error:
         if error.errno not in READ_ONLY | UNKNOWN:
-            raise BusError(
-                f"Could not write {path}: {error.strerror}. Free some space or choose another --study."
-            ) from error
+            raise BusError(f"Could not write {path}: {error.strerror}. {mend(error)}.") from error
         if error.errno in UNKNOWN:
             note(
                 f"Note: the disk of {place} knows no locks; don't run two commands on it at once.",
@@ -88,9 +87,9 @@ def hold(place: Path, what: str) -> Iterator[None]:
 def holder(place: Path) -> str:
     """Who holds the lock of `place`, in words."""
     try:
-        found = json.loads(lock_path(place).read_bytes())
+        found = json.loads(read_bytes(lock_path(place), 1 << 16))
         text = f"process {found['process']} on {found['host']} ({found['command']}), since {found['since']}"
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, BusError):
         return "another process"
     return printable(text)[:500]
 
@@ -118,7 +117,7 @@ def _take(path: Path) -> int | None:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except FileNotFoundError:
             continue  # its folder was removed between the two lines
         try:

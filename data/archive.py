@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from ..core.errors import BusError, UsageError, printable
+from ..core.opener import open_file
 
 MAX_FILES = 1_000_000
 MAX_BYTES = 1 << 29  # of one file, unpacked: 512 MB
@@ -121,7 +122,7 @@ def _open_folder(path: Path) -> Source:
             raise BusError(f"{path} holds more than {MAX_FILES:,} files. Give the data set's own folder.")
 
     def opener(name: str) -> BinaryIO:
-        return (root / name).open("rb")
+        return open_file(root / name)
 
     return Source(path, tuple(sorted(names)), tuple(sorted(folders)), tuple(sorted(ignored)), opener)
 

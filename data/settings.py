@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import BusError
-from ..core.files import read_json, read_sealed, sha256_file, write_sealed
+from ..core.files import read_json, read_sealed, sha256_file, write_json
 from . import caution
 from .caution import Caution
 from .cohort import COHORT_FILE, Scan, read_cohort, write_cohort
@@ -69,7 +69,7 @@ def freeze(folder: Path, settings: Settings, rows: Sequence[Scan]) -> None:
     write_cohort(folder, rows)
     files = tuple(_frozen(folder / name) for name in (COHORT_FILE, *LARGE) if (folder / name).exists())
     cautions = tuple(item.brief() for item in settings.cautions)
-    write_sealed(folder / FILE, asdict(replace(settings, format=FORMAT, cautions=cautions, files=files)))
+    write_json(folder / FILE, asdict(replace(settings, format=FORMAT, cautions=cautions, files=files)))
 
 
 def _frozen(path: Path) -> Frozen:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import BusError
 from ..core.files import writing
+from ..core.opener import require_file
 
 Pixels = NDArray[np.uint8]
 
@@ -104,7 +105,9 @@ class Squares:
 def load_pixels(path: Path, count: int, size: int) -> Pixels:
     """Map a study's squares into memory (N×S×S, uint8, read-only); BusError unless they are what it says."""
     try:
-        pixels = np.lib.format.open_memmap(path, mode="r")  # refuses Python objects, which could run code
+        pixels = np.lib.format.open_memmap(
+            require_file(path), mode="r"
+        )  # refuses Python objects, which could run code
     except Exception as error:  # a damaged header raises nearly anything
         raise BusError(
             f"{path} could not be read ({error}). Delete the study's study.json and give --data again to "

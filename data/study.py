@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..core import lock
 from ..core.errors import BusError, UsageError
 from ..core.files import sha256_bytes
+from ..core.opener import check_tree
 from . import settings
 from .cohort import COHORT_FILE, Scan
 from .creation import PHANTOMS, Choices, Counting, content, create
@@ -111,6 +112,7 @@ class Study:
     @classmethod
     def open(cls, path: Path) -> "Study":
         """Open an existing study; BusError if its files are missing, damaged or of another format."""
+        check_tree(path)
         return cls(path, *settings.read(path))
 
 

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import BusError, UsageError, printable
+from ..core.opener import open_file, require_file
 from . import dicom, masks, pictures
 from .archive import Source, open_source
 from .masks import Pairing
@@ -44,7 +45,12 @@ def find(paths: Sequence[Path]) -> Found:
     pairings: dict[Path, Pairing] = {}  # of the folders of files that were named themselves
     scale = _Scale()
     for path in paths:
-        if path.is_dir() or zipfile.is_zipfile(path):
+        try:
+            packed = not path.is_dir() and zipfile.is_zipfile(require_file(path))
+        except BusError as error:  # a pipe or a device, which is not opened
+            scans.append(_unreadable(str(path), error))
+            continue
+        if packed or path.is_dir():
             found = _below(path, scale)
         else:
             folder = path.absolute().parent
@@ -93,7 +99,7 @@ def _below(path: Path, scale: _Scale) -> Found:
 
 def _alone(path: Path, pairing: Pairing, scale: _Scale) -> Found:
     """The scan in a file that was named itself, which is taken for a picture unless it is DICOM."""
-    source = Source(path.parent, (path.name,), (), (), lambda name: path.open("rb"))
+    source = Source(path.parent, (path.name,), (), (), lambda name: open_file(path))
     near = f"{path.absolute().parent.name}/{path.name}"
     if reason := pairing.unused.get(near) or (near in pairing.of and f"a lesion mask of {pairing.of[near]}"):
         return Found([], [(printable(str(path)), reason)])

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core import files, lock
 from ..core.errors import BusError
+from ..core.opener import read_bytes
 from ..data.pictures import synthetic_png
 from ..data.store import Pixels
 from ..data.study import Study, class_folder
@@ -110,9 +111,9 @@ class SyntheticSet:
     def picture(self, file: str) -> Pixels | None:
         """One file of the set as it is (H×W uint8), unchecked; None where there is no such picture."""
         try:
-            content = np.frombuffer((self.folder / _name(file)).read_bytes(), np.uint8)
+            content = np.frombuffer(read_bytes(self.folder / _name(file)), np.uint8)
             found = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-        except (OSError, ValueError, cv2.error):  # cv2's: empty, or it claims billions of pixels
+        except (OSError, ValueError, BusError, cv2.error):  # cv2's: empty, or it claims billions of pixels
             return None
         return None if found is None else np.ascontiguousarray(found, np.uint8)
 

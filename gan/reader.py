@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core import files
 from ..core.errors import BusError
+from ..core.opener import require_file
 from ..data.store import Pixels
 from ..data.study import Study
 from .manifest import Synthetic
@@ -143,7 +144,9 @@ def real_features(study: Study, device: str) -> NDArray[np.float32]:
     found = np.zeros((len(study.scans), 1280), np.float32)
     if place.exists() and about.exists() and files.read_json(about) == key:
         try:
-            return np.asarray(np.load(place, allow_pickle=False).reshape(found.shape), np.float32)
+            return np.asarray(
+                np.load(require_file(place), allow_pickle=False).reshape(found.shape), np.float32
+            )
         except (ValueError, OSError) as error:
             raise BusError(
                 f"{place} is damaged ({error}). Delete it and run the same command again."

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..core import files, lock
 from ..core.compute import Compute, is_out_of_memory
 from ..core.errors import BusError, UsageError
+from ..core.opener import require_file
 from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data import phantom
 from ..data.store import Pixels
@@ -251,7 +252,7 @@ def _resume(run: Run) -> None:
     if not path.exists():
         return
     try:
-        saved = torch.load(path, map_location=run.model.compute.device, weights_only=True)
+        saved = torch.load(require_file(path), map_location=run.model.compute.device, weights_only=True)
         run.model.restore(saved["model"])
         vars(run.log).update(json.loads(saved["log"]))
     except Exception as error:  # torch raises nearly anything for a damaged file

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import files, lock
 from ..core.errors import BusError, UsageError
+from ..core.opener import read_bytes, require_file
 from ..data.study import Study, class_folder
 from .config import GanConfig, from_json
 from .manifest import SyntheticSet
@@ -124,7 +125,7 @@ class Translator:
         `step`, `pairs`, means of the losses, `seconds`, and `kid` with `kid_spread` where it was measured.
         """
         path, records = self.folder / METRICS, []
-        lines = path.read_bytes().splitlines() if path.exists() else []
+        lines = read_bytes(path).splitlines() if path.exists() else []
         for number, line in enumerate(lines, 1):
             try:
                 content = json.loads(line)
@@ -145,7 +146,7 @@ class Translator:
     def told(self) -> int:
         """How many lines `metrics.jsonl` has."""
         path = self.folder / METRICS
-        return path.read_bytes().count(b"\n") if path.exists() else 0
+        return read_bytes(path).count(b"\n") if path.exists() else 0
 
     def sheet(self, pairs: int) -> Path:
         """The file of the sample sheet after so many pairs."""
@@ -203,7 +204,7 @@ class Translator:
 
         generator = self.known_config.build_generator()
         try:
-            generator.load_state_dict(load_file(self.folder / GENERATOR))
+            generator.load_state_dict(load_file(require_file(self.folder / GENERATOR)))
         except Exception as error:  # safetensors and torch raise nearly anything for a damaged file
             raise BusError(
                 f"{self.folder / GENERATOR} is damaged ({error}). Use --redo to train it again."

@@ -112,7 +112,7 @@ def test_nothing_in_a_study_runs(
             (path.parent / "DONE").unlink()
         if name.endswith(".safetensors"):  # as a clever attacker leaves it
             done = json.loads((path.parent / "DONE").read_bytes())
-            (path.parent / "DONE").write_text(json.dumps({**done, "generator": files.sha256_file(path)}))
+            files.write_json(path.parent / "DONE", {**done, "generator": files.sha256_file(path)})
         code, text = run_bus(*command, "--study", study)
         assert not marker.exists(), (name, command)
         assert code in codes, (name, command, text)

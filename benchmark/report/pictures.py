@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...classify.explain import Heat
+from ...core.errors import BusError
+from ...core.opener import read_bytes
 from ...data.store import Pixels
 
 SIDE = 128  # px of a picture with heat, at least
@@ -22,8 +24,8 @@ def encode(image: Pixels) -> bytes:
 def read(path: Path) -> Pixels | None:
     """A file as grey picture (H×W); None where there is none or it cannot be read."""
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError:
+        content = np.frombuffer(read_bytes(path), np.uint8)
+    except (OSError, BusError):
         return None
     try:
         image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None

@@ -22,6 +22,7 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from ...core.errors import BusError, UsageError
 from ...core.files import writing
+from ...core.opener import open_file
 from ...core.progress import note
 from ..imagenet import LITE0, LITE2, FrozenLite, Normalise, check_extractor
 
@@ -206,7 +207,7 @@ def expected_prefix(url: str) -> str:
 def check_weights(path: Path, url: str, mend: str) -> None:
     """BusError unless `path` is a file whose SHA-256 begins as the name in `url` says."""
     try:
-        with path.open("rb") as handle:
+        with open_file(path) as handle:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise BusError(f"The weights {path} could not be read ({error.strerror}). {mend}") from error

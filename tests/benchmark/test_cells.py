@@ -102,7 +102,7 @@ def test_a_generator_of_another_fold_is_refused(study):
 def test_a_generator_that_saw_other_scans_is_refused(study):
     path = Translator(study, 0, "malignant", 0).folder / "config.json"
     config = json.loads(path.read_text())
-    path.write_text(json.dumps({**config, "training_pixels": study.pixels_sha256(study.used())}))
+    files.write_json(path, {**config, "training_pixels": study.pixels_sha256(study.used())})
     with pytest.raises(BusError, match="nothing else"):
         audit(study, 0, CYCLEGAN)
 
@@ -146,7 +146,7 @@ def test_a_synthetic_scan_in_the_test_part_is_refused(study):
 
 def test_a_generator_of_another_class_is_refused(study):
     path = Translator(study, 0, "malignant", 0).folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "target": "normal"}))
+    files.write_json(path, {**json.loads(path.read_text()), "target": "normal"})
     with pytest.raises(BusError, match="nothing else"):
         audit(study, 0, CYCLEGAN)
 

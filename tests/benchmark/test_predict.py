@@ -17,6 +17,7 @@ from bus.benchmark.cell import HEAT, Cell
 from bus.benchmark.cells import STEPS, cells_of
 from bus.benchmark.request import Request
 from bus.cli.app import main
+from bus.core import files
 from bus.core.compute import Compute
 from bus.data import phantom
 from bus.data.settings import freeze
@@ -294,7 +295,7 @@ def test_hostile_weights_are_refused(trained, cell, scans, tmp_path, capsys, evi
     assert "its hash differs" in err
     done = json.loads((place / "DONE").read_text())
     done.pop("weights")  # as if an attacker had touched the mark as well
-    (place / "DONE").write_text(json.dumps(done))
+    files.write_json(place / "DONE", done)
     code, out, err = predict(capsys, *arguments)
     assert (code, out) == (1, "")
     assert (

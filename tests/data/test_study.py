@@ -6,6 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from bus.core import files
 from bus.core.errors import BusError, UsageError
 from bus.data import phantom
 from bus.data.store import UNKNOWN, letterbox_mask
@@ -97,7 +98,7 @@ def test_a_damaged_study_is_named(tiny_study, tmp_path):
     with pytest.raises(BusError, match=r"study\.json could not be read"):
         Study.open(copy)
     settings = json.loads((tiny_study / "study.json").read_text())
-    (copy / "study.json").write_text(json.dumps({**settings, "surprise": 1}))
+    files.write_json(copy / "study.json", {**settings, "surprise": 1})
     with pytest.raises(BusError, match="damaged"):
         Study.open(copy)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
+from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
@@ -72,10 +73,10 @@ def test_a_switch_that_is_gone_is_read_where_it_asked_for_nothing_and_refused_el
     translator.write_config(config)
     path = translator.folder / "config.json"
     begun = json.loads(path.read_text())
-    path.write_text(json.dumps(begun | {"negatives": 0.0, "diversity": 0}))
+    files.write_json(path, begun | {"negatives": 0.0, "diversity": 0})
     assert translator.config == config
     for name in ("negatives", "diversity"):
-        path.write_text(json.dumps(begun | {name: 0.5}))
+        files.write_json(path, begun | {name: 0.5})
         with pytest.raises(
             BusError, match=rf"config\.json .* with {name}=0\.5, a switch that is gone.*--redo"
         ):
@@ -159,7 +160,7 @@ def begun_plan(study, config, compute=CPU, **options):
     """What `plan_gan` makes of a translator that `config` began."""
     folder = Translator(study, 0, "malignant", 0).folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(asdict(config)))
+    files.write_json(folder / "config.json", asdict(config))
     return plan_gan(Translator(study, 0, "malignant", 0), Ask(), compute, preset="demo", **options)
 
 

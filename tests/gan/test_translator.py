@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from bus.core import files
 from bus.core.errors import BusError
 from bus.data.study import Study
 from bus.gan.translator import Translator, set_aside
@@ -19,7 +20,7 @@ def test_a_translator_is_done_while_configuration_and_generator_are_those_it_was
     assert translator.is_done and translator.seconds >= 0
     assert [known.folder for known in Translator.all_of(translator.study)] == [translator.folder]
     path = translator.folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "pairs": 9}))
+    files.write_json(path, {**json.loads(path.read_text()), "pairs": 9})
     assert not translator.is_done
     assert not Translator(translator.study, 1, "malignant", 0).is_done
 

@@ -11,7 +11,7 @@ from bus.benchmark.results import wording
 from bus.benchmark.results.export import CONTRAST_COLUMNS, METRIC_COLUMNS, write_tables
 from bus.classify.metrics import METRICS
 
-HOSTILE = 'a, "quoted" class\nof 두 lines'
+HOSTILE = 'a, "quoted" class; of 두 words'
 
 
 @pytest.fixture(scope="module", params=["benign", HOSTILE])
