@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core import files
-from ..core.errors import BusError
+from ..core.errors import BusError, retyped
 from ..data.study import Study
 
 HISTORY = "benchmarks.json"  # in the study
@@ -44,7 +44,7 @@ def past(study: Study) -> list[Past]:
         known = files.read_json(path)["benchmarks"] if path.exists() else []
         return [
             Past(
-                look["command"],
+                retyped(look["command"]),
                 look["cells"],
                 look["verdicts"],
                 look["cells_sha256"],

@@ -14,7 +14,7 @@ from ..classify import predict as answering
 from ..classify.metrics import COLLAPSED
 from ..classify.models import TITLES
 from ..core.compute import Compute
-from ..core.errors import BusError
+from ..core.errors import BusError, visible
 from ..data.reading import look
 from ..data.scans import ScanFile
 from ..data.store import Box, Pixels
@@ -179,13 +179,15 @@ def table(answers: Answers) -> Table:
     found.add_column("file", overflow="fold")
     found.add_column("answer")
     for name in answers.trained.study.classes:
-        found.add_column(Text(name), justify="right")
+        found.add_column(Text(visible(name)), justify="right")
     if noted := any(scan.part for scan in answers.scans):
         found.add_column("in the study")
     for scan in answers.scans:
         shares = [f"{share:.3f}" for share in scan.probabilities.values()]
         note = Text(PARTS[scan.part], style="yellow" if scan.seen else "") if scan.part else ""
-        found.add_row(Text(scan.file), Text(scan.answer, style="bold"), *shares, *[note] * noted)
+        found.add_row(
+            Text(visible(scan.file)), Text(visible(scan.answer), style="bold"), *shares, *[note] * noted
+        )
     return found
 
 

@@ -1,8 +1,9 @@
 """What is asked of a benchmark, and what a study remembers of the last one (`benchmark.json`)."""
 
 import json
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..core.compute import Compute
 from ..core.errors import BusError
 from ..data.study import Study
 from ..gan.request import Judge
-from .arms import DEFAULT_ARMS, Arm, parse
+from .arms import ADDING, DEFAULT_ARMS, Arm, parse
 from .cell import Cell
 
 LAST = "benchmark.json"  # in the study
@@ -68,6 +69,30 @@ class Request:
             }
         )
 
+    def typed(self, study: Study) -> str:
+        """`bus benchmark` with the options that ask this again, each word quoted for a shell."""
+        arms = dict.fromkeys(
+            f"{arm.kind}:{arm.source}".rstrip(":") for arm in self.arms if arm.kind != "unverified"
+        )
+        doses = dict.fromkeys(f"{arm.dose:g}" for arm in self.arms if arm.kind in ADDING)
+        options = {
+            "--study": str(study.path),
+            "--fold": ",".join(map(str, self.folds)),
+            "--models": ",".join(self.models),
+            "--arms": ",".join(arms),
+            "--dose": ",".join(doses) if list(doses) != ["1"] else "",
+            "--seeds": str(self.seeds) if self.seeds != 1 else "",
+            "--preset": self.preset,
+            "--init": self.init if self.init != "none" else "",
+            "--gan-seed": str(self.gan_seed) if self.gan_seed else "",
+            "--balance": ",".join(self.balance),
+            "--synthetic": str(self.folder) if self.folder else "",
+            "--external": self.external,
+        }
+        words = [word for name, value in options.items() if value for word in (name, value)]
+        words += [word for name, value in self.recipe for word in ("--set", f"{name}={value}")]
+        return shlex.join(["bus", "benchmark", *words, *["--inflation"] * bool(self.inflation)])
+
     def remember(self, study: Study) -> None:
         """Note what was asked, so that `bus report` can find its cells; untouched where it is the same."""
         names = [item.name for item in fields(self) if item.name not in BESIDE]
@@ -101,7 +126,8 @@ class Request:
                 "recipe": tuple((name, value) for name, value in asked["recipe"]),
                 "folder": Path(asked["folder"]) if asked["folder"] else None,
             }
-            return cls(**asked, **last["extras"], compute=compute, command=last["command"])
+            request = cls(**asked, **last["extras"], compute=compute)
+            return replace(request, command=request.typed(study))
         except (KeyError, TypeError, ValueError) as error:
             raise BusError(
                 f"{path} does not hold what this version wrote ({error!r}). Run bus benchmark again."

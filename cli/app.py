@@ -2,9 +2,11 @@
 
 import atexit
 import gc
+import io
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -13,10 +15,16 @@ from .. import __version__
 from ..core.errors import BusError, UsageError
 from . import benchmark, data, demo, gan, predict, studies
 from .options import DATA, LOOK, MAIN, Json, Quiet
-from .terminal import print_json
+from .terminal import print_json, say
 
 ORDER = ("gan", "synth", "benchmark", "demo", "data", "status", "report", "predict", "doctor")  # in the help
 STOPPED = "Stopped; what was finished is kept. Run the same command again to go on."
+BROKEN = "Memory may be short, or the installation damaged: bus doctor tells."
+UNFORESEEN = (
+    "Nobody foresaw this: please report it on the project's page, with the command and what the same command "
+    "says with --debug."
+)
+DEBUG = "--debug"
 INTACT = "What was finished before is intact; the same command goes on."
 
 
@@ -76,6 +84,9 @@ def _root(
         bool,
         typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
+    debug: Annotated[
+        bool, typer.Option(DEBUG, metavar="", help="Show where an error that nobody foresaw happened.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     from .terminal import speak
@@ -84,9 +95,18 @@ def _root(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command; exit codes: 0 done, 1 the work failed, 2 a wrong option, 130 stopped by the user."""
+    """Run one command; exit codes: 0 done, 1 the work failed, 2 a wrong option, 130 stopped by the user.
+
+    Whatever happens ends with a sentence; `--debug`, anywhere among the arguments, shows where it happened.
+    """
     from ..core.progress import Interrupted, listening
-    from .terminal import Terminal, results
+    from .terminal import Terminal, results, stopping
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug, arguments = DEBUG in arguments, [text for text in arguments if text != DEBUG]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding lacks is escaped, no verdict lost
+            stream.reconfigure(errors="backslashreplace")
 
     gc.set_threshold(
         50_000
@@ -95,7 +115,8 @@ def main(arguments: list[str] | None = None) -> None:
         gc.freeze
     )  # and once more at the end; together a third of what a finished study takes to answer
     try:
-        with listening(Terminal()):
+        with listening(Terminal()), stopping():
+            _require_folder()
             app(arguments, prog_name="bus")
     except UsageError as error:
         _fail(str(error), 2)
@@ -108,12 +129,30 @@ def main(arguments: list[str] | None = None) -> None:
         if end.code == 130:
             results.print(STOPPED)
         raise
-    except OSError as error:
-        _fail(f"{error.filename or 'The work'}: {error.strerror or error}. {INTACT}", 1)
+    except BrokenPipeError:  # whoever read our output has left (bus status | head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except MemoryError:
         _fail(f"Memory ran out. Use fewer --jobs, or a smaller --size in a new study. {INTACT}", 1)
+    except ImportError as error:
+        _fail(f"A package could not be loaded ({error}). {BROKEN} {INTACT}", 1)
+    except OSError as error:
+        _fail(f"{error.filename or 'The work'}: {error.strerror or error}. {INTACT}", 1)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(f"{type(error).__name__}: {error}. {UNFORESEEN} {INTACT}", 1)
 
 
-def _fail(text: str, code: int) -> None:
-    typer.echo(f"bus: {text}", err=True)
+def _require_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError:
+        raise BusError(
+            "The folder you are in was deleted. Change to another and run the command again."
+        ) from None
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    say(f"bus: {text}")
     sys.exit(code)

@@ -1,6 +1,5 @@
 """`bus predict`: a trained classifier answers scans."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from ..core.errors import UsageError, did_you_mean
 from .options import WORK, Quiet, StudyPath, fold_numbers
+from .terminal import say
 
 FORMATS = ("table", "json", "html")
 
@@ -78,9 +78,9 @@ def predict(
     answers = answering.answer(trained, found.scans, compute, heat=form == "html" if heat is None else heat)
     _show_answers(answers, form, out)
     if found.passed:
-        typer.echo(f"{len(found.passed)} files passed over (masks and others).", err=True)
+        say(f"{len(found.passed)} files passed over (masks and others).")
     for _, reason in answers.unreadable:
-        typer.echo(f"unreadable: {reason}", err=True)
+        say(f"unreadable: {reason}")
     if answers.unreadable:
         raise typer.Exit(1)
 
@@ -92,7 +92,7 @@ def _show_answers(answers: Any, form: str, out: Path | None) -> None:
     from ..benchmark import predict as answering
     from ..benchmark.report.predict_page import write_page
     from ..core.files import write_json
-    from .terminal import results
+    from .terminal import print_json, results
 
     if form == "html":
         results.print(f"Page: {write_page(answers, out or Path('predict.html'))}")
@@ -100,7 +100,7 @@ def _show_answers(answers: Any, form: str, out: Path | None) -> None:
         write_json(out, answering.as_json(answers))
         results.print(f"Written: {out}")
     elif form == "json":
-        typer.echo(json.dumps(answering.as_json(answers), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(answering.as_json(answers))
     else:
         for remark in answers.trained.remarks:
             results.print(f"Note: {remark}", style="yellow")

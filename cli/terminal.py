@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import textwrap
 import threading
 import time
@@ -21,12 +22,25 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ..core.errors import visible
 from ..core.progress import Advance, Listener
 
-console = Console(highlight=False, soft_wrap=True, markup=False)  # file names may hold brackets
-results = Console(highlight=False, soft_wrap=True, markup=False)  # what was asked for: --quiet leaves it
+
+class Screen(Console):
+    """A console on which text is shown as it is: brackets are no markup, and nothing in it is obeyed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, soft_wrap=True, markup=False, **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **options)
 
 
+console = Screen()
+results = Screen()  # what was asked for: --quiet leaves it
+STOPS = [signal.SIGINT, signal.SIGTERM]  # a terminal that is closed sends the third, Windows knows two
+if sys.platform != "win32":
+    STOPS.append(signal.SIGHUP)
 PLAIN_SECONDS = 30  # between lines of a log
 COLUMN = 12  # characters that the headings of findings take
 
@@ -65,7 +79,7 @@ def duration(seconds: float) -> str:
 
 
 class Terminal(Listener):
-    """Shows a person on a terminal, or in a log, what the work tells; Ctrl-C and SIGTERM ask it to stop."""
+    """Shows a person on a terminal, or in a log, what the work tells; Ctrl-C, SIGTERM and SIGHUP ask it to stop."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
         console.print(text, style="yellow" if warning else None)
@@ -91,12 +105,38 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
 
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handling(STOPS, ask):
         yield lambda: asked
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Let every signal to stop end the work as Ctrl-C does, wherever it is: locks go, what is finished stays."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with _handling(STOPS[1:], stop):  # Ctrl-C does so by itself
+        yield
+
+
+@contextmanager
+def _handling(
+    numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
+    """Handle signals within the context; a hang-up that is ignored (nohup) stays so, as do all but in the main thread."""
+    previous: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        previous = {
+            number: signal.signal(number, handler)
+            for number in numbers
+            if number in STOPS[:2] or signal.getsignal(number) != signal.SIG_IGN
+        }
+    try:
+        yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 @contextmanager
@@ -118,8 +158,8 @@ def progress(text: str, total: int, done: int = 0) -> Iterator[Callable[..., Non
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(text, total=total, completed=done, note="")
-        yield lambda count=1, note="": bar.update(task, advance=count, note=note)
+        task = bar.add_task(visible(text), total=total, completed=done, note="")
+        yield lambda count=1, note="": bar.update(task, advance=count, note=visible(note))
 
 
 class Bars:
@@ -161,3 +201,8 @@ def _plain(text: str, total: int, done: int) -> Callable[..., None]:
             console.print(f"  {done:,} of {total:,}, {now - begun:.0f} s{left}. {note}".rstrip())
 
     return advance
+
+
+def say(text: str) -> None:
+    """Print a line on stderr, for errors and for what belongs to no answer."""
+    typer.echo(visible(text), err=True)

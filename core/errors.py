@@ -1,5 +1,6 @@
 """The errors that a user is meant to read: what was found, what was expected, what mends it."""
 
+import ast
 import shlex
 import unicodedata
 from collections.abc import Iterable
@@ -47,8 +48,23 @@ def retyped(command: str) -> str:
 
     Whoever wrote the file may have put anything there; what is no command of `bus` becomes `bus --help`.
     """
+    if command.startswith("bus."):
+        return _recalled(command)
     try:
         words = shlex.split(command)
     except ValueError:
         words = []
     return shlex.join(words) if words[:1] == ["bus"] and len(words) > 1 else "bus --help"
+
+
+def _recalled(call: str) -> str:
+    """A call of the Python interface, of names and plain values alone; `help(bus)` for any other."""
+    harmless = (ast.Expression, ast.Call, ast.Attribute, ast.Name, ast.Load, ast.keyword, ast.Constant)
+    try:
+        tree = ast.parse(call, mode="eval")
+        nodes = list(ast.walk(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        nodes = [ast.Lambda()]
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    plain = all(isinstance(node, (*harmless, ast.List, ast.Tuple)) for node in nodes)
+    return ast.unparse(tree) if plain and names == {"bus"} else "help(bus)"

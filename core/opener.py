@@ -3,8 +3,8 @@
 import os
 import stat
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from .errors import BusError, printable
 
@@ -56,7 +56,7 @@ def require_file(path: Path) -> Path:
     return path
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """Open an ordinary file for reading; pipes, devices and folders are refused unopened (BusError).
 
     Raises OSError as `open` does where there is nothing to open.

@@ -40,8 +40,10 @@ def pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers, and end with it should it be killed."""
+    """Leave Ctrl-C and hang-ups to the parent, which ends its workers, and end with it if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":  # a terminal that is closed tells all of its processes
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from ..core import files, lock
-from ..core.errors import BusError
+from ..core.errors import BusError, visible
 from ..core.opener import read_bytes
 from ..data.pictures import synthetic_png
 from ..data.store import Pixels
@@ -172,7 +172,7 @@ class SyntheticSet:
 
     def write_datasheet(self, text: str) -> None:
         """Write the sheet for whoever gets the scans."""
-        files.write_text(self.folder / DATASHEET, text)
+        files.write_text(self.folder / DATASHEET, visible(text))
 
     @property
     def has_datasheet(self) -> bool:

@@ -66,7 +66,6 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "cli.options": "cli/test_app.py",
     "cli.predict": "benchmark/test_predict.py",
     "cli.studies": "cli/test_app.py",
-    "core.files": "test_faults.py",
     "core.progress": "cli/test_terminal.py",
     "data.check_text": "data/test_check.py",
     "data.creation": "data/test_study.py",

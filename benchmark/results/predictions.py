@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core.files import write_csv
+from ...core.files import export_csv
 from ...data.study import Study
 from ..cell import Cell, column
 
@@ -20,7 +20,7 @@ def write_predictions(path: Path, study: Study, cells: Sequence[Cell]) -> None:
     """Write a row an answer, shares with six digits."""
     rows = prediction_rows(study, cells)
     keys = len(KEYS)
-    write_csv(
+    export_csv(
         path, columns(study), ((*row[:keys], *(f"{share:.6f}" for share in row[keys:])) for row in rows)
     )
 
