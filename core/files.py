@@ -132,8 +132,8 @@ def read_json(path: Path, *, sealed: bool = False) -> dict[str, Any]:
         seal = found.pop(SEAL, None)
         if seal != sha256_json(found) and (sealed or seal is not None):
             raise BusError(
-                f"{path} is damaged: its content is not what was written there. Restore it, or delete it and run "
-                "the same command again."
+                f"{path} is damaged: its content is not what was written there. Restore it, or delete it and "
+                "run the same command again."
             )
         if _shown(found) != found:
             raise ValueError("a text with control characters, which nobody wrote there")
@@ -156,7 +156,7 @@ def _refuse(word: str) -> NoReturn:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > DIGITS:
+    if len(digits.lstrip("-")) > DIGITS:
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)
 

@@ -101,22 +101,27 @@ def test_scores_that_name_a_picture_elsewhere_do_not_show_it(
 
 
 def rewritten(path: Path, **values: object) -> None:
-    """A JSON file as a forger leaves it: without a seal, with whatever characters."""
+    """A JSON file as a forger leaves it: its seal fits, whatever characters it holds."""
     content = {**json.loads(path.read_text()), **values}
     content.pop("seal", None)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps({**content, "seal": files.sha256_json(content)}))
+
+
+def caution(text: str) -> list[dict[str, object]]:
+    """What a study warns of, in somebody else's words."""
+    return [{"kind": "said", "count": 0, "cases": [], "total": 0, "detail": text}]
 
 
 @pytest.mark.parametrize("text", ["\x1b]0;owned\x07", "\x9b31m", "a\nbus: all is well", "\u2028"])
 def test_control_characters_of_a_study_reach_nobody(sent: Path, run_bus: Run, text: str) -> None:
-    rewritten(sent / "study.json", banners=[f"Note {text}"])
+    rewritten(sent / "study.json", cautions=caution(f"Note {text}"))
     code, said = run_bus("status", "--study", sent)
     assert code == 1 and "control characters" in said and text not in said
 
 
 @pytest.mark.usefixtures("few_steps")
 def test_characters_that_turn_text_around_are_shown_on_terminal_and_page(sent: Path, run_bus: Run) -> None:
-    rewritten(sent / "study.json", banners=["safe \u202etxt.exe\u2066 \u200b\U000e0041"])
+    rewritten(sent / "study.json", cautions=caution("safe \u202etxt.exe\u2066 \u200b\U000e0041"))
     for command in ("status", "report"):
         code, said = run_bus(command, "--study", sent)
         assert code == 0, said
