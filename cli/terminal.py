@@ -79,7 +79,7 @@ def duration(seconds: float) -> str:
 
 
 class Terminal(Listener):
-    """Shows a person on a terminal, or in a log, what the work tells; Ctrl-C, SIGTERM and SIGHUP ask it to stop."""
+    """Shows a person on a terminal, or in a log, what the work tells; Ctrl-C and its kin ask it to stop."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
         console.print(text, style="yellow" if warning else None)
@@ -111,7 +111,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Let every signal to stop end the work as Ctrl-C does, wherever it is: locks go, what is finished stays."""
+    """Let every signal to stop end the work as Ctrl-C does: locks go, what is finished stays."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -124,7 +124,7 @@ def stopping() -> Iterator[None]:
 def _handling(
     numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[None]:
-    """Handle signals within the context; a hang-up that is ignored (nohup) stays so, as do all but in the main thread."""
+    """Handle signals within the context, in the main thread; a hang-up that is ignored (nohup) stays so."""
     previous: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         previous = {
