@@ -62,9 +62,9 @@ def _recalled(call: str) -> str:
     harmless = (ast.Expression, ast.Call, ast.Attribute, ast.Name, ast.Load, ast.keyword, ast.Constant)
     try:
         tree = ast.parse(call, mode="eval")
-        nodes = list(ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        nodes = [ast.Lambda()]
+        return "help(bus)"
+    nodes = list(ast.walk(tree))
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     plain = all(isinstance(node, (*harmless, ast.List, ast.Tuple)) for node in nodes)
     return ast.unparse(tree) if plain and names == {"bus"} else "help(bus)"
