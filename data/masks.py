@@ -115,6 +115,7 @@ class _Scans:
 
 def pair(images: Sequence[str]) -> Pairing:
     """Sort pictures, given by their paths (with `/`), into scans, the masks of each, and masks of none."""
+    # what may be a mask, and of which scans
     folders = _Folders.of(images)
     readings = {name: list(_readings(_stem(name), folder=_folder(name) in folders.inside)) for name in images}
     certain = {
@@ -123,7 +124,7 @@ def pair(images: Sequence[str]) -> Pairing:
     found = _find_scans(images, readings, folders, certain)
     uncertain = _settle(images, readings, certain, found)
     masks = certain | uncertain
-    # a chain, such as X_tumor of X_roi of X, ends at a picture that is no mask
+    # to whom each belongs: a chain, such as X_tumor of X_roi of X, ends at a picture that is no mask
     paired: dict[str, list[tuple[int, str]]] = defaultdict(list)
     unused: dict[str, str] = {}
     for name in sorted(masks):
@@ -136,6 +137,7 @@ def pair(images: Sequence[str]) -> Pairing:
         else:
             for scan in scans:
                 paired[scan].append((rank, name))
+    # of several annotations of a scan, the best
     kept = {
         scan: tuple(name for rank, name in several if rank == min(several)[0])
         for scan, several in paired.items()
@@ -211,6 +213,7 @@ def _spellings(tokens: Tokens) -> tuple[Tokens, Tokens, Tokens]:
 
 def _readings(stem: str, *, folder: bool) -> Iterator[_Reading]:
     """The ways to read a name as that of a mask; with `folder` it is known to be one."""
+    # words at the end, numbers after them
     read = _tokens(stem)
     last = len(read)
     while last and read[last - 1].isdigit():
@@ -226,13 +229,15 @@ def _readings(stem: str, *, folder: bool) -> Iterator[_Reading]:
         yield _Reading(before, read[:first], words)
         if words & PLAIN and last < len(read):  # benign_mask_001 beside benign_001
             yield _Reading("", read[:first] + read[last:], words)
+    # words at the beginning
     lead = 0
     while lead < len(read) and read[lead] in RANKS:
         lead += 1
     if lead:
         words = frozenset(read[:lead])
         yield _Reading(_after(stem, read, lead), read[lead:], words, replaced=True)
-    if (words := frozenset(read) & PLAIN) and words:  # benign_mask_left
+    # words that make a mask wherever they stand, and folders that make one of every name
+    if words := frozenset(read) & PLAIN:  # benign_mask_left
         yield _Reading("", tuple(token for token in read if token not in RANKS), words)
     if folder:
         yield _Reading(stem, read, frozenset())

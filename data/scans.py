@@ -59,7 +59,7 @@ class Listing:
 
     name: str
     root: Path  # below which files are named; inside a zip where the data are one
-    layout: str  # "class folders", "train and test folders" or "labels.csv"
+    layout: str  # "class folders", "train and test folders" or the name of a table
     scans: tuple[ScanFile, ...]  # sorted by file
     ignored: tuple[tuple[str, str], ...]  # file, why it was not taken for a scan
     grouped_by: str | None  # "group" or "patient" (a column), "DICOM patient", or None
@@ -90,11 +90,13 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
     """
     if frames not in ("middle", "all"):
         raise UsageError(f"--frames {frames} is unknown; choose middle or all.")
+    # the files, and which of them are scans
     by_table = path.is_file() and path.suffix.casefold() == ".csv"
     source = open_source(path.parent if by_table else path)
     stock = take_stock(source)
     if stock.damaged:
         raise next(iter(stock.damaged.values()))
+    # the layout, and what it makes of them
     if by_table:
         layout = Layout("", path.name)
     else:
@@ -105,6 +107,7 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
     rows = [replace(row, masks=row.masks or stock.pairing.masks.get(row.file, ())) for row in rows]
     used = {row.file for row in rows}.union([layout.table or ""], *(row.masks for row in rows))
     ignored, left = stock.left_over(used, "not in the table" if layout.table else "not in a class folder")
+    # groups and names that DICOM brings
     scans, told = _with_headers(rows, stock.headers, every=frames == "all")
     if grouped_by is None and any(scan.group for scan in scans):
         grouped_by = "DICOM patient"
@@ -113,11 +116,7 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
     return Listing(
         name=path.resolve().stem if path.is_file() else path.resolve().name,
         root=path.parent if by_table else path / layout.root,
-        layout=PurePosixPath(layout.table).name
-        if layout.table
-        else "train and test folders"
-        if layout.splits
-        else "class folders",
+        layout=_called(layout),
         scans=tuple(sorted(scans, key=lambda scan: scan.file)),
         ignored=tuple(sorted((name.removeprefix(layout.root), why) for name, why in ignored)),
         grouped_by=grouped_by,
@@ -125,6 +124,13 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
         source=source,
         places=places,
     )
+
+
+def _called(layout: Layout) -> str:
+    """The layout in words."""
+    if layout.table:
+        return PurePosixPath(layout.table).name
+    return "train and test folders" if layout.splits else "class folders"
 
 
 def read_scan(listing: Listing, scan: ScanFile) -> Pixels:

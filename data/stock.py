@@ -113,6 +113,7 @@ def take_stock(source: Source) -> Stock:
             images.append(name)
         elif suffix in UNREAD:
             ignored.append((name, UNREAD[suffix][1]))
+        # DICOM by its suffix or its first bytes; damaged files are for the reader to tell
         elif dicom.is_dicom(name, source.head(name, dicom.HEAD)):
             try:
                 header = _read_header(source, name)

@@ -103,6 +103,45 @@ def test_the_order_of_files_changes_nothing(names: list[str]) -> None:
     assert found.unused == {"b/x mask.png": "a mask without a scan"}
 
 
+PARTS = st.sampled_from(
+    [
+        "mask",
+        "Ground",
+        "Truth",
+        "GT",
+        "tumor",
+        "b",
+        "mode",
+        "image",
+        "1",
+        "007",
+        "a",
+        "악성",
+        "é",
+        "ß",
+        "_",
+        "-",
+        " ",
+        ".",
+        "(",
+        ")",
+    ]
+)
+NAMES = st.lists(PARTS, min_size=1, max_size=6).map("".join) | st.text(min_size=1, max_size=8).filter(
+    lambda text: "/" not in text
+)
+PATHS = st.tuples(st.lists(NAMES, max_size=3), NAMES).map(lambda path: "/".join([*path[0], f"{path[1]}.png"]))
+
+
+@given(st.lists(PATHS, max_size=12, unique=True))
+def test_every_picture_is_a_scan_a_mask_or_unused(names: list[str]) -> None:
+    found = pair(names)
+    masks = [mask for several in found.masks.values() for mask in several]
+    assert set(found.masks) <= set(found.scans)
+    assert sorted([*found.scans, *set(masks), *found.unused]) == sorted(names)
+    assert pair(sorted(names, reverse=True)).masks == found.masks
+
+
 def test_where_most_files_with_a_word_lie_beside_a_scan_the_others_are_masks_too() -> None:
     names = [f"a/{number}{end}.png" for number in (1, 2, 3) for end in ("", "_tumor")] + ["a/9_tumor.png"]
     assert pair(names).unused == {"a/9_tumor.png": "a mask without a scan"}
