@@ -196,11 +196,24 @@ class Caution:
         return f"{words.what[0].upper()}{words.what[1:]}{number}{f' ({self.detail})' if self.detail else ''}"
 
     @property
+    def named(self) -> str:
+        """The first cases by name, or all if they are few; "" without any."""
+        if not self.cases:
+            return ""
+        such = "such as" if len(self.cases) > NAMED or self.count > NAMED else "namely"
+        return f"{such} {'; '.join(' and '.join(files) for files in self.cases[:NAMED])}"
+
+    @property
     def sentence(self) -> str:
         """All of it, with the first cases by name, and what mends it."""
-        named = "; ".join(" and ".join(files) for files in self.cases[:NAMED])
-        named = f", such as {named}" if len(self.cases) > NAMED or self.count > NAMED else f", namely {named}"
-        return f"{self.counted}{named if self.cases else ''}. {self.words.advice}".rstrip()
+        named = f", {self.named}" if self.cases else ""
+        return f"{self.counted}{named}. {self.words.advice}".rstrip()
+
+    @property
+    def rest(self) -> str:
+        """What `sentence` says beyond `counted`."""
+        named = f"{self.named[0].upper()}{self.named[1:]}. " if self.cases else ""
+        return f"{named}{self.words.advice}".rstrip()
 
     def brief(self) -> "Caution":
         """The same with the first KEPT cases only, for a study's own file."""

@@ -166,11 +166,11 @@ def check(
         *_torn(entries, names),
         *_gone(entries, kept),
         *uncut,
-        *known(listing, entries),
         *cohort.group_cautions(entries, names, sources),
         *_contradicting(contradictions),
         *_few_groups(folds),
         *_telling(probes),
+        *known(listing, entries),
     )
     marked = tuple(sorted(scan.entry.file for scan in seen if scan.marks.burned_in))
     largest = sorted(members.values(), key=lambda group: (-len(group.scans), group.scans))[:GROUPS]

@@ -50,8 +50,7 @@ PROBES = (
 
 def write_page(findings: Findings, path: Path) -> Path:
     """Write the findings as one self-contained page, which holds pictures of contradicting scans only."""
-    words = {"wrong": "Unsound.", "caution": "Caution.", "note": "Note."}
-    banners: list[Line] = [[Strong(words[item.weight]), f" {item.sentence}"] for item in findings.cautions]
+    banners: list[Line] = [[Strong("Unsound."), f" {item.sentence}"] for item in findings.unsound]
     page = Page(
         title=f"{findings.name}: data check",
         kicker="bus · data check",
@@ -75,8 +74,16 @@ def write_page(findings: Findings, path: Path) -> Path:
 
 def _verdict(findings: Findings) -> Section:
     """The answer in three cards: may a study use it, what would leak, what gives the classes away."""
-    careful = of_weight(findings.cautions, "caution")
+    careful, notes = of_weight(findings.cautions, "caution"), of_weight(findings.cautions, "note")
     mood: Mood = "loss" if findings.unsound else "care" if careful else "gain"
+    counts = [(len(findings.unsound), "reason"), (len(careful), "caution")]
+    said = " and ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count)
+    whole = (
+        "Nothing stands against it."
+        if not said
+        else f"{said}, listed {'above and ' * bool(findings.unsound)}below."
+    )
+    headline = "unsound" if findings.unsound else "sound"
     leak = (
         f"{percent(findings.leak)} % of the test scans of a split per image would have a sibling in training."
     )
@@ -91,7 +98,7 @@ def _verdict(findings: Findings) -> Section:
     if not findings.probes:
         shortcuts = "Not measured: too few groups in all classes but one."
     cards = [
-        Card("A study on it", mood, "", findings.verdict),
+        Card("A study on it", mood, headline, whole),
         Card("A split per image", "care" if findings.leak > 0.01 else "gain", "", leak),
         Card("Shortcuts", "care" if told or not findings.probes else "gain", "", shortcuts),
     ]
@@ -100,7 +107,12 @@ def _verdict(findings: Findings) -> Section:
     files = f"{findings.scans} readable, {unreadable} unreadable, {ignored} other file"
     files += f"{'s' * (ignored != 1)} ignored"
     about = [("Data", f"{findings.name} ({findings.layout})"), ("Scans", files), ("Groups", sources)]
-    return Section("verdict", "Verdict", [Cards(cards), Definitions(about, "about")])
+    blocks: list[Block] = [Cards(cards), Definitions(about, "about")]
+    for name, items in (("Cautions", careful), ("Notes", notes)):
+        if items:
+            lines: list[Line] = [[Strong(f"{item.counted}."), f" {item.rest}"] for item in items]
+            blocks += [Heading(name), Bullets(lines)]
+    return Section("verdict", "Verdict", blocks)
 
 
 def _classes(findings: Findings) -> Section:
@@ -180,7 +192,10 @@ def _cases(findings: Findings) -> Section:
     for item in findings.cautions:
         if item.kind in ("contradicting", "several findings") or not item.cases:
             continue
-        exhibits = [Exhibit([_picture(findings, file) for file in case]) for case in item.cases[:CASES]]
+        cases = item.cases[:CASES]
+        if all(len(case) == 1 for case in cases):  # single scans stand side by side
+            cases = _in_twos([file for (file,) in cases])
+        exhibits = [Exhibit([_picture(findings, file) for file in case]) for case in cases]
         if not any(picture.png for exhibit in exhibits for picture in exhibit.pictures):
             continue
         blocks += [Heading(f"{item.counted}."), Paragraph(item.words.advice, "note"), Gallery(exhibits)]
@@ -189,6 +204,10 @@ def _cases(findings: Findings) -> Section:
     return Section(
         "cases", "To look at", blocks or [Paragraph("No caution is about single scans.", "absent")]
     )
+
+
+def _in_twos(files: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(files[start : start + 2]) for start in range(0, len(files), 2))
 
 
 def _picture(findings: Findings, file: str, label: str = "") -> Picture:
@@ -214,14 +233,11 @@ def _labels(findings: Findings) -> Section:
         what = (
             "the same pixels under several labels" if group.same_pixels else "one group under several labels"
         )
-        exhibits = [
-            Exhibit(
-                [_picture(findings, file, label)]
-                if file in shown
-                else [Picture(b"", file, f"{label}: {file}")]
-            )
+        pictures = [
+            _picture(findings, file, label) if file in shown else Picture(b"", file, f"{label}: {file}")
             for file, label in group.scans
         ]
+        exhibits = [Exhibit(pictures[start : start + 2]) for start in range(0, len(pictures), 2)]
         source = Paragraph(f"The group: {GROUP_SOURCES[group.source]}.", "note")
         blocks += [Heading(f"Group {group.name}: {what}"), source, Gallery(exhibits)]
     return Section(key, name, blocks)
@@ -253,7 +269,7 @@ def _marks(findings: Findings) -> Section:
     blocks: list[Block] = [Paragraph(MEASURED), table("Burned-in marks by class", columns, rows, "narrow")]
     if findings.marked:
         shown = [file for file in findings.marked if file in findings.pictures][:CASES]
-        pairs = [shown[start : start + 2] for start in range(0, len(shown), 2)]
+        pairs = _in_twos(shown)
         blocks += [
             Gallery([Exhibit([_picture(findings, file) for file in pair]) for pair in pairs]),
             _several(findings.marked, "Marked scans"),

@@ -27,6 +27,9 @@ def test_a_sentence_counts_names_a_few_and_says_what_mends_it() -> None:
     assert "one scene: 9, such as a/0.png and b/0.png; a/1.png and b/1.png" in item.sentence
     assert item.sentence.count(" and ") == NAMED
     assert item.sentence.endswith(KINDS["alike"].advice)
+    assert item.rest.startswith("Such as a/0.png and b/0.png; ") and item.rest in item.sentence.replace(
+        ", such", " Such"
+    )
     assert item.short == "sets of scans in different given groups that look like one scene (9)"
     (item,) = caution("unreadable", ["b.png", "a.png"], total=7, detail="cut short")
     assert item.sentence.startswith(
