@@ -13,7 +13,7 @@ from ..benchmark.results.model import PRIMARY, Summary, Verdict
 from ..benchmark.results.predictions import columns, prediction_rows
 from ..benchmark.results.summary import summarise
 from ..benchmark.yardstick import yardsticks
-from ..classify.models import TITLES
+from ..classify.catalogue import TITLES
 from ..core.compute import Compute
 from ..data.study import Study
 from . import show

@@ -11,7 +11,7 @@ from ..benchmark import pipeline, run
 from ..benchmark.arms import DEFAULT_ARMS, ORIGINAL, chosen, with_doses
 from ..benchmark.cells import cells_of
 from ..benchmark.request import Request
-from ..classify.models import MODELS
+from ..classify.catalogue import MODELS
 from ..classify.train import Examples
 from ..core.compute import Compute, cores, resolve
 from ..core.errors import UsageError

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import cycle, islice, product
 from typing import Any
 
-from ..classify.models import DEEP
+from ..classify.catalogue import DEEP
 from ..classify.recipe import Recipe
 from ..core import files
 from ..core.errors import BusError, UsageError, did_you_mean

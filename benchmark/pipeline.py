@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..classify.models import INITS, MODELS, TITLES
+from ..classify.catalogue import INFLATED, INITS, MODELS, TITLES
 from ..core import files, lock
 from ..core.errors import BusError
 from ..core.progress import note, result
@@ -27,8 +27,6 @@ from .request import Request
 
 if TYPE_CHECKING:
     from .results.model import Summary
-
-INFLATED = ("simplecnn", "resnet18")  # the models of --inflation
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..classify.models import KNOWN, check_init
+from ..classify.catalogue import KNOWN, check_init
 from ..classify.recipe import DEFAULTS, SWITCHES, check_changes
 from ..core import switches
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.opener import read_bytes
 from ..core.switches import Switch
 from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
-from .request import Request
+
+if TYPE_CHECKING:  # a slip in a plan is answered without torch
+    from .request import Request
 
 RUN = {  # what a table says beside the switches of its recipe
     "name": Switch(str, "title of its row"),
@@ -57,7 +59,7 @@ class Run:
         """Whether its arm adds scans, which are those of a fold by group."""
         return self.arm.kind in ADDING
 
-    def request(self, plan: Request) -> Request:
+    def request(self, plan: "Request") -> "Request":
         """What a benchmark of this run alone is asked, where `plan` is what all of them are asked."""
         return replace(
             plan,

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from ..classify import metrics
 from ..classify import predict as answering
+from ..classify.catalogue import TITLES
 from ..classify.metrics import COLLAPSED
-from ..classify.models import TITLES
 from ..core.compute import Compute
 from ..core.errors import BusError, visible
 from ..data.reading import look

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..classify.models import INITS, MODELS
+from ..classify.catalogue import INITS, MODELS
 from ..core import files
 from ..core.compute import Compute
 from ..core.errors import BusError

@@ -13,7 +13,8 @@ import numpy as np
 from safetensors.torch import save as safetensors_bytes
 
 from ..classify import explain, metrics
-from ..classify.models import DEEP, build, place, weight_bytes
+from ..classify.catalogue import DEEP
+from ..classify.models import build, place, weight_bytes
 from ..classify.prior import corrected
 from ..classify.train import Examples, fit, predict, recalibrate
 from ..core import files, lock, processes

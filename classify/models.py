@@ -8,12 +8,7 @@ from torch import Tensor, nn
 
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.opener import require_file
-
-MODELS = ("simplecnn", "vgg19", "resnet18")
-KNOWN = (*MODELS, "vgg16")  # the last only in the seed project's ablation
-TITLES = {"simplecnn": "SimpleCNN", "vgg19": "VGG19", "resnet18": "ResNet18", "vgg16": "VGG16"}
-INITS = ("none", "imagenet", "phantom")  # of --init, beside a file
-DEEP = ("vgg19", "vgg16")  # a step takes six times as long as the others'
+from .catalogue import DEEP, KNOWN
 
 
 class AveragePool(nn.Module):
@@ -136,22 +131,6 @@ def weight_bytes(model: str, classes: int) -> int:
     with torch.device("meta"):
         network = _construct(model, classes)
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
-
-
-def check_init(models: tuple[str, ...], init: str) -> None:
-    """Raise UsageError before the work if `init` cannot be had for one of the models."""
-    if init not in INITS and not Path(init).is_file():
-        raise UsageError(
-            f"--init {init}: expected none, phantom, imagenet or a safetensors file that exists."
-        )
-    if init == "imagenet" and "vgg16" in models:
-        raise UsageError(
-            "--init imagenet: VGG16's head fits small scans, not ImageNet's weights. Leave it out."
-        )
-    if init == "imagenet" and "simplecnn" in models:
-        raise UsageError(
-            "--init imagenet: SimpleCNN has no ImageNet weights. Leave it out with --models vgg19,resnet18."
-        )
 
 
 def _load_imagenet(network: nn.Module, model: str) -> None:

@@ -12,8 +12,7 @@ from ..core.files import read_json
 from ..core.switches import split
 from .dry_run import print_benchmark, print_plan
 from .options import (
-    COMPUTE,
-    WORK,
+    MORE,
     Cohort,
     Data,
     Device,
@@ -39,7 +38,7 @@ from .options import (
     names,
 )
 from .studies import use_study
-from .terminal import print_json
+from .terminal import print_json, suggest
 
 if TYPE_CHECKING:
     from ..benchmark.arms import Arm
@@ -84,25 +83,26 @@ def benchmark(
             help="Comma-separated: original, weighted, adjusted, oversampled, cyclegan, relabelled; "
             "cyclegan:normal adds only scans made from normal ones.",
             show_default="all but relabelled",
-            rich_help_panel=WORK,
         ),
     ] = "original,weighted,adjusted,oversampled,cyclegan",
     dose: Annotated[
         str,
         typer.Option(
-            help="Comma-separated shares of what balance needs, such as 0.25,0.5,1,2.", rich_help_panel=WORK
+            help="Comma-separated shares of what balance needs, such as 0.25,0.5,1,2.", rich_help_panel=MORE
         ),
     ] = "1",
     balance: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated classes to raise; the study's target unless given.", rich_help_panel=WORK
+            help="Comma-separated classes to raise; the study's target unless given.", rich_help_panel=MORE
         ),
     ] = None,
     models: Annotated[
-        str, typer.Option(help="Comma-separated: simplecnn, vgg19, resnet18.", rich_help_panel=WORK)
+        str, typer.Option(help="Comma-separated: simplecnn, vgg19, resnet18.")
     ] = "simplecnn,vgg19,resnet18",
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of every cell.", rich_help_panel=WORK)] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Trainings of every model and arm, each with other random numbers.")
+    ] = 1,
     gan_seed: GanSeed = 0,
     preset: PresetName = None,
     init: Annotated[
@@ -110,7 +110,7 @@ def benchmark(
         typer.Option(
             help="First weights: none, phantom (first trained on simulated scans), imagenet, or a "
             "safetensors file.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = "none",
     changes: Annotated[
@@ -119,13 +119,13 @@ def benchmark(
             "--set",
             metavar="NAME=VALUE",
             help="Change one field of the training recipe (docs/benchmark.md); may be repeated.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = None,
     keep_weights: Annotated[
         bool,
         typer.Option(
-            "--keep-weights", metavar="", help="Keep the classifiers' weights.", rich_help_panel=WORK
+            "--keep-weights", metavar="", help="Keep the classifiers' weights.", rich_help_panel=MORE
         ),
     ] = False,
     ablation: Annotated[
@@ -134,7 +134,7 @@ def benchmark(
             "--plan",
             metavar="PLAN",
             help="Run a plan instead: a TOML file, ablation-1 or ablation-2.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = None,
     synthetic: Annotated[
@@ -145,7 +145,7 @@ def benchmark(
             exists=True,
             file_okay=False,
             help="Another generator's scans of the target class, as the arm unverified.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = None,
     inflation: Annotated[
@@ -154,26 +154,23 @@ def benchmark(
             "--inflation",
             metavar="",
             help="Show also what a split per image would have claimed.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = False,
     external: Annotated[
         str | None,
         typer.Option(
             metavar="PATH",
-            help="Class folders, zip or labels.csv of scans from elsewhere, on which every cell is tested "
-            "too.",
-            rich_help_panel=WORK,
+            help="Class folders, zip or labels.csv of scans from elsewhere, on which every network is "
+            "tested too.",
+            rich_help_panel=MORE,
         ),
     ] = None,
     extractor: Extractor = "auto",
     fid_weights: FidWeights = None,
     dry_run: DryRun = False,
     jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Cells at once, one thread each; the cores unless given.", rich_help_panel=COMPUTE
-        ),
+        int | None, typer.Option(min=1, help="Trainings at once, one thread each; the cores unless given.")
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -183,31 +180,36 @@ def benchmark(
     """Retrain the classifiers on every arm of a fold and write the report.
 
     Makes translator and scans where they are missing."""
-    from ..benchmark import pipeline, run_plan
     from ..benchmark.arms import Arm, chosen, doses, with_doses
-    from ..benchmark.request import Request
-    from ..classify.models import INITS, KNOWN, check_init
+    from ..classify.catalogue import INITS, KNOWN, check_init
     from ..classify.recipe import check_changes
-    from ..core.compute import cores, resolve
-    from ..gan.config import usual_preset
-    from ..gan.request import Judge
+    from ..core.compute import check_names, cores, resolve
+    from ..gan.config import check_preset, usual_preset
+    from ..gan.extractors import check_extractor
 
-    # refuse slips before any scan is read
+    # slips are refused before torch is imported, which takes seconds, and before any scan is read
     _check_together(given(ctx), ablation)
-    compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
-    known_models, shares = names(models, KNOWN, "--models"), doses(dose)
-    check_init(known_models, init)
-    _check_inflation(inflation, known_models, chosen(arms), shares)
+    check_names(device, precision)
+    check_extractor(extractor)
+    check_preset(preset or "quick")
+    wanted_models, shares = names(models, KNOWN, "--models"), doses(dose)
+    check_init(wanted_models, init)
+    _check_inflation(inflation, wanted_models, chosen(arms), shares)
+    recipe = check_changes(split(changes or [], "batch=16"))
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
-    recipe = check_changes(split(changes or [], "batch=16"))
 
+    from ..benchmark import pipeline, run_plan
+    from ..benchmark.request import Request
+    from ..gan.request import Judge
+
+    compute = resolve(device, precision)
     opened = use_study(study, frozen(ctx), preset=preset)
     kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))
     request = Request(
         folds=tuple(fold_numbers(fold, opened)),
         arms=with_doses(kinds, shares),
-        models=known_models,
+        models=wanted_models,
         seeds=seeds,
         preset=preset or usual_preset(compute.device),
         init=init if init in INITS else str(Path(init).resolve()),
@@ -220,7 +222,7 @@ def benchmark(
         compute=compute,
         jobs=jobs or (cores() if compute.device == "cpu" else 1),
         keep_weights=keep_weights,
-        judge=judge,
+        judge=Judge(extractor, fid_weights),
         command=shlex.join(["bus", *sys.argv[1:]]),
     )
     if dry_run and ablation:
@@ -229,18 +231,20 @@ def benchmark(
         print_benchmark(opened, request)
     elif ablation:
         run_plan.run_plan(opened, ablation, request)
+        suggest("status", study)
     else:
         page = pipeline.benchmark(opened, request)
         if as_json:
             summary = read_json(page.parent / "summary.json")
             print_json({"study": str(study), "report": str(page), **summary})
+        suggest("report", study, "--open")
 
 
 def _check_inflation(
     asked: bool, models: tuple[str, ...], arms: "tuple[Arm, ...]", shares: tuple[float, ...]
 ) -> None:
     """UsageError where --inflation lacks what it compares."""
-    from ..benchmark.pipeline import INFLATED
+    from ..classify.catalogue import INFLATED
 
     if asked and 1 not in shares:
         raise UsageError(

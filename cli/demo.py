@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from .options import COMPUTE, Quiet, StudyPath
+from .options import Quiet, StudyPath
 from .studies import use_study
+from .terminal import suggest
 
 
 def demo(
     study: StudyPath = Path("demo-study"),
     jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Cells at once; the cores unless given.", rich_help_panel=COMPUTE),
+        int | None, typer.Option(min=1, help="Trainings at once; the cores unless given.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -38,3 +38,4 @@ def demo(
     train_gan(opened, config, compute)
     make_scans(translator, request.compute, request.judge, count=60)
     pipeline.benchmark(opened, request)
+    suggest("report", study, "--open")

@@ -1,4 +1,4 @@
-"""What `bus benchmark --dry-run` says: what would be trained, for how long and with how much disk."""
+"""What `--dry-run` says: what would be trained, for how long and with how much disk."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,26 @@ from .terminal import duration, results
 if TYPE_CHECKING:
     from ..benchmark.request import Request
     from ..benchmark.run import Pace
+    from ..core.compute import Compute
     from ..data.study import Study
+    from ..gan.config import GanConfig
+    from ..gan.translator import Translator
+
+
+def print_training(translator: "Translator", config: "GanConfig", compute: "Compute", *, redo: bool) -> None:
+    """Show what a translator's training would take."""
+    from ..gan.train import time_step
+
+    if not redo:
+        translator.check_unchanged(config)
+    if translator.is_done and not redo:
+        results.print(f"Nothing to do: the translator in {translator.folder} is trained.")
+        return
+    seconds = config.steps * time_step(translator.study, config, compute)
+    results.print(
+        f"Would train {translator.folder}: {config.pairs:,} pairs in {config.steps:,} steps, about "
+        f"{duration(seconds)}."
+    )
 
 
 def print_plan(study: "Study", source: str, request: "Request") -> None:

@@ -1,15 +1,17 @@
 """The commands that make synthetic scans: `bus gan train`, `bus gan score`, `bus synth`."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..core.errors import UsageError
 from ..core.switches import split
 from ..data.names import clean
+from .dry_run import print_training
 from .options import (
-    WORK,
+    MORE,
     Cohort,
     Data,
     Device,
@@ -34,8 +36,11 @@ from .options import (
     frozen,
     given,
 )
-from .studies import open_study, use_study
-from .terminal import duration, print_json, results
+from .studies import open_study, require_study, use_study
+from .terminal import print_json, results, suggest
+
+if TYPE_CHECKING:
+    from ..data.study import Study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,21 +69,21 @@ def gan_train(
             "--from",
             metavar="CLASSES",
             help="Comma-separated classes to translate from; all others unless given.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = None,
     gan_seed: GanSeed = 0,
     preset: PresetName = None,
     pairs: Annotated[
         int | None,
-        typer.Option(help="Pairs of scans to show, instead of the preset's.", min=1, rich_help_panel=WORK),
+        typer.Option(help="Pairs of scans to show, instead of the preset's.", min=1, rich_help_panel=MORE),
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(
             help="detail (keeps the source's speckle), projected (paints the whole scan) or published "
             "(CycleGAN of 2017); detail unless --preset paper.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = None,
     switches: Annotated[
@@ -87,7 +92,7 @@ def gan_train(
             "--set",
             metavar="NAME=VALUE",
             help="Change one switch of the method (docs/translator.md); may be repeated.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = None,
     tensorboard: Annotated[
@@ -96,7 +101,7 @@ def gan_train(
             "--tensorboard",
             metavar="",
             help="Write the curves for TensorBoard too (an extra).",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = False,
     redo: Annotated[
@@ -105,7 +110,7 @@ def gan_train(
             "--redo",
             metavar="",
             help="Set the old translator and its scans aside and start anew.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = False,
     dry_run: DryRun = False,
@@ -114,40 +119,32 @@ def gan_train(
     quiet: Quiet = False,
 ) -> None:
     """Train a CycleGAN on the training part of a fold. The same command goes on where it stopped."""
-    from ..core.compute import resolve
-    from ..gan.config import check_target, usual_preset
+    from ..core.compute import check_names, resolve
+    from ..gan.config import check_options, check_target, usual_preset
+
+    # slips are refused before torch is imported, which takes seconds, and before any scan is read
+    check_names(device, precision)
+    changes = split(switches or [], "cycle=10")
+    check_options(preset, method, changes)
+
     from ..gan.request import Ask, plan_gan
-    from ..gan.train import time_step, train_gan
+    from ..gan.train import train_gan
     from ..gan.translator import Translator
 
-    compute = resolve(device, precision)
+    compute, insist = resolve(device, precision), (device, precision) != ("auto", "auto")
     opened = use_study(study, frozen(ctx), preset=preset)
     names = tuple(clean(name) for name in sources.split(",")) if sources else None
-    ask = Ask(preset, pairs, names, method, split(switches or [], "cycle=10"))
+    ask, usual = Ask(preset, pairs, names, method, changes), usual_preset(compute.device)
     to = check_target(opened, clean(to or opened.target))
     for number in folds_of(fold, opened):
         translator = Translator(opened, number, to, gan_seed)
-        config, here = plan_gan(
-            translator,
-            ask,
-            compute,
-            preset=usual_preset(compute.device),
-            redo=redo,
-            insist=(device, precision) != ("auto", "auto"),
-        )
-        if not dry_run:
+        config, here = plan_gan(translator, ask, compute, preset=usual, redo=redo, insist=insist)
+        if dry_run:
+            print_training(translator, config, here, redo=redo)
+        else:
             train_gan(opened, config, here, redo=redo, curves=tensorboard)
-            continue
-        if not redo:
-            translator.check_unchanged(config)
-        if translator.is_done and not redo:
-            results.print(f"Nothing to do: the translator in {translator.folder} is trained.")
-            continue
-        seconds = config.steps * time_step(opened, config, here)
-        results.print(
-            f"Would train {translator.folder}: {config.pairs:,} pairs in {config.steps:,} steps, about "
-            f"{duration(seconds)}."
-        )
+    if not dry_run:
+        suggest("synth", study, *_chosen(opened, fold, to, gan_seed))
 
 
 @app.command("score", epilog="Example: bus gan score made/malignant real/malignant")
@@ -175,6 +172,9 @@ def gan_score(
 
     Tells FID or FD, KID, precision, recall, density and coverage.
     """
+    from ..gan.extractors import check_extractor
+
+    check_extractor(extractor)
     from ..core.compute import resolve
     from ..gan.config import check_target
     from ..gan.manifest import SyntheticSet
@@ -208,6 +208,15 @@ def gan_score(
         results.print(line)
 
 
+def _chosen(study: "Study", fold: str, to: str, gan_seed: int) -> list[str]:
+    """Options that ask a further command for the same translators."""
+    return [
+        *[f"--fold {fold}"] * (fold != "0"),
+        *[f"--gan-seed {gan_seed}"] * bool(gan_seed),
+        *[f"--to {shlex.quote(to)}"] * (to != study.target),
+    ]
+
+
 def _refuse_idle(typed: dict[str, str]) -> None:
     """UsageError for options of bus gan score that would silently do nothing."""
     idle = [text for name, text in typed.items() if name in ("study", "fold", "to", "gan_seed")]
@@ -225,9 +234,7 @@ def _refuse_idle(typed: dict[str, str]) -> None:
 
 def synth(
     study: StudyPath = Path("study"),
-    n: Annotated[
-        int, typer.Option("--n", min=1, help="At least so many synthetic scans.", rich_help_panel=WORK)
-    ] = 500,
+    n: Annotated[int, typer.Option("--n", min=1, help="At least so many synthetic scans.")] = 500,
     fold: FoldOrNone = "0",
     to: ToClass = None,
     gan_seed: GanSeed = 0,
@@ -238,11 +245,11 @@ def synth(
             max=1,
             help="Keep only scans to which the cross-fitted reader gives at least this probability of the "
             "class; all unless given.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = None,
     redo: Annotated[
-        bool, typer.Option("--redo", help="Set the old scans aside and make others.", rich_help_panel=WORK)
+        bool, typer.Option("--redo", help="Set the old scans aside and make others.", rich_help_panel=MORE)
     ] = False,
     extractor: Extractor = "auto",
     fid_weights: FidWeights = None,
@@ -252,8 +259,13 @@ def synth(
     quiet: Quiet = False,
 ) -> None:
     """Make synthetic scans of the target class, each with its provenance, and score them."""
-    from ..core.compute import resolve
+    from ..core.compute import check_names, resolve
     from ..gan.config import check_target
+    from ..gan.extractors import check_extractor
+
+    check_names(device, precision)  # before torch is imported
+    check_extractor(extractor)
+    require_study(study)
     from ..gan.request import Judge
     from ..gan.scoring import describe
     from ..gan.synth import make_scans
@@ -268,3 +280,8 @@ def synth(
     if as_json:
         sets = [describe(translator.scans) for translator in translators]
         print_json({"study": str(study), "sets": sets})
+    if fold == "none" or to != opened.target:  # a benchmark raises the target and needs test scans
+        suggest("status", study)
+        return
+    preset = translators[0].known_config.preset
+    suggest("benchmark", study, *_chosen(opened, fold, to, gan_seed), f"--preset {preset}")

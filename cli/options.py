@@ -13,15 +13,12 @@ if TYPE_CHECKING:
     from ..data.study import Study
 
 MAIN, DATA, LOOK = "The main job", "Data", "Look"  # panels of the commands
-STUDY, WORK, COMPUTE = "Study (frozen when it is created)", "Work", "Computing"
+STUDY, MORE = "Study (frozen when it is created)", "Advanced"  # panels of options; the rest is used most
 FROZEN = ("data", "cohort", "size", "k", "seed", "target", "inner", "frames")  # of a study
-StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.", rich_help_panel=STUDY)]
+StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.")]
 Data = Annotated[
     str | None,
-    typer.Option(
-        help="Folder or zip of class folders (BUSI's layout too), labels.csv, or phantom.",
-        rich_help_panel=STUDY,
-    ),
+    typer.Option(help="Folder or zip of class folders (BUSI's layout too), labels.csv, or phantom."),
 ]
 Cohort = Annotated[
     str | None, typer.Option(help="raw, clean, strict or curated; clean unless given.", rich_help_panel=STUDY)
@@ -52,47 +49,40 @@ Frames = Annotated[
 ToClass = Annotated[
     str | None,
     typer.Option(
-        "--to", metavar="CLASS", help="Class to make; the study's target unless given.", rich_help_panel=WORK
+        "--to", metavar="CLASS", help="Class to make; the study's target unless given.", rich_help_panel=MORE
     ),
 ]
-GanSeed = Annotated[int, typer.Option(help="Seed of the translator.", rich_help_panel=WORK)]
+GanSeed = Annotated[int, typer.Option(help="Seed of the translator.", rich_help_panel=MORE)]
 PresetName = Annotated[
     str | None,
     typer.Option(
-        "--preset",
-        help="Effort: demo, quick, standard or paper; quick on a CPU, standard on a GPU.",
-        rich_help_panel=WORK,
+        "--preset", help="Effort: demo, quick, standard or paper; quick on a CPU, standard on a GPU."
     ),
 ]
 DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", metavar="", help="Say what would be done, for how long, and stop.", rich_help_panel=WORK
-    ),
+    bool, typer.Option("--dry-run", metavar="", help="Say what would be done, for how long, and stop.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=COMPUTE)]
-Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.", rich_help_panel=COMPUTE)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=MORE)]
+Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.", rich_help_panel=MORE)]
 Extractor = Annotated[
     str,
     typer.Option(
         help="Network that judges: auto, inception (FID), efficientnet-lite0 (FD) or efficientnet-lite2 "
         "(FD; an extra).",
-        rich_help_panel=WORK,
+        rich_help_panel=MORE,
     ),
 ]
 FidWeights = Annotated[
     Path | None,
     typer.Option(
-        help="File with the Inception weights of FID.", exists=True, dir_okay=False, rich_help_panel=WORK
+        help="File with the Inception weights of FID.", exists=True, dir_okay=False, rich_help_panel=MORE
     ),
 ]
-FoldText = Annotated[str, typer.Option("--fold", help="0, or 0,2, or all.", rich_help_panel=WORK)]
+FoldText = Annotated[str, typer.Option("--fold", help="0, or 0,2, or all.")]
 FoldOrNone = Annotated[
     str,
     typer.Option(
-        "--fold",
-        help="0, or 0,2, or all; none: all scans, without a test part (no benchmark then).",
-        rich_help_panel=WORK,
+        "--fold", help="0, or 0,2, or all; none: all scans, without a test part (no benchmark then)."
     ),
 ]
 
@@ -109,11 +99,7 @@ def _machine(asked: bool) -> bool:
 Json = Annotated[
     bool,
     typer.Option(
-        "--json",
-        metavar="",
-        callback=_machine,
-        help="Print the answer as JSON, everything else on stderr.",
-        rich_help_panel=WORK,
+        "--json", metavar="", callback=_machine, help="Print the answer as JSON, everything else on stderr."
     ),
 ]
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import UsageError, did_you_mean
-from .options import WORK, Quiet, StudyPath, fold_numbers
+from .options import MORE, Quiet, StudyPath, fold_numbers
+from .studies import require_study
 from .terminal import say
 
 FORMATS = ("table", "json", "html")
@@ -17,20 +18,13 @@ def predict(
         list[Path], typer.Argument(metavar="SCAN…", help="Files, folders with all that is in them, zips.")
     ],
     study: StudyPath = Path("study"),
-    fold: Annotated[
-        int, typer.Option(min=0, help="Fold whose classifier answers.", rich_help_panel=WORK)
-    ] = 0,
-    model: Annotated[
-        str, typer.Option(help="simplecnn, vgg19 or resnet18.", rich_help_panel=WORK)
-    ] = "resnet18",
-    arm: Annotated[str, typer.Option(help="Arm that it was trained on.", rich_help_panel=WORK)] = "cyclegan",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of its training.", rich_help_panel=WORK)] = 0,
-    form: Annotated[
-        str, typer.Option("--format", help="table, json or html.", rich_help_panel=WORK)
-    ] = "table",
+    fold: Annotated[int, typer.Option(min=0, help="Fold whose classifier answers.")] = 0,
+    model: Annotated[str, typer.Option(help="simplecnn, vgg19 or resnet18.")] = "resnet18",
+    arm: Annotated[str, typer.Option(help="Arm that it was trained on.")] = "cyclegan",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of its training.", rich_help_panel=MORE)] = 0,
+    form: Annotated[str, typer.Option("--format", help="table, json or html.")] = "table",
     out: Annotated[
-        Path | None,
-        typer.Option(help="File for json or html; predict.html unless given.", rich_help_panel=WORK),
+        Path | None, typer.Option(help="File for json or html; predict.html unless given.")
     ] = None,
     heat: Annotated[
         bool | None,
@@ -38,18 +32,14 @@ def predict(
             "--heat/--no-heat",
             metavar="",
             help="Show where it looked; in html unless switched off.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Let a trained classifier answer scans, and show where it looked. Research use only."""
-    from ..benchmark import predict as answering
     from ..benchmark.arms import CHOSEN
-    from ..classify.models import MODELS
-    from ..core.compute import resolve
-    from ..data import unlabelled as loose
-    from ..data.study import Study
+    from ..classify.catalogue import MODELS
 
     for option, name, known in (("format", form, FORMATS), ("model", model, MODELS), ("arm", arm, CHOSEN)):
         if name not in known:
@@ -64,6 +54,12 @@ def predict(
         raise UsageError(
             f"--out {out}: expected a name that ends in .{form}, so that no scan is overwritten by mistake."
         )
+    require_study(study)
+    from ..benchmark import predict as answering
+    from ..core.compute import resolve
+    from ..data import unlabelled as loose
+    from ..data.study import Study
+
     opened = Study.open(study)
     opened.verify()
     fold_numbers(str(fold), opened)

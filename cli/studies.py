@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import BusError
-from .options import WORK, Json, Quiet, StudyPath
-from .terminal import Bars, console, print_json, results
+from .options import Json, Quiet, StudyPath
+from .terminal import Bars, console, print_json, results, suggest
 
 if TYPE_CHECKING:
     from ..data.study import Study
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what a study holds and what is missing or under way."""
+    require_study(study)
     from ..benchmark.status import overview
     from ..data.study import Study
 
@@ -29,16 +30,23 @@ def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet
         results.print(f"Note: {banner}", style="yellow")
     for line in state.lines():
         results.print(line)
+    if not any(made.done == 1 for made in state.translators):
+        suggest("gan train", study, *[f"--preset {made.preset}" for made in state.translators[:1]])
+    elif not state.synthetic:
+        suggest("synth", study)
+    elif not state.report:
+        suggest("benchmark", study, f"--preset {state.translators[0].preset}")
+    else:
+        suggest("report", study, "--open")
 
 
 def report(
     study: StudyPath = Path("study"),
-    show: Annotated[
-        bool, typer.Option("--open", metavar="", help="Show the page in the browser.", rich_help_panel=WORK)
-    ] = False,
+    show: Annotated[bool, typer.Option("--open", metavar="", help="Show the page in the browser.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the report of the last benchmark again from the cells that are finished; trains nothing."""
+    require_study(study)
     import webbrowser
 
     from ..benchmark import pipeline
@@ -47,8 +55,10 @@ def report(
     opened = Study.open(study)
     opened.verify()
     page = pipeline.rewrite(opened)
-    if show and not webbrowser.open(page.resolve().as_uri()):
-        raise BusError(f"No browser could be started here. Open {page} in one.")
+    if not show:
+        suggest("report", study, "--open")
+    elif not webbrowser.open(page.resolve().as_uri()):
+        console.print(f"No browser could be started here. Open {page} in one.", style="yellow")
 
 
 def use_study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "Study":
@@ -70,14 +80,19 @@ def use_study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -
     return study
 
 
-def open_study(path: Path) -> "Study":
-    """Open a study that must be there; BusError says how to make one."""
-    from ..data.study import Study
-
+def require_study(path: Path) -> None:
+    """BusError unless there is a study, with the way to make one; torch is not imported for it."""
     if not (path / "study.json").exists():
         raise BusError(
             f"There is no study in {path}. Run bus gan train first, or give its folder with --study."
         )
+
+
+def open_study(path: Path) -> "Study":
+    """Open a study that must be there; BusError says how to make one."""
+    require_study(path)
+    from ..data.study import Study
+
     study = Study.open(path)
     study.verify()
     return study

@@ -1,6 +1,7 @@
 """What a person sees while the work goes on, and how they stop it."""
 
 import json
+import shlex
 import signal
 import sys
 import textwrap
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -65,6 +67,12 @@ def print_json(content: Any) -> None:
     """Print plain values as the one JSON object that `--json` promises."""
     # escaped to ASCII: any locale's pipe can carry it
     typer.echo(json.dumps(content, indent=2, allow_nan=False))
+
+
+def suggest(command: str, study: Path, *options: str) -> None:
+    """End a command with the one that usually comes next; it works as it stands."""
+    where = [] if study == Path("study") else [f"--study {shlex.quote(str(study))}"]
+    console.print(" ".join(["Next: bus", command, *where, *options]))
 
 
 def duration(seconds: float) -> str:

@@ -90,8 +90,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # its threads stay with the parent
 
 
-def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
-    """Turn `auto` into what this machine has; UsageError if something is asked for that it lacks."""
+def check_names(device: str, precision: str) -> None:
+    """UsageError for a device or precision that nobody has; torch is not asked yet."""
     if device not in DEVICES:
         raise UsageError(
             f"--device {device} is unknown; choose one of "
@@ -102,6 +102,11 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
             f"--precision {precision} is unknown; choose one of "
             f"{', '.join(PRECISIONS)}.{did_you_mean(precision, PRECISIONS)}"
         )
+
+
+def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
+    """Turn `auto` into what this machine has; UsageError if something is asked for that it lacks."""
+    check_names(device, precision)
     import torch
 
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}

@@ -9,11 +9,10 @@ from ..core import switches
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.switches import Needs, switch
-from ..data.phantom.simulation import PAIRED
-from ..data.study import Study
-from .imagenet import LITE1
+from .extractors import LITE1
 
 if TYPE_CHECKING:  # a slip in --set is answered without torch
+    from ..data.study import Study
     from .networks import AnyGenerator
 
 
@@ -180,13 +179,32 @@ def check_preset(preset: str) -> None:
         )
 
 
+def check_options(
+    preset: str | None, method: str | None, changes: Mapping[str, str]
+) -> tuple[str, dict[str, Any]]:
+    """The method, and the values of changed switches; UsageError for a slip, before any scan is read."""
+    if preset:
+        check_preset(preset)
+    method = method or ("published" if preset == "paper" else METHOD)
+    if method not in METHODS:
+        raise UsageError(
+            f"--method {method} is unknown; choose one of {', '.join(METHODS)}."
+            f"{did_you_mean(method, METHODS)}"
+        )
+    if preset == "paper" and method != "published":
+        raise UsageError(
+            "--preset paper is the published method; leave --method out, or choose another preset."
+        )
+    return method, parse_changes(changes, method)
+
+
 def usual_preset(device: str) -> str:
     """The effort where none is asked for: what a device does in an hour or two."""
     return "quick" if device == "cpu" else "standard"
 
 
 def configure(
-    study: Study,
+    study: "Study",
     compute: Compute,
     *,
     fold: int | None,
@@ -203,21 +221,10 @@ def configure(
     `sources`: the classes to translate from, all others unless given. UsageError for a preset, method, class,
     switch or value that does not exist, BusError where the fold lacks scans of either side.
     """
-    # method and effort
-    check_preset(preset)
-    method = method or ("published" if preset == "paper" else METHOD)
-    if method not in METHODS:
-        raise UsageError(
-            f"--method {method} is unknown; choose one of {', '.join(METHODS)}."
-            f"{did_you_mean(method, METHODS)}"
-        )
-    if preset == "paper" and method != "published":
-        raise UsageError(
-            "--preset paper is the published method; leave --method out, or choose another preset."
-        )
+    from ..data.phantom.simulation import PAIRED  # late, as in lacks_phantoms: it takes a second to import
 
-    # switches
-    changed = parse_changes(changes or {}, method)
+    # method, effort, switches
+    method, changed = check_options(preset, method, changes or {})
     check_target(study, target)
     if changed.get("phantoms") and target not in PAIRED:
         raise UsageError(
@@ -257,7 +264,7 @@ def configure(
     )
 
 
-def check_target(study: Study, target: str) -> str:
+def check_target(study: "Study", target: str) -> str:
     """The class to make; UsageError unless it is one of the study's."""
     if target not in study.classes:
         raise UsageError(
@@ -267,7 +274,7 @@ def check_target(study: Study, target: str) -> str:
     return target
 
 
-def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> tuple[str, ...]:
+def check_sources(study: "Study", target: str, sources: Sequence[str] | None) -> tuple[str, ...]:
     """The classes to translate from, in order; UsageError unless they and `target` are its own."""
     check_target(study, target)
     others = [name for name in study.classes if name != target]
@@ -279,6 +286,8 @@ def check_sources(study: Study, target: str, sources: Sequence[str] | None) -> t
 
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:
     """Whether method and effort ask for a warm start for which this class lacks phantoms."""
+    from ..data.phantom.simulation import PAIRED
+
     return bool({**METHODS[method], **PRESETS[preset]}["phantoms"]) and target not in PAIRED
 
 
@@ -299,7 +308,7 @@ def _usual_pairs(defaults: Mapping[str, Any], sides: Iterable[int]) -> int:
     return int(defaults.get("pairs") or defaults["epochs"] * max(sides))
 
 
-def options(config: GanConfig, study: Study) -> str:
+def options(config: GanConfig, study: "Study") -> str:
     """The options of `bus gan train` that ask for a configuration, beside fold, class and seed."""
     usual, chosen = _defaults(config.method, config.preset, config.size, config.target), asdict(config)
     parts = [f"--preset {config.preset}"]

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .imagenet import LITE1, FrozenLite, Normalise
+from .extractors import LITE1
+from .imagenet import FrozenLite, Normalise
 from .networks import PatchDiscriminator
 
 DEPTHS = (24, 40, 112, 320)  # channels of the frozen network's stages; the last block of each is looked at

@@ -9,20 +9,10 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.errors import BusError
+from .extractors import LITE0
 
-LITE0, LITE1, LITE2 = "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"
-EXTRACTORS = ("auto", "inception", LITE0, LITE2)  # of --extractor
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's RGB in [0, 1]
-
-
-def check_extractor(kind: str) -> None:
-    """UsageError unless there is a judge called so."""
-    if kind not in EXTRACTORS:
-        raise UsageError(
-            f"--extractor {kind} is unknown; choose one of {', '.join(EXTRACTORS)}."
-            f"{did_you_mean(kind, EXTRACTORS)}"
-        )
 
 
 def efficientnet(name: str) -> EfficientNet:

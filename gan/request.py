@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.compute import Compute, resolve
 from .config import GanConfig, configure
-from .imagenet import check_extractor
+from .extractors import check_extractor
 from .translator import Translator
 
 

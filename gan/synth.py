@@ -207,7 +207,7 @@ def _translate(
         made.append(
             (
                 Synthetic(
-                    f"synthetic ({index + 1}).png",
+                    f"synthetic-{index + 1:04}.png",
                     files.sha256_bytes(pixels.tobytes()),
                     source.file,
                     source.sha256,

@@ -177,7 +177,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     f"{GAN}/samples/pairs-000040.png": read_scans,
     f"{MADE}/manifest.csv": read_scans,
     f"{MADE}/scores.json": read_scans,
-    f"{MADE}/synthetic (3).png": read_scans,
+    f"{MADE}/synthetic-0003.png": read_scans,
     f"{CELL}/*/predictions.csv": read_cell,
     f"{CELL}/*/metrics.json": read_cell,
     f"{CELL}/*/DONE": read_cell,
@@ -519,7 +519,7 @@ def test_a_manifest_never_leads_out_of_its_folder(study: Path, tmp_path: Path, f
     copy = tmp_path / "study"
     shutil.copytree(study, copy)
     path = copy / MADE / "manifest.csv"
-    path.write_text(path.read_text().replace("synthetic (1).png", file, 1))
+    path.write_text(path.read_text().replace("synthetic-0001.png", file, 1))
     with pytest.raises(BusError, match=r"manifest\.csv is damaged.*no file of this folder"):
         translator_of(copy).scans.rows  # noqa: B018
 

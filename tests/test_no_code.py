@@ -38,7 +38,7 @@ PLACES = [  # file, command that reads it, exit codes that are right
     (f"{GAN}/samples/pairs-000040.png", BENCHMARK, {0}),
     (f"{MADE}/manifest.csv", SYNTH, {1}),
     (f"{MADE}/scores.json", SYNTH, {1}),
-    (f"{MADE}/synthetic (1).png", (*BENCHMARK, "--arms", "cyclegan"), {1}),
+    (f"{MADE}/synthetic-0001.png", (*BENCHMARK, "--arms", "cyclegan"), {1}),
     (f"{CELL}/DONE", BENCHMARK, {1}),
     (f"{CELL}/predictions.csv", BENCHMARK, {0}),
     (f"{CELL}/metrics.json", BENCHMARK, {1}),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ...classify.models import TITLES
+from ...classify.catalogue import TITLES
 from ..arms import Arm
 from ..results.model import GAIN, TRANSLATOR, ArmResult, Summary, Way
 from .numbers import decimal, percent

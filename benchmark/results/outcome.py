@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...classify.models import TITLES
+from ...classify.catalogue import TITLES
 from .model import PRIMARY, Summary, VerdictKind
 from .summary import below
 

@@ -1,6 +1,6 @@
 """The sentences about results, made here and nowhere else: for console, page, Markdown and JSON alike."""
 
-from ...classify.models import TITLES
+from ...classify.catalogue import TITLES
 from .model import (
     ALPHA,
     FEWEST_GROUPS,

@@ -24,7 +24,8 @@ from ...core.errors import BusError, UsageError
 from ...core.files import writing
 from ...core.opener import open_file
 from ...core.progress import note
-from ..imagenet import LITE0, LITE2, FrozenLite, Normalise, check_extractor
+from ..extractors import LITE0, LITE2, check_extractor
+from ..imagenet import FrozenLite, Normalise
 
 SIZES = {LITE0: 224, LITE2: 260}  # px, the inputs they were trained with on ImageNet
 LABELS = {LITE0: "FD (EfficientNet-Lite0)", LITE2: "FD (EfficientNet-Lite2)"}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import BusError
-from ..imagenet import LITE0
+from ..extractors import LITE0
 from .checks import Copies, Floats, blurred, changed, copies, reader_probabilities, regained, vendi
 from .distances import SPLITS, TooFewGroups, against_reference, distances, kid
 from .features import Extractor, Features, features, lite0

@@ -90,7 +90,7 @@ def test_readings_of_other_pixels_and_edited_ones_are_refused(study):
     replace(kept, readings=[replace(kept.readings[0], sha256="0" * 64), *kept.readings[1:]]).save(place)
     with pytest.raises(
         BusError,
-        match=r"every reading of synthetic malignant scans is of the very pixels \(synthetic \(1\)\.png\)",
+        match=r"every reading of synthetic malignant scans is of the very pixels \(synthetic-0001\.png\)",
     ):
         audit(study, 0, WISH)
     content = json.loads(place.read_text())

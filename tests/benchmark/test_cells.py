@@ -110,7 +110,7 @@ def test_a_generator_that_saw_other_scans_is_refused(study):
 def test_a_source_of_the_test_part_is_refused(study):
     leaked = study.scans[study.test(0)[0]]
     edit_manifest(study, lambda row: row.update(source_sha256=leaked.sha256, source_group=leaked.group))
-    with pytest.raises(BusError, match=r"every source is a training scan.*synthetic \(1\)\.png"):
+    with pytest.raises(BusError, match=r"every source is a training scan.*synthetic-0001\.png"):
         audit(study, 0, CYCLEGAN)
 
 
@@ -122,8 +122,8 @@ def test_a_changed_group_is_refused(study):
 
 def test_changed_pixels_are_refused(study):
     folder = SyntheticSet(study, 0, "malignant", 0).folder
-    shutil.copy(folder / "synthetic (2).png", folder / "synthetic (1).png")
-    with pytest.raises(BusError, match=r"synthetic \(1\)\.png is missing or not the scan"):
+    shutil.copy(folder / "synthetic-0002.png", folder / "synthetic-0001.png")
+    with pytest.raises(BusError, match=r"synthetic-0001\.png is missing or not the scan"):
         audit(study, 0, CYCLEGAN)
 
 
@@ -140,7 +140,7 @@ def test_a_synthetic_scan_in_the_test_part_is_refused(study):
     pixels = study.pixels.copy()
     pixels[study.test(0)[0]] = scan[0]
     np.save(study.path / "pixels.npy", pixels)
-    with pytest.raises(BusError, match=r"no test scan is a synthetic scan \(synthetic \(1\)\.png\)"):
+    with pytest.raises(BusError, match=r"no test scan is a synthetic scan \(synthetic-0001\.png\)"):
         audit(study, 0, CYCLEGAN)
 
 
@@ -252,8 +252,8 @@ def test_several_classes_are_raised_by_translators_of_their_own(study):
         assert cells[arm].added == wanted
         labels = run.examples(study, cells[arm]).labels
         assert len(set(np.bincount(labels).tolist())) == 1, "all classes are equally large"
-    path = SyntheticSet(study, 0, "normal", 0).folder / "synthetic (1).png"
-    shutil.copy(path.with_name("synthetic (2).png"), path)
+    path = SyntheticSet(study, 0, "normal", 0).folder / "synthetic-0001.png"
+    shutil.copy(path.with_name("synthetic-0002.png"), path)
     with pytest.raises(BusError, match="not the scan its manifest names"):
         audit(study, 0, wish)
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from bus.classify.catalogue import MODELS
 from bus.classify.explain import BATCH, coarse_maps, enlarge, explain, grad_cam, layer_for
-from bus.classify.models import MODELS, build
+from bus.classify.models import build
 from bus.classify.train import Examples, Recipe, fit, predict
 from bus.core.compute import Compute
 from bus.core.errors import BusError

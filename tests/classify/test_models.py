@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from bus.classify import models
+from bus.classify import catalogue, models
 from bus.core.errors import BusError, UsageError
 from safetensors.torch import save_file
 
@@ -87,9 +87,9 @@ def test_weights_that_cannot_be_had_are_explained(monkeypatch, tmp_path):
     with pytest.raises(BusError, match=r"no route to host.*--init none"):
         models.build("resnet18", 3, "imagenet", 0)
     with pytest.raises(UsageError, match="SimpleCNN has no ImageNet weights"):
-        models.check_init(("simplecnn",), "imagenet")
+        catalogue.check_init(("simplecnn",), "imagenet")
     with pytest.raises(UsageError, match="expected none, phantom, imagenet or a safetensors file"):
-        models.check_init(("resnet18",), str(tmp_path / "nothing"))
+        catalogue.check_init(("resnet18",), str(tmp_path / "nothing"))
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(BusError, match="does not hold weights of resnet18"):
         models.build("resnet18", 3, str(tmp_path / "other.safetensors"), 0)

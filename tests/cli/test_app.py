@@ -218,6 +218,50 @@ def test_help_answers_without_torch(arguments):
     assert "Usage: bus" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("gan train --preset quik", "Did you mean quick?"),
+        ("gan train --method detial", "Did you mean detail?"),
+        ("gan train --set cylce=3", "Did you mean cycle?"),
+        ("synth --extractor incption", "Did you mean inception?"),
+        ("gan score --extractor incption", "Did you mean inception?"),
+        ("benchmark --arms cyclgan", "Did you mean cyclegan?"),
+        ("benchmark --models resnet81", "Did you mean resnet18?"),
+        ("benchmark --device cdua", "Did you mean cuda?"),
+        ("benchmark --set lerning_rate=1", "Did you mean learning_rate?"),
+        ("benchmark --plan ablation-3", "Did you mean ablation-"),
+        ("predict scans --model vgg91", "Did you mean vgg19?"),
+        ("report", "There is no study in"),
+    ],
+)
+def test_a_slip_is_answered_before_torch_is_imported_and_before_a_study_is_made(arguments, words, tmp_path):
+    """Torch takes seconds to import and a study to read; nobody should wait for either to learn of a typo."""
+    code = (
+        "import sys; from bus.cli import main\ntry: main(sys.argv[1:])\nfinally: "
+        "assert not {'torch', 'cv2', 'scipy'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments.split()], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode in (1, 2) and words in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_commands_end_with_the_one_that_comes_next(finished, run_bus):
+    where = f"--study '{finished}'"
+    said = {
+        " ".join(command): run_bus(*command, "--study", finished)[1].rpartition("Next: ")[2]
+        for command in (*COMMANDS, ["status"], ["report"])
+    }
+    assert list(said.values()) == [
+        f"bus synth {where}",
+        f"bus benchmark {where} --preset demo",
+        *[f"bus report {where} --open"] * 3,
+    ]
+    assert "Next" not in run_bus("status", "--quiet", "--study", finished)[1]
+
+
 def test_python_m_bus_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "bus", "--version"], capture_output=True, text=True, cwd=Path.home()
@@ -480,7 +524,8 @@ def test_the_report_is_written_again_without_training(finished, tmp_path, run_bu
     assert code == 0
     assert "2 of 3 cells are trained" in text
     monkeypatch.setattr("webbrowser.open", lambda url: False)
-    assert run_bus("report", "--open", "--study", path)[0] == 1
+    code, text = run_bus("report", "--open", "--study", path)
+    assert code == 0 and "No browser could be started here" in " ".join(text.split())
     for done in path.glob("fold-0/cells/*/*/*/DONE"):
         done.unlink()
     code, text = run_bus("report", "--study", path)

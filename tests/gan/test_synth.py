@@ -57,7 +57,7 @@ def test_more_scans_begin_with_the_same_ones_and_say_where_they_come_from(study)
 
 def test_a_synthetic_scan_says_that_it_is_one(study):
     scans, _ = make(study, 4)
-    with Image.open(scans.folder / "synthetic (1).png") as picture:
+    with Image.open(scans.folder / "synthetic-0001.png") as picture:
         assert "SYNTHETIC" in picture.text["Description"]
         assert picture.mode == "L"
     assert "SYNTHETIC" in (scans.folder / "manifest.csv").read_text()
@@ -82,10 +82,10 @@ def test_edited_and_missing_scans_are_refused_by_name(study):
     path = scans.folder / rows[2].file
     kept = path.read_bytes()
     cv2.imwrite(str(path), np.zeros((32, 32), np.uint8))
-    with pytest.raises(BusError, match=r"synthetic \(3\)\.png"):
+    with pytest.raises(BusError, match=r"synthetic-0003\.png"):
         scans.pixels(rows)
     path.unlink()
-    with pytest.raises(BusError, match=r"synthetic \(3\)\.png"):
+    with pytest.raises(BusError, match=r"synthetic-0003\.png"):
         scans.pixels(rows)
     path.write_bytes(kept)
 

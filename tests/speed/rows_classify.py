@@ -17,7 +17,8 @@ from bus.benchmark import run
 from bus.benchmark.arms import parse
 from bus.benchmark.cells import STEPS, cells_of
 from bus.benchmark.request import Request
-from bus.classify.models import TITLES, build, place
+from bus.classify.catalogue import TITLES
+from bus.classify.models import build, place
 from bus.classify.recipe import Recipe, optimiser
 from bus.classify.train import Examples, move_average, step_loss
 from bus.core.compute import Compute

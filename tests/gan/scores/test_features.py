@@ -13,7 +13,8 @@ import torch
 import torch_fidelity
 from bus.core.errors import BusError, UsageError
 from bus.gan import imagenet
-from bus.gan.imagenet import LITE0, LITE1, FrozenLite, efficientnet
+from bus.gan.extractors import LITE0, LITE1
+from bus.gan.imagenet import FrozenLite, efficientnet
 from bus.gan.scores import features as module
 from bus.gan.scores.features import choose_extractor, download_weights, features, lite0
 from efficientnet_lite_pytorch import EfficientNet

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bus.core.errors import BusError
-from bus.gan.imagenet import LITE0, LITE1
+from bus.gan.extractors import LITE0, LITE1
 from bus.gan.scores import score as module
 from bus.gan.scores.features import Extractor, features, lite0
 from bus.gan.scores.model import Counts, Filtered, Pair, Scores, WarningKind, read, to_json
