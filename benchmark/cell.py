@@ -219,6 +219,16 @@ class Cell(Answered):
         path = self.path / WEIGHTS
         return path if path.exists() else None
 
+    @property
+    def has_whole_weights(self) -> bool:
+        """Whether the trained weights were kept as they are, not in half precision."""
+        path = self.path / WEIGHTS
+        if not path.exists():
+            return False
+        with path.open("rb") as handle:  # a safetensors file begins with the length of its header
+            length = int.from_bytes(handle.read(8), "little")
+            return b'"F16"' not in handle.read(min(length, path.stat().st_size))
+
     def checked_weights(self) -> Path:
         """The file of the trained weights; BusError unless it is as the training wrote it."""
         path = self.path / WEIGHTS
@@ -331,6 +341,15 @@ def finished_cells(cells: Path, arm: str, model: str, seed: int) -> list[Path]:
     return [
         path.parent for path in sorted(done, key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
     ]
+
+
+def cells_with_weights(cells: Path) -> Iterator[tuple[str, str, int, Path]]:
+    """(folder of its arm, model, seed, folder) of finished cells that kept their weights, oldest first."""
+    done = [path for path in cells.glob(f"*/*/seed-*/{DONE}") if path.with_name(WEIGHTS).exists()]
+    for path in sorted(done, key=lambda path: (path.stat().st_mtime_ns, path.parent.name)):
+        seed = path.parent.name.split("-")[1]
+        if seed.isdecimal():
+            yield path.parents[2].name, path.parents[1].name, int(seed), path.parent
 
 
 def kept_weights(study: Path) -> Iterator[tuple[Path, str]]:

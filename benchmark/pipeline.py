@@ -74,7 +74,13 @@ def benchmark(study: Study, request: Request) -> Path:
     # the trainings
     warm_start.make_missing(study, todo, request.jobs)
     failures = run.run(
-        study, cells, jobs=request.jobs, threads=1, keep_weights=request.keep_weights, external=others
+        study,
+        cells,
+        jobs=request.jobs,
+        threads=1,
+        keep_weights=request.keep_weights,
+        keep_some=True,
+        external=others,
     )
     finished = _finished(request, cells, checks, others)
     if not finished.cells:
@@ -125,7 +131,7 @@ def _foresee(study: Study, request: Request) -> External | None:
     if request.inflation:
         cells_of(study, _per_image_request(request))
     if todo := run.missing(cells, request.keep_weights, others):
-        run.require_space(study, todo, request.keep_weights)
+        run.require_space(study, todo, request.keep_weights, keep_some=True)
         trainings = len(run.to_train(todo))
         note(f"{len(cells)} cells, {trainings} to train. {expectation(study, request)}")
     return others
@@ -190,6 +196,7 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
     from .results.summary import summarise
     from .yardstick import yardsticks
 
+    note("Writing the report …")
     if whole:  # no look at test scans before all is trained
         for fold, label in synthetic_needed(study, request):
             test_reference.score(study, fold, label, request.gan_seed, request.compute.device)

@@ -20,11 +20,14 @@ from ..data.scans import ScanFile
 from ..data.store import Box, Pixels
 from ..data.study import Study
 from ..data.unlabelled import Loose
+from ..gan.translator import Translator
 from .arms import parse
-from .cell import WEIGHTS, Cell, finished_cells, kept_weights
+from .cell import WEIGHTS, Cell, cells_with_weights, finished_cells, kept_weights
 
 SCHEMA = "bus.predict/1"  # of the JSON; the number changes if a key changes its meaning or goes
 NOTICE = "Research use only: these answers come from an experiment and must not inform a diagnosis."
+ARM, MODEL = "cyclegan", "resnet18"  # answer where others are there too
+Rank = tuple[int, bool, bool, str, str, int]
 PARTS = {
     "training": "seen in training",
     "test": "held out: test part of the fold",
@@ -92,46 +95,70 @@ class Answers:
     unreadable: list[tuple[str, str]]
 
 
-def find_trained(study: Study, *, fold: int, model: str, arm: str, seed: int) -> Trained:
-    """The newest finished cell of this kind with its weights; BusError with the command that makes it."""
-    if not parse(arm).trains:
+@dataclass(frozen=True)
+class Wanted:
+    """Which classifier shall answer; what is None may be any, the preferred one first."""
+
+    fold: int | None = None
+    model: str | None = None
+    arm: str | None = None
+    seed: int | None = None
+
+    def rank(self, fold: int, model: str, arm: str, seed: int) -> Rank | None:
+        """How well a training fits, the smallest first; None if it does not."""
+        folder = None if self.arm is None else parse(self.arm).folder
+        asked = ((self.fold, fold), (self.model, model), (folder, arm), (self.seed, seed))
+        if any(wish is not None and wish != there for wish, there in asked):
+            return None
+        return fold, arm != ARM, model != MODEL, arm, model, seed
+
+
+def find_trained(study: Study, wanted: Wanted) -> Trained:
+    """The finished cell with its weights that fits best, the newest of several.
+
+    BusError with the command that makes one where there is none.
+    """
+    if wanted.arm is not None and not parse(wanted.arm).trains:
         raise BusError(
-            f"The arm {arm} has no networks of its own: it corrects answers of original. Ask that."
+            f"The arm {wanted.arm} has no networks of its own: it corrects answers of original. Ask that."
         )
-    finished = finished_cells(study.cells_path(fold), arm, model, seed)
-    kept = [path for path in finished if (path / WEIGHTS).exists()]
-    if not kept:
-        raise BusError(_no_weights(study, fold, model, arm, seed, finished))
-    cell = Cell.open(kept[-1])
-    if cell.training_pixels != study.pixels_sha256(study.train(fold)):
+    ranked: dict[Rank, list[Path]] = {}
+    for fold in study.folds:
+        for arm, model, seed, path in cells_with_weights(study.cells_path(fold)):
+            if (rank := wanted.rank(fold, model, arm, seed)) is not None:
+                ranked.setdefault(rank, []).append(path)
+    if not ranked:
+        raise BusError(_no_weights(study, wanted))
+    alike = ranked[min(ranked)]
+    cell = Cell.open(alike[-1])
+    if cell.training_pixels != study.pixels_sha256(study.train(cell.fold)):
         raise BusError(
-            f"{cell.path} was trained on other scans than fold {fold} of {study.path} trains on. Delete "
+            f"{cell.path} was trained on other scans than fold {cell.fold} of {study.path} trains on. Delete "
             f"{cell.path}."
         )
     collapsed = metrics.collapsed(cell.answers(study.classes).probabilities)
-    return Trained(study, cell, None if collapsed is None else study.classes[collapsed], len(kept) - 1)
+    return Trained(study, cell, None if collapsed is None else study.classes[collapsed], len(alike) - 1)
 
 
-def _no_weights(study: Study, fold: int, model: str, arm: str, seed: int, finished: Sequence[Path]) -> str:
+def _no_weights(study: Study, wanted: Wanted) -> str:
     """What is missing, the one command that makes it, and what that command does to the report."""
-    words = [
-        "bus",
-        "benchmark",
-        "--study",
-        str(study.path),
-        "--fold",
-        str(fold),
-        "--models",
-        model,
-        "--arms",
-        arm,
-    ]
+    fold, seed = wanted.fold or 0, wanted.seed or 0
+    model, arm = wanted.model or MODEL, wanted.arm or ARM
+    finished = finished_cells(study.cells_path(fold), arm, model, seed)
+
+    # the command, with what an earlier one was given
+    where = ["--study", str(study.path), "--fold", str(fold)]
+    words = ["bus", "benchmark", *where, "--models", model, "--arms", arm]
     if finished:  # the same cell again, this time with its weights
         cell = Cell.open(finished[-1])
         words += ["--preset", cell.preset]
         words += ["--gan-seed", str(cell.gan_seed)] if cell.gan_seed else []
         words += ["--init", cell.recipe.init] if cell.recipe.init != "none" else []
+    else:
+        begun = next(Translator.all_of(study), None)
+        words += ["--preset", begun.known_config.preset] if begun else []
     words += ["--seeds", str(seed + 1)] if seed else []
+
     state = "was trained, but its weights were not kept" if finished else "was not trained yet"
     kept = ["/".join(path.parts[-4:-1]) for path, _ in kept_weights(study.fold_path(fold))]
     others = f" Weights of this fold: {', '.join(kept)}." if kept else ""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ from ..classify.train import Examples, fit, predict, recalibrate
 from ..core import files, lock, processes
 from ..core.compute import Compute, is_out_of_memory
 from ..core.errors import BusError
-from ..core.progress import Interrupted, note, progress, result, stoppable
+from ..core.progress import Advance, Interrupted, note, progress, result, stoppable
 from ..data.store import Pixels
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from . import foreign, warm_start
-from .arms import ADDING
+from .arms import ADDING, Arm
 from .cell import Cell, Effort
 from .cells import PHANTOM_INIT, picked, training_rows
 from .external import External
@@ -34,6 +34,8 @@ REPORT_BYTES = 10 << 20
 START = 5.0  # s until a process has imported torch and opened the study (4–6 s of one core of an EPYC)
 TIMED = 16  # test scans whose answers are timed for an estimate
 LOSSES = 50  # means of the loss that are kept of a training
+HALF_ERROR = 1e-3  # of a probability, up to which weights are kept in half precision
+DEEP_STEP = 6  # times as long as a step of the other networks
 RETRY = 2.0  # s between two looks at cells that other processes train
 
 
@@ -84,26 +86,50 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixel
 
 
 def run_cell(
-    study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: Path | None = None
+    study_path: Path,
+    cell: Cell,
+    threads: int,
+    keep_weights: bool,
+    external: Path | None = None,
+    number: int = 0,
+    *,
+    compact: bool = False,
 ) -> bool:
     """Train one cell and write its folder; for a process of its own. False where another one is training it.
 
-    `external` is a kept set of scans from elsewhere, which the network answers while it is at hand.
+    `external` is a kept set of scans from elsewhere, which the network answers while it is at hand. `number`
+    is that of the cell in its pool, which hears how far it is. `compact`: keep weights in half precision
+    where that changes no answer by more than HALF_ERROR.
     """
     others = External.open(external) if external else None
     with lock.attempt(cell.path) as ours:
         if ours and missing([cell], keep_weights, others):
-            _train_cell(study_path, cell, threads, keep_weights, others)
+            _train_cell(
+                study_path,
+                cell,
+                threads,
+                keep_weights or compact,
+                others,
+                partial(processes.tell, number),
+                compact=compact,
+            )
     return ours
 
 
 def _train_cell(
-    study_path: Path, cell: Cell, threads: int, keep_weights: bool, external: External | None
+    study_path: Path,
+    cell: Cell,
+    threads: int,
+    keep_weights: bool,
+    external: External | None,
+    told: Callable[[float], None],
+    *,
+    compact: bool,
 ) -> None:
     compute = Compute(cell.device, cell.precision, threads)
     compute.start()
     study = Study.open(study_path)
-    if external and cell.is_done and cell.weights:
+    if external and cell.is_done and cell.has_whole_weights:
         network = build(cell.model, len(study.classes), str(cell.checked_weights()), cell.seed)
         network = place(network, cell.model, compute.device).eval()
         cell.add_external(external.answered(study.classes, predict(network, external.pixels, compute)))
@@ -118,6 +144,7 @@ def _train_cell(
         cell.seed,
         watched=_own(study, training_rows(study, cell.fold, cell.recipe)[1]),
         first=_first(study, cell),
+        told=told,
     )
     parted = np.array_split(outcome.losses, min(LOSSES, len(outcome.losses)))
     losses = tuple(round(float(np.mean(part)), 5) for part in parted)
@@ -134,6 +161,11 @@ def _train_cell(
     weights = None
     if keep_weights:
         state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
+        half = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+        if compact:
+            outcome.network.load_state_dict(half)
+            rounded = predict(outcome.network, squares, compute)
+            state = half if np.abs(rounded - probabilities).max() <= HALF_ERROR else state
         weights = safetensors_bytes(state)
     cell.write(study, probabilities, heat, effort, weights, others)
 
@@ -155,7 +187,7 @@ def missing(cells: Sequence[Cell], keep_weights: bool, external: External | None
         cell
         for cell in cells
         if not cell.is_done
-        or (keep_weights and not cell.weights and cell.arm.trains)
+        or (keep_weights and not cell.has_whole_weights and cell.arm.trains)
         or (external and not cell.has_external(external.sha256))
     ]
 
@@ -167,10 +199,13 @@ def run(
     jobs: int,
     threads: int,
     keep_weights: bool,
+    keep_some: bool = False,
     external: External | None = None,
 ) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed.
 
+    `keep_weights` of all, or with `keep_some` of one cell a model and arm, small (`kept_of`), so that
+    `bus predict` has one to ask.
     A failed cell does not stop the others. A killed process takes its pool with it: what is left goes on with
     half as many at once, since memory is the usual reason; with one at a time it is known whom to blame. A
     cell that another process trains is waited for in the end. Arms that train nothing come last. Raises
@@ -180,11 +215,12 @@ def run(
     todo = sorted(
         to_train(missing(cells, keep_weights, external)), key=lambda cell: cell.recipe.model not in DEEP
     )
+    compacted = set() if keep_weights or not keep_some else {cell.path for cell in kept_of(cells)}
     failures: list[str] = []
     if not todo:
         correct(study, cells, external)
         return failures
-    require_space(study, todo, keep_weights)
+    require_space(study, todo, keep_weights, keep_some)
     work = partial(
         run_cell,
         study.path,
@@ -192,12 +228,15 @@ def run(
         keep_weights=keep_weights,
         external=external.folder if external else None,
     )
-    with stoppable() as stop, progress(f"{len(todo)} cells, {jobs} at once", len(todo)) as advance:
+    meter = Meter(todo)
+    with stoppable() as stop, progress("Trainings", len(todo)) as advance:
         while todo:
-            elsewhere, lost = _attempt(todo, work, jobs, failures, advance, stop)
+            works = [partial(work, cell, compact=cell.path in compacted) for cell in todo]
+            told = partial(meter.advance, advance)
+            elsewhere, lost = _attempt(todo, works, jobs, failures, told, stop)
             if lost and jobs == 1:
                 failures.append(f"{lost[0].title}: {_sentence(BrokenProcessPool())}")
-                advance(1, lost.pop(0).title)
+                meter.advance(advance, [lost.pop(0)])
             elif lost:
                 jobs //= 2
                 note(
@@ -239,12 +278,35 @@ def correct(study: Study, cells: Sequence[Cell], external: External | None) -> N
             )
 
 
+class Meter:
+    """How much of many trainings is done, the running ones by their steps."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.costs = {
+            cell.path: cell.recipe.steps * (DEEP_STEP if cell.model in DEEP else 1) for cell in cells
+        }
+        self.done: set[Path] = set()
+        self.titles = {cell.path: cell.title for cell in cells}
+
+    def advance(
+        self, advance: Advance, ended: Sequence[Cell], running: Mapping[Path, float] | None = None
+    ) -> None:
+        """Tell that trainings ended, how far the others are (folder → share), and one that runs now."""
+        self.done |= {cell.path for cell in ended}
+        under_way = {path: share for path, share in (running or {}).items() if path not in self.done}
+        spent = sum(self.costs[path] for path in self.done)
+        part = sum(self.costs[path] * share for path, share in under_way.items())
+        begun = [self.titles[path] for path, share in under_way.items() if 0 < share < 1]
+        share = (spent + part) / (sum(self.costs.values()) or 1)
+        advance(len(ended), begun[0] if begun else "", share=share)
+
+
 def _attempt(
     cells: Sequence[Cell],
-    work: Callable[[Cell], bool],
+    works: Sequence[Callable[..., bool]],
     jobs: int,
     failures: list[str],
-    advance: Callable[..., None],
+    advance: Callable[[Sequence[Cell], Mapping[Path, float]], None],
     stop: Callable[[], bool],
 ) -> tuple[list[Cell], list[Cell]]:
     """Train cells in a pool of processes.
@@ -253,16 +315,18 @@ def _attempt(
     """
     elsewhere: list[Cell] = []
     lost: list[Cell] = []
-    pool = processes.pool(jobs)
+    shares = processes.shares(len(cells))
+    pool = processes.pool(jobs, shares)
     try:
         running: dict[Future[bool], Cell] = {}
-        for cell in cells:
+        for number, (cell, work) in enumerate(zip(cells, works, strict=True)):
             try:
-                running[pool.submit(work, cell)] = cell
+                running[pool.submit(work, number=number)] = cell
             except BrokenProcessPool:
                 lost.append(cell)
         while running:
             ready, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+            ended = []
             for future in ready:
                 cell, error = running.pop(future), future.exception()
                 if isinstance(error, BrokenProcessPool):
@@ -271,7 +335,8 @@ def _attempt(
                     elsewhere.append(cell)
                 else:
                     failures += [f"{cell.title}: {_sentence(error)}"] if error else []
-                    advance(1, cell.title)
+                    ended.append(cell)
+            advance(ended, {cell.path: share for cell, share in zip(cells, shares, strict=True)})
             if stop():
                 left = len(running) + len(elsewhere) + len(lost)
                 raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")
@@ -282,12 +347,26 @@ def _attempt(
     return elsewhere, sorted(lost, key=cells.index)
 
 
-def require_space(study: Study, cells: Sequence[Cell], keep_weights: bool) -> None:
-    """Room for the answers, the weights where they are kept, and the report."""
+def kept_of(cells: Sequence[Cell]) -> list[Cell]:
+    """One cell a model and arm, of the lowest fold and seed: its weights are kept unless all are."""
+    first: dict[tuple[str, Arm], Cell] = {}
+    for cell in sorted(to_train(cells), key=lambda cell: (cell.fold, cell.seed)):
+        first.setdefault((cell.model, cell.arm), cell)
+    return list(first.values())
+
+
+def bytes_needed(study: Study, cells: Sequence[Cell], keep_weights: bool, keep_some: bool = False) -> int:
+    """What the answers of cells, the weights that are kept, and the report take on the disk."""
     classes = len(study.classes)
     needed = sum(len(study.test(cell.fold)) * (250 + 12 * classes) + 16_384 for cell in cells) + REPORT_BYTES
-    if keep_weights:
-        needed += sum(weight_bytes(cell.recipe.model, classes) for cell in cells)
+    kept = cells if keep_weights else kept_of(cells) if keep_some else ()
+    whole = sum(weight_bytes(cell.recipe.model, classes) for cell in kept)
+    return needed + (whole if keep_weights else whole // 2)
+
+
+def require_space(study: Study, cells: Sequence[Cell], keep_weights: bool, keep_some: bool = False) -> None:
+    """BusError before the work where the disk has no room for what cells write."""
+    needed = bytes_needed(study, cells, keep_weights, keep_some)
     files.require_space(study.path, needed, f"Training {len(cells)} cells")
 
 

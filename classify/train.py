@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,12 +61,13 @@ def fit(
     *,
     watched: Examples | None = None,
     first: str | None = None,
+    told: Callable[[float], None] = lambda share: None,
 ) -> Outcome:
     """Train for a fixed number of steps; nothing is selected, the averaged weights of the last step answer.
 
     Deterministic for the same examples, recipe, seed, precision and threads. `watched` are the validation
     scans of the schedule `plateau`, no others look at them; `first` is a file with the first weights, instead
-    of `recipe.init`.
+    of `recipe.init`; `told` hears what share of the steps is done.
     """
     begun = time.monotonic()
     examples = on_device(examples, compute)
@@ -91,6 +92,7 @@ def fit(
             optimiser.step()
             move_average(averaged, network, min(recipe.average, (1 + step) / (10 + step)))
             losses.append(float(loss.detach()))
+            told((step + 1) / recipe.steps)
     recalibrate(averaged, examples, recipe, compute, seed)
     return Outcome(averaged.eval(), losses, time.monotonic() - begun)
 

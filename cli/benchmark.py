@@ -125,7 +125,10 @@ def benchmark(
     keep_weights: Annotated[
         bool,
         typer.Option(
-            "--keep-weights", metavar="", help="Keep the classifiers' weights.", rich_help_panel=MORE
+            "--keep-weights",
+            metavar="",
+            help="Keep all weights, whole; else one seed's a model and arm, in half precision.",
+            rich_help_panel=MORE,
         ),
     ] = False,
     ablation: Annotated[

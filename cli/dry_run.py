@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ..core.files import megabytes
 from .terminal import duration, results
 
 if TYPE_CHECKING:
@@ -79,9 +80,8 @@ def print_benchmark(study: "Study", request: "Request") -> None:
             "scan"
         )
     seconds += sum(_translators(study, [request]))
-    results.print(
-        f"About {duration(seconds)} with {request.jobs} job(s), and {1 + len(todo) // 20} MB of disk."
-    )
+    disk = run.bytes_needed(study, todo, request.keep_weights, keep_some=True) if todo else 0
+    results.print(f"About {duration(seconds)} with {request.jobs} job(s), and {megabytes(disk)} of disk.")
     results.print(expectation(study, request))
 
 

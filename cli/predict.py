@@ -18,10 +18,19 @@ def predict(
         list[Path], typer.Argument(metavar="SCAN…", help="Files, folders with all that is in them, zips.")
     ],
     study: StudyPath = Path("study"),
-    fold: Annotated[int, typer.Option(min=0, help="Fold whose classifier answers.")] = 0,
-    model: Annotated[str, typer.Option(help="simplecnn, vgg19 or resnet18.")] = "resnet18",
-    arm: Annotated[str, typer.Option(help="Arm that it was trained on.")] = "cyclegan",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of its training.", rich_help_panel=MORE)] = 0,
+    fold: Annotated[
+        int | None, typer.Option(min=0, help="Fold whose classifier answers; the first that has one.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="simplecnn, vgg19 or resnet18; resnet18 if it is there.")
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option(help="Arm that it was trained on; cyclegan if it is there.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of its training; the lowest unless given.", rich_help_panel=MORE),
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="table, json or html.")] = "table",
     out: Annotated[
         Path | None, typer.Option(help="File for json or html; predict.html unless given.")
@@ -42,7 +51,7 @@ def predict(
     from ..classify.catalogue import MODELS
 
     for option, name, known in (("format", form, FORMATS), ("model", model, MODELS), ("arm", arm, CHOSEN)):
-        if name not in known:
+        if name is not None and name not in known:
             raise UsageError(
                 f"--{option} {name} is unknown; choose one of {', '.join(known)}.{did_you_mean(name, known)}"
             )
@@ -62,13 +71,13 @@ def predict(
 
     opened = Study.open(study)
     opened.verify()
-    fold_numbers(str(fold), opened)
+    fold_numbers("all" if fold is None else str(fold), opened)
     found = loose.find(scans)
     if not found.scans:
         raise UsageError(
             f"There is no scan among these; {len(found.passed)} files passed over (masks and others)."
         )
-    trained = answering.find_trained(opened, fold=fold, model=model, arm=arm, seed=seed)
+    trained = answering.find_trained(opened, answering.Wanted(fold, model, arm, seed))
     compute = resolve()
     compute.start()
     answers = answering.answer(trained, found.scans, compute, heat=form == "html" if heat is None else heat)

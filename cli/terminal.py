@@ -15,14 +15,8 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, ProgressColumn, Task
+from rich.text import Text
 
 from ..core.errors import visible
 from ..core.progress import Advance, Listener
@@ -45,6 +39,7 @@ if sys.platform != "win32":
     STOPS.append(signal.SIGHUP)
 PLAIN_SECONDS = 30  # between lines of a log
 COLUMN = 12  # characters that the headings of findings take
+SHORTEST, LONGEST = 6, 30  # characters of a bar
 
 
 def speak(*, quiet: bool = False, machine: bool = False) -> None:
@@ -148,26 +143,68 @@ def _handling(
 
 
 @contextmanager
-def progress(text: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
-    """A bar with time left; call the yielded `advance(count=1, note="")`.
+def progress(text: str, total: int, done: int = 0) -> Iterator[Advance]:
+    """A line with a bar and the time left; call the yielded `advance(count=1, note="", share=None)`.
 
     In logs and dumb terminals, a line now and then.
     """
     if not console.is_terminal or console.is_dumb_terminal or console.quiet:
         yield _plain(text, total, done)
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(visible(text), total=total, completed=done, note="")
-        yield lambda count=1, note="": bar.update(task, advance=count, note=visible(note))
+    with Progress(Line(done / total if total else 0.0), console=console) as bar:
+        task = bar.add_task(visible(text), total=total, completed=done, note="", share=None)
+
+        def advance(count: int = 1, note: str = "", share: float | None = None) -> None:
+            bar.update(task, advance=count, share=share, note=visible(note) or bar.tasks[0].fields["note"])
+
+        yield advance
+
+
+class Line(ProgressColumn):
+    """What runs, how much of all is done, the time spent and left, a bar, a note, as far as there is room.
+
+    The note goes first, then the bar; what runs is cut short last of all.
+    """
+
+    max_refresh = 0.2  # s
+
+    def __init__(self, begun: float) -> None:
+        super().__init__()
+        self.begun = begun  # share of the work that was done before
+
+    def render(self, task: Task) -> Text:
+        """The line of a task, at most as wide as the terminal."""
+        done, total = int(task.completed), int(task.total or 0)
+        share = task.fields["share"]
+        if share is None or done == total:
+            share = done / total if total else 1.0
+        spent = task.elapsed or 0.0
+        times = clock(spent)
+        if self.begun < share < 1:
+            times += f", {clock(spent / (share - self.begun) * (1 - share))} left"
+        return self.fitted(f"{task.description} {done:,} of {total:,}", times, share, task.fields["note"])
+
+    @staticmethod
+    def fitted(head: str, times: str, share: float, note: str) -> Text:
+        """The parts in one line."""
+        width = console.width - 1
+        room = width - len(head) - len(times) - 4  # beside two gaps of two blanks
+        if room < 0:
+            head, room = f"{head[: max(1, len(head) + room - 1)]}…", 0
+        shown = f"  {note}" if note and room - len(note) - 2 >= SHORTEST else ""
+        bar = min(LONGEST, room - len(shown))
+        full = round(share * bar)
+        drawn = Text(head)
+        if bar >= SHORTEST:
+            drawn.append("  ").append("━" * full, "green").append("─" * (bar - full), "dim")
+        return drawn.append(f"  {times}").append(shown, "dim")
+
+
+def clock(seconds: float) -> str:
+    """Seconds as hours, minutes and seconds, such as 1:02:03 or 0:07."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Bars:
@@ -187,26 +224,25 @@ class Bars:
         return self._stack.enter_context(progress(self.text, total))
 
 
-def _plain(text: str, total: int, done: int) -> Callable[..., None]:
+def _plain(text: str, total: int, done: int) -> Advance:
     """Progress for logs: a line at the start, at the end, and every PLAIN_SECONDS in between."""
     console.print(f"{text} …")
     said = begun = time.monotonic()
-    lock, first = threading.Lock(), done
+    lock, first = threading.Lock(), done / total if total else 0.0
 
-    def advance(count: int = 1, note: str = "") -> None:
+    def advance(count: int = 1, note: str = "", share: float | None = None) -> None:
         nonlocal done, said
         with lock:
             done += count
             now = time.monotonic()
             if done < total and now - said < PLAIN_SECONDS:
                 return
-            said = now
-            left = (
-                f", about {(now - begun) / (done - first) * (total - done):.0f} s left"
-                if done < total
-                else ""
-            )
-            console.print(f"  {done:,} of {total:,}, {now - begun:.0f} s{left}. {note}".rstrip())
+            said, spent = now, now - begun
+            reached = done / total if share is None or done == total else share
+            left = ""
+            if first < reached < 1:
+                left = f", about {clock(spent / (reached - first) * (1 - reached))} left"
+            console.print(f"  {done:,} of {total:,}, {clock(spent)}{left}. {note}".rstrip())
 
     return advance
 

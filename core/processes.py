@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import MutableSequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -12,6 +13,10 @@ from typing import Any
 KILLED = (
     "a process that trained was ended from outside, as systems do when memory runs out. Use fewer --jobs."
 )
+
+
+Shares = MutableSequence[float]  # in memory that processes share: how much of each work is done, 0–1
+_shares: Shares | None = None  # of the pool that this process belongs to
 
 
 class Worker(SpawnProcess):
@@ -34,13 +39,30 @@ class Workers(SpawnContext):
     Process = Worker
 
 
-def pool(jobs: int) -> ProcessPoolExecutor:
-    """A pool of `jobs` fresh processes; forked ones would share torch's threads, which do not survive it."""
-    return ProcessPoolExecutor(jobs, mp_context=Workers(), initializer=_begin)
+def pool(jobs: int, shares: Shares | None = None) -> ProcessPoolExecutor:
+    """A pool of `jobs` fresh processes; forked ones would share torch's threads, which do not survive it.
+
+    `shares` is what they tell of their work while it goes on.
+    """
+    return ProcessPoolExecutor(jobs, mp_context=Workers(), initializer=_begin, initargs=(shares,))
 
 
-def _begin() -> None:
+def shares(count: int) -> Shares:
+    """Room for what `count` works have done, for `pool`; each is written by one process alone."""
+    room: Shares = Workers().RawArray("d", count)
+    return room
+
+
+def tell(number: int, share: float) -> None:
+    """In a process of a pool: say how much of work `number` is done; nothing anywhere else."""
+    if _shares is not None:
+        _shares[number] = share
+
+
+def _begin(shares: Shares | None) -> None:
     """Leave Ctrl-C and hang-ups to the parent, which ends its workers, and end with it if it is killed."""
+    global _shares
+    _shares = shares
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":  # a terminal that is closed tells all of its processes
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

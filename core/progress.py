@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
-Advance = Callable[..., None]  # advance(count=1, note=""): so many more are done; `note` says what or how
+# advance(count=1, note="", share=None): so many more are done; `note` says what runs, or how; `share` is how
+# much of the whole work is done (0–1), where the number of finished parts does not tell
+Advance = Callable[..., None]
 
 
 class Interrupted(Exception):
@@ -31,7 +33,7 @@ class Listener:
 
     def progress(self, text: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
         """Work of `total` steps begins, `done` of them long since; the context ends with it."""
-        return nullcontext(lambda count=1, note="": None)
+        return nullcontext(lambda count=1, note="", share=None: None)
 
     def stoppable(self) -> AbstractContextManager[Callable[[], bool]]:
         """In the context, a function that says whether the work should save what it has and stop."""
@@ -62,7 +64,7 @@ def result(text: str, *, failed: bool = False) -> None:
 
 
 def progress(text: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
-    """Tell that work of `total` steps begins; call the yielded `advance(count=1, note="")`."""
+    """Tell that work of `total` steps begins; call the yielded `advance(count=1, note="", share=None)`."""
     return _listener.get().progress(text, total, done)
 
 

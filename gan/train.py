@@ -96,7 +96,8 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
         run = Run(translator, model, _pools(study, config), Log(), distance, board)
         _resume(run)
         way = f"{' + '.join(config.sources)} → {config.target}"
-        text = f"CycleGAN {way}, fold {config.fold}, {config.pairs:,} pairs"
+        note(f"CycleGAN {way}, fold {config.fold}, {config.pairs:,} pairs.")
+        text = f"CycleGAN to {config.target}, fold {config.fold}, step"
         with stoppable() as stop, progress(text, config.steps, run.model.step_number) as advance:
             while run.model.step_number < config.steps:
                 losses = _step(run)

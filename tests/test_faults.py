@@ -415,7 +415,7 @@ def test_ctrl_c_ends_cells_and_their_processes(tiny_study: Path, tmp_path: Path)
     study = tmp_path / "study"
     shutil.copytree(tiny_study, study)
     process = start(study, "benchmark --preset standard --models simplecnn --arms original,weighted --jobs 2")
-    said = interrupt(process, "2 cells, 2 at once")
+    said = interrupt(process, "Trainings")
     assert process.returncode == 130, said
     assert "Stopped with 2 cells to go; run the same command again to go on." in said
     assert not list(study.rglob("DONE"))

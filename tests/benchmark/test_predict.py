@@ -16,6 +16,8 @@ from bus.benchmark.arms import Arm
 from bus.benchmark.cell import HEAT, Cell
 from bus.benchmark.cells import STEPS, cells_of
 from bus.benchmark.request import Request
+from bus.classify.predict import load
+from bus.classify.train import predict as answers_of
 from bus.cli.app import main
 from bus.core import files
 from bus.core.compute import Compute
@@ -244,7 +246,8 @@ def test_missing_weights_name_the_command_that_makes_them(
     trained, cell, scans, tmp_path, capsys, monkeypatch
 ):
     scan = scans / "benign" / "benign (1).png"
-    code, _, err = predict(capsys, scan, "--study", trained.path)
+    wanted_one = ("--model", "resnet18", "--arm", "cyclegan")
+    code, _, err = predict(capsys, scan, "--study", trained.path, *wanted_one)
     assert code == 1
     wanted = "--fold 0 --models resnet18 --arms cyclegan --keep-weights"
     assert wanted in err
@@ -343,3 +346,34 @@ def test_a_folder_without_scans_is_a_wrong_argument(options, scans, tmp_path, ca
     code, _, err = predict(capsys, tmp_path, *options)
     assert code == 2
     assert "There is no scan among these; 1 files passed over" in err
+
+
+def test_who_is_there_answers_where_nobody_is_named(trained, scans, capsys):
+    code, out, _ = predict(
+        capsys, scans / "benign" / "benign (1).png", "--study", trained.path, "--format", "json"
+    )
+    said = json.loads(out)["classifier"]
+    assert (code, said["model"], said["arm"], said["fold"]) == (0, "simplecnn", "original", 0)
+
+
+def test_one_training_a_model_and_arm_is_kept_in_half_precision_and_answers_alike(
+    tiny_study, tmp_path, capsys
+):
+    path = tmp_path / "study"
+    shutil.copytree(tiny_study, path)
+    study = Study.open(path)
+    arms = (Arm("original"), Arm("weighted"))
+    request = Request((0, 1), arms=arms, models=("simplecnn",), seeds=2, preset="demo")
+    cells = cells_of(study, request)
+    kept = run.kept_of(cells)
+    assert [(cell.fold, cell.seed, cell.arm) for cell in kept] == [(0, 0, arm) for arm in arms]
+    cell = replace(kept[0], recipe=replace(kept[0].recipe, steps=8))
+    run.run_cell(path, cell, 1, keep_weights=False, compact=True)
+    assert cell.weights and not cell.has_whole_weights
+    assert run.missing([cell], keep_weights=False) == [] and run.missing([cell], keep_weights=True) == [cell]
+    small = cell.weights.stat().st_size
+    network = load(cell.weights, "simplecnn", 3, cell.done["weights"], "cpu")
+    again = answers_of(network, study.pixels[study.test(0)], CPU)
+    assert np.abs(again - cell.answers(study.classes).probabilities).max() <= run.HALF_ERROR
+    run.run_cell(path, cell, 1, keep_weights=True)
+    assert cell.has_whole_weights and 0.4 < small / cell.weights.stat().st_size < 0.6

@@ -31,16 +31,35 @@ def shown(monkeypatch: pytest.MonkeyPatch, term: str | None) -> str:
 
 def test_a_terminal_gets_a_bar_with_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(monkeypatch, "xterm-256color")
-    assert "\x1b[" in text and "3/3" in text and "left" in text and "Cells [a]" in text
+    assert "\x1b[" in text and "Cells [a] 3 of 3" in text and "left" in text
 
 
 @pytest.mark.parametrize("term", [None, "dumb"])
 def test_logs_and_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch, term: str | None) -> None:
     lines = shown(monkeypatch, term).splitlines()
-    assert (
-        lines[0] == "Cells [a] …" and lines[-1].startswith("  3 of 3, ") and lines[-1].endswith(" s. cell 2")
-    )
+    assert lines[0] == "Cells [a] …" and lines[-1] == "  3 of 3, 0:00. cell 2"
     assert not any("\x1b" in line for line in lines) and len(lines) == 2
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 110, 200])
+def test_the_line_fits_and_what_matters_least_goes_first(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """At 80 columns: what runs, done of all, elapsed and left whole; a bar where it has room, then the note."""
+    monkeypatch.setattr(module, "console", Console(width=width))
+    """At 80 columns what runs, done of all, elapsed and left are whole; then come the bar and the note."""
+    line = module.Line.fitted(head, times, 0.5, note).plain
+    assert (len(line) < width and line.endswith((times, note))) or width == 20
+    assert (head in line) == (width >= 80) and ("━" in line) == (width >= 80)
+    assert (note in line) == (width >= 110)
+
+
+def test_a_share_tells_the_time_left_before_the_first_part_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    screen = Console(file=out, force_terminal=True, width=80, _environ={"TERM": "xterm"}, markup=False)
+    monkeypatch.setattr(module, "console", screen)
+    with progress("Trainings", 8) as advance:
+        advance(0, "fold 0 · cyclegan · vgg19 · seed 0", share=0.25)
+    assert "Trainings 0 of 8" in out.getvalue() and "0:00 left" in out.getvalue()
+    assert module.clock(3723.4) == "1:02:03" and module.clock(7) == "0:07"
 
 
 def test_quiet_leaves_results_and_machine_leaves_stdout_alone(capsys: pytest.CaptureFixture[str]) -> None:

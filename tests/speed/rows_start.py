@@ -35,7 +35,7 @@ FINISH = {
 LONG = {  # commands that run for minutes, and the line after which they are in the midst of it
     "CycleGAN benign": "gan train --preset demo --gan-seed 1 --pairs 1000000 --method published "
     "--set channels=4 --set blocks=1",
-    "2 cells, 2 at once": "benchmark --preset standard --models simplecnn --arms original,weighted --jobs 2",
+    "Trainings": "benchmark --preset standard --models simplecnn --arms original,weighted --jobs 2",
 }
 
 
