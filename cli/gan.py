@@ -163,6 +163,14 @@ def gan_score(
     size: Annotated[
         int, typer.Option(help="Side to which the scans of two folders are letterboxed, in pixels.", min=32)
     ] = 64,
+    require: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=LIMIT,…",
+            help="Exit code 1 where a limit is missed: kid, frechet and copies at most, precision, recall, "
+            "density and coverage at least, such as kid=0.5,copies=real.",
+        ),
+    ] = None,
     extractor: Extractor = "auto",
     fid_weights: FidWeights = None,
     as_json: Json = False,
@@ -173,8 +181,10 @@ def gan_score(
     Tells FID or FD, KID, precision, recall, density and coverage.
     """
     from ..gan.extractors import check_extractor
+    from ..gan.scores.require import missed, parse
 
     check_extractor(extractor)
+    requirements = parse(require) if require is not None else []
     from ..core.compute import resolve
     from ..gan.config import check_target
     from ..gan.manifest import SyntheticSet
@@ -193,6 +203,7 @@ def gan_score(
     if synthetic and real:
         compared = compare_folders(synthetic, real, size, judge, compute)
         found, lines = to_json(compared), comparison(compared)
+        misses = list(missed(requirements, compared))
     else:
         opened = open_study(study)
         numbers, to = folds_of(fold, opened), check_target(opened, clean(to or opened.target))
@@ -201,11 +212,21 @@ def gan_score(
             score_again(scans, compute, judge)
         found = {"study": str(study), "sets": [describe(scans) for scans in sets]}
         lines = iter(())
+        misses = [
+            f"{scans.folder}: {miss}"
+            for scans in sets
+            if scans.scores
+            for miss in missed(requirements, scans.scores)
+        ]
     if as_json:
-        print_json(found)
-        return
-    for line in lines:
-        results.print(line)
+        print_json({**found, "missed": misses} if requirements else found)
+    else:
+        for line in lines:
+            results.print(line)
+    for miss in misses:
+        results.print(miss, style="red")
+    if misses:
+        raise typer.Exit(1)
 
 
 def _chosen(study: "Study", fold: str, to: str, gan_seed: int) -> list[str]:

@@ -166,8 +166,6 @@ class Line(ProgressColumn):
     The note goes first, then the bar; what runs is cut short last of all.
     """
 
-    max_refresh = 0.2  # s
-
     def __init__(self, begun: float) -> None:
         super().__init__()
         self.begun = begun  # share of the work that was done before

@@ -301,7 +301,7 @@ def test_two_folders_are_compared(finished, run_bus):
     empty.mkdir()
     code, text = run_bus("gan", "score", empty, folder, "--extractor", "efficientnet-lite0")
     assert code == 1
-    assert "holds no pictures" in text
+    assert "holds no scans" in text
 
 
 def answer(capsys, *arguments):

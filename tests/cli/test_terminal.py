@@ -31,7 +31,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, term: str | None) -> str:
 
 def test_a_terminal_gets_a_bar_with_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(monkeypatch, "xterm-256color")
-    assert "\x1b[" in text and "Cells [a] 3 of 3" in text and "left" in text
+    assert "\x1b[" in text and "Cells [a] 3 of 3" in text and text.endswith("cell 2\x1b[0m\n\x1b[?25h")
 
 
 @pytest.mark.parametrize("term", [None, "dumb"])
@@ -43,9 +43,9 @@ def test_logs_and_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 110, 200])
 def test_the_line_fits_and_what_matters_least_goes_first(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    """At 80 columns: what runs, done of all, elapsed and left whole; a bar where it has room, then the note."""
-    monkeypatch.setattr(module, "console", Console(width=width))
     """At 80 columns what runs, done of all, elapsed and left are whole; then come the bar and the note."""
+    monkeypatch.setattr(module, "console", Console(width=width))
+    head, times, note = "CycleGAN to malignant, fold 0, step 345 of 1,500", "1:23, 4:56 left", "cycle 0.123"
     line = module.Line.fitted(head, times, 0.5, note).plain
     assert (len(line) < width and line.endswith((times, note))) or width == 20
     assert (head in line) == (width >= 80) and ("━" in line) == (width >= 80)
