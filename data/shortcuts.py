@@ -5,6 +5,7 @@ Both are measured, cross-fitted by group.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -127,31 +128,30 @@ def measurable(pairs: Iterable[tuple[str, str]]) -> set[str]:
 def of_study(study: "Study") -> list[Probe]:
     """What size, bars, border and grey levels alone tell of a study's classes, in its own folds.
 
-    Kept in `shortcuts.json`; BusError where that file is damaged.
+    Kept in `shortcuts.json` with the hash of what they were measured on; measured again where it is damaged
+    or of something else.
     """
-    place, key = study.path / "shortcuts.json", files.sha256_file(study.path / COHORT_FILE)
-    known = files.read_json(place) if place.exists() else {}
-    if known.get("cohort") != key:
-        usable = measurable((study.scans[row].label, study.groups[row]) for row in study.used())
-        rows = study.rows_of(study.used(), sorted(usable))
-        found = (
-            probe(
-                [_seen(study, row) for row in rows],
-                [study.scans[row].fold or 0 for row in rows],
-                names=OF_STUDY,
-            )
-            if rows
-            else []
-        )
-        known = {"cohort": key, "probes": [asdict(one) for one in found]}
-        files.write_json(place, known)
+    path, cohort = study.path / "shortcuts.json", files.sha256_file(study.path / COHORT_FILE)
+    kept = _kept(path, cohort)
+    if kept is not None:
+        return kept
+    usable = measurable((study.scans[row].label, study.groups[row]) for row in study.used())
+    rows = study.rows_of(study.used(), sorted(usable))
+    seen, folds = [_seen(study, row) for row in rows], [study.scans[row].fold or 0 for row in rows]
+    probes = probe(seen, folds, names=OF_STUDY) if rows else []
+    files.write_json(path, {"cohort": cohort, "probes": [asdict(item) for item in probes]})
+    return probes
+
+
+def _kept(path: Path, cohort: str) -> list[Probe] | None:
+    """The probes that were kept of the table with this hash; None where they must be measured."""
+    if not path.exists():
+        return None
     try:
-        return [Probe(**one) for one in known["probes"]]
-    except (KeyError, TypeError) as error:
-        raise BusError(
-            f"{place} does not hold what this version wrote ({error!r}). Delete it and run the same command "
-            "again."
-        ) from error
+        content = files.read_sealed(path)
+        return [Probe(**item) for item in content["probes"]] if content["cohort"] == cohort else None
+    except (BusError, KeyError, TypeError):
+        return None
 
 
 def _seen(study: "Study", row: int) -> Seen:

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...classify.explain import Heat
 from ...core.errors import BusError
 from ...core.opener import read_bytes
 from ...data.store import Pixels
+
+if TYPE_CHECKING:
+    from ...classify.explain import Heat  # late: a page without heat needs no torch
 
 SIDE = 128  # px of a picture with heat, at least
 OPACITY = 0.65  # where the heat is most
@@ -39,7 +42,7 @@ def stack(rows: Sequence[Sequence[Pixels]]) -> Pixels:
     return np.vstack([np.hstack(list(row)) for row in rows])
 
 
-def overlay(square: Pixels, heat: Heat, lesion: NDArray[np.bool_] | None = None) -> Pixels:
+def overlay(square: Pixels, heat: "Heat", lesion: NDArray[np.bool_] | None = None) -> Pixels:
     """A scan (S×S) under its heat, as colour picture (BGR): no heat leaves the scan as it is, the most is
     yellow.
 
@@ -61,7 +64,7 @@ def overlay(square: Pixels, heat: Heat, lesion: NDArray[np.bool_] | None = None)
     return np.asarray(out, np.uint8)
 
 
-def in_words(heat: Heat) -> str:
+def in_words(heat: "Heat") -> str:
     """Where the middle of a scan's heat lies, for those who cannot see it: `upper left`, `middle` …"""
     total = float(heat.sum())
     if not total:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from bus.benchmark.report.check_page import write_page
 from bus.core.errors import BusError
-from bus.core.files import sha256_file
 from bus.data import phantom, shortcuts
 from bus.data.check import Findings, check
 from bus.data.check_text import as_json, lines
@@ -287,9 +286,13 @@ def test_a_study_knows_its_shortcuts_and_keeps_them(
     )  # phantoms are all alike in these
     monkeypatch.setattr(shortcuts, "probe", lambda *given, **named: pytest.fail("measured twice"))
     assert {probe.name: probe.auc for probe in shortcuts.of_study(study)} == found
-    (path / "shortcuts.json").write_text(json.dumps({"cohort": sha256_file(path / "cohort.csv")}))
-    with pytest.raises(BusError, match="Delete it"):
-        shortcuts.of_study(study)
+    monkeypatch.undo()
+    monkeypatch.setattr(shortcuts, "FEWEST", min(counts.values()))
+    text = (path / "shortcuts.json").read_text()
+    for damaged in (text.replace("0.5", "0.9", 1), text[:-9], json.dumps({"cohort": "", "probes": 3})):
+        (path / "shortcuts.json").write_text(damaged)
+        assert set(shortcuts.of_study(study)[0].auc) == set(study.classes)
+        assert "0.9" not in (path / "shortcuts.json").read_text().split('"border"')[0], "measured again"
 
 
 def test_too_few_groups_are_not_probed(
