@@ -72,7 +72,7 @@ def predict(
     opened = Study.open(study)
     opened.verify()
     fold_numbers("all" if fold is None else str(fold), opened)
-    found = loose.find(scans)
+    found = loose.find(scans, opened.settings.data.grey or 0)
     if not found.scans:
         raise UsageError(
             f"There is no scan among these; {len(found.passed)} files passed over (masks and others)."

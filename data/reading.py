@@ -48,7 +48,7 @@ class Data:
     entries: list[Entry]
     ignored: list[tuple[str, str]]  # file, why it was not taken for a scan
     cautions: tuple[Caution, ...] = ()  # what a user must know
-    grey: str = ""  # how the grey levels of 16-bit files were read; empty where there are none
+    grey: int = 0  # bits by which the grey levels of 16-bit files were read; 0 where there are none
 
 
 def list_source(source: str, frames: str = "middle") -> Listing:
@@ -100,7 +100,7 @@ def read_listing(
         for start in range(0, len(listing.scans), AHEAD):
             entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
     cautions = (*known(listing, entries), *caution("unusable masks", refused))
-    return Data(listing.name, by_content(entries), list(listing.ignored), cautions, listing.grey.said)
+    return Data(listing.name, by_content(entries), list(listing.ignored), cautions, listing.grey.used)
 
 
 def known(listing: Listing, entries: Sequence[Entry]) -> tuple[Caution, ...]:
@@ -112,7 +112,11 @@ def known(listing: Listing, entries: Sequence[Entry]) -> tuple[Caution, ...]:
     mixed = grey.deep if 0 < len(grey.deep) < len(listing.scans) else ()
     return (
         *listing.cautions,
-        *((Caution("16 bits", len(grey.deep), detail=f"read as {grey.said}"),) if grey.deep else ()),
+        *(
+            (Caution("16 bits", len(grey.deep), detail=f"read as {grey.bits} bits of 16"),)
+            if grey.deep
+            else ()
+        ),
         *caution("mixed depths", mixed, total=len(listing.scans), detail=shares),
         *caution("dim", [entry.file for entry in entries if entry.peak < DIM], total=len(entries)),
     )

@@ -48,9 +48,9 @@ class Grey:
     deep: tuple[str, ...] = ()  # scans in such files
 
     @property
-    def said(self) -> str:
-        """How the scale is called in a study; empty where no file has 16 bits."""
-        return f"{self.bits} bits of 16" if self.deep else ""
+    def used(self) -> int:
+        """The bits, or 0 where no file has 16."""
+        return self.bits if self.deep else 0
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class DataInfo:
     listing: str  # hash of names, sizes and times of the files, to recognise unchanged data without decoding
     groups: str  # sources of the groups, keys of cohort.GROUP_SOURCES joined by "+"
     ignored: int  # files that were not taken for scans
-    grey: str = ""  # how the grey levels of 16-bit files were read; empty where there are none
+    grey: int = 0  # bits by which the grey levels of 16-bit files were read; 0 where there are none
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,12 @@ class Found:
     passed: list[tuple[str, str]]
 
 
-def find(paths: Sequence[Path]) -> Found:
+def find(paths: Sequence[Path], bits: int = 0) -> Found:
     """List the scans below `paths` (files, folders with all that is in them, zips); nothing is decoded yet.
 
     Masks, hidden files and what is no picture are passed over, by the rules that hold for `--data`; of a file
-    that was named itself its neighbours are looked at. UsageError for a path that does not exist.
+    that was named itself its neighbours are looked at. 16-bit files are read by one scale, of at least `bits`
+    bits: those of the study that answers. UsageError for a path that does not exist.
     """
     for path in paths:
         if not path.exists():
@@ -43,7 +44,7 @@ def find(paths: Sequence[Path]) -> Found:
     scans: list[Loose] = []
     passed: list[tuple[str, str]] = []
     pairings: dict[Path, Pairing] = {}  # of the folders of files that were named themselves
-    scale = _Scale()
+    scale = _Scale(bits)
     for path in paths:
         try:
             packed = not path.is_dir() and zipfile.is_zipfile(require_file(path))
@@ -65,14 +66,15 @@ def find(paths: Sequence[Path]) -> Found:
 class _Scale:
     """One scale for the grey levels of all 16-bit files that were found."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: int) -> None:
+        self.least = least
         self.pictures: list[tuple[Source, str]] = []
 
     @cached_property
     def bits(self) -> int:
         """Bits of the scanner that gave them, by the highest level in any."""
         peaks = [highest for picture in self.pictures if (highest := peak(*picture)) is not None]
-        return pictures.bits_of(max(peaks)) if peaks else 16
+        return max(self.least, pictures.bits_of(max(peaks, default=65535)))
 
 
 def _below(path: Path, scale: _Scale) -> Found:

@@ -59,7 +59,7 @@ def test_bits_in_files_of_16_fill_the_range(tmp_path: Path, bits: int, suffix: s
         expected = np.floor(levels[scan.file] * (255 / (2**bits - 1)) + 0.5)
         assert (abs(read_scan(listing, scan)[..., 0] - expected) <= 1).all(), "one scale for all"
     data = read(tmp_path)
-    assert data.grey == f"{bits} bits of 16"
+    assert data.grey == bits
     assert said(data)["16 bits"].startswith(
         f"Scans in files of 16 bits: 4 (read as {bits} bits of 16). One scale"
     )
@@ -91,7 +91,7 @@ def test_scans_of_8_bits_are_as_they_were(tmp_path: Path) -> None:
         write(tmp_path / name, pixels)
     data = read(tmp_path)
     assert len({entry.sha256 for entry in data.entries}) == 1
-    assert (data.grey, data.cautions) == ("", ())
+    assert (data.grey, data.cautions) == (0, ())
 
 
 def test_scans_to_answer_are_read_by_one_scale(tmp_path: Path) -> None:
@@ -101,6 +101,8 @@ def test_scans_to_answer_are_read_by_one_scale(tmp_path: Path) -> None:
         found = [scan.read()[..., 0].astype(int) for scan in unlabelled.find(named).scans]
         for pixels, levels in zip(found, (high, low), strict=True):
             assert (abs(pixels - levels * (255 / 4095)) <= 1).all()
+    (alone,) = unlabelled.find([tmp_path / "low.png"], 12).scans
+    assert (abs(alone.read()[..., 0].astype(int) - low * (255 / 4095)) <= 1).all(), "by the study's scale"
 
 
 def many(folder: Path, write_one: Callable[[Path], object], count: int = 8) -> Path:
@@ -116,7 +118,7 @@ def test_a_study_keeps_what_was_left_out_and_how_grey_was_read(tmp_path: Path) -
     write(folder / "malignant" / "9_mask.png", np.zeros((20, 24), np.uint8))
     study = open_or_create(tmp_path / "study", {"data": str(folder), "size": 32, "k": 2})
     about = json.loads((tmp_path / "study" / "study.json").read_text())
-    assert about["data"]["grey"] == "12 bits of 16"
+    assert about["data"]["grey"] == 12
     told = " ".join(Study.open(study.path).settings.banners)
     for words in ("Array files", "malignant/more.npz", "PNG", "Lesion masks without a scan", "9_mask.png"):
         assert words in told
