@@ -156,8 +156,10 @@ def _separator(line: str) -> str:
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:
-    """Where each column stands; one by another name counts where its own is missing."""
+    """Where each column stands; in a table without file or label, names of public sets count too."""
     column = {name: header.index(name) for name in COLUMNS if name in header}
+    if {"file", "label"} <= column.keys():
+        return column
     for name, others in OTHERS.items():
         same = [other for other in others if other in header]
         if name not in column and same and not (name == "patient" and "group" in column):

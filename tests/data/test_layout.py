@@ -361,6 +361,25 @@ def test_a_short_name_of_several_files_is_refused(tmp_path: Path) -> None:
         list_scans(tmp_path)
 
 
+def test_other_columns_of_a_table_of_ones_own_mean_nothing(tmp_path: Path) -> None:
+    scans(tmp_path, "1.png", "2.png")
+    text(tmp_path, "labels.csv", "file,label,case,type,id", "1.png,a,9,x,2", "2.png,b,9,y,1")
+    assert [(scan.label, scan.group) for scan in list_scans(tmp_path).scans] == [("a", None), ("b", None)]
+
+
+@pytest.mark.parametrize("layout", ["train/{}/images", "{}/images", "{}", "images/{}", "images/train/{}"])
+def test_masks_in_folders_of_their_own_are_read(tmp_path: Path, layout: str) -> None:
+    folder = "masks" if "images" in layout else "mask"
+    for label in ("benign", "malignant"):
+        scans(tmp_path, f"{layout.format(label)}/1.png")
+        of_masks = layout.replace("images", folder) if "images" in layout else f"{layout}/{folder}"
+        masks(tmp_path, f"{of_masks.format(label)}/1.png")
+    listing = list_scans(tmp_path)
+    assert [(scan.label, len(scan.masks)) for scan in listing.scans] == [("benign", 1), ("malignant", 1)]
+    assert listing.ignored == ()
+    everything_fits(listing)
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_separators_of_spreadsheets(tmp_path: Path, separator: str) -> None:
     scans(tmp_path, "1.png", "2.png")
