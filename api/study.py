@@ -42,6 +42,7 @@ class StudyOptions(TypedDict, total=False):
     target: str  # the class to balance
     inner: int  # make a study of this outer fold's training part alone
     frames: str  # of DICOM loops: middle | all
+    merge_alike: bool  # make one group of given groups that hold scans of one scene
 
 
 class TranslatorOptions(TypedDict, total=False):

@@ -12,6 +12,7 @@ from ..core.errors import BusError, UsageError
 from ..core.progress import note
 from ..data import cohort
 from ..data.caution import of_weight
+from ..data.grouping import find_groups
 from ..data.names import match
 from ..data.reading import list_source, read_listing
 from ..data.scans import Listing
@@ -99,10 +100,10 @@ def read(source: str, study: Study) -> External:
     data = read_listing(listing, study.settings.size, keep=squares.put)
     for item in of_weight(data.cautions, "caution"):
         note(f"--external {source}: {item.sentence}")
-    names, sources = cohort.find_groups(data.entries)
+    grouping = find_groups(data.entries)
     used = [
         (replace(entry, label=classes[entry.label]), name)
-        for entry, name in zip(data.entries, names, strict=True)
+        for entry, name in zip(data.entries, grouping.names, strict=True)
         if entry.label in classes
     ]
     own = {scan.sha256 for scan in study.scans}
@@ -125,7 +126,7 @@ def read(source: str, study: Study) -> External:
             "sha256": digest,
             "size": study.settings.size,
             "left_out": dict(sorted(left.items())),
-            "groups": "; ".join(cohort.GROUP_SOURCES[name] for name in sorted(set(sources))),
+            "groups": "; ".join(cohort.GROUP_SOURCES[name] for name in sorted(set(grouping.sources))),
         },
     )
     return External.open(folder)

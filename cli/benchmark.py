@@ -25,6 +25,7 @@ from .options import (
     GanSeed,
     Inner,
     Json,
+    MergeAlike,
     Precision,
     PresetName,
     Quiet,
@@ -53,6 +54,7 @@ PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the 
     "target",
     "inner",
     "frames",
+    "merge_alike",
     "fold",
     "seeds",
     "ablation",
@@ -76,6 +78,7 @@ def benchmark(
     target: Target = None,
     inner: Inner = None,
     frames: Frames = None,
+    merge_alike: MergeAlike = None,
     fold: FoldText = "0",
     arms: Annotated[
         str,

@@ -24,6 +24,7 @@ from .options import (
     GanSeed,
     Inner,
     Json,
+    MergeAlike,
     Precision,
     PresetName,
     Quiet,
@@ -61,6 +62,7 @@ def gan_train(
     target: Target = None,
     inner: Inner = None,
     frames: Frames = None,
+    merge_alike: MergeAlike = None,
     fold: FoldOrNone = "0",
     to: ToClass = None,
     sources: Annotated[

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAIN, DATA, LOOK = "The main job", "Data", "Look"  # panels of the commands
 STUDY, MORE = "Study (frozen when it is created)", "Advanced"  # panels of options; the rest is used most
-FROZEN = ("data", "cohort", "size", "k", "seed", "target", "inner", "frames")  # of a study
+FROZEN = ("data", "cohort", "size", "k", "seed", "target", "inner", "frames", "merge_alike")  # of a study
 StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.")]
 Data = Annotated[
     str | None,
@@ -45,6 +45,16 @@ Inner = Annotated[
 Frames = Annotated[
     str | None,
     typer.Option(help="Of DICOM loops: middle or all; middle unless given.", rich_help_panel=STUDY),
+]
+MergeAlike = Annotated[
+    bool | None,
+    typer.Option(
+        "--merge-alike",
+        help="Make one group of given groups that hold scans of one scene.",
+        show_default=False,
+        metavar="",
+        rich_help_panel=STUDY,
+    ),
 ]
 ToClass = Annotated[
     str | None,

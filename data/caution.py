@@ -55,7 +55,17 @@ KINDS: dict[str, Kind] = {
     ),
     "alike": Kind(
         "sets of scans in different given groups that look like one scene",
-        "Look at them; if they are one patient, give them one group, or every result here is too good.",
+        "Look at them; if they are one patient, give them one group or make the study with --merge-alike, or "
+        "every result here is too good.",
+    ),
+    "groups merged": Kind(
+        "sets of scans of different given groups that look like one scene and are one group now",
+        "Look at them; if they are of different patients, make the study again without --merge-alike.",
+        "note",
+    ),
+    "names alike": Kind(
+        "given groups whose names differ in zeros alone",
+        "If they are one patient or scene, write them alike: folds may split them.",
     ),
     "torn": Kind(
         "pictures with identical pixels in several of the given groups",

@@ -11,6 +11,7 @@ import numpy as np
 from ..core.errors import BusError
 from . import cohort, pictures, scans, shortcuts, splits
 from .caution import Caution, caution, of_weight
+from .grouping import find_groups
 from .marks import find_marks
 from .reading import Entry, known, list_source, look
 from .scans import Listing, ScanFile
@@ -150,7 +151,8 @@ def check(
             f"None of the {len(listing.scans)} scans below {path} can be read. The first: {unreadable[0][1]}"
         )
     entries = [scan.entry for scan in seen]
-    names, sources = cohort.find_groups(entries)
+    grouping = find_groups(entries)
+    names, sources = grouping.names, grouping.sources
 
     # cohort clean: its probes and its folds
     conflicts = cohort.contradictions(entries, names)
@@ -166,7 +168,7 @@ def check(
         *_torn(entries, names),
         *_gone(entries, kept),
         *uncut,
-        *cohort.group_cautions(entries, names, sources),
+        *grouping.cautions(entries),
         *_contradicting(contradictions),
         *_few_groups(folds),
         *_telling(probes),

@@ -1,19 +1,14 @@
 """Cohorts: which scans a study uses, their groups, why others were left out; and the table of all of them."""
 
 import csv
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from ..core.errors import UsageError, did_you_mean
 from ..core.files import read_csv, write_csv
-from . import groups
-from .caution import Caution, caution
 from .reading import Entry
 from .store import Box
 
@@ -153,59 +148,6 @@ def busi_list() -> dict[tuple[str, str], KnownScan]:
         )
         for row in rows
     }
-
-
-def find_groups(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
-    """Give every scan a group name and say how it was found (keys of GROUP_SOURCES), best source first.
-
-    What the user gives wins; then the list for BUSI; the near-duplicate detector joins the remaining scans.
-    """
-    known = busi_list()
-    names: list[str] = []
-    sources: list[str] = []
-    for entry in entries:
-        listed = known.get((entry.sha256, entry.label))
-        if entry.group is not None:
-            names.append(entry.group)
-            sources.append("given")
-        elif listed is not None:
-            names.append(listed.group)
-            sources.append("list")
-        else:
-            names.append("")
-            sources.append("detected")
-    unknown = [row for row, source in enumerate(sources) if source == "detected"]
-    if unknown:
-        found = groups.near_duplicates(np.stack([entries[row].descriptor for row in unknown]))
-        first: dict[int, str] = {}
-        for row, number in zip(unknown, found, strict=True):
-            names[row] = first.setdefault(number, f"scan-{entries[row].sha256[:12]}")
-    return names, sources
-
-
-def group_cautions(
-    entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str]
-) -> Iterator[Caution]:
-    """What a reader must know of how the groups were found, of `find_groups`' names and sources."""
-    if count := sources.count("detected"):
-        yield Caution("no group known", count, total=len(sources))
-    yield from caution("alike", _alike_across(entries, names, sources))
-
-
-def _alike_across(
-    entries: Sequence[Entry], names: Sequence[str], sources: Sequence[str]
-) -> Iterator[tuple[str, ...]]:
-    """Files that the near-duplicate detector joins although the user gave them different groups."""
-    given = [row for row, source in enumerate(sources) if source == "given" and entries[row].descriptor.size]
-    if not given:
-        return
-    numbers = groups.near_duplicates(np.stack([entries[row].descriptor for row in given]))
-    joined = defaultdict(list)
-    for row, number in zip(given, numbers, strict=True):
-        joined[number].append(row)
-    for rows in joined.values():
-        if len({names[row] for row in rows}) > 1:
-            yield tuple(sorted(entries[row].file for row in rows))
 
 
 def contradictions(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, list[str]]:

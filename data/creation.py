@@ -9,6 +9,7 @@ from ..core.files import require_space, sha256_bytes
 from . import cohort, settings, splits
 from .caution import Caution
 from .cohort import LeftOut, Scan
+from .grouping import find_groups
 from .reading import Data, Entry, list_source, read_listing, read_phantoms, stamp
 from .settings import DataInfo, Settings, Value
 from .store import MASKS_FILE, PIXELS_FILE, UNKNOWN, Squares
@@ -31,6 +32,7 @@ class Choices:
     target: str = "malignant"
     inner: int | None = None
     frames: str = "middle"
+    merge_alike: bool = False  # make one group of given groups that hold scans of one scene
 
 
 DEFAULTS: dict[str, Value] = asdict(Choices())
@@ -50,8 +52,8 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
 
     # read every scan once; choose those of the cohort
     data, listing = _read(chosen, squares, masks, phantoms, begin)
-    names, sources = cohort.find_groups(data.entries)
-    scans = cohort.build(data.entries, names, chosen.cohort)
+    grouping = find_groups(data.entries, merge_alike=chosen.merge_alike)
+    scans = cohort.build(data.entries, grouping.names, chosen.cohort)
     classes = sorted({scan.label for scan in scans if not scan.left_out})
     _check_classes(classes, chosen)
 
@@ -61,11 +63,11 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
 
     # freeze: the pixels first, what makes the folder a study last
     phantom = data.name == "phantom"
-    groups = "phantom" if phantom else "+".join(sorted(set(sources)))
+    groups = "phantom" if phantom else "+".join(sorted(set(grouping.sources)))
     left = len(data.ignored)
     info = DataInfo(data.name, chosen.data, content(data.entries), listing, groups, left, data.grey)
     origin = [Caution("phantoms", len(scans), detail="no --data was given" if by_default else "")]
-    told = origin if phantom else cohort.group_cautions(data.entries, names, sources)
+    told = origin if phantom else grouping.cautions(data.entries)
     cautions = (*told, *data.cautions)
     path.mkdir(parents=True, exist_ok=True)
     order = [entry.place for entry in data.entries]
@@ -85,6 +87,7 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
         classes=tuple(classes),
         cautions=cautions,
         frames=chosen.frames,
+        merge_alike=chosen.merge_alike,
     )
     settings.freeze(path, frozen, scans)
 

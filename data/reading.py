@@ -34,10 +34,11 @@ class Entry:
     shape: tuple[int, int]  # native height and width, px
     box: Box
     place: int  # in the order of reading, under which its square is kept
-    descriptor: np.ndarray  # for the near-duplicate detector; empty where the group is known and nobody asks
+    descriptor: np.ndarray  # for the near-duplicate detector; empty for phantoms, whose groups are certain
     group: str | None  # as the user or the simulation gave it
     fold: int | None
     peak: int = 255  # the highest grey level
+    loop: str = ""  # the DICOM file of which it is one of several frames
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def read_listing(
 
     def read(place: int) -> Entry:
         scan = listing.scans[place]
-        entry, square = look(scan, scans.read_scan(listing, scan), size, place, describe=scan.group is None)
+        entry, square = look(scan, scans.read_scan(listing, scan), size, place)
         keep(place, square)
         try:
             mask = scans.read_mask(listing, scan, entry.shape) if keep_mask else None
@@ -153,7 +154,8 @@ def look(
     digest = sha256_bytes(np.ascontiguousarray(rgb).data)
     shape = (grey.shape[0], grey.shape[1])
     descriptor = groups.describe(grey) if describe else np.zeros(0, np.int8)
-    known = (scan.group, scan.fold, int(grey.max()))
+    loop = scan.file.rpartition("#")[0] if scan.frame is not None else ""
+    known = (scan.group, scan.fold, int(grey.max()), loop)
     return Entry(scan.file, scan.label, digest, shape, box, place, descriptor, *known), square
 
 

@@ -57,6 +57,7 @@ class Settings:
     cautions: tuple[Caution, ...] = ()  # what every reader must know
     frames: str = "middle"  # of DICOM loops: middle | all
     files: tuple[Frozen, ...] = ()  # none in studies of format 1
+    merge_alike: bool = False  # whether given groups that hold scans of one scene were made one
 
     @property
     def banners(self) -> tuple[str, ...]:

@@ -147,7 +147,7 @@ def open_or_create(
     study = Study.open(path)
     study.verify()
     differences = [
-        f"--{key} {value} (the study has {getattr(study.settings, key)})"
+        f"--{key.replace('_', '-')} {value} (the study has {getattr(study.settings, key)})"
         for key, value in asked.items()
         if key != "data" and value != getattr(study.settings, key)
     ]

@@ -12,7 +12,7 @@ from statistics import median
 from ..core.errors import BusError, printable
 from .archive import refusal
 from .caution import Caution
-from .names import clean, is_unknown, key, may_be_unknown
+from .names import clean, is_unknown, key, may_be_unknown, share_either
 
 COLUMNS = ("file", "label", "group", "patient", "mask", "fold")
 OTHERS = {  # what public data sets call these columns
@@ -47,7 +47,7 @@ class Table:
     """The rows of a table, sorted by file, and which column its groups came from."""
 
     rows: tuple[Row, ...]
-    grouped_by: str | None  # "group", "patient" or None
+    grouped_by: str | None  # "group", "patient", "group and patient" or None
     cautions: tuple[Caution, ...] = ()
 
 
@@ -95,7 +95,9 @@ def is_table(name: str, content: bytes) -> bool:
 
 
 def read_table(content: bytes, names: Names, where: str) -> Table:
-    """Read `file,label[,group or patient][,mask][,fold]`; other columns are ignored.
+    """Read `file,label[,group][,patient][,mask][,fold]`; other columns are ignored.
+
+    Where both group and patient are given, a group is what shares either.
 
     Paths are relative to the table and must be among `names`, where a suffix or the folder may be missing if
     only one file is meant; several masks of a scan are separated by `;` or `&`. A word for "unknown" gives no
@@ -103,13 +105,15 @@ def read_table(content: bytes, names: Names, where: str) -> Table:
     """
     header, lines = _parse(content, where)
     column = _columns(header)
-    grouped_by = next((name for name in ("group", "patient") if name in column), None)
+    grouped_by: str | None = next((name for name in ("group", "patient") if name in column), None)
+    patients: dict[str, str] = {}
     rows: dict[str, Row] = {}
     for line, cells in lines:
         cell = {name: clean(cells[index]) for name, index in column.items()}
         row = _row(cell, grouped_by, names, line, f"{where}, row {line}")
         if grouped_by is None and PUBLIC["info.csv"] <= set(header):
             row = replace(row, group=PurePosixPath(row.file).stem.partition("_")[0])
+        patients[row.file] = cell.get("patient", "")
         first = rows.setdefault(row.file, row)
         if first is not row:
             raise BusError(
@@ -117,6 +121,13 @@ def read_table(content: bytes, names: Names, where: str) -> Table:
             )
     _check(list(rows.values()), where)
     known, cautions = _without_unknown([rows[file] for file in sorted(rows)])
+    if {"group", "patient"} <= set(column):
+        of_patients, more = _without_unknown(
+            [replace(row, group=patients[row.file] or None) for row in known]
+        )
+        united = share_either([row.group for row in known], [row.group for row in of_patients])
+        known = [replace(row, group=group) for row, group in zip(known, united, strict=True)]
+        grouped_by, cautions = "group and patient", (*cautions, *more)
     if grouped_by is None and any(row.group for row in known):
         grouped_by = "patient"
     return Table(tuple(known), grouped_by, cautions)
@@ -139,7 +150,7 @@ def _parse(content: bytes, where: str) -> tuple[list[str], list[tuple[int, list[
         problem = f"{doubled[0]} stands there twice" if doubled else "file and label are needed"
         raise BusError(
             f"{where} has the columns {printable(', '.join(header)[:200]) or '(none)'}; {problem}. Expected "
-            "file,label[,group or patient][,mask][,fold], separated by commas."
+            "file,label[,group][,patient][,mask][,fold], separated by commas."
         )
     for line, cells in lines[1:]:
         if len(cells) != len(header):
@@ -175,6 +186,8 @@ def _row(cell: Mapping[str, str], grouped_by: str | None, names: Names, line: in
     group = cell[grouped_by] if grouped_by else ""
     if printable(group) != group:
         raise BusError(f"{at}: the {grouped_by} holds control characters. Correct it.")
+    if printable(patient := cell.get("patient", "")) != patient:
+        raise BusError(f"{at}: the patient holds control characters. Correct it.")
     masks = (mask.strip() for mask in cell.get("mask", "").replace("&", ";").split(";"))
     return Row(
         file=names.find(cell["file"], at),

@@ -112,7 +112,9 @@ def commands(translator: Translator, count: int, *, data: str = "PATH", where: s
     given = {"data": "phantom" if settings.data.name == "phantom" else data, **given}
     to = "" if target == settings.target else f" --to {shlex.quote(target)}"
     changed = [
-        f"--{name} {shlex.quote(str(given[name]))}" for name in DEFAULTS if given[name] != DEFAULTS[name]
+        f"--{name.replace('_', '-')}" + ("" if given[name] is True else f" {shlex.quote(str(given[name]))}")
+        for name in DEFAULTS
+        if given[name] != DEFAULTS[name]
     ]
     effort = options(translator.known_config, study)
     place = f"--fold {'none' if fold is None else fold} --gan-seed {translator.seed}{to}"

@@ -36,8 +36,7 @@ def data_sets(draw):
 
 @given(data_sets(), st.sampled_from(["raw", "clean"]), st.integers(2, 3), st.sampled_from([None, 0]))
 def test_every_scan_is_in_one_fold_or_left_out_with_a_reason(entries, kind, k, inner):
-    names, sources = cohort.find_groups(entries)
-    assert set(sources) == {"given"}
+    names = [scan.group for scan in entries]
     scans = cohort.build(entries, names, kind)
     try:
         scans = creation.cut(scans, [scan.fold for scan in entries], k, 0, inner)
@@ -56,13 +55,6 @@ def test_every_scan_is_in_one_fold_or_left_out_with_a_reason(entries, kind, k, i
         mixed = {name for name, labels in cohort.contradictions(entries, names).items() if len(labels) > 1}
         assert all(scan.left_out for scan in scans if scan.group in mixed)
         assert {scan.left_out.kind for scan in scans if scan.group in mixed} <= {"contradiction"}
-
-
-def test_what_the_user_gives_wins_over_list_and_detector():
-    alike = [entry(number, "benign", f"patient {number}") for number in range(4)]
-    names, sources = cohort.find_groups(alike)
-    assert names == [f"patient {number}" for number in range(4)]
-    assert set(sources) == {"given"}
 
 
 def test_cohorts_that_only_busi_has_are_refused_elsewhere():
