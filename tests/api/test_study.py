@@ -34,7 +34,7 @@ def test_a_study_lists_its_scans_as_its_table_has_them(tiny_study: Path) -> None
     assert scans["sha256"].tolist() == [row["sha256"] for row in rows]
     assert scans["fold"].notna().tolist() == [row["fold"] != "" for row in rows]
     assert study.pixels.shape == (len(scans), 32, 32) and study.pixels.dtype == np.uint8
-    assert "simulated phantoms" in study._repr_html_() and str(tiny_study) in repr(study)
+    assert "Simulated phantoms" in study._repr_html_() and str(tiny_study) in repr(study)
 
 
 def test_other_options_than_the_studys_are_refused(tiny_study: Path) -> None:

@@ -1,5 +1,6 @@
 """Folds: no group on both sides, every scan in one, order and names change nothing, BUSI's fold 0 pinned."""
 
+import csv
 import hashlib
 
 import numpy as np
@@ -116,6 +117,16 @@ def test_own_folds_must_not_split_a_group():
         check_given_folds([0, 1], ["a", "a"], ["1.png", "2.png"])
     with pytest.raises(BusError, match="has no fold"):
         check_given_folds([0, None], ["a", "b"], ["1.png", "2.png"])
+
+
+@pytest.mark.parametrize("k", [2, 3, 5, 10])
+def test_the_splits_of_busi_are_even_so_that_none_moves(datasets, k):
+    with (datasets / "busi" / "groups.csv").open(encoding="utf-8") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["label_conflict"] != "1"]
+    scans = [(row["rgb_sha256"], row["file"].split("/")[0], row["group"]) for row in rows]
+    counts = spread(scans, cut(scans, k), k)
+    fair = counts.mean(axis=1, keepdims=True)
+    assert (np.abs(counts - fair) <= np.maximum(1, splits.EVEN * fair)).all()
 
 
 def test_fold_0_of_busi_clean_never_moves(datasets, tmp_path):
