@@ -24,7 +24,8 @@ def print_training(translator: "Translator", config: "GanConfig", compute: "Comp
     if translator.is_done and not redo:
         results.print(f"Nothing to do: the translator in {translator.folder} is trained.")
         return
-    seconds = config.steps * time_step(translator.study, config, compute)
+    trainings = [config, config.smaller] if config.from_size else [config]
+    seconds = sum(training.steps * time_step(translator.study, training, compute) for training in trainings)
     results.print(
         f"Would train {translator.folder}: {config.pairs:,} pairs in {config.steps:,} steps, about "
         f"{duration(seconds)}."

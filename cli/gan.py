@@ -88,6 +88,14 @@ def gan_train(
             rich_help_panel=MORE,
         ),
     ] = None,
+    from_size: Annotated[
+        int | None,
+        typer.Option(
+            "--from-size",
+            help="Train at this smaller side first, with half as many pairs more; start from its weights.",
+            rich_help_panel=MORE,
+        ),
+    ] = None,
     switches: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,7 +134,7 @@ def gan_train(
 
     # slips are refused before torch is imported, which takes seconds, and before any scan is read
     check_names(device, precision)
-    changes = split(switches or [], "cycle=10")
+    changes = split(switches or [], "cycle=10") | ({"from_size": str(from_size)} if from_size else {})
     check_options(preset, method, changes)
 
     from ..gan.request import Ask, plan_gan

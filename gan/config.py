@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ..core import switches
@@ -40,10 +40,7 @@ class GanConfig:
     channels: int = switch("channels of the first layer, generators and patch discriminators alike", above=0)
     blocks: int = switch("residual blocks", above=0)
     upsampling: str = switch(
-        "how the generator enlarges",
-        choices=("nearest", "transposed"),
-        off="nearest",
-        needs=Needs("generator", "published", "the other generators always enlarge by nearest neighbour"),
+        "how the generator enlarges", choices=("nearest", "bilinear", "transposed"), off="nearest"
     )
     noise: int = switch(
         "numbers that vary a translation; 0: one result a source",
@@ -76,6 +73,30 @@ class GanConfig:
         needs=Needs("generator", "detail", "only that generator takes a scan apart"),
     )
 
+    from_size: int = switch(
+        "px, a smaller side at which it is first trained, with half as many pairs in addition; 0: none",
+        0,
+        off=0,
+        needs=Needs("generator", "detail", "only that generator grows"),
+    )
+    recorded: bool = switch(
+        "record a whole step as a CUDA graph; graphics cards only, timed on one",
+        False,
+        off=False,
+        needs=Needs("buffer", 0, "a replay buffer draws within a step"),
+    )
+
+    @property
+    def smaller(self) -> "GanConfig":
+        """The configuration of the training at `from_size`, whose weights this one starts from."""
+        side, pairs = self.from_size, max(1, self.pairs // 2)
+        return replace(self, size=side, pairs=pairs, from_size=0, shift=side // 16, eyes=eyes_of(side))
+
+    @property
+    def simulated(self) -> float:
+        """Share of its pairs, the first ones, that are phantoms; none after a smaller training with them."""
+        return 0.0 if self.from_size else self.phantoms
+
     @property
     def steps(self) -> int:
         """Optimiser steps in all."""
@@ -99,13 +120,14 @@ class GanConfig:
         from .networks import CompactGenerator, DetailGenerator, Generator
 
         if self.generator == "detail":
-            return DetailGenerator(self.channels, self.blocks, self.size, self.reach)
+            return DetailGenerator(self.channels, self.blocks, self.size, self.reach, self.upsampling)
         if self.generator == "published":
             return Generator(self.channels, self.blocks, self.upsampling)
         return CompactGenerator(self.channels, self.blocks, self.noise)
 
 
-LATER = {"eyes": 128, "reach": 2}  # switches that older translators do not record, with what they had
+# switches that older translators do not record, with what they had
+LATER = {"eyes": 128, "reach": 2, "from_size": 0, "recorded": False}
 GONE = {"negatives": 0.0, "diversity": 0.0}  # switches that lost, with what asked for nothing
 METHODS: dict[str, dict[str, Any]] = {
     # Zhu et al. 2017; nearest-neighbour upsampling and averaged weights outside the preset paper
@@ -150,7 +172,12 @@ METHODS: dict[str, dict[str, Any]] = {
     },
 }
 # as projected, with a generator that starts as the identity: its losses of cycle and identity can be light
-METHODS["detail"] = METHODS["projected"] | {"generator": "detail", "cycle": 10.0, "identity": 1.0}
+METHODS["detail"] = METHODS["projected"] | {
+    "generator": "detail",
+    "upsampling": "bilinear",
+    "cycle": 10.0,
+    "identity": 1.0,
+}
 METHOD = "detail"  # unless the preset is paper
 EYES = ((64, 128), (128, 160), (float("inf"), 224))  # scans of up to so many px are shown at this side
 # effort; `epochs` instead of `pairs` counts passes over the larger side
@@ -167,6 +194,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "shift": 0,
     },
 }
+ENLARGING = {"compact": ("nearest",), "detail": ("nearest", "bilinear")}  # the published generator can do all
 SWITCHES = switches.of(GanConfig)  # what --set may change
 
 
@@ -233,6 +261,13 @@ def configure(
         )
     resolved = _defaults(method, preset, study.settings.size, target) | changed
     switches.check_idle(SWITCHES, changed, resolved)
+    _check_enlarging(changed, resolved["generator"])
+    check_from_size(resolved["from_size"], study.settings.size)
+    if resolved["recorded"] and compute.device != "cuda":
+        raise UsageError(
+            f"--set recorded=true: a CUDA graph needs a graphics card, and this is {compute.device}. Leave "
+            "it out."
+        )
 
     # scans of either side
     sources = check_sources(study, target, sources)
@@ -284,6 +319,16 @@ def check_sources(study: "Study", target: str, sources: Sequence[str] | None) ->
     return tuple(name for name in others if sources is None or name in sources)
 
 
+def check_from_size(side: int, size: int) -> None:
+    """UsageError unless a translator at `size` px can grow from one at `side` px (0: it does not)."""
+    halves = [size >> times for times in range(1, 8) if size % (1 << times) == 0 and size >> times >= 32]
+    if side and side not in halves:
+        raise UsageError(
+            f"--from-size {side}: for {size} px expected {' or '.join(map(str, halves)) or 'none'}. Leave "
+            f"it out to start at {size} px."
+        )
+
+
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:
     """Whether method and effort ask for a warm start for which this class lacks phantoms."""
     from ..data.phantom.simulation import PAIRED
@@ -299,8 +344,23 @@ def _defaults(method: str, preset: str, size: int, target: str) -> dict[str, Any
     if preset == "paper" and size > 128:
         usual["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
     if method == "detail":
-        usual |= {"shift": size // 16, "eyes": next(side for most, side in EYES if size <= most)}
+        usual |= {"shift": size // 16, "eyes": eyes_of(size)}
     return usual
+
+
+def eyes_of(size: int) -> int:
+    """The side in px at which the frozen network sees scans of `size` px."""
+    return next(side for most, side in EYES if size <= most)
+
+
+def _check_enlarging(changed: Mapping[str, Any], generator: str) -> None:
+    """UsageError for a way of enlarging that the generator does not have."""
+    way, known = changed.get("upsampling"), ENLARGING.get(generator)
+    if way and known and way not in known:
+        raise UsageError(
+            f"--set upsampling={way} does nothing: the generator {generator} enlarges by "
+            f"{' or '.join(known)}. Add --set generator=published, or leave it out."
+        )
 
 
 def _usual_pairs(defaults: Mapping[str, Any], sides: Iterable[int]) -> int:

@@ -1,5 +1,6 @@
 """One training step of the translator and all the state that the next step needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,9 +13,20 @@ from ..core.compute import Compute
 from . import losses
 from .config import GanConfig
 from .discriminators import Discriminator, Eyes, augment
+from .networks import DetailGenerator, grown
 
 SIDES = ("target", "source")
 Pair = dict[str, Tensor]  # one tensor a side
+Terms = list[tuple[str, Tensor]]  # losses by name, on the device; terms of one name are summed
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The chance of a step on B scans a side, but that of the replay buffers."""
+
+    noise: Tensor | None  # B×noise, of the translations to the target
+    generators: Tensor | None  # 2·B×6, how discriminators see the scans that train the generators
+    discriminators: Tensor | None  # 2·B×6, how they see those that train themselves
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,11 @@ class CycleGAN:
         self.optimisers = {
             kind: torch.optim.Adam(
                 [parameter for name in names[kind] for parameter in self.networks[name].parameters()],
-                lr=config.learning_rate,
+                # a recorded step reads its rate from the card
+                lr=torch.tensor(config.learning_rate, device="cuda")
+                if config.recorded
+                else config.learning_rate,
+                capturable=config.recorded,
                 betas=betas[kind],
                 fused=compute.fused,
             )
@@ -68,36 +84,65 @@ class CycleGAN:
         self.buffers = {side: torch.zeros(shape, device=compute.device) for side in SIDES}
         self.step_number = 0
 
+    def begin_from(self, start: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Begin with generators of a smaller side, by name; ValueError where they do not fit."""
+        for name, weights in start.items():
+            network = self.networks[name]
+            if not isinstance(network, DetailGenerator):
+                raise ValueError(f"a generator of the form {type(network).__name__} does not grow")
+            network.load_state_dict(grown(weights, network))
+        self.averaged.load_state_dict(self.networks["to_target"].state_dict())
+
     def step(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> dict[str, float]:
         """Train on B source and B target scans (B×1×S×S in [-1, 1]); returns the losses of this step.
 
         All chance comes from `rng`.
         """
+        self.set_rate()
+        terms = self.work({"target": target, "source": source}, self.draw(len(source), rng), rng)
+        self.finish_step()
+        return fetch(terms)
+
+    def set_rate(self) -> None:
+        """Set the learning rate of the step to come."""
+        value = self.config.learning_rate * rate(self.step_number, self.config.steps)
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
-                group["lr"] = self.config.learning_rate * rate(self.step_number, self.config.steps)
-        real = {"target": target, "source": source}
-        cycles = self._train_generators(real, rng)
-        parts = [cycle.losses for cycle in cycles.values()] + self._train_discriminators(real, cycles, rng)
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(value)
+                else:
+                    group["lr"] = value
+
+    def draw(self, count: int, rng: np.random.Generator) -> Draws:
+        """The chance of a step on `count` scans a side, on the device; their order decides the weights."""
+        noise = self._draw_noise(count, rng)
+        return Draws(noise, *(self._draw_views(count, rng) for _ in ("generators", "discriminators")))
+
+    def work(self, real: Pair, draws: Draws, rng: np.random.Generator) -> Terms:
+        """Both updates of a step, all of it on the device, where the losses stay.
+
+        Without replay buffers nothing is taken from `rng` and nothing waited for: it may be recorded.
+        """
+        cycles = self._train_generators(real, draws)
+        parts = [cycle.losses for cycle in cycles.values()]
+        parts += self._train_discriminators(real, cycles, draws, rng)
+        return [(name, value) for part in parts for name, value in part.items()]
+
+    def finish_step(self) -> None:
+        """Count the step and move the averaged generator."""
         self.step_number += 1
         self._average()
-        terms = [(name, value) for part in parts for name, value in part.items()]
-        values: dict[str, float] = {}  # fetched at once: a graphics card is waited for once a step
-        for (name, _), value in zip(terms, torch.stack([value for _, value in terms]).tolist(), strict=True):
-            values[name] = values.get(name, 0.0) + value
-        return values
 
-    def _train_generators(self, real: Pair, rng: np.random.Generator) -> dict[str, Cycle]:
+    def _train_generators(self, real: Pair, draws: Draws) -> dict[str, Cycle]:
         """Both cycles at the same time.
 
         Every weight gets one gradient from either, so that their order changes no sum.
         """
-        count = len(real["source"])
-        noise, views = self._draw_noise(count, rng), self._draw_views(count, rng)
+        views = _by_side(draws.generators)
         for side in SIDES:
             self.networks[f"discriminator_{side}"].requires_grad_(False)
         self.optimisers["generators"].zero_grad(set_to_none=True)
-        to_target = partial(self._cycle, "target", "source", real, views["target"], noise)
+        to_target = partial(self._cycle, "target", "source", real, views["target"], draws.noise)
         to_source = partial(self._cycle, "source", "target", real, views["source"])
         cycles = dict(zip(SIDES, self.compute.beside(to_target, to_source), strict=True))
         self.optimisers["generators"].step()
@@ -140,15 +185,14 @@ class CycleGAN:
         return translated, same
 
     def _train_discriminators(
-        self, real: Pair, cycles: dict[str, Cycle], rng: np.random.Generator
+        self, real: Pair, cycles: dict[str, Cycle], draws: Draws, rng: np.random.Generator
     ) -> list[dict[str, Tensor]]:
         """Both discriminators at the same time; they share nothing."""
-        config, count = self.config, len(real["source"])
-        views = self._draw_views(count, rng)
+        config, views = self.config, _by_side(draws.discriminators)
         replayed = (
             {side: self._replay(side, cycles[side].fake, rng) for side in SIDES} if config.buffer else {}
         )
-        again = self._draw_views(count, rng) if config.buffer else dict.fromkeys(SIDES)
+        again = _by_side(self._draw_views(len(real["source"]), rng) if config.buffer else None)
         self.optimisers["discriminators"].zero_grad(set_to_none=True)
 
         def judge(side: str) -> dict[str, Tensor]:
@@ -173,14 +217,12 @@ class CycleGAN:
         seen: list[Tensor] = self.eyes(scans if view is None else augment(scans, view))
         return seen
 
-    def _draw_views(self, count: int, rng: np.random.Generator) -> dict[str, Tensor | None]:
-        """How the discriminators see `count` scans of either side."""
+    def _draw_views(self, count: int, rng: np.random.Generator) -> Tensor | None:
+        """How the discriminators see `count` scans of either side: 2·count×6, uniform in [-1, 1]."""
         if not self.config.augmentation:
-            return dict.fromkeys(SIDES)
-        draws = torch.from_numpy(rng.uniform(-1, 1, (2 * count, 6)).astype(np.float32)).to(
-            self.compute.device
-        )
-        return dict(zip(SIDES, draws.chunk(2), strict=True))
+            return None
+        draws = rng.uniform(-1, 1, (2 * count, 6)).astype(np.float32)
+        return torch.from_numpy(draws).to(self.compute.device)
 
     def _draw_noise(self, count: int, rng: np.random.Generator) -> Tensor | None:
         if not self.config.noise:
@@ -227,6 +269,19 @@ class CycleGAN:
         self.averaged.load_state_dict(state["averaged"])
         self.buffers = {side: state["buffers"][side].to(self.compute.device) for side in self.buffers}
         self.step_number = int(state["step"])
+
+
+def fetch(terms: Terms) -> dict[str, float]:
+    """The losses as numbers, fetched at once: a graphics card is waited for once a step."""
+    values: dict[str, float] = {}
+    for (name, _), value in zip(terms, torch.stack([value for _, value in terms]).tolist(), strict=True):
+        values[name] = values.get(name, 0.0) + value
+    return values
+
+
+def _by_side(views: Tensor | None) -> dict[str, Tensor | None]:
+    """Views of the scans of either side: the first half is the target's."""
+    return dict.fromkeys(SIDES) if views is None else dict(zip(SIDES, views.chunk(2), strict=True))
 
 
 def rate(step: int, steps: int) -> float:

@@ -1,5 +1,7 @@
 """The networks of CycleGAN (Zhu et al. 2017, arXiv:1703.10593), for scans of one grey channel in [-1, 1]."""
 
+import math
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -118,7 +120,8 @@ class DetailGenerator(nn.Module):
     whole source and gives a change Δ and a gain g, so that the translation is mean + Δ + (1 + g) · detail,
     clipped to [-1, 1]. Both are made at half the side and enlarged bicubically: no speckle is painted, and no
     checkerboard is left (Odena et al. 2016, doi 10.23915/distill.00003). Both are 0 at the start: an
-    untrained translator returns its source.
+    untrained translator returns its source. On the way up to them `upsampling` is `bilinear`, or `nearest`,
+    which leaves a faint grid of 4 and 8 px at sides of 128 px and more.
 
     The trunk works at 16×16 for a side of 64, 128 or 256 px (`unshuffle_of`): cost grows more slowly than
     pixels.
@@ -126,7 +129,7 @@ class DetailGenerator(nn.Module):
 
     noise = 0  # numbers that it takes
 
-    def __init__(self, channels: int, blocks: int, size: int, reach: int) -> None:
+    def __init__(self, channels: int, blocks: int, size: int, reach: int, upsampling: str) -> None:
         super().__init__()
         c, factor = channels, unshuffle_of(size)
         self.reach = reach
@@ -141,7 +144,7 @@ class DetailGenerator(nn.Module):
             *(Residual(2 * c) for _ in range(blocks)),
         )
         widths = [2 * c] + [max(8, c >> level) for level in range(factor.bit_length() - 1)]
-        enlarging = (_upsampling(wide, slim, "nearest") for wide, slim in pairwise(widths))
+        enlarging = (_upsampling(wide, slim, upsampling) for wide, slim in pairwise(widths))
         self.leave = nn.Sequential(*(layer for layers in enlarging for layer in layers))
         narrow = max(8, widths[-1] // 2)
         last = nn.Conv2d(narrow, 2, 5)
@@ -165,6 +168,40 @@ def unshuffle_of(size: int) -> int:
     """How many pixels a side the detail-keeping translator gathers into one: 64 px 2, 128 px 4, 256 px 8."""
     fitting = [2**power for power in range(8) if 32 * 2**power <= size and size % (2 * 2**power) == 0]
     return fitting[-1] if fitting else 1
+
+
+def grown(weights: Mapping[str, Tensor], generator: DetailGenerator) -> dict[str, Tensor]:
+    """The weights of a smaller side's detail-keeping generator as a start for a larger one, by name.
+
+    Entry and trunk then do to a scan what those of the smaller one do to its means over as many pixels as the
+    sides differ by. The levels beyond the smaller one's last, and what gives Δ and g, stay as `generator` was
+    drawn, so that it starts as the identity all the same. Of its own side all is taken. ValueError for other
+    channels or blocks, or a larger side.
+    """
+    drawn, entry = generator.state_dict(), "enter.2.weight"
+    same_side = weights[entry].shape == drawn[entry].shape
+    start = {}
+    for name, tensor in drawn.items():
+        finer = not same_side and (name.startswith("change") or name not in weights)
+        start[name] = tensor if finer else weights[name].to(tensor)
+    start[entry] = _inflated(start[entry], drawn[entry].shape[1])
+    wrong = [name for name, tensor in drawn.items() if start[name].shape != tensor.shape]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is {[*start[wrong[0]].shape]}, expected {[*drawn[wrong[0]].shape]}")
+    return start
+
+
+def _inflated(entry: Tensor, channels: int) -> Tensor:
+    """A first convolution for f² pixels gathered into one (C×f²×3×3), for `channels` pixels instead.
+
+    It gives for a scan what the old one gives for the scan's means.
+    """
+    small, large = math.isqrt(entry.shape[1]), math.isqrt(channels)
+    ratio = large // small
+    if ratio * small != large:
+        raise ValueError(f"{large} pixels a side are no multiple of {small}")
+    pixels = torch.arange(large) // ratio
+    return entry[:, (pixels[:, None] * small + pixels).ravel()] / ratio**2
 
 
 def local_mean(scans: Tensor, reach: int) -> Tensor:
@@ -211,7 +248,11 @@ def _upsampling(inside: int, outside: int, kind: str) -> tuple[nn.Module, ...]:
             nn.InstanceNorm2d(outside),
         )
     else:
-        enlarge = (nn.Upsample(scale_factor=2), *_convolution(inside, outside, 3))
+        corners = False if kind == "bilinear" else None
+        enlarge = (
+            nn.Upsample(scale_factor=2, mode=kind, align_corners=corners),
+            *_convolution(inside, outside, 3),
+        )
     return *enlarge, nn.ReLU()
 
 

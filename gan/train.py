@@ -4,11 +4,12 @@ import io
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from .config import GanConfig, lacks_phantoms
 from .cyclegan import SIDES, CycleGAN
 from .monitor import Board, Distance, Log, silent, tensorboard, write_sheet
 from .pixels import to_tensor
+from .recording import Recording
 from .translator import Translator
 
 REPORTS = 60  # lines of metrics.jsonl over a whole training
@@ -36,6 +38,7 @@ DIVERGED = 1e4  # a loss above this cannot come back: healthy ones stay below 10
 PHANTOM_PAIRS = 300  # simulated anatomies of a warm start, each with a benign and a malignant lesion
 
 Pools = dict[str, Pixels]
+Start = Mapping[str, Mapping[str, Tensor]]  # weights of to_target and to_source
 
 
 @dataclass
@@ -48,6 +51,12 @@ class Run:
     log: Log = field(default_factory=Log)
     distance: Distance | None = None
     board: Board = silent
+    recording: Recording | None = None
+
+    @property
+    def step(self) -> Callable[[Tensor, Tensor, np.random.Generator], dict[str, float]]:
+        """A step on B source and B target scans: the model's own, or the recorded one."""
+        return (self.recording or self.model).step
 
     @property
     def pairs(self) -> int:
@@ -88,15 +97,43 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
     """
     translator = Translator.of(study, config)
     compute.start()
+    if not config.from_size or translator.checkpoint.exists():
+        return _train(translator, config, compute, board)
+    translator.write_config(config)
+    if not translator.smaller.is_done:
+        _train(translator.smaller, config.smaller, compute, silent)
+    return _train(translator, config, compute, board, _start(translator.smaller))
+
+
+def _start(smaller: Translator) -> Start:
+    """The generators of a finished training at a smaller side: the averaged one, and the one back."""
+    with _damaged(smaller.checkpoint):
+        saved = torch.load(require_file(smaller.checkpoint), map_location="cpu", weights_only=True)["model"]
+        return {"to_target": saved["averaged"], "to_source": saved["networks"]["to_source"]}
+
+
+def _train(
+    translator: Translator, config: GanConfig, compute: Compute, board: Board, start: Start | None = None
+) -> Translator:
+    """Train in the translator's folder, from `start` where there is no checkpoint to go on from."""
+    study = translator.study
     with _memory(config):
+        # what is trained, on what
         model = CycleGAN(config, compute)
+        if start:
+            model.begin_from(start)
         _require_space(translator.folder, model)
         translator.write_config(config)
-        distance = None if config.preset == "demo" else Distance(study, config)
-        run = Run(translator, model, _pools(study, config), Log(), distance, board)
+        measured = config.preset != "demo" and config.size == study.settings.size
+        distance = Distance(study, config) if measured else None
+        recording = Recording(model) if config.recorded else None
+        run = Run(translator, model, _pools(study, config), Log(), distance, board, recording)
         _resume(run)
+
+        # step by step
         way = f"{' + '.join(config.sources)} → {config.target}"
-        note(f"CycleGAN {way}, fold {config.fold}, {config.pairs:,} pairs.")
+        side = "" if config.size == study.settings.size else f", first at {config.size} px"
+        note(f"CycleGAN {way}, fold {config.fold}, {config.pairs:,} pairs{side}.")
         text = f"CycleGAN to {config.target}, fold {config.fold}, step"
         with stoppable() as stop, progress(text, config.steps, run.model.step_number) as advance:
             while run.model.step_number < config.steps:
@@ -144,9 +181,11 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         "source": study.pixels[study.rows_of(rows, config.sources)],
         "target": study.pixels[study.rows_of(rows, [config.target])],
     }
+    if config.size != study.settings.size:
+        pools = {side: _reduced(scans, config.size) for side, scans in pools.items()}
     if lacks_phantoms(config.method, config.preset, config.target):
         note(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")
-    if config.phantoms:
+    if config.simulated:
         if config.target not in phantom.PAIRED:
             raise UsageError(
                 f"This translator was to begin on phantoms (phantoms={config.phantoms:g}): there are some of "
@@ -162,12 +201,17 @@ def _pools(study: Study, config: GanConfig) -> Pools:
     return pools
 
 
+def _reduced(scans: Pixels, size: int) -> Pixels:
+    """Scans N×S×S at a smaller side, each pixel the mean of those that it stands for."""
+    return np.stack([cv2.resize(scan, (size, size), interpolation=cv2.INTER_AREA) for scan in scans])
+
+
 def _step(run: Run) -> dict[str, float]:
     """One step on the batch that (seed, step) alone decide."""
     begun, config, number = time.perf_counter(), run.model.config, run.model.step_number
     rng = np.random.default_rng((config.seed, 1, number))
     batch = {side: _batch(run.pools, config, number, side, rng).to(config.device) for side in SIDES}
-    losses = run.model.step(batch["source"], batch["target"], rng)
+    losses = run.step(batch["source"], batch["target"], rng)
     bad = [name for name, value in losses.items() if not math.isfinite(value) or abs(value) > DIVERGED]
     if bad:
         raise _diverged(run, f"the loss {bad[0]} is {losses[bad[0]]:.3g}")
@@ -216,7 +260,7 @@ def _batch(pools: Pools, config: GanConfig, step: int, side: str, rng: np.random
     number = {"source": 2, "target": 3}[side]
     rows = []
     for turn in range(step * config.batch, (step + 1) * config.batch):
-        scans = pools[f"{side} phantom" if turn < config.phantoms * config.pairs else side]
+        scans = pools[f"{side} phantom" if turn < config.simulated * config.pairs else side]
         epoch, within = divmod(turn, len(scans))
         row = np.random.default_rng((config.seed, number, epoch)).permutation(len(scans))[within]
         rows.append(_move(scans[row], config.shift, rng))
@@ -252,15 +296,22 @@ def _resume(run: Run) -> None:
     path = run.translator.checkpoint
     if not path.exists():
         return
-    try:
+    with _damaged(path):
         saved = torch.load(require_file(path), map_location=run.model.compute.device, weights_only=True)
         run.model.restore(saved["model"])
         vars(run.log).update(json.loads(saved["log"]))
-    except Exception as error:  # torch raises nearly anything for a damaged file
+    note(f"Going on from {run.pairs:,} pairs ({path}).")
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged checkpoint raises into a sentence."""
+    try:
+        yield
+    except Exception as error:  # torch raises nearly anything
         raise BusError(
             f"{path} is damaged ({type(error).__name__}). Delete it to start this translator anew."
         ) from error
-    note(f"Going on from {run.pairs:,} pairs ({path}).")
 
 
 def _finish(run: Run) -> None:

@@ -9,6 +9,7 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from .manifest import SyntheticSet
 if TYPE_CHECKING:  # a translator is looked at without torch
     from .networks import AnyGenerator
 
+SMALLER = "smaller"  # folder within of the training that it starts from
 CONFIG, METRICS, CHECKPOINT, GENERATOR, DONE = (
     "config.json",
     "metrics.jsonl",
@@ -108,6 +110,13 @@ class Translator:
             )
 
     # on the way
+
+    @property
+    def smaller(self) -> "Translator":
+        """Itself at a smaller side, which it starts from where its configuration says so (`from_size`)."""
+        begun = copy(self)
+        begun.folder = self.folder / SMALLER
+        return begun
 
     @property
     def checkpoint(self) -> Path:

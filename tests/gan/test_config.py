@@ -49,6 +49,16 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         ({"method": "published", "changes": {"noise": "8"}}, "noise=8 does nothing"),
         ({"changes": {"noise": "8"}}, "noise=8 does nothing.*generator=compact"),
         ({"method": "projected", "changes": {"reach": "3"}}, "reach=3 does nothing.*generator=detail"),
+        ({"changes": {"from_size": "16"}}, "--from-size 16: for 32 px expected none"),
+        (
+            {"method": "projected", "changes": {"from_size": "16"}},
+            "from_size=16 does nothing.*generator=detail",
+        ),
+        (
+            {"changes": {"recorded": "true"}},
+            "recorded=true: a CUDA graph needs a graphics card, and this is cpu",
+        ),
+        ({"method": "published", "changes": {"recorded": "true"}}, "recorded=true does nothing.*buffer=0"),
         (
             {"changes": {"upsampling": "transposed"}},
             "upsampling=transposed does nothing.*generator=published",
@@ -128,6 +138,10 @@ def test_a_class_without_phantoms_trains_without_the_warm_start(study, monkeypat
         (
             {"preset": "quick", "target": "normal", "changes": {"reach": "3", "augmentation": "false"}},
             "--preset quick --set augmentation=false --set reach=3",
+        ),
+        (
+            {"preset": "quick", "changes": {"upsampling": "nearest"}},
+            "--preset quick --set upsampling=nearest",
         ),
         (
             {"preset": "quick", "method": "projected", "changes": {"noise": "8"}},

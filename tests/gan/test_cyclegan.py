@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from bus.cli.terminal import Terminal
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.core.progress import Interrupted, listening
-from bus.data.study import Study
+from bus.data.study import Study, open_or_create
 from bus.gan import losses, train
 from bus.gan.config import configure
 from bus.gan.cyclegan import CycleGAN, rate
@@ -247,8 +248,6 @@ def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, chan
 
     def stopping(self, *args):
         if self.step_number == 2:
-            import signal
-
             signal.raise_signal(signal.SIGINT)
         return steps(self, *args)
 
@@ -261,6 +260,44 @@ def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, chan
     assert (whole / "generator.safetensors").read_bytes() == weights
     again = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert [{**line, "seconds": 0} for line in again] == [{**line, "seconds": 0} for line in metrics]
+
+
+def test_a_translator_grows_from_a_smaller_side_and_resumes_at_either(tmp_path, monkeypatch):
+    """Stopped within the smaller training and within its own, it ends with the same weights."""
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=60)
+    config = configure(
+        study,
+        CPU,
+        fold=0,
+        target="malignant",
+        seed=0,
+        preset="demo",
+        pairs=12,
+        changes={"from_size": "32", "channels": "4", "blocks": "1", "discriminator": "patch"},
+    )
+    assert (config.smaller.size, config.smaller.pairs, config.smaller.from_size) == (32, 6, 0)
+    translator = train.train(study, config, CPU)
+    weights = (translator.folder / "generator.safetensors").read_bytes()
+    small, large = translator.smaller.load("cpu").state_dict(), CycleGAN(config, CPU)
+    large.begin_from({"to_target": small})
+    assert torch.equal(large.networks["to_target"].state_dict()["enter.6.weight"], small["enter.6.weight"])
+
+    shutil.rmtree(translator.folder)
+    steps = CycleGAN.step
+
+    def stopping(self, *args):
+        if (self.config.size, self.step_number) in stops:
+            stops.remove((self.config.size, self.step_number))
+            signal.raise_signal(signal.SIGINT)
+        return steps(self, *args)
+
+    stops = [(32, 1), (64, 1)]
+    monkeypatch.setattr(CycleGAN, "step", stopping)
+    for _ in range(2):
+        with listening(Terminal()), pytest.raises(Interrupted):
+            train.train(study, config, CPU)
+    train.train(study, config, CPU)
+    assert not stops and (translator.folder / "generator.safetensors").read_bytes() == weights
 
 
 def test_the_averaged_generator_follows_slowly(study):
