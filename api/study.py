@@ -64,6 +64,7 @@ class BenchmarkOptions(TypedDict, total=False):
     balance: tuple[str, ...]  # classes to raise; the study's target unless given
     synthetic: Path  # folder of another generator's scans
     external: str  # scans from elsewhere, on which every network is tested too
+    external_alike: str  # what to do with those that look like the study's own: refuse | drop
     inflation: bool  # show what a split per image would have claimed
     extractor: str  # network that judges synthetic scans
 
@@ -221,6 +222,7 @@ class Study:
             balance=options.get("balance", ()),
             folder=options.get("synthetic"),
             external=options.get("external", ""),
+            external_alike=options.get("external_alike", "refuse"),
             inflation=options.get("inflation", False),
             compute=self._compute,
             jobs=jobs or cores(),

@@ -1,7 +1,9 @@
 """The leak audit: everything that must hold of a fold before a classifier may train on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ..core import files
 from ..core.errors import BusError
@@ -16,6 +18,8 @@ from .cell import kept_weights
 from .cells import needed, synthetic_needed, used
 from .request import Request
 
+# Grey levels, averaged over a scan, by which it may differ when it is made again on another processor.
+APART = 1.0
 # Options in which the translators of two folds may differ.
 ARITHMETIC = ("fold", "training_pixels", "precision", "threads", "device")
 
@@ -37,7 +41,8 @@ def audit(study: Study, fold: int, request: Request) -> list[Check]:
     for place, label in synthetic_needed(study, request):
         if place == fold:
             rows = used(study, request, fold, label)
-            checks += _synthetic(study, fold, label, request.gan_seed, rows)
+            checks += _refuse(fold, _synthetic(study, fold, label, request.gan_seed, rows))
+            checks += _remade(Translator(study, fold, label, request.gan_seed), rows)
             scans = SyntheticSet(study, fold, label, request.gan_seed)
             checks += _filtered(scans, rows)
             checks += _read(study, fold, label, scans)
@@ -153,19 +158,33 @@ def _first_weights(study: Study, fold: int, request: Request) -> list[Check]:
 
 
 def _unverified(study: Study, fold: int, request: Request) -> list[Check]:
-    """The one thing that can be checked of another generator's scans."""
+    """What can be checked of another generator's scans."""
     number = max(
         (needed(study, fold, study.target, arm.dose) for arm in request.arms if arm.kind == "unverified"),
         default=0,
     )
     if not request.folder or not number:
         return []
-    same = foreign.copies(study, request.folder, number, fold)
-    name = (
-        f"no test scan is among the scans of {request.folder.name} (unverified: what their generator saw is "
-        "unknown)"
-    )
-    return [Check(name, number, not same, ", ".join(same[:3]))]
+    copies = foreign.copies(study, request.folder, number, fold)
+    told, leaking = foreign.strangers(study, request.folder, number, fold)
+    mend = f"Take such scans out of {request.folder}."
+    checks = [
+        Check(
+            f"no scan of {request.folder.name} looks like a test scan (unverified: what their generator saw "
+            "is unknown)",
+            number,
+            not copies,
+            ", ".join(f"{file} like {test}" for file, test in copies[:3]),
+            mend,
+        )
+    ]
+    if told:
+        name = (
+            f"no manifest in {request.folder.name} tells of a scan made from a test scan, or by a generator "
+            "of another fold"
+        )
+        checks.append(Check(name, told, not leaking, ", ".join(leaking[:3]), mend))
+    return checks
 
 
 def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequence[Synthetic]) -> list[Check]:
@@ -203,6 +222,25 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequenc
             str(translator.folder),
         ),
     ]
+
+
+def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
+    """The check that scans are what the generator makes of their sources, each translated once more."""
+    from ..gan.synth import remake  # torch
+
+    strange, exact = [], 0
+    for row, kept, (again, pixels) in zip(
+        rows, translator.scans.pixels(rows), remake(translator, rows), strict=True
+    ):
+        exact += np.array_equal(kept, pixels)
+        apart = np.abs(kept.astype(int) - pixels).mean()
+        if apart > APART or replace(again, sha256=row.sha256) != row:
+            strange.append(row.file)
+    name = (
+        f"every synthetic {translator.target} scan is what the generator makes of its source ({exact} bit "
+        f"for bit, the others within {APART:g} grey level on average, as another processor may)"
+    )
+    return [Check(name, len(rows), not strange, ", ".join(strange[:3]))]
 
 
 def _filtered(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Check]:

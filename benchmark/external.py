@@ -1,7 +1,7 @@
 """The external test: what every cell says of scans from elsewhere, target against other kinds of lesion."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,13 +13,15 @@ from ..core.progress import note
 from ..data import cohort
 from ..data.caution import of_weight
 from ..data.grouping import find_groups
+from ..data.groups import Descriptors, alike_between, describe
 from ..data.names import match
-from ..data.reading import list_source, read_listing
+from ..data.reading import Entry, list_source, read_listing
 from ..data.scans import Listing
 from ..data.store import Pixels, Squares, load_pixels
 from ..data.study import Study
 from .cell import SCAN, Cell, ExternalAnswers, Floats
 
+ALIKE = ("refuse", "drop")  # what to do with scans that look like the study's
 LEFT_OUT = "normal"  # a scan without a lesion is no part of the question "which kind of lesion is it"
 
 
@@ -34,6 +36,7 @@ class External:
     rows: list[dict[str, str]]
     left_out: dict[str, int]  # class → scans
     groups: str  # how the groups were found
+    alike: int = 0  # scans left out since they, or others of their group, look like scans of the study
 
     @property
     def pixels(self) -> Pixels:
@@ -51,7 +54,14 @@ class External:
         about = files.read_json(folder / "external.json")
         rows = files.read_csv(folder / "scans.csv", SCAN)
         return cls(
-            folder, about["name"], about["sha256"], about["size"], rows, about["left_out"], about["groups"]
+            folder,
+            about["name"],
+            about["sha256"],
+            about["size"],
+            rows,
+            about["left_out"],
+            about["groups"],
+            about.get("alike", 0),
         )
 
 
@@ -88,16 +98,30 @@ def foresee(source: str, study: Study) -> str:
     return f"External scans in {source}: {held}, {len(listing.scans) - counts.total()} of other classes."
 
 
-def read(source: str, study: Study) -> External:
+def check_alike(choice: str) -> None:
+    """UsageError unless `choice` says what to do with scans that look like the study's."""
+    if choice not in ALIKE:
+        raise UsageError(f"--external-alike {choice} is unknown; choose {' or '.join(ALIKE)}.")
+
+
+def read(source: str, study: Study, *, alike: str = "refuse") -> External:
     """Read class folders, a zip or a labels.csv and keep the scans that can be tested on in the study.
 
     Kept are the classes that the study has too, without `normal`. BusError where target or others are
-    missing, or where a scan is one of the study's own (by the pixels).
+    missing, or where a scan looks like one of the study's own: a copy, though as JPEG, smaller, re-gained or
+    mirrored. With `alike` "drop", such scans and all others of their groups are left out instead.
     """
+    check_alike(alike)
     listing = _list(source)
     classes = testable(source, [scan.label for scan in listing.scans], study)  # before minutes of reading
     squares = Squares(study.path, study.settings.size)
-    data = read_listing(listing, study.settings.size, keep=squares.put)
+    seen: dict[int, Descriptors] = {}
+
+    def keep(place: int, square: Pixels) -> None:
+        squares.put(place, square)
+        seen[place] = describe(square)
+
+    data = read_listing(listing, study.settings.size, keep=keep)
     for item in of_weight(data.cautions, "caution"):
         note(f"--external {source}: {item.sentence}")
     grouping = find_groups(data.entries)
@@ -106,12 +130,22 @@ def read(source: str, study: Study) -> External:
         for entry, name in zip(data.entries, grouping.names, strict=True)
         if entry.label in classes
     ]
-    own = {scan.sha256 for scan in study.scans}
-    same = [entry.file for entry, _ in used if entry.sha256 in own]
-    if same:
+    copies = _copies(study, [entry for entry, _ in used], seen)
+    if copies and alike == "refuse":
+        file, own = next(iter(copies.items()))
         raise BusError(
-            f"{len(same)} scans of --external {source} are the study's own, such as {same[0]}: that is no "
-            "external test."
+            f"{len(copies)} of {len(used)} scans of --external {source} are the study's own, or copies of "
+            f"them, such as {file}, which looks like {own}: that is no external test. Give other scans, or "
+            "leave those and all of their groups out with --external-alike drop."
+        )
+    shared = {name for entry, name in used if entry.file in copies}
+    dropped = sum(name in shared for _, name in used)
+    used = [(entry, name) for entry, name in used if name not in shared]
+    if dropped:
+        testable(source, [entry.label for entry, _ in used], study)
+        note(
+            f"--external {source}: {dropped} scans are left out; they, or others of their groups, look like "
+            "the study's."
         )
     rows = [[entry.file, entry.sha256, entry.label, name] for entry, name in used]
     digest = files.sha256_json({"rows": [row[1:] for row in rows]})
@@ -127,9 +161,20 @@ def read(source: str, study: Study) -> External:
             "size": study.settings.size,
             "left_out": dict(sorted(left.items())),
             "groups": "; ".join(cohort.GROUP_SOURCES[name] for name in sorted(set(grouping.sources))),
+            "alike": dropped,
         },
     )
     return External.open(folder)
+
+
+def _copies(study: Study, entries: Sequence[Entry], seen: Mapping[int, Descriptors]) -> dict[str, str]:
+    """Scans that show what a scan of the study shows, with that scan, whatever the study does with it."""
+    own = np.stack([describe(square) for square in study.pixels])
+    pairs = alike_between(own, np.stack([seen[entry.place] for entry in entries]))
+    copies = {entries[pair.second].file: study.scans[pair.first].file for pair in pairs}
+    pixels = {scan.sha256: scan.file for scan in study.scans}
+    copies |= {entry.file: pixels[entry.sha256] for entry in entries if entry.sha256 in pixels}
+    return dict(sorted(copies.items()))
 
 
 def answers(external: External, study: Study, cell: Cell) -> Floats:

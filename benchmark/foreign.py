@@ -1,23 +1,56 @@
-"""Another generator's scans (`--synthetic FOLDER`): used as they are, since their origin is unknown."""
+"""Another generator's scans (`--synthetic FOLDER`): used as they are, and checked for what can be checked."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from ..core import files
 from ..core.errors import UsageError
-from ..data.store import Pixels
+from ..data.groups import alike_between, describe
+from ..data.scans import to_grey
+from ..data.store import Pixels, letterbox
 from ..data.study import Study
-from ..gan.scoring import pictures
+from ..data.unlabelled import find
+from ..gan.manifest import Synthetic, read_manifest
+
+
+@dataclass(frozen=True)
+class Scans:
+    """The scans of a folder by name: their files, their squares (N×S×S), and what manifests say of them."""
+
+    files: Sequence[str]
+    squares: Pixels
+    said: Sequence[Synthetic | None]
+
+
+def _scans(folder: Path, size: int) -> Scans:
+    """All scans of a folder, read once as long as its files stay the same."""
+    stats = ((path, path.stat()) for path in sorted(folder.rglob("*")))
+    return _read(folder, size, tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats))
 
 
 @lru_cache(maxsize=2)
-def _squares(folder: Path, size: int) -> Pixels:
-    return pictures(folder, size)
+def _read(folder: Path, size: int, stamp: tuple[tuple[Path, int, int], ...]) -> Scans:
+    found = find([folder]).scans
+    if not found:
+        raise UsageError(f"--synthetic {folder} holds no scans. Give a folder with pictures in it.")
+    names = [scan.name for scan in found]
+    manifests = {
+        parent: {row.file: row for row in read_manifest(parent)} for parent in {Path(n).parent for n in names}
+    }
+    return Scans(
+        names,
+        np.stack([letterbox(to_grey(scan.read()), size)[0] for scan in found]),
+        [manifests[Path(name).parent].get(Path(name).name) for name in names],
+    )
 
 
 def load(study: Study, folder: Path, number: int) -> Pixels:
     """The first `number` scans of a folder by name, letterboxed (N×S×S); UsageError where there are fewer."""
-    found = _squares(folder, study.settings.size)
+    found = _scans(folder, study.settings.size).squares
     if len(found) < number:
         raise UsageError(
             f"--synthetic {folder} holds {len(found)} scans; {number} are needed. Add more, or give a "
@@ -31,7 +64,33 @@ def sha256(study: Study, folder: Path, number: int) -> str:
     return files.sha256_bytes(load(study, folder, number).tobytes())
 
 
-def copies(study: Study, folder: Path, number: int, fold: int) -> list[str]:
-    """Test scans of a fold whose very pixels are among the scans used: of a generator that copied, say."""
-    shown = {square.tobytes() for square in load(study, folder, number)}
-    return [study.scans[row].file for row in study.test(fold) if study.pixels[row].tobytes() in shown]
+def copies(study: Study, folder: Path, number: int, fold: int) -> list[tuple[str, str]]:
+    """Scans used that look like a test scan of a fold, and that scan: of a generator that copied, say.
+
+    Near-duplicates count: re-gained, moved, mirrored and the like.
+    """
+    test = study.test(fold)
+    own = np.stack([describe(study.pixels[row]) for row in test])
+    others = np.stack([describe(square) for square in load(study, folder, number)])
+    names = _scans(folder, study.settings.size).files
+    return [
+        (Path(names[pair.second]).name, study.scans[test[pair.first]].file)
+        for pair in alike_between(own, others)
+    ]
+
+
+def strangers(study: Study, folder: Path, number: int, fold: int) -> tuple[int, list[str]]:
+    """How many of the scans used have a manifest, and those of which it says that they leak into a fold.
+
+    These are made from a test scan, or from scans of this study by a generator of another fold, which saw the
+    test scans. Of scans made from other data nothing is known.
+    """
+    own = {scan.sha256 for scan in study.scans}
+    tested = {study.scans[row].sha256 for row in study.test(fold)}
+    said = [row for row in _scans(folder, study.settings.size).said[:number] if row]
+    leaking = [
+        row.file
+        for row in said
+        if row.source_sha256 in tested or (row.source_sha256 in own and row.fold != fold)
+    ]
+    return len(said), leaking

@@ -138,7 +138,9 @@ def _foresee(study: Study, request: Request) -> External | None:
 
 
 def _external(study: Study, request: Request) -> External | None:
-    return external.read(request.external, study) if request.external else None
+    if not request.external:
+        return None
+    return external.read(request.external, study, alike=request.external_alike)
 
 
 def check(study: Study, request: Request, others: External | None = None) -> list[Check]:
@@ -146,7 +148,7 @@ def check(study: Study, request: Request, others: External | None = None) -> lis
     checks = [item for fold in request.folds for item in audit(study, fold, request)]
     checks += audit_translators(study, request)
     if others:
-        checks.append(Check("no external scan is one of the study's", len(others.rows), True))
+        checks.append(Check("no external scan looks like one of the study's", len(others.rows), True))
     return checks
 
 

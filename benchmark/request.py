@@ -18,7 +18,8 @@ from .cell import Cell
 
 LAST = "benchmark.json"  # in the study
 REFERENCE = Compute("cpu", "float32", 1)  # arithmetic that every machine has
-BESIDE = {"external", "inflation", "compute", "jobs", "keep_weights", "judge", "command"}  # decide no cell
+EXTRAS = ("external", "external_alike", "inflation")  # shown beside what is compared
+BESIDE = {*EXTRAS, "compute", "jobs", "keep_weights", "judge", "command"}  # decide no cell
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Request:
 
     # what the report shows beside it
     external: str = ""  # class folders, zip or labels.csv of scans from elsewhere
+    external_alike: str = "refuse"  # what to do with those of them that look like the study's: refuse | drop
     inflation: bool = False  # what a split per image would have claimed
 
     # how it is computed
@@ -99,7 +101,7 @@ class Request:
         compared = {name: getattr(self, name) for name in names}
         content = {
             "wish": json.loads(json.dumps(compared, default=str)),  # arms and paths as they are typed
-            "extras": {"external": self.external, "inflation": self.inflation},
+            "extras": {name: getattr(self, name) for name in EXTRAS},
             "device": self.compute.device,
             "precision": self.compute.precision,
         }

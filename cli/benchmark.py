@@ -172,6 +172,14 @@ def benchmark(
             rich_help_panel=MORE,
         ),
     ] = None,
+    external_alike: Annotated[
+        str,
+        typer.Option(
+            metavar="refuse|drop",
+            help="What to do with external scans that look like the study's own.",
+            rich_help_panel=MORE,
+        ),
+    ] = "refuse",
     extractor: Extractor = "auto",
     fid_weights: FidWeights = None,
     dry_run: DryRun = False,
@@ -206,10 +214,12 @@ def benchmark(
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
 
     from ..benchmark import pipeline, run_plan
+    from ..benchmark.external import check_alike
     from ..benchmark.request import Request
     from ..gan.request import Judge
 
     compute = resolve(device, precision)
+    check_alike(external_alike)
     opened = use_study(study, frozen(ctx), preset=preset)
     kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))
     request = Request(
@@ -224,6 +234,7 @@ def benchmark(
         recipe=tuple(recipe.items()),
         folder=synthetic.resolve() if synthetic else None,
         external=external or "",
+        external_alike=external_alike,
         inflation=inflation,
         compute=compute,
         jobs=jobs or (cores() if compute.device == "cpu" else 1),

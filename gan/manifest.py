@@ -73,13 +73,7 @@ class SyntheticSet:
     @property
     def rows(self) -> list[Synthetic]:
         """Its scans in their order; empty where there is no manifest, BusError where it is damaged."""
-        path = self.folder / MANIFEST
-        if not path.exists():
-            return []
-        try:
-            return [_row(cells) for cells in files.read_csv(path, COLUMNS)]
-        except (TypeError, ValueError) as error:
-            raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
+        return read_manifest(self.folder)
 
     def write_rows(self, rows: Sequence[Synthetic]) -> None:
         """Write the manifest; the scans it names are there already."""
@@ -178,6 +172,17 @@ class SyntheticSet:
     def has_datasheet(self) -> bool:
         """Whether the sheet is there."""
         return (self.folder / DATASHEET).exists()
+
+
+def read_manifest(folder: Path) -> list[Synthetic]:
+    """The rows of the manifest in a folder of synthetic scans; as `SyntheticSet.rows`."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return []
+    try:
+        return [_row(cells) for cells in files.read_csv(path, COLUMNS)]
+    except (TypeError, ValueError) as error:
+        raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
 
 
 def _row(cells: dict[str, str]) -> Synthetic:

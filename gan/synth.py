@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..core import files, lock
-from ..core.compute import Compute
+from ..core.compute import Compute, resolve
 from ..core.errors import BusError, UsageError
 from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data.store import Pixels, restore_bars
@@ -165,6 +165,19 @@ def synthesise(translator: Translator, compute: Compute, *, count: int, confiden
     return missing
 
 
+def remake(translator: Translator, rows: Sequence[Synthetic]) -> Candidates:
+    """Scans made once more from what was recorded of them, with the provenance that they should have.
+
+    On this machine's device, one scan at a time: on the processor that made them, bit for bit the same.
+    """
+    device = resolve().device
+    generator, order = translator.load(device), _order(translator)
+    origin = (translator.fold, translator.generator_sha256, translator.seed)
+    return _translate(
+        translator.study, generator, Compute(device, "float32", 1), order, [row.index for row in rows], origin
+    )
+
+
 def _order(translator: Translator) -> list[int]:
     """The rows of a translator's sources in the order of translation; BusError if it saw other pixels."""
     study, config = translator.study, translator.known_config
@@ -185,7 +198,7 @@ def _translate(
     generator: AnyGenerator,
     compute: Compute,
     order: Sequence[int],
-    indices: range,
+    indices: Sequence[int],
     origin: tuple[int | None, str, int],
 ) -> Candidates:
     """Translations number `indices` with their provenance; they depend on nothing else."""

@@ -20,15 +20,18 @@ def external_section(result: ExternalResult, target: str) -> Section:
     """What was tested, the differences of the arms, and each arm's numbers."""
     words = [
         f"{result.scans} scans of {result.name} ({result.targets} {target}, the others "
-        f"{', '.join(result.others)}) in {result.groups} groups ({result.group_source}), none with the "
-        "pixels of "
-        f"a scan of this study. Question: {target} or {' or '.join(result.others)}? A model’s "
-        "probabilities of "
-        "these classes are scaled to add up to 1; what it gives to other classes is left aside."
+        f"{', '.join(result.others)}) in {result.groups} groups ({result.group_source}), none of "
+        f"which looks like a scan of this study. Question: {target} or {' or '.join(result.others)}? A "
+        "model’s probabilities of these classes are scaled to add up to 1; what it gives to other classes is "
+        "left aside."
     ]
     if result.left_out:
         said = ", ".join(f"{count} {name}" for name, count in result.left_out.items())
         words.append(f"Left out, since the question is not about them: {said}.")
+    if result.alike:
+        words.append(
+            f"Left out, since they or others of their groups look like scans of this study: {result.alike}."
+        )
     words.append("Averaged over the cells of all folds and seeds; 95 % intervals by a bootstrap over groups.")
     blocks: list[Block] = [Paragraph(" ".join(words))]
     if result.contrasts:

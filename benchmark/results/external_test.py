@@ -59,6 +59,7 @@ class ExternalResult:
     group_source: str
     others: list[str]  # the classes that the target was told from
     left_out: dict[str, int]  # class → scans that the question is not about
+    alike: int  # scans left out for looking like the study's
     rows: list[ExternalRow]
     contrasts: list[ExternalContrast]
 
@@ -88,6 +89,7 @@ def external_result(external: External, study: Study, cells: Sequence[Cell]) -> 
         group_source=external.groups,
         others=sorted({row["label"] for row in external.rows} - {study.target}),
         left_out=external.left_out,
+        alike=external.alike,
         rows=rows,
         contrasts=contrasts,
     )

@@ -293,6 +293,6 @@ def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
             study, cpu, fold=fold, target="malignant", seed=0, preset="demo", pairs=4, method="published"
         )
         train.train(study, replace(config, channels=4, blocks=1), cpu)
-        count = needed(study, fold, "malignant")
+        count = max(needed(study, other, "malignant") for other in (0, 1))
         synth.synthesise(Translator(study, fold, "malignant", 0), cpu, count=count)
     return path

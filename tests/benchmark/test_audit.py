@@ -36,8 +36,8 @@ def study(read, tmp_path):
 
 def test_sound_readings_pass_the_audit(study):
     checks = audit(study, 0, WISH)
-    assert all(check.ok and check.count for check in checks) and len(checks) == 11
-    assert len({check.name for check in checks}) == 11
+    assert all(check.ok and check.count for check in checks) and len(checks) == 12
+    assert len({check.name for check in checks}) == 12
 
 
 def test_a_reader_that_saw_the_source_is_refused(study):

@@ -7,11 +7,11 @@ import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from bus.benchmark import arms, run, warm_start, yardstick
-from bus.benchmark import foreign as unverified
+from bus.benchmark import arms, foreign, run, warm_start, yardstick
 from bus.benchmark import test_reference as held_out
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_split, audit_translators
@@ -58,7 +58,7 @@ def edit_manifest(study, change):
 def test_a_sound_fold_passes(study):
     checks = audit(study, 0, Request((0,)))
     assert all(check.ok and check.count for check in checks)
-    assert len(checks) == 8
+    assert len(checks) == 9
 
 
 def test_a_group_on_both_sides_is_refused(study):
@@ -550,14 +550,79 @@ def test_another_generators_scans_are_used_unverified_but_never_test_scans(study
     assert (found.pixels[len(study.train(0)) :] == made).all() and "folder" not in cell.config
     assert (found.labels[len(study.train(0)) :] == study.classes.index("malignant")).all()
     files.write_bytes(folder / "000.png", synthetic_png(study.pixels[study.test(0)[0]]))
-    unverified._squares.cache_clear()
     assert cells_of(study, wish)[1].path != cell.path
-    with pytest.raises(BusError, match="no test scan is among the scans of others"):
+    with pytest.raises(BusError, match=r"no scan of others looks like a test scan .*000.png like"):
         audit(study, 0, wish)
     (folder / "001.png").unlink()
-    unverified._squares.cache_clear()
     with pytest.raises(UsageError, match=f"holds {number - 1} scans; {number} are needed"):
         cells_of(study, wish)
+
+
+@pytest.mark.parametrize("change", ["gamma", "mirrored", "moved"])
+def test_copies_of_test_scans_are_no_synthetic_ones(study, tmp_path, change):
+    """A folder that holds the fold's own test scans, changed a little; each of them is found."""
+    for row in study.test(0):
+        square = study.pixels[row]
+        changed = {
+            "gamma": np.round(255 * (square / 255) ** 0.98).astype(np.uint8),
+            "mirrored": np.ascontiguousarray(square[:, ::-1]),
+            "moved": np.roll(square, 1, axis=1),
+        }[change]
+        files.write_bytes(tmp_path / "others" / f"{row}.png", synthetic_png(changed))
+    found = foreign.copies(study, tmp_path / "others", len(study.test(0)), 0)
+    own = {(f"{row}.png", study.scans[row].file) for row in study.test(0)}
+    assert own <= set(found)
+    request = Request((0,), (Arm("unverified"),), ("simplecnn",), folder=tmp_path / "others")
+    if needed(study, 0, "malignant") <= len(own):
+        with pytest.raises(BusError, match="looks like a test scan"):
+            audit(study, 0, request)
+
+
+def test_a_manifest_among_another_generators_scans_is_believed(study, tmp_path):
+    """The scans of fold 1's generator, given by hand to fold 0: it saw fold 0's test scans."""
+    folder = SyntheticSet(study, 1, "malignant", 0).folder
+    number = len(SyntheticSet(study, 1, "malignant", 0).rows)
+    told, leaking = foreign.strangers(study, folder, number, 0)
+    assert told == len(leaking) == number
+    told, leaking = foreign.strangers(study, SyntheticSet(study, 0, "malignant", 0).folder, 3, 0)
+    assert (told, leaking) == (3, [])
+    request = Request((0,), (Arm("unverified"),), ("simplecnn",), folder=folder)
+    with pytest.raises(BusError, match=r"a test scan, or by a generator of another fold|looks like"):
+        audit(study, 0, request)
+
+
+def test_a_forged_manifest_with_fitting_pictures_is_refused(study):
+    """Pictures of somebody's own, each with its right hash, passed off as what the generator made."""
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    rows, forged = scans.rows, []
+    for row in rows:
+        blurred = cv2.GaussianBlur(scans.pixels([row])[0], (0, 0), 1.5)
+        forged.append(replace(row, sha256=files.sha256_bytes(blurred.tobytes())))
+        scans.write_scan(forged[-1], blurred)
+    scans.write_rows(forged)
+    with pytest.raises(BusError, match=f"is what the generator makes of its source .*{rows[0].file}"):
+        audit(study, 0, CYCLEGAN)
+
+
+def test_another_source_than_the_recorded_one_is_refused(study):
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    rows = scans.rows
+    other = next(row for row in rows if row.source_file != rows[0].source_file)
+    names = ("source_file", "source_sha256", "source_label", "source_group")
+    edit_manifest(study, lambda row: row.update({name: getattr(other, name) for name in names}))
+    with pytest.raises(BusError, match=r"is what the generator makes of its source"):
+        audit(study, 0, CYCLEGAN)
+
+
+def test_a_rounding_of_another_processor_is_no_forgery(study):
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    row = scans.rows[0]
+    rounded = scans.pixels([row])[0].copy()
+    rounded[::7, ::5] = np.minimum(rounded[::7, ::5], 254) + 1
+    edit_manifest(study, lambda cells: cells.update(sha256=files.sha256_bytes(rounded.tobytes())))
+    scans.write_scan(row, rounded)
+    (check,) = [check for check in audit(study, 0, CYCLEGAN) if "generator makes of" in check.name]
+    assert f"({check.count - 1} bit for bit" in check.name
 
 
 def test_unknown_names_are_refused_with_the_known_ones(study):

@@ -4,12 +4,14 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from bus.benchmark import external, pipeline, run
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import WEIGHTS, external_file
 from bus.benchmark.cells import STEPS, cells_of
+from bus.benchmark.external import External
 from bus.benchmark.report.external import collapse_flag
 from bus.benchmark.request import Request
 from bus.benchmark.results.external_test import external_result
@@ -17,7 +19,7 @@ from bus.classify import metrics
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data import phantom
-from bus.data.study import Study
+from bus.data.study import Study, open_or_create
 
 CPU = Compute("cpu", "float32", 1)
 
@@ -67,13 +69,55 @@ def test_real_scans_of_other_hospitals_are_read_by_patient(study, datasets):
 
 def test_the_studys_own_scans_are_refused(tmp_path):
     phantom.write_cohort(tmp_path / "cohort", 60, size=48)
-    from bus.data.study import open_or_create
-
     study = open_or_create(tmp_path / "study", {"data": str(tmp_path / "cohort"), "size": 32, "k": 3})
     with pytest.raises(BusError, match="the study's own"):
         external.read(str(tmp_path / "cohort"), study)
     with pytest.raises(UsageError, match="no test from elsewhere"):
         external.read("phantom", study)
+
+
+CHANGES = {
+    "JPEG": lambda grey: cv2.imdecode(
+        cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 92])[1], cv2.IMREAD_GRAYSCALE
+    ),
+    "smaller": lambda grey: cv2.resize(grey, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA),
+    "mirrored": lambda grey: np.ascontiguousarray(grey[:, ::-1]),
+}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A study of a cohort on the disk."""
+    folder = tmp_path_factory.mktemp("own")
+    phantom.write_cohort(folder / "cohort", 60, size=96)
+    options = {"data": str(folder / "cohort"), "size": 64, "k": 3}
+    return folder / "cohort", open_or_create(folder / "study", options)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_copies_of_the_studys_scans_are_refused_or_left_out_and_counted(own, tmp_path, change):
+    cohort, study = own
+    phantom.write_cohort(tmp_path / "set", 30, seed=9, size=96, scanner="linear-7")
+    apart = external.read(str(tmp_path / "set"), study)
+    assert apart.alike == 0
+    (tmp_path / "set" / "labels.csv").unlink()
+    copied = [path for path in sorted(cohort.glob("*/*.png")) if "mask" not in path.name][::2]
+    copied = [path for path in copied if path.parent.name != "normal"]
+    for path in copied:
+        changed = CHANGES[change](cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+        cv2.imwrite(str(tmp_path / "set" / path.parent.name / f"copy of {path.name}"), changed)
+    with pytest.raises(BusError, match=r"--external-alike drop") as error:
+        external.read(str(tmp_path / "set"), study)
+    assert f"{len(copied)} of {len(copied) + len(apart.rows)} scans" in str(error.value)
+    left = external.read(str(tmp_path / "set"), study, alike="drop")
+    assert left.alike == len(copied)
+    assert {row["sha256"] for row in left.rows} == {row["sha256"] for row in apart.rows}
+    assert External.open(left.folder) == left
+
+
+def test_another_choice_than_refuse_or_drop_is_a_slip(own):
+    with pytest.raises(UsageError, match="choose refuse or drop"):
+        external.read(str(own[0]), own[1], alike="keep")
 
 
 def test_classes_spelt_otherwise_are_the_studys(study, elsewhere, tmp_path):
