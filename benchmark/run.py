@@ -32,7 +32,7 @@ from .external import External
 
 REPORT_BYTES = 10 << 20
 START = 5.0  # s until a process has imported torch and opened the study (4–6 s of one core of an EPYC)
-TIMED = 16  # test scans whose answers are timed for an estimate
+TIMED, TIMED_STEPS = 16, 11  # test scans whose answers, and steps, that are timed for an estimate
 LOSSES = 50  # means of the loss that are kept of a training
 HALF_ERROR = 1e-3  # of a probability, up to which weights are kept in half precision
 DEEP_STEP = 6  # times as long as a step of the other networks
@@ -286,7 +286,13 @@ class Meter:
             cell.path: cell.recipe.steps * (DEEP_STEP if cell.model in DEEP else 1) for cell in cells
         }
         self.done: set[Path] = set()
-        self.titles = {cell.path: cell.title for cell in cells}
+        folds, seeds = len({cell.fold for cell in cells}) > 1, len({cell.seed for cell in cells}) > 1
+        self.titles = {  # what tells them apart
+            cell.path: f"{cell.arm} · {cell.model}"
+            + f" · fold {cell.fold}" * folds
+            + f" · seed {cell.seed}" * seeds
+            for cell in cells
+        }
 
     def advance(
         self, advance: Advance, ended: Sequence[Cell], running: Mapping[Path, float] | None = None
@@ -389,25 +395,42 @@ class Pace:
     recalibration: float  # a batch
     predict: float  # a scan
     heat: float  # a scan
+    range: tuple[float, float] = (0.0, 0.0)  # a quick and a slow step: one in ten is quicker, one slower
 
-    def seconds(self, study: Study, cell: Cell) -> float:
-        """What a whole cell takes: training, batch statistics, answers and heat of test and watched scans."""
+    def seconds(self, study: Study, cell: Cell, step: float | None = None) -> float:
+        """What a whole cell takes: training, batch statistics, answers and heat of test and watched scans.
+
+        `step`: with other steps than the usual one.
+        """
         recipe, tested = cell.recipe, len(study.test(cell.fold))
         watched = len(training_rows(study, cell.fold, recipe)[1]) if recipe.schedule == "plateau" else 0
         looks = recipe.steps // recipe.epoch if watched and recipe.epoch else 0
-        training = recipe.steps * self.step + recipe.recalibration * self.recalibration
+        usual = self.step if step is None else step
+        training = recipe.steps * usual + recipe.recalibration * self.recalibration
         return self.build + training + (tested + looks * watched) * self.predict + tested * self.heat
 
 
 def measure(study: Study, cell: Cell) -> Pace:
-    """Time the parts of a cell: one step, three steps, a batch of recalibration, answers and their heat."""
+    """Time the parts of a cell: some steps, a batch of recalibration, answers and their heat.
+
+    The median step counts: on a machine that does something else too, single ones take many times as long.
+    """
     compute = Compute(cell.device, cell.precision, 1)
     compute.start()
     own, classes = _own(study, training_rows(study, cell.fold, cell.recipe)[0]), len(study.classes)
     short = replace(cell.recipe, init="none", schedule="cosine", recalibration=0)
-    first = fit(own, classes, replace(short, steps=1), compute, 0).seconds
-    outcome = fit(own, classes, replace(short, steps=3), compute, 0)
-    step = max(0.0, outcome.seconds - first) / 2
+    ends: list[float] = []
+    begun = time.perf_counter()
+    outcome = fit(
+        own,
+        classes,
+        replace(short, steps=TIMED_STEPS + 1),
+        compute,
+        0,
+        told=lambda share: ends.append(time.perf_counter()),
+    )
+    steps = np.diff(ends)  # the first one is slower, and counts with the building
+    quick, step, slow = np.quantile(steps, (0.1, 0.5, 0.9))
     squares = study.pixels[study.test(cell.fold)[:TIMED]]
     times = [time.perf_counter()]
     recalibrate(outcome.network, own, replace(short, recalibration=1), compute, 0)
@@ -418,24 +441,47 @@ def measure(study: Study, cell: Cell) -> Pace:
     times.append(time.perf_counter())
     batch, predicted, heat = np.diff(times)
     return Pace(
-        max(0.0, first - step),
-        step,
-        float(batch),
-        float(predicted) / len(squares),
-        float(heat) / len(squares),
+        build=max(0.0, ends[0] - begun - step),
+        step=float(step),
+        recalibration=float(batch),
+        predict=float(predicted) / len(squares),
+        heat=float(heat) / len(squares),
+        range=(float(quick), float(slow)),
     )
 
 
-def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pace]) -> list[float]:
-    """The seconds that each training will take; measures what is not yet in `paces` (by model and batch)."""
+@dataclass(frozen=True)
+class Outlook:
+    """How long something will take, in seconds: as usual, and with quick and with slow steps."""
+
+    usual: float = 0.0
+    quick: float = 0.0
+    slow: float = 0.0
+
+    def __add__(self, other: "Outlook") -> "Outlook":
+        return Outlook(self.usual + other.usual, self.quick + other.quick, self.slow + other.slow)
+
+
+def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pace], jobs: int) -> Outlook:
+    """How long the trainings of cells last when `jobs` run at once, with the start of the processes.
+
+    Measures what is not yet in `paces` (by model and batch).
+    """
     cells = to_train(cells)
     for cell in cells:
         kind = (cell.model, cell.recipe.batch)
         if kind not in paces:
             paces[kind] = measure(study, cell)
-    return [paces[cell.model, cell.recipe.batch].seconds(study, cell) for cell in cells]
+    pace_of = [paces[cell.model, cell.recipe.batch] for cell in cells]
+
+    def lasting(steps: Sequence[float]) -> float:
+        parts = zip(pace_of, cells, steps, strict=True)
+        return wall_seconds([pace.seconds(study, cell, step) for pace, cell, step in parts], jobs)
+
+    quick, slow = zip(*(pace.range for pace in pace_of), strict=True) if cells else ((), ())
+    return Outlook(lasting([pace.step for pace in pace_of]), lasting(quick), lasting(slow))
 
 
 def wall_seconds(spent: Sequence[float], jobs: int) -> float:
-    """How long cells that take `spent` seconds each last when `jobs` run at once, with their start."""
+    """How long works that take `spent` seconds each last when `jobs` run at once, with their start."""
     return max(sum(spent) / jobs, max(spent)) + START if spent else 0.0

@@ -1,6 +1,7 @@
 """What `--dry-run` says: what would be trained, for how long and with how much disk."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.files import megabytes
@@ -8,27 +9,29 @@ from .terminal import duration, results
 
 if TYPE_CHECKING:
     from ..benchmark.request import Request
-    from ..benchmark.run import Pace
+    from ..benchmark.run import Outlook, Pace
     from ..core.compute import Compute
     from ..data.study import Study
     from ..gan.config import GanConfig
     from ..gan.translator import Translator
 
+REPORT = 30.0  # s: the yardstick's features, statistics, figures
+
 
 def print_training(translator: "Translator", config: "GanConfig", compute: "Compute", *, redo: bool) -> None:
     """Show what a translator's training would take."""
-    from ..gan.train import time_step
+    from ..benchmark.run import Outlook
+    from ..gan.train import bytes_needed, time_steps
 
     if not redo:
         translator.check_unchanged(config)
     if translator.is_done and not redo:
         results.print(f"Nothing to do: the translator in {translator.folder} is trained.")
         return
-    trainings = [config, config.smaller] if config.from_size else [config]
-    seconds = sum(training.steps * time_step(translator.study, training, compute) for training in trainings)
+    time = _lasting(translator.study, config, compute)
     results.print(
-        f"Would train {translator.folder}: {config.pairs:,} pairs in {config.steps:,} steps, about "
-        f"{duration(seconds)}."
+        f"Would train {translator.folder}: {config.pairs:,} pairs in {config.steps:,} steps, {about(time)}, "
+        f"with {megabytes(bytes_needed(config, compute))} of disk."
     )
 
 
@@ -38,23 +41,22 @@ def print_plan(study: "Study", source: str, request: "Request") -> None:
     from ..benchmark.per_image import preview
 
     paces: dict[tuple[str, int], Pace] = {}
-    chosen, total = plan.read(source), 0.0
+    chosen, total = plan.read(source), run.Outlook()
     for name, (place, pairs) in run_plan.plan_sets(study, preview(study), chosen, request).items():
         cells = run_plan.distinct(pairs)
         todo = run.missing(cells, keep_weights=False)
         trained = todo + warm_start.untrained(place, todo)
-        seconds = run.wall_seconds(run.outlook(place, trained, paces), request.jobs)
-        total += seconds
-        results.print(
-            f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, about {duration(seconds)}."
-        )
+        time = run.outlook(place, trained, paces, request.jobs)
+        total += time
+        results.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, {about(time)}.")
         first = {id(line): (line, cell) for line, cell in reversed(pairs)}  # of its folds and seeds
         for line, cell in reversed(first.values()) if todo else []:
             results.print(
                 f"  {line.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}"
             )
-    total += sum(_translators(study, [line.request(request) for line in chosen.runs]))
-    results.print(f"About {duration(total)} with {request.jobs} job(s).")
+    for translator in _translators(study, [line.request(request) for line in chosen.runs]):
+        total += translator.time
+    results.print(f"{about(total).capitalize()} with {request.jobs} job(s).")
 
 
 def print_benchmark(study: "Study", request: "Request") -> None:
@@ -72,25 +74,45 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     cells = cells_of(study, request)
     todo = run.to_train(run.missing(cells, keep_weights=False))
     trained = todo + warm_start.untrained(study, todo)
-    seconds = run.wall_seconds(run.outlook(study, trained, paces), request.jobs)
+    time = run.outlook(study, trained, paces, request.jobs)
     arms, models = ", ".join(map(str, request.arms)), ", ".join(request.models)
     results.print(f"{len(cells)} cells ({arms} × {models} × {request.seeds} seed(s)), {len(todo)} to train.")
     for (model, _), pace in paces.items():
+        quick, usual, slow = (1000 * step for step in (pace.range[0], pace.step, pace.range[1]))
         results.print(
-            f"  {model}: {pace.step:.2f} s a step, {1000 * (pace.predict + pace.heat):.0f} ms to answer a "
-            "scan"
+            f"  {model}: {usual:.0f} ms a step ({quick:.0f} to {slow:.0f}), "
+            f"{1000 * (pace.predict + pace.heat):.0f} ms to answer a scan"
         )
-    seconds += sum(_translators(study, [request]))
     disk = run.bytes_needed(study, todo, request.keep_weights, keep_some=True) if todo else 0
-    results.print(f"About {duration(seconds)} with {request.jobs} job(s), and {megabytes(disk)} of disk.")
+    for translator in _translators(study, [request]):
+        time, disk = time + translator.time, disk + translator.disk
+    if disk:
+        time += run.Outlook(REPORT, REPORT, REPORT)
+    results.print(f"{about(time).capitalize()} with {request.jobs} job(s), and {megabytes(disk)} of disk.")
     results.print(expectation(study, request))
 
 
-def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[float]:
-    """Show the translators that are missing; the seconds that each will take."""
+def about(time: "Outlook") -> str:
+    """A time with its range, where that says more."""
+    text = f"about {duration(time.usual)}"
+    quick, slow = duration(time.quick), duration(time.slow)
+    return text if quick == slow else f"{text} ({quick} to {slow})"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a translator that is trained first takes."""
+
+    time: "Outlook"
+    disk: int  # bytes
+
+
+def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[Missing]:
+    """Show the translators that are missing, and what each will take."""
     from ..benchmark.cells import synthetic_needed
+    from ..benchmark.run import Outlook
     from ..gan.config import configure
-    from ..gan.train import time_step
+    from ..gan.train import bytes_needed, time_steps
     from ..gan.translator import Translator
 
     wanted = [
@@ -102,6 +124,6 @@ def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[floa
         if not Translator(study, fold, label, seed).is_done:
             compute = requests[0].compute
             config = configure(study, compute, fold=fold, target=label, seed=seed, preset=preset)
-            seconds = config.steps * time_step(study, config, compute)
-            results.print(f"  fold {fold}: a translator first, to {label}, about {duration(seconds)}")
-            yield seconds
+            time = Outlook(*(config.steps * step for step in time_steps(study, config, compute)))
+            results.print(f"  fold {fold}: a translator first, to {label}, {about(time)}")
+            yield Missing(time, bytes_needed(config, compute))

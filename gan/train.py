@@ -167,11 +167,20 @@ def _memory(config: GanConfig) -> Iterator[None]:
 
 def _require_space(folder: Path, model: CycleGAN) -> None:
     """Room for a checkpoint (weights, Adam's two moments), its successor beside it, generator and sheets."""
+    files.require_space(folder, _bytes(model), "Training this translator")
+
+
+def _bytes(model: CycleGAN) -> int:
     config = model.config
     trained = sum(weights.numel() for network in model.networks.values() for weights in network.parameters())
     generator = 4 * sum(weights.numel() for weights in model.averaged.parameters())
     checkpoint = 12 * trained + generator + 8 * config.buffer * config.size**2
-    files.require_space(folder, 2 * checkpoint + generator, "Training this translator")
+    return 2 * checkpoint + generator
+
+
+def bytes_needed(config: GanConfig, compute: Compute) -> int:
+    """What a translator's training takes on the disk at most."""
+    return _bytes(CycleGAN(config, compute))
 
 
 def _pools(study: Study, config: GanConfig) -> Pools:
@@ -322,8 +331,13 @@ def _finish(run: Run) -> None:
     run.translator.finish(safetensors_bytes(tensors), sum(line["seconds"] for line in run.log.lines))
 
 
-def time_step(study: Study, config: GanConfig, compute: Compute, repeats: int = 3) -> float:
-    """Seconds of one training step on this machine, measured (the first, slower one is not counted)."""
+def time_steps(
+    study: Study, config: GanConfig, compute: Compute, repeats: int = 9
+) -> tuple[float, float, float]:
+    """Seconds of a usual, a quick and a slow step on this machine, measured; the first one is not counted.
+
+    The median, and the steps than which one in ten is quicker or slower.
+    """
     compute.start()
     plain = replace(config, phantoms=0.0)
     run = Run(Translator.of(study, plain), CycleGAN(plain, compute), _pools(study, plain))
@@ -332,4 +346,5 @@ def time_step(study: Study, config: GanConfig, compute: Compute, repeats: int = 
         begun = time.perf_counter()
         _step(run)
         times.append(time.perf_counter() - begun)
-    return float(np.median(times[1:]))
+    quick, usual, slow = np.quantile(times[1:], (0.1, 0.5, 0.9))
+    return float(usual), float(quick), float(slow)

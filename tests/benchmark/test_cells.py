@@ -517,13 +517,16 @@ def test_translators_of_an_arm_are_alike_on_all_folds(study, monkeypatch):
 
 
 def test_an_estimate_counts_every_part_of_a_cell(study):
-    pace = run.Pace(build=10.0, step=1.0, recalibration=0.5, predict=0.01, heat=0.02)
+    pace = run.Pace(10.0, step=1.0, recalibration=0.5, predict=0.01, heat=0.02, range=(0.5, 2.0))
     tested, watched = len(study.test(0)), len(study.test(1))
     wish = Request((0,), (Arm("original"),), ("simplecnn", "resnet18"), preset="demo")
     cells = cells_of(study, wish)
     one = 10 + 60 + 4 * 0.5 + tested * 0.03
     paces = {(model, 16): pace for model in wish.models}
-    assert run.outlook(study, cells, paces) == pytest.approx([one, one])
+    time = run.outlook(study, cells, paces, jobs=1)
+    assert time.usual == pytest.approx(2 * one + run.START)
+    assert (time.usual - time.quick, time.slow - time.usual) == pytest.approx((2 * 60 * 0.5, 2 * 60 * 1.0))
+    assert run.outlook(study, [], paces, jobs=1) == run.Outlook()
     watching = replace(
         cells[0], recipe=replace(cells[0].recipe, schedule="plateau", validation=True, epoch=20)
     )
@@ -532,7 +535,9 @@ def test_an_estimate_counts_every_part_of_a_cell(study):
     assert run.wall_seconds([], 2) == 0
     assert run.wall_seconds([1, 1, 8], 2) == pytest.approx(8 + run.START)
     measured = run.measure(study, cells[0])
-    assert all(seconds >= 0 for seconds in vars(measured).values()) and measured.step > 0 < measured.predict
+    parts = (measured.build, measured.recalibration, measured.heat)
+    assert all(seconds >= 0 for seconds in parts) and measured.step > 0 < measured.predict
+    assert 0 < measured.range[0] <= measured.step <= measured.range[1]
 
 
 def test_another_generators_scans_are_used_unverified_but_never_test_scans(study, tmp_path):

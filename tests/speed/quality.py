@@ -65,7 +65,7 @@ def reach(study: Study, method: str, compute: Compute, asked: argparse.Namespace
     """Train one method for its core-minutes and score what it makes."""
     translator = Translator(study, 0, study.target, asked.gan_seed)
     config, _ = plan_gan(translator, Ask(method=method), compute, preset="quick", insist=True)
-    step = train.time_step(study, config, compute, STEPS)
+    step, _, _ = train.time_steps(study, config, compute, STEPS)
     pairs = max(config.batch, round(60 * asked.minutes / step) * config.batch)
     config, _ = plan_gan(
         translator, Ask(method=method, pairs=pairs), compute, preset="quick", insist=True, redo=True
