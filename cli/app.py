@@ -13,11 +13,22 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..core.errors import BusError, UsageError
-from . import benchmark, data, demo, gan, predict, studies
+from . import benchmark, compare, data, demo, gan, predict, studies
 from .options import DATA, LOOK, MAIN, Json, Quiet
 from .terminal import print_json, say
 
-ORDER = ("gan", "synth", "benchmark", "demo", "data", "status", "report", "predict", "doctor")  # in the help
+ORDER = (
+    "gan",
+    "synth",
+    "benchmark",
+    "demo",
+    "data",
+    "status",
+    "report",
+    "compare",
+    "predict",
+    "doctor",
+)  # in the help
 STOPPED = "Stopped; what was finished is kept. Run the same command again to go on."
 BROKEN = "Memory may be short, or the installation damaged: bus doctor tells."
 UNFORESEEN = (
@@ -54,6 +65,7 @@ for command, panel, example in (
     (demo.demo, MAIN, "bus demo"),
     (predict.predict, LOOK, "bus predict scans/ --format html"),
     (studies.status, LOOK, "bus status --study study"),
+    (compare.compare, LOOK, "bus compare study-64 study-128 --figure gains.svg"),
     (studies.report, LOOK, "bus report --open"),
 ):
     app.command(epilog=f"Example: {example}", rich_help_panel=panel)(command)

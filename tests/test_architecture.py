@@ -46,6 +46,8 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "benchmark.report.pictures": "benchmark/report/test_heat.py",
     "benchmark.report.plan_page": "benchmark/test_plan.py",
     "benchmark.report.predict_page": "benchmark/report/test_report_browser.py",
+    "benchmark.results.compare": "cli/test_compare.py",
+    "benchmark.report.compare_figure": "cli/test_compare.py",
     "benchmark.results.contrasts": "benchmark/results/test_summary.py",
     "benchmark.results.external_test": "benchmark/test_external.py",
     "benchmark.results.model": "benchmark/results/test_summary.py",

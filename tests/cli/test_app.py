@@ -533,6 +533,12 @@ def test_the_report_is_written_again_without_training(finished, tmp_path, run_bu
     assert "None of the 3 cells" in text
 
 
+def test_finished_studies_are_compared(finished, run_bus):
+    code, text = run_bus("compare", finished)
+    assert code == 0, text
+    assert "SimpleCNN" in text and "%" in text
+
+
 def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):
     code, text = run_bus("report", "--study", tiny_study)
     assert code == 1
