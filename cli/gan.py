@@ -33,6 +33,7 @@ from .options import (
     StudyPath,
     Target,
     ToClass,
+    Verbose,
     folds_of,
     frozen,
     given,
@@ -184,6 +185,7 @@ def gan_score(
     extractor: Extractor = "auto",
     fid_weights: FidWeights = None,
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
     """Score a study's synthetic scans, or compare any two folders.
@@ -287,6 +289,7 @@ def synth(
     device: Device = "auto",
     precision: Precision = "auto",
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
     """Make synthetic scans of the target class, each with its provenance, and score them."""

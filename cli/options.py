@@ -129,6 +129,19 @@ Quiet = Annotated[
 ]
 
 
+def _explain(asked: bool) -> bool:
+    """Callback of --verbose: from here on details are said too."""
+    from .terminal import Terminal
+
+    Terminal.verbose = asked
+    return asked
+
+
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", metavar="", callback=_explain, help="Say every score, a line each.")
+]
+
+
 def names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
     """Split a comma-separated option; UsageError names what is unknown and what is known."""
     found = tuple(dict.fromkeys(clean(part) for part in text.split(",") if part.strip()))

@@ -84,8 +84,14 @@ def duration(seconds: float) -> str:
 class Terminal(Listener):
     """Shows a person on a terminal, or in a log, what the work tells; Ctrl-C and its kin ask it to stop."""
 
+    verbose = False  # whether details are shown too; --verbose
+
     def note(self, text: str, *, warning: bool = False) -> None:
         console.print(text, style="yellow" if warning else None)
+
+    def detail(self, text: str) -> None:
+        if self.verbose:
+            results.print(text)
 
     def result(self, text: str, *, failed: bool = False) -> None:
         results.print(text, style="red" if failed else None)

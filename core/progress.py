@@ -28,6 +28,9 @@ class Listener:
     def note(self, text: str, *, warning: bool = False) -> None:
         """A sentence about what goes on, which may be left unread unless it is a `warning`."""
 
+    def detail(self, text: str) -> None:
+        """A sentence for those who want to know more."""
+
     def result(self, text: str, *, failed: bool = False) -> None:
         """A sentence about what came out."""
 
@@ -56,6 +59,11 @@ def listening(listener: Listener) -> Iterator[None]:
 def note(text: str, *, warning: bool = False) -> None:
     """Tell what goes on."""
     _listener.get().note(text, warning=warning)
+
+
+def detail(text: str) -> None:
+    """Tell what only some want to know."""
+    _listener.get().detail(text)
 
 
 def result(text: str, *, failed: bool = False) -> None:

@@ -9,16 +9,16 @@ import numpy as np
 from ..core import files
 from ..core.compute import Compute
 from ..core.errors import BusError
-from ..core.progress import note, result
+from ..core.progress import detail, note, result
 from ..data.scans import to_grey
 from ..data.store import Pixels, letterbox
 from ..data.unlabelled import find
 from . import datasheet
 from .manifest import SyntheticSet, acceptance
 from .request import Judge
-from .scores.model import VERSION, Asked, Comparison, to_json
+from .scores.model import VERSION, Asked, Comparison, Scores, to_json
 from .scores.scans import Making, RealScans, SyntheticScans
-from .scores.sentences import sentences
+from .scores.sentences import details, headline, sentences, warnings
 from .translator import Translator
 
 
@@ -35,8 +35,8 @@ def score_again(scans: SyntheticSet, compute: Compute, judge: Judge) -> None:
     with scans.held():
         scored = score_set(scans, compute, judge)
     if not scored:
-        for line in told(scans):
-            result(line)
+        if scans.scores:
+            tell(scans.scores)
         result(f"Nothing to do: the scores in {scans.folder} speak of these {len(rows)} scans.")
 
 
@@ -74,9 +74,17 @@ def _score(scans: SyntheticSet, compute: Compute, judge: Judge) -> bool:
     note("Scoring the synthetic scans against the target scans of the training part …")
     scores = score_synthetic(synthetic, real, making, extractor, splits=judge.splits)
     scans.write_scores(replace(scores, key=asked))
-    for line in sentences(scores):
-        result(line)
+    tell(scores)
     return True
+
+
+def tell(scores: Scores) -> None:
+    """Tell scores: a plain sentence, then every warning; all else to those who want to hear it."""
+    result(headline(scores))
+    for line in details(scores):
+        detail(line)
+    for line in warnings(scores):
+        result(line)
 
 
 def material(scans: SyntheticSet) -> tuple[SyntheticScans, RealScans, Making]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from .model import Comparison, Distances, HeldOutScores, Measured, Scores, WarningKind
 
+NOTHING_FROM, WORSE_FROM = 0.9, 1.1  # of the normalised KID
 SHARES = ("precision", "recall", "density", "coverage")
 NAMES = {"kid": "KID", "frechet": "Fréchet distance", **{name: name for name in SHARES}}
 Fact = tuple[str, str]  # a term and what is known of it
@@ -44,7 +45,13 @@ def comparison(found: Comparison) -> Iterator[str]:
 
 
 def sentences(scores: Scores) -> Iterator[str]:
-    """The scores, a line each: how far from real, what stands beside that, what is missing, every warning."""
+    """The scores, a line each, with every warning."""
+    yield from details(scores)
+    yield from warnings(scores)
+
+
+def details(scores: Scores) -> Iterator[str]:
+    """The scores, a line each: how far from real, what stands beside that, what is missing."""
     n = scores.n
     yield (
         f"{n.synthetic} synthetic scans against {n.target} real ones ({scores.reference}); judge: "
@@ -58,6 +65,34 @@ def sentences(scores: Scores) -> Iterator[str]:
         yield f"{shares}.".capitalize()
     yield from (f"{term}: {text}" for term, text in facts(scores))
     yield from scores.notes
+
+
+def headline(scores: Scores) -> str:
+    """What the scores say in one plain sentence; the warnings are not in it."""
+    kernel = scores.kid.normalised.mean if scores.kid and scores.kid.normalised else None
+    scans, real = f"The {scores.n.synthetic} synthetic scans", f"real {scores.target} scans"
+    if kernel is None:
+        text = f"{scans} could not be placed between {real} and their untranslated sources"
+    elif kernel > WORSE_FROM:
+        text = f"{scans} are farther from {real} than their untranslated sources"
+    elif kernel > NOTHING_FROM:
+        text = f"{scans} are about as far from {real} as their untranslated sources"
+    else:
+        way = per_cent(max(0.0, min(1.0, 1 - kernel)), 0)
+        text = f"{scans} went {way} of the way from their sources to {real}"
+    if kernel is not None and scores.kid:
+        text += f" (normalised KID {shown(scores.kid.normalised)}: 0 is real, 1 is doing nothing)"
+    reader = scores.reader
+    if reader and reader.synthetic is not None and reader.target is not None:
+        text += (
+            f"; an independent reader calls {per_cent(reader.synthetic, 0)} of them {scores.target}, of real "
+            f"ones {per_cent(reader.target, 0)}"
+        )
+    return f"{text}."
+
+
+def warnings(scores: Scores) -> Iterator[str]:
+    """Every warning in a sentence."""
     yield from (f"Warning, {kind}: {warning(kind, scores)}" for kind in scores.warnings)
 
 
@@ -67,8 +102,8 @@ def kernel_distance(distances: Distances) -> str:
         return ""
     scale = distances.kid
     lead = f"Normalised KID {shown(scale.normalised)} (0 real, 1 did nothing); " if scale.normalised else ""
-    marks = f"{scale.floor.mean:.4f} (real) and {scale.ceiling.mean:.4f} (did nothing)"
-    return f"{lead}KID {scale.score.mean:.4f} between {marks}".replace("-", "−")
+    marks = f"of real scans {scale.floor.mean:.4f}, of sources {scale.ceiling.mean:.4f}"
+    return f"{lead}KID {scale.score.mean:.4f}, {marks}".replace("-", "−")
 
 
 def beside_marks(distances: Distances) -> str:

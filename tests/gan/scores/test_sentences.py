@@ -18,7 +18,7 @@ from bus.gan.scores.model import (
     Scores,
     WarningKind,
 )
-from bus.gan.scores.sentences import against_tests, sentences, shown, warning
+from bus.gan.scores.sentences import against_tests, headline, sentences, shown, warning
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +54,7 @@ def test_the_scores_are_told_with_what_real_scans_give() -> None:
         "12 synthetic scans against 9 real ones (target scans of the training part); "
         "judge: efficientnet-lite0.",
         "Normalised KID 0.50 ± 0.10 (0 real, 1 did nothing); "
-        "KID 0.0200 between −0.0010 (real) and 0.0400 (did nothing).",
+        "KID 0.0200, of real scans −0.0010, of sources 0.0400.",
         "FD (EfficientNet-Lite0): 91.0.",
         "Precision 0.40 (real 0.80, sources 0.70), density 0.40 (real 0.80, sources 0.70).",
         "Distance to the own source, grey levels: 20.0 translated, 9.0 merely blurred, 8.0 merely re-gained.",
@@ -68,6 +68,24 @@ def test_the_scores_are_told_with_what_real_scans_give() -> None:
     ):
         assert line in text, line
     assert not any(line.startswith(("Filter", "Warning")) for line in text)
+
+
+@pytest.mark.parametrize(
+    ("normalised", "words"),
+    [
+        (Measured(0.45, 0.1), "went 55 % of the way from their sources to real malignant scans"),
+        (Measured(-0.1, 0.1), "went 100 % of the way"),
+        (Measured(1.0, 0.2), "are about as far from real malignant scans as their untranslated sources"),
+        (Measured(7.0, 0.5), "are farther from real malignant scans than their untranslated sources"),
+        (None, "could not be placed"),
+    ],
+)
+def test_one_plain_sentence_says_where_the_scans_lie(normalised: Measured | None, words: str) -> None:
+    kernel = Scale(Measured(0.02), Measured(0.0), Measured(0.04), normalised)
+    said = headline(replace(SCORES, kid=kernel))
+    assert words in said and said.startswith("The 12 synthetic scans ") and said.endswith(".")
+    assert "calls 60 % of them malignant, of real ones 70 %" in said
+    assert "reader" not in headline(replace(SCORES, kid=kernel, reader=None))
 
 
 def test_what_was_not_computed_is_not_told() -> None:
@@ -94,5 +112,5 @@ def test_test_scans_are_a_reference_of_their_own() -> None:
     assert text.startswith("7 real malignant scans of the test part")
     assert text.endswith("density 0.40 (real 0.80, sources 0.70).") and "Normalised KID 0.50 ± 0.10" in text
     assert against_tests(HeldOutScores(manifest="ab", tests=7, kid=SCORES.kid), "x").endswith(
-        "(did nothing)."
+        "of sources 0.0400."
     )
