@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..core.errors import BusError, UsageError
-from . import benchmark, compare, data, demo, gan, predict, studies
+from . import benchmark, compare, data, demo, gan, predict, studies, translate
 from .options import DATA, LOOK, MAIN, Json, Quiet
 from .terminal import print_json, say
 
@@ -27,6 +27,7 @@ ORDER = (
     "report",
     "compare",
     "predict",
+    "translate",
     "doctor",
 )  # in the help
 STOPPED = "Stopped; what was finished is kept. Run the same command again to go on."
@@ -64,6 +65,7 @@ for command, panel, example in (
     (benchmark.benchmark, MAIN, "bus benchmark --fold all --seeds 3 --jobs 4"),
     (demo.demo, MAIN, "bus demo"),
     (predict.predict, LOOK, "bus predict scans/ --format html"),
+    (translate.translate, DATA, "bus translate my-scans --to translated"),
     (studies.status, LOOK, "bus status --study study"),
     (compare.compare, LOOK, "bus compare study-64 study-128 --figure gains.svg"),
     (studies.report, LOOK, "bus report --open"),

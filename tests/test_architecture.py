@@ -68,6 +68,7 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "cli.gan": "cli/test_app.py",
     "cli.options": "cli/test_app.py",
     "cli.predict": "benchmark/test_predict.py",
+    "cli.translate": "gan/test_translate.py",
     "cli.studies": "cli/test_app.py",
     "core.progress": "cli/test_terminal.py",
     "gan.extractors": "gan/scores/test_features.py",

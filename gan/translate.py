@@ -1,0 +1,94 @@
+"""A finished translator on any scans (`bus translate`): no study changes, and the result says what it is."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..core import files
+from ..core.compute import Compute
+from ..core.errors import BusError, UsageError
+from ..core.progress import progress
+from ..data.pictures import synthetic_png
+from ..data.reading import look
+from ..data.scans import ScanFile
+from ..data.store import restore_bars
+from ..data.unlabelled import Loose
+from .pixels import to_pixels, to_tensor
+from .translator import Translator
+
+MANIFEST = "manifest.csv"
+NOTE = """SYNTHETIC, not patients
+
+These pictures were made by the translator {generator} of the study {study}: it turns scans into
+{target} scans. They are for research on methods only. They must not pass for scans of patients, be used for
+diagnosis, or test a classifier. {manifest} names the scan that each was made from.
+"""
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A row of the manifest: where one translation comes from."""
+
+    file: str
+    sha256: str  # of its grey pixels
+    source_file: str
+    source_sha256: str  # of its pixels as 8-bit RGB
+    in_study: str  # training | test | left out | "": what the translator's study knows of the source
+    target: str
+    generator_sha256: str
+    synthetic: str = "SYNTHETIC, not a patient"
+
+
+def translate(
+    translator: Translator, scans: Sequence[Loose], folder: Path, compute: Compute
+) -> tuple[list[Translated], list[tuple[str, str]]]:
+    """Translate scans and write them with a manifest into a new folder.
+
+    Returns the rows, and the files that could not be read with the reason. Scan i depends on its pixels, the
+    generator and i alone. UsageError where the folder holds something, BusError where no translator is
+    trained.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"--to {folder}: the folder holds something. Give a new one.")
+    if not translator.is_done:
+        raise BusError(f"{translator.folder} holds no finished translator. Run bus gan train first.")
+    study, digest = translator.study, translator.generator_sha256
+    generator = translator.load(compute.device)
+    parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
+    parts |= {study.scans[row].sha256: "training" for row in study.train(translator.fold)}
+    files.require_space(folder, len(scans) * (study.settings.size**2 + 8192), "Translating these scans")
+
+    rows, unreadable = [], []
+    with progress("Translating", len(scans)) as advance, torch.inference_mode():
+        for number, loose in enumerate(scans):
+            advance(1)
+            try:
+                entry, square = look(ScanFile(loose.name, ""), loose.read(), study.settings.size)
+            except BusError as error:
+                unreadable.append((loose.name, str(error)))
+                continue
+            noise = None
+            if generator.noise:
+                rng = np.random.default_rng((translator.seed, 9, number))
+                noise = torch.from_numpy(rng.standard_normal((1, generator.noise), dtype=np.float32))
+                noise = noise.to(compute.device)
+            made = to_pixels(generator(to_tensor(square[None], compute.device), noise))[0]
+            pixels = restore_bars(made, entry.box)
+            row = Translated(
+                f"synthetic-{number + 1:04}.png",
+                files.sha256_bytes(pixels.tobytes()),
+                entry.file,
+                entry.sha256,
+                parts.get(entry.sha256, ""),
+                translator.target,
+                digest,
+            )
+            files.write_bytes(folder / row.file, synthetic_png(pixels))
+            rows.append(row)
+    files.export_csv(folder / MANIFEST, [item.name for item in fields(Translated)], map(astuple, rows))
+    note = NOTE.format(generator=digest[:12], study=study.path, target=translator.target, manifest=MANIFEST)
+    files.write_text(folder / "README.txt", note)
+    return rows, unreadable
