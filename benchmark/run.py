@@ -362,12 +362,11 @@ def kept_of(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def bytes_needed(study: Study, cells: Sequence[Cell], keep_weights: bool, keep_some: bool = False) -> int:
-    """What the answers of cells, the weights that are kept, and the report take on the disk."""
+    """What the answers of cells, the weights that are kept, and the report take on the disk at most."""
     classes = len(study.classes)
     needed = sum(len(study.test(cell.fold)) * (250 + 12 * classes) + 16_384 for cell in cells) + REPORT_BYTES
     kept = to_train(cells) if keep_weights else kept_of(cells) if keep_some else ()
-    whole = sum(weight_bytes(cell.recipe.model, classes) for cell in kept)
-    return needed + (whole if keep_weights else whole // 2)
+    return needed + sum(weight_bytes(cell.recipe.model, classes) for cell in kept)
 
 
 def require_space(study: Study, cells: Sequence[Cell], keep_weights: bool, keep_some: bool = False) -> None:

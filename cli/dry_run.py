@@ -31,7 +31,7 @@ def print_training(translator: "Translator", config: "GanConfig", compute: "Comp
     time = _lasting(translator.study, config, compute)
     results.print(
         f"Would train {translator.folder}: {config.pairs:,} pairs in {config.steps:,} steps, {about(time)}, "
-        f"with {megabytes(bytes_needed(config, compute))} of disk."
+        f"with at most {megabytes(bytes_needed(config, compute))} of disk."
     )
 
 
@@ -88,7 +88,9 @@ def print_benchmark(study: "Study", request: "Request") -> None:
         time, disk = time + translator.time, disk + translator.disk
     if disk:
         time += run.Outlook(REPORT, REPORT, REPORT)
-    results.print(f"{about(time).capitalize()} with {request.jobs} job(s), and {megabytes(disk)} of disk.")
+    results.print(
+        f"{about(time).capitalize()} with {request.jobs} job(s), and at most {megabytes(disk)} of disk."
+    )
     results.print(expectation(study, request))
 
 
