@@ -345,6 +345,7 @@ JSON_KEYS = {  # a script relies on them: taking one away breaks it
         "folds",
         "seeds",
         "tested",
+        "outcome",
         "verdicts",
         "contrasts",
         "arms",
