@@ -20,8 +20,7 @@ REPORT = 30.0  # s: the yardstick's features, statistics, figures
 
 def print_training(translator: "Translator", config: "GanConfig", compute: "Compute", *, redo: bool) -> None:
     """Show what a translator's training would take."""
-    from ..benchmark.run import Outlook
-    from ..gan.train import bytes_needed, time_steps
+    from ..gan.train import bytes_needed
 
     if not redo:
         translator.check_unchanged(config)
@@ -94,6 +93,17 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     results.print(expectation(study, request))
 
 
+def _lasting(study: "Study", config: "GanConfig", compute: "Compute") -> "Outlook":
+    """How long a translator's training lasts, with that of the smaller one from which it grows."""
+    from ..benchmark.run import Outlook
+    from ..gan.train import time_steps
+
+    time = Outlook()
+    for training in [config, config.smaller] if config.from_size else [config]:
+        time += Outlook(*(training.steps * step for step in time_steps(study, training, compute)))
+    return time
+
+
 def about(time: "Outlook") -> str:
     """A time with its range, where that says more."""
     text = f"about {duration(time.usual)}"
@@ -112,9 +122,8 @@ class Missing:
 def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[Missing]:
     """Show the translators that are missing, and what each will take."""
     from ..benchmark.cells import synthetic_needed
-    from ..benchmark.run import Outlook
     from ..gan.config import configure
-    from ..gan.train import bytes_needed, time_steps
+    from ..gan.train import bytes_needed
     from ..gan.translator import Translator
 
     wanted = [
@@ -126,6 +135,6 @@ def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[Miss
         if not Translator(study, fold, label, seed).is_done:
             compute = requests[0].compute
             config = configure(study, compute, fold=fold, target=label, seed=seed, preset=preset)
-            time = Outlook(*(config.steps * step for step in time_steps(study, config, compute)))
+            time = _lasting(study, config, compute)
             results.print(f"  fold {fold}: a translator first, to {label}, {about(time)}")
             yield Missing(time, bytes_needed(config, compute))
