@@ -92,10 +92,9 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "gan.scores.sentences": "gan/test_scoring.py",
     "gan.train": "gan/test_cyclegan.py",
 }
-LONG = {  # function of the library beyond the limit → why
-    "gan.scores.score.score_synthetic": "what is measured is given one by one, none of it belongs together"
-}
+LONG: dict[str, str] = {}  # function of the library beyond the limit → why
 WHOLE = {  # tests within a room that are of several of its modules
+    "data/test_traps.py",  # a check of one set with every trap at once
     "gan/test_published_step.py",  # a step against the published implementation
     "benchmark/report/test_report_browser.py",  # all pages, in Chromium
 }
