@@ -61,6 +61,7 @@ class BenchmarkOptions(TypedDict, total=False):
     dose: Sequence[float]  # shares of what balance needs, for arms that add scans
     init: str  # first weights: none | imagenet | phantom | a file
     gan_seed: int
+    gan_seeds: int  # translators of a fold, which the seeds take in turn
     balance: tuple[str, ...]  # classes to raise; the study's target unless given
     synthetic: Path  # folder of another generator's scans
     external: str  # scans from elsewhere, on which every network is tested too
@@ -219,6 +220,7 @@ class Study:
             preset=preset or self._usual_preset,
             init=options.get("init", "none"),
             gan_seed=options.get("gan_seed", 0),
+            gan_seeds=options.get("gan_seeds", 1),
             balance=options.get("balance", ()),
             folder=options.get("synthetic"),
             external=options.get("external", ""),

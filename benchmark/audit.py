@@ -21,7 +21,7 @@ from .request import Request
 # Grey levels, averaged over a scan, by which it may differ when it is made again on another processor.
 APART = 1.0
 # Options in which the translators of two folds may differ.
-ARITHMETIC = ("fold", "training_pixels", "precision", "threads", "device")
+ARITHMETIC = ("fold", "seed", "drawn_from", "training_pixels", "precision", "threads", "device")
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Check:
 def audit(study: Study, fold: int, request: Request) -> list[Check]:
     """Check a fold and the synthetic scans its arms use for leaks; BusError names the first one found."""
     checks = audit_split(study, fold) + _first_weights(study, fold, request)
-    for place, label in synthetic_needed(study, request):
+    for place, label, gan_seed in synthetic_needed(study, request):
         if place == fold:
-            rows = used(study, request, fold, label)
-            checks += _refuse(fold, _synthetic(study, fold, label, request.gan_seed, rows))
-            checks += _remade(Translator(study, fold, label, request.gan_seed), rows)
-            scans = SyntheticSet(study, fold, label, request.gan_seed)
+            rows = used(study, request, fold, label, gan_seed)
+            checks += _refuse(fold, _synthetic(study, fold, label, gan_seed, rows))
+            checks += _remade(Translator(study, fold, label, gan_seed), rows)
+            scans = SyntheticSet(study, fold, label, gan_seed)
             checks += _filtered(scans, rows)
             checks += _read(study, fold, label, scans)
     return _refuse(fold, checks + _unverified(study, fold, request))
@@ -87,22 +87,25 @@ def audit_split(study: Study, fold: int) -> list[Check]:
 
 
 def audit_translators(study: Study, request: Request) -> list[Check]:
-    """Check that an arm is one treatment: translators with the same options on all folds; BusError if not."""
+    """Check that an arm is one treatment: all its translators have the same options; BusError if not."""
     found = []
     for label in request.raised(study):
-        folds = [fold for fold, name in synthetic_needed(study, request) if name == label]
-        if len(folds) < 2:
+        made_by = [
+            (fold, gan_seed) for fold, name, gan_seed in synthetic_needed(study, request) if name == label
+        ]
+        if len(made_by) < 2:
             continue
-        options = [_options(study, fold, label, request.gan_seed) for fold in folds]
+        options = [_options(study, fold, label, gan_seed) for fold, gan_seed in made_by]
         differences = {name for other in options for name in other if other[name] != options[0][name]}
-        chosen = list(zip(folds, options, strict=True))
+        titles = [f"fold {fold}" + f", seed {seed}" * (request.gan_seeds > 1) for fold, seed in made_by]
+        chosen = list(zip(titles, options, strict=True))
         detail = "; ".join(
-            f"{name}: {', '.join(f'{values[name]} in fold {fold}' for fold, values in chosen)}"
+            f"{name}: {', '.join(f'{values[name]} in {title}' for title, values in chosen)}"
             for name in sorted(differences)
         )
         check = Check(
             f"the translators to {label} have the same options on all folds",
-            len(folds),
+            len(made_by),
             not differences,
             detail,
             "Give all folds the same options with bus gan train --redo and bus synth --redo, or compare them "

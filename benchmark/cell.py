@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..classify import metrics
 from ..classify.recipe import Recipe
 from ..core import files
+from ..core.chance import stream
 from ..core.errors import BusError
 from ..core.opener import read_bytes
 from ..data.store import Pixels
@@ -31,6 +32,7 @@ HASHED = {"predictions": PREDICTIONS, "heat": HEAT, "weights": WEIGHTS}  # key i
 SCAN = ("file", "sha256", "label", "group")  # columns of a scan in a table of answers
 REMEDY = "Delete the folder and run the same command again."
 UNPATHED = ("root", "folder", "first")  # where things lie decides no result
+LATER: dict[str, Any] = {"drawn_from": 0}  # what older cells do not record, with what they had
 
 Floats = NDArray[np.float64]
 
@@ -145,6 +147,7 @@ class Cell(Answered):
     root: Path  # the study's folder for cells of this fold
     folder: Path | None = None  # of another generator's scans; their content is in `synthetic`
     first: Path | None = None  # file of the first weights; its content is in `recipe.init`
+    drawn_from: int = 0  # the fold, from which random numbers are drawn too; before that was so, always 0
 
     @classmethod
     def open(cls, path: Path) -> "Cell":
@@ -154,9 +157,9 @@ class Cell(Answered):
             raise BusError(
                 f"{path / CONFIG} is not what the training wrote. Delete {path} and run bus benchmark again."
             )
-        named = {field.name for field in fields(cls)} - {*UNPATHED, "arm", "recipe"}
+        named = {field.name for field in fields(cls)} - {*UNPATHED, *LATER, "arm", "recipe"}
         try:
-            values = {name: config[name] for name in named}
+            values = {name: config[name] for name in named} | {n: config.get(n, v) for n, v in LATER.items()}
             recipe = Recipe.from_json(config["recipe"])
             return cls(**values, arm=parse(config["arm"]), recipe=recipe, root=path.parents[2])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -167,7 +170,8 @@ class Cell(Answered):
     @property
     def config(self) -> dict[str, Any]:
         """What decides the result, as saved; paths are no part of it."""
-        values = {name: value for name, value in asdict(self).items() if name not in UNPATHED}
+        known = {name: value for name, value in asdict(self).items() if name not in UNPATHED}
+        values = {name: value for name, value in known.items() if LATER.get(name) != value}
         return {**values, "arm": str(self.arm), "recipe": self.recipe.recorded}
 
     @property
@@ -175,6 +179,11 @@ class Cell(Answered):
         """The cell's folder; its name ends in a short hash of the configuration."""
         short = files.sha256_json(self.config)[:8]
         return self.root / self.arm.folder / self.model / f"seed-{self.seed}-{short}"
+
+    @property
+    def draw(self) -> int:
+        """The number from which all its random numbers are drawn."""
+        return stream(self.seed, self.drawn_from)
 
     @property
     def title(self) -> str:

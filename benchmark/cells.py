@@ -51,13 +51,13 @@ def picked(study: Study, fold: int, label: str, gan_seed: int, source: str, numb
     return made
 
 
-def used(study: Study, request: Request, fold: int, label: str) -> list[Synthetic]:
-    """All synthetic scans of class `label` that an arm of a request takes, in the order of their manifest."""
+def used(study: Study, request: Request, fold: int, label: str, gan_seed: int) -> list[Synthetic]:
+    """All of a translator's scans of class `label` that an arm of a request takes, as in their manifest."""
     names: set[str] = set()
     for arm in (arm for arm in request.arms if arm.kind in TRANSLATED):
         number = _added(study, request, arm, fold).get(label, 0)
-        names |= {row.file for row in picked(study, fold, label, request.gan_seed, arm.source, number)}
-    return [row for row in SyntheticSet(study, fold, label, request.gan_seed).rows if row.file in names]
+        names |= {row.file for row in picked(study, fold, label, gan_seed, arm.source, number)}
+    return [row for row in SyntheticSet(study, fold, label, gan_seed).rows if row.file in names]
 
 
 def to_make(study: Study, fold: int, label: str, gan_seed: int, source: str, number: int) -> int:
@@ -90,14 +90,14 @@ def _added(study: Study, request: Request, arm: Arm, fold: int) -> dict[str, int
     return {label: number for label, number in lacking.items() if number}
 
 
-def synthetic_needed(study: Study, request: Request) -> dict[tuple[int, str], int]:
-    """(fold, class) → how many scans of the study's own translators the arms need; empty where none."""
-    needs: dict[tuple[int, str], int] = {}
+def synthetic_needed(study: Study, request: Request) -> dict[tuple[int, str, int], int]:
+    """(fold, class, translator's seed) → how many of its scans the arms need; empty where none."""
+    needs: dict[tuple[int, str, int], int] = {}
     for arm in (arm for arm in request.arms if arm.kind in TRANSLATED):
-        for fold in request.folds:
+        for fold, gan_seed in product(request.folds, request.translators):
             for label, number in _added(study, request, arm, fold).items():
-                most = to_make(study, fold, label, request.gan_seed, arm.source, number)
-                needs[fold, label] = max(most, needs.get((fold, label), 0))
+                most = to_make(study, fold, label, gan_seed, arm.source, number)
+                needs[fold, label, gan_seed] = max(most, needs.get((fold, label, gan_seed), 0))
     return needs
 
 
@@ -111,6 +111,11 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
         raise UsageError(f"--preset {request.preset} is unknown; choose one of {', '.join(STEPS)}.{slip}")
     if request.seeds < 1:
         raise UsageError(f"--seeds {request.seeds}: expected 1 or more.")
+    if request.gan_seeds < 1 or request.seeds % request.gan_seeds:
+        raise UsageError(
+            f"--gan-seeds {request.gan_seeds}: the seeds of a classifier take translators in turn, so "
+            f"--seeds {request.seeds} must be a multiple of it, or some would count more than others."
+        )
     adding, names = any(arm.kind in ADDING for arm in request.arms), ", ".join(map(str, request.arms))
     if any(not arm.trains for arm in request.arms) and ORIGINAL not in request.arms:
         raise UsageError(f"--arms {names}: adjusted corrects the answers of original. Name that arm too.")
@@ -139,7 +144,10 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
 
     # what each arm adds
     added = {arm: _added(study, request, arm, fold) for arm in request.arms}
-    synthetic = {arm: _synthetic(study, request, arm, fold, added[arm]) for arm in request.arms}
+    synthetic = {
+        (arm, gan_seed): _synthetic(study, request, arm, fold, added[arm], gan_seed)
+        for arm, gan_seed in product(request.arms, request.translators)
+    }
 
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
         steps = 0 if request.epochs else STEPS[request.preset][model in DEEP]
@@ -151,17 +159,18 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
             seed=seed,
             recipe=scheduled(study, fold, recipe, request.epochs),
             # of arms without a translator always 0, or another one would train them anew
-            gan_seed=request.gan_seed if arm.kind in TRANSLATED else 0,
+            gan_seed=request.translator_of(seed) if arm.kind in TRANSLATED else 0,
             added=added[arm],
             precision=request.compute.precision,
             device=request.compute.device,
             preset=request.preset,
             training_pixels=training,
-            synthetic=synthetic[arm],
+            synthetic=synthetic[arm, request.translator_of(seed)],
             test_pixels=test,
             root=study.cells_path(fold),
             folder=request.folder if arm.kind == "unverified" else None,
             first=request.first,
+            drawn_from=fold,
         )
 
 
@@ -189,8 +198,10 @@ def training_rows(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], l
     return sorted(set(rows) - set(watched)), watched
 
 
-def _synthetic(study: Study, request: Request, arm: Arm, fold: int, added: dict[str, int]) -> str:
-    """Hash of the synthetic scans that an arm uses, with their sources; "" where it uses none."""
+def _synthetic(
+    study: Study, request: Request, arm: Arm, fold: int, added: dict[str, int], gan_seed: int
+) -> str:
+    """Hash of a translator's scans that an arm uses, with their sources; "" where it uses none."""
     if arm.kind == "unverified" and request.folder:
         return foreign.sha256(study, request.folder, sum(added.values()))
     if arm.kind not in TRANSLATED:
@@ -198,7 +209,7 @@ def _synthetic(study: Study, request: Request, arm: Arm, fold: int, added: dict[
     lines = [
         f"{row.sha256} {row.source_sha256}"
         for label, number in added.items()
-        for row in _made(study, fold, label, request.gan_seed, arm.source, number)
+        for row in _made(study, fold, label, gan_seed, arm.source, number)
     ]
     return files.sha256_bytes("\n".join(lines).encode())
 

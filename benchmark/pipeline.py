@@ -16,7 +16,7 @@ from ..gan.synth import make_scans
 from ..gan.train import train_gan
 from ..gan.translator import Translator
 from . import external, run, warm_start
-from .arms import Arm
+from .arms import TRANSLATED, Arm
 from .audit import Check, audit, audit_split, audit_translators
 from .cell import Cell
 from .cells import cells_of, synthetic_needed
@@ -42,10 +42,11 @@ class Finished:
 
 def prepare(study: Study, request: Request) -> None:
     """Make translators and synthetic scans that the arms of a request need and that do not exist yet."""
-    for (fold, label), needed in synthetic_needed(study, request).items():
-        translator = Translator(study, fold, label, request.gan_seed)
+    for (fold, label, gan_seed), needed in synthetic_needed(study, request).items():
+        translator = Translator(study, fold, label, gan_seed)
         if not translator.is_done:
-            note(f"Fold {fold} has no finished translator to {label} scans yet; it is trained first.")
+            which = f" of seed {gan_seed}" * (request.gan_seeds > 1)
+            note(f"Fold {fold} has no finished translator{which} to {label} scans yet; it is trained first.")
             config, compute = plan_gan(translator, Ask(), request.compute, preset=request.preset)
             train_gan(study, config, compute)
         count = max(needed, len(translator.scans.rows))
@@ -167,7 +168,9 @@ def expectation(study: Study, request: Request) -> str:
     folds, seeds, k = len(request.folds), request.seeds, study.settings.k
     groups = len({study.groups[row] for row in study.used()})
     scans = statistics.expected_half_width(folds, seeds, groups=groups, k=k)
-    again = retraining.expected_half_width(folds, seeds, groups=groups, k=k, translators=1)
+    takes = {arm.kind for arm in request.arms} & {*TRANSLATED, "unverified"}
+    translators = request.gan_seeds if takes else None
+    again = retraining.expected_half_width(folds, seeds, groups=groups, k=k, translators=translators)
     return wording.expectation(folds, seeds, scans, again)
 
 
@@ -200,8 +203,8 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
 
     note("Writing the report …")
     if whole:  # no look at test scans before all is trained
-        for fold, label in synthetic_needed(study, request):
-            test_reference.score(study, fold, label, request.gan_seed, request.compute.device)
+        for fold, label, gan_seed in synthetic_needed(study, request):
+            test_reference.score(study, fold, label, gan_seed, request.compute.device)
     marks = yardsticks(study, request.folds, request.compute)
     summary = summarise(study, finished.cells, marks, looked_at(study, request))
     claimed = inflated(study, request) if request.inflation else None
@@ -216,7 +219,7 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
             cells=finished.cells,
             checks=finished.checks,
             commands=[*commands(study, request), request.command],
-            gan_seed=request.gan_seed,
+            gan_seeds=request.translators,
             external=finished.external,
             claimed=claimed,
             history=record(study, look),
@@ -242,6 +245,7 @@ def _per_image_request(request: Request) -> Request:
         arms=(Arm("original"), Arm("cyclegan")),
         models=tuple(name for name in INFLATED if name in request.models),
         seeds=1,
+        gan_seeds=1,
         init="none",
         balance=(),
         folder=None,
@@ -277,8 +281,8 @@ def inflated(study: Study, request: Request) -> "Summary | None":
 def commands(study: Study, request: Request) -> list[str]:
     """The commands that make the study, its translators and synthetic scans again, as one would type them."""
     lines = []
-    for fold, label in synthetic_needed(study, request):
-        translator = Translator(study, fold, label, request.gan_seed)
+    for fold, label, gan_seed in synthetic_needed(study, request):
+        translator = Translator(study, fold, label, gan_seed)
         rows = translator.scans.rows
         if rows and translator.config:
             lines += datasheet.commands(

@@ -33,7 +33,8 @@ class Request:
     seeds: int = 1
     preset: str = "quick"
     init: str = "none"
-    gan_seed: int = 0
+    gan_seed: int = 0  # of the first translator of a fold
+    gan_seeds: int = 1  # translators of a fold; seed s of a classifier takes number s mod this
     balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
     recipe: tuple[tuple[str, Any], ...] = ()  # changed fields of Recipe, for all arms and models alike
     folder: Path | None = None  # another generator's scans of the target class, for the arm `unverified`
@@ -55,6 +56,15 @@ class Request:
     def first(self) -> Path | None:
         """The file of first weights that `init` names, if it names one."""
         return None if self.init in INITS else Path(self.init)
+
+    @property
+    def translators(self) -> range:
+        """The seeds of the translators of a fold."""
+        return range(self.gan_seed, self.gan_seed + self.gan_seeds)
+
+    def translator_of(self, seed: int) -> int:
+        """The seed of the translator whose scans a classifier of this seed takes."""
+        return self.translators[seed % self.gan_seeds]
 
     def raised(self, study: Study) -> tuple[str, ...]:
         """The classes that the arms raise."""

@@ -65,7 +65,7 @@ def _own(study: Study, rows: list[int]) -> Examples:
 def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
     """Real scans of class `label` again, each as often as the others or once more, with keys of their own."""
     own = study.rows_of(study.train(cell.fold), [label])
-    order = np.random.default_rng((cell.seed, 12, study.classes.index(label))).permutation(len(own))
+    order = np.random.default_rng((cell.draw, 12, study.classes.index(label))).permutation(len(own))
     extra = [own[order[turn % len(own)]] for turn in range(number)]
     keys = [key(study.scans[row].sha256) + 1 + turn for turn, row in enumerate(extra)]
     return study.pixels[extra], keys
@@ -141,7 +141,7 @@ def _train_cell(
         len(study.classes),
         cell.recipe,
         compute,
-        cell.seed,
+        cell.draw,
         watched=_own(study, training_rows(study, cell.fold, cell.recipe)[1]),
         first=_first(study, cell),
         told=told,

@@ -107,6 +107,14 @@ def benchmark(
         int, typer.Option(min=1, help="Trainings of every model and arm, each with other random numbers.")
     ] = 1,
     gan_seed: GanSeed = 0,
+    gan_seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Translators of a fold, from --gan-seed on; a classifier's seeds take them in turn.",
+            rich_help_panel=WORK,
+        ),
+    ] = 1,
     preset: PresetName = None,
     init: Annotated[
         str,
@@ -230,6 +238,7 @@ def benchmark(
         preset=preset or usual_preset(compute.device),
         init=init if init in INITS else str(Path(init).resolve()),
         gan_seed=gan_seed,
+        gan_seeds=gan_seeds,
         balance=names(balance, opened.classes, "--balance") if balance else (),
         recipe=tuple(recipe.items()),
         folder=synthetic.resolve() if synthetic else None,

@@ -127,9 +127,7 @@ def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[Miss
     from ..gan.translator import Translator
 
     wanted = [
-        (fold, label, request.gan_seed, request.preset)
-        for request in requests
-        for fold, label in synthetic_needed(study, request)
+        (*wanted, request.preset) for request in requests for wanted in synthetic_needed(study, request)
     ]
     for fold, label, seed, preset in dict.fromkeys(wanted):
         if not Translator(study, fold, label, seed).is_done:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ..core import switches
+from ..core.chance import stream
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.switches import Needs, switch
@@ -86,6 +87,13 @@ class GanConfig:
         needs=Needs("buffer", 0, "a replay buffer draws within a step"),
     )
 
+    drawn_from: int = 0  # the fold, from which random numbers are drawn too; before that was so, always 0
+
+    @property
+    def draw(self) -> int:
+        """The number from which all random numbers of the training are drawn."""
+        return stream(self.seed, self.drawn_from)
+
     @property
     def smaller(self) -> "GanConfig":
         """The configuration of the training at `from_size`, whose weights this one starts from."""
@@ -126,8 +134,8 @@ class GanConfig:
         return CompactGenerator(self.channels, self.blocks, self.noise)
 
 
-# switches that older translators do not record, with what they had
-LATER = {"eyes": 128, "reach": 2, "from_size": 0, "recorded": False}
+LATER_SWITCHES = {"eyes": 128, "reach": 2, "from_size": 0, "recorded": False}
+LATER = {**LATER_SWITCHES, "drawn_from": 0}  # what older translators do not record, with what they had
 GONE = {"negatives": 0.0, "diversity": 0.0}  # switches that lost, with what asked for nothing
 METHODS: dict[str, dict[str, Any]] = {
     # Zhu et al. 2017; nearest-neighbour upsampling and averaged weights outside the preset paper
@@ -148,7 +156,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "shift": 4,
         "batch": 4,
         "phantoms": 0.0,
-        **LATER,
+        **LATER_SWITCHES,
     },
     # the default until the generator below was measured; what was tried: docs/translator.md
     "projected": {
@@ -168,7 +176,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "shift": 4,
         "batch": 4,
         "phantoms": 0.15,
-        **LATER,
+        **LATER_SWITCHES,
     },
 }
 # as projected, with a generator that starts as the identity: its losses of cycle and identity can be light
@@ -296,6 +304,7 @@ def configure(
         threads=compute.threads,
         device=compute.device,
         training_pixels=study.pixels_sha256(rows),
+        drawn_from=fold or 0,
     )
 
 

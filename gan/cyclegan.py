@@ -47,7 +47,7 @@ class CycleGAN:
     def __init__(self, config: GanConfig, compute: Compute) -> None:
         self.config, self.compute = config, compute
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+            torch.manual_seed(config.draw)
             networks: dict[str, nn.Module] = {
                 "to_target": config.build_generator(),
                 "to_source": config.build_generator(),

@@ -85,4 +85,6 @@ def plan_gan(
         method=ask.method or (old.method if old and ask.preset is None else None),
         changes=ask.changes,
     )
+    if old:  # goes on drawing as it began
+        config = replace(config, drawn_from=old.drawn_from)
     return config, compute

@@ -218,7 +218,7 @@ def _reduced(scans: Pixels, size: int) -> Pixels:
 def _step(run: Run) -> dict[str, float]:
     """One step on the batch that (seed, step) alone decide."""
     begun, config, number = time.perf_counter(), run.model.config, run.model.step_number
-    rng = np.random.default_rng((config.seed, 1, number))
+    rng = np.random.default_rng((config.draw, 1, number))
     batch = {side: _batch(run.pools, config, number, side, rng).to(config.device) for side in SIDES}
     losses = run.step(batch["source"], batch["target"], rng)
     bad = [name for name, value in losses.items() if not math.isfinite(value) or abs(value) > DIVERGED]
@@ -271,7 +271,7 @@ def _batch(pools: Pools, config: GanConfig, step: int, side: str, rng: np.random
     for turn in range(step * config.batch, (step + 1) * config.batch):
         scans = pools[f"{side} phantom" if turn < config.simulated * config.pairs else side]
         epoch, within = divmod(turn, len(scans))
-        row = np.random.default_rng((config.seed, number, epoch)).permutation(len(scans))[within]
+        row = np.random.default_rng((config.draw, number, epoch)).permutation(len(scans))[within]
         rows.append(_move(scans[row], config.shift, rng))
     return to_tensor(np.stack(rows))
 

@@ -39,7 +39,7 @@ def write_report(
     cells: Sequence[Cell],
     commands: Sequence[str] | None = None,
     checks: Sequence[Check] | None = None,
-    gan_seed: int = 0,
+    gan_seeds: Sequence[int] = (0,),
     external: External | None = None,
     claimed: Summary | None = None,
     history: Sequence[Past] = (),
@@ -55,7 +55,7 @@ def write_report(
     presets = sorted({cell.preset for cell in cells})
     raised = [label for cell in cells if cell.arm.kind in TRANSLATED for label in cell.added]
     labels = list(dict.fromkeys(raised)) or [study.target]
-    translators = read_translators(study, summary.folds, gan_seed, labels)
+    translators = read_translators(study, summary.folds, gan_seeds, labels)
     sections = [
         verdict_section(study, summary, flags, presets),
         effects_section(summary, flags),

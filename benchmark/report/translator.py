@@ -71,6 +71,7 @@ class Translated:
     label: str
     is_target: bool  # whether `label` is the study's target
     slug: str  # in the names of figures
+    seed: int | None  # where the fold has several
     config: list[tuple[str, str]]
     records: list[dict[str, float]]  # of the training
     sheet: tuple[str, Pixels] | None  # name and pixels of the last sample sheet
@@ -85,7 +86,8 @@ class Translated:
     @property
     def title(self) -> str:
         """The translator in words."""
-        return f"Fold {self.fold}" + f", to {self.label}" * (not self.is_target)
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"Fold {self.fold}{seed}" + f", to {self.label}" * (not self.is_target)
 
     @property
     def seconds(self) -> float:
@@ -100,14 +102,17 @@ class Translated:
 
 
 def read_translators(
-    study: Study, folds: Sequence[int], gan_seed: int, labels: Sequence[str]
+    study: Study, folds: Sequence[int], gan_seeds: Sequence[int], labels: Sequence[str]
 ) -> list[Translated]:
-    """What is known of the translator of each fold to each of these classes; left out where there is none."""
-    known = [_read(Translator(study, fold, label, gan_seed)) for label, fold in product(labels, folds)]
+    """What is known of the translators of each fold to each of these classes, where there are some."""
+    wanted = product(labels, folds, gan_seeds)
+    several = len(gan_seeds) > 1
+    known = [_read(Translator(study, fold, label, seed), several=several) for label, fold, seed in wanted]
     return [translator for translator in known if translator]
 
 
-def _read(translator: Translator) -> Translated | None:
+def _read(translator: Translator, *, several: bool) -> Translated | None:
+    """What is known of a translator; `several` of other seeds stand beside it."""
     study, scans, label = translator.study, translator.scans, translator.target
     rows, scores, config = scans.rows, scans.scores, translator.config
     if not (translator.folder.exists() or rows or scores):
@@ -118,7 +123,10 @@ def _read(translator: Translator) -> Translated | None:
         fold=translator.fold or 0,
         label=label,
         is_target=label == study.target,
-        slug=str(translator.fold) + (f"-{study.classes.index(label)}" if label != study.target else ""),
+        slug=str(translator.fold)
+        + (f"-{study.classes.index(label)}" if label != study.target else "")
+        + f"-seed-{translator.seed}" * several,
+        seed=translator.seed if several else None,
         config=list(flat(asdict(config)).items()) if config else [],
         records=translator.lines,
         sheet=None if sheet is None else (sheets[-1].stem, sheet),

@@ -149,7 +149,8 @@ def expectation(folds: int, seeds: int, scans: float, again: float | None) -> st
     if again is None:
         return (
             f"{said} for {SCANS}. What training again would change stays unknown, so no gain can be shown: "
-            "that takes three folds or more (--fold all)."
+            "that takes three folds or more (--fold all), or translators of their own for three seeds "
+            "(--seeds 3 --gan-seeds 3)."
         )
     return f"{said} for {SCANS}, and of ± {100 * again:.0f} for {RETRAINED}, which decide."
 

@@ -102,7 +102,7 @@ def test_readings_of_other_pixels_and_edited_ones_are_refused(study):
 
 def test_a_scan_that_a_filter_let_pass_without_a_reading_that_says_so_is_refused(study):
     scans = SyntheticSet(study, 0, "malignant", 0)
-    used = scans.rows[: synthetic_needed(study, WISH)[0, "malignant"]]
+    used = scans.rows[: synthetic_needed(study, WISH)[0, "malignant", 0]]
     readings = reader.Readings.open(scans.readings_path).readings
     chances = {reading.file: reading.probability for reading in readings}
     lowest = min(chances[row.file] for row in used)

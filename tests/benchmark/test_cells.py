@@ -15,7 +15,7 @@ from bus.benchmark import arms, foreign, run, warm_start, yardstick
 from bus.benchmark import test_reference as held_out
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_split, audit_translators
-from bus.benchmark.cell import HEAT, WEIGHTS
+from bus.benchmark.cell import HEAT, WEIGHTS, Cell
 from bus.benchmark.cells import STEPS, cells_of, needed, synthetic_needed, training_rows
 from bus.benchmark.request import Request
 from bus.classify import train as training
@@ -178,6 +178,48 @@ def test_another_translator_trains_no_arm_anew_that_it_has_no_part_in(study):
     first, other = (cells_of(study, Request((0,), arms, ("simplecnn",), gan_seed=seed)) for seed in (0, 1))
     same = {str(one.arm) for one, two in zip(first, other, strict=True) if one.path == two.path}
     assert same == {"original", "weighted", "oversampled"}
+
+
+def test_seeds_take_the_translators_of_their_fold_in_turn(study):
+    """Two translators: here the second is a copy of the first, with scans that differ in one pixel."""
+    second = Translator(study, 0, "malignant", 1)
+    shutil.copytree(Translator(study, 0, "malignant", 0).folder, second.folder)
+    config = files.read_json(second.folder / "config.json")
+    files.write_json(second.folder / "config.json", {**config, "seed": 1})
+    made = SyntheticSet(study, 0, "malignant", 0)
+    shutil.copytree(made.folder, second.scans.folder)
+
+    request = Request((0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), seeds=4, gan_seeds=2)
+    needs = synthetic_needed(study, request)
+    assert set(needs) == {(0, "malignant", 0), (0, "malignant", 1)} and len({*needs.values()}) == 1
+    cells = cells_of(study, request)
+    assert [one.gan_seed for one in cells if one.arm.kind == "cyclegan"] == [0, 1, 0, 1]
+    assert all(one.gan_seed == 0 for one in cells if one.arm.kind == "original")
+    single = cells_of(study, replace(request, gan_seeds=1, seeds=1))
+    assert [one.path for one in cells[:2]] == [one.path for one in single], "one translator trains as before"
+
+    audited = [check for check in audit(study, 0, request) if "fold's generator" in check.name]
+    assert len(audited) == 2
+    assert [check.count for check in audit_translators(study, request)] == [2]
+    files.write_json(second.folder / "config.json", {**config, "seed": 1, "cycle": 3.0})
+    with pytest.raises(BusError, match=r"cycle: 10\.0 in fold 0, seed 0, 3\.0 in fold 0, seed 1"):
+        audit_translators(study, request)
+    for wrong in (replace(request, seeds=3), replace(request, seeds=1), replace(request, gan_seeds=0)):
+        with pytest.raises(UsageError, match="must be a multiple"):
+            cells_of(study, wrong)
+
+
+def test_random_numbers_depend_on_the_fold_and_older_cells_are_told_apart(study):
+    """Nothing is drawn alike in two folds; fold 0 draws and is called as before."""
+    zero, one = cells_of(study, Request((0, 1), (Arm("original"),), ("simplecnn",)))
+    assert zero.draw == zero.seed and one.draw != zero.draw
+    assert "drawn_from" not in zero.config and one.config["drawn_from"] == 1
+    before = replace(one, drawn_from=0)
+    assert "drawn_from" not in before.config and before.path != one.path, "not mixed up with the new one"
+    for cell in (zero, one, before):
+        files.write_json(cell.path / "config.json", cell.config)
+        files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config)})
+        assert replace(Cell.open(cell.path), root=cell.root) == cell
 
 
 def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(study):

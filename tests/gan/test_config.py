@@ -77,6 +77,16 @@ def test_a_file_with_switches_that_are_refused_today_is_read(study, tmp_path):
     assert from_json(json.loads(json.dumps(asdict(config)))) == config
 
 
+def test_a_translator_of_another_fold_draws_other_numbers_and_an_older_one_goes_on(study):
+    zero, one = (
+        configure(study, CPU, fold=fold, target="malignant", seed=3, preset="demo") for fold in (0, 1)
+    )
+    assert zero.draw == 3 and one.draw != 3 and "drawn_from" not in zero.json
+    kept = json.loads(json.dumps(one.json))
+    older = from_json({name: value for name, value in kept.items() if name != "drawn_from"})
+    assert older.draw == 3, "as it was begun"
+
+
 def test_a_switch_that_is_gone_is_read_where_it_asked_for_nothing_and_refused_elsewhere(study):
     config = usual(study)
     translator = Translator(study, 0, "malignant", 0)
