@@ -27,8 +27,8 @@ from ..data.study import Study
 from .arms import ORIGINAL, Arm, parse
 
 CONFIG, PREDICTIONS, METRICS, DONE = "config.json", "predictions.csv", "metrics.json", "DONE"
-HEAT, WEIGHTS = "heat.npy", "classifier.safetensors"
-HASHED = {"predictions": PREDICTIONS, "heat": HEAT, "weights": WEIGHTS}  # key in DONE → file
+FLIPPED, HEAT, WEIGHTS = "flipped.csv", "heat.npy", "classifier.safetensors"
+HASHED = {"predictions": PREDICTIONS, "flipped": FLIPPED, "heat": HEAT, "weights": WEIGHTS}  # in DONE → file
 SCAN = ("file", "sha256", "label", "group")  # columns of a scan in a table of answers
 REMEDY = "Delete the folder and run the same command again."
 UNPATHED = ("root", "folder", "first")  # where things lie decides no result
@@ -51,6 +51,7 @@ class Answers:
     labels: NDArray[np.int64]  # N, numbers of classes
     given: NDArray[np.int64]  # N, the answered class
     probabilities: Floats  # N×C, rows sum to 1
+    flipped: Floats | None = None  # N×C, averaged with the answers to mirror images, where that was kept
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,24 @@ class Answered(ABC):
     def path(self) -> Path:
         """The folder."""
 
-    def write_answers(self, study: Study, probabilities: Floats) -> None:
-        """Write probabilities (N×C) of the fold's test scans."""
+    def write_answers(self, study: Study, probabilities: Floats, name: str = PREDICTIONS) -> None:
+        """Write probabilities (N×C) of the fold's test scans, as file `name`."""
         scans = [study.scans[row] for row in study.test(self.fold)]
         rows = [(scan.file, scan.sha256, scan.label, scan.group) for scan in scans]
-        _write_table(self.path / PREDICTIONS, rows, study.classes, probabilities, fold=self.fold)
+        _write_table(self.path / name, rows, study.classes, probabilities, fold=self.fold)
+
+    def _flipped(self, scans: Sequence[tuple[str, ...]], classes: Sequence[str]) -> Floats | None:
+        """The mean of the answers to scans and to their mirror images (N×C), where it was kept."""
+        path = self.path / FLIPPED
+        if not path.exists():
+            return None
+        rows = files.read_csv(path, (*SCAN, *map(column, classes)))
+        try:
+            if [row["sha256"] for row in rows] != [sha256 for _, sha256, *_ in scans]:
+                raise ValueError("other scans")
+            return np.array([[float(row[column(name)]) for name in classes] for row in rows])
+        except ValueError as error:
+            raise BusError(f"{path} does not fit its {PREDICTIONS} ({error}). {REMEDY}") from error
 
     def answers(self, classes: Sequence[str]) -> Answers:
         """The answers; BusError where they are missing, damaged or about scans of another fold."""
@@ -103,7 +117,7 @@ class Answered(ABC):
         if (probabilities[np.arange(len(rows)), given] < best - 1e-5).any():
             raise BusError(f"{path} names answers that are not the most probable class. {REMEDY}")
         scans = [(row["file"], row["sha256"], row["label"], row["group"]) for row in rows]
-        return Answers(self, scans, labels, given, probabilities)
+        return Answers(self, scans, labels, given, probabilities, self._flipped(scans, classes))
 
     def write_scores(self, scores: Mapping[str, float | None], effort: Effort | None = None) -> None:
         """Write what the answers score, and what the training took where there was one."""
@@ -271,18 +285,21 @@ class Cell(Answered):
         effort: Effort,
         weights: bytes | None = None,
         external: "ExternalAnswers | None" = None,
+        flipped: Floats | None = None,
     ) -> None:
         """Write what a training gave; `weights` is the content of a safetensors file, where one is kept.
 
-        An arm that trains nothing has answers alone, and the hash of those that it corrected.
-
-        DONE comes last and names the predictions: no mixture of an old and a new result counts as done.
+        `flipped`: answers averaged with those to mirror images. An arm that trains nothing has answers alone,
+        and the hash of those that it corrected. DONE comes last and names the predictions: no mixture of an
+        old and a new result counts as done.
         """
         rows, target = study.test(self.fold), study.classes.index(study.target)
         scores = metrics.scores(study.labels[rows], probabilities, target)
         study.require()
         files.write_json(self.path / CONFIG, self.config)
         self.write_answers(study, probabilities)
+        if flipped is not None:
+            self.write_answers(study, flipped, FLIPPED)
         if heat is not None:
             files.write_bytes(self.path / HEAT, _npy(heat))
         self.write_scores(scores, effort)

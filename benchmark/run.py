@@ -154,6 +154,7 @@ def _train_cell(
     squares = study.pixels[study.test(cell.fold)]
     probabilities = predict(outcome.network, squares, compute)
     metrics.check(probabilities)
+    flipped = (probabilities + predict(outcome.network, squares[:, :, ::-1], compute)) / 2
     heat = explain.coarse_maps(outcome.network, squares, metrics.answers(probabilities), compute.device)
     others = None
     if external:
@@ -167,7 +168,7 @@ def _train_cell(
             rounded = predict(outcome.network, squares, compute)
             state = half if np.abs(rounded - probabilities).max() <= HALF_ERROR else state
         weights = safetensors_bytes(state)
-    cell.write(study, probabilities, heat, effort, weights, others)
+    cell.write(study, probabilities, heat, effort, weights, others, flipped)
 
 
 def _first(study: Study, cell: Cell) -> str | None:
@@ -273,8 +274,14 @@ def correct(study: Study, cells: Sequence[Cell], external: External | None) -> N
             if external:
                 shares = base.external(external.sha256, names, classes)
                 others = external.answered(classes, raised(shares))
+            answers = base.answers(classes)
             cell.write(
-                study, raised(base.answers(classes).probabilities), None, Effort(None, None), None, others
+                study,
+                raised(answers.probabilities),
+                heat=None,
+                effort=Effort(None, None),
+                external=others,
+                flipped=None if answers.flipped is None else raised(answers.flipped),
             )
 
 
@@ -364,7 +371,9 @@ def kept_of(cells: Sequence[Cell]) -> list[Cell]:
 def bytes_needed(study: Study, cells: Sequence[Cell], keep_weights: bool, keep_some: bool = False) -> int:
     """What the answers of cells, the weights that are kept, and the report take on the disk at most."""
     classes = len(study.classes)
-    needed = sum(len(study.test(cell.fold)) * (250 + 12 * classes) + 16_384 for cell in cells) + REPORT_BYTES
+    # answers, and the same with those to mirror images
+    rows = 2 * sum(len(study.test(cell.fold)) for cell in cells)
+    needed = rows * (250 + 12 * classes) + 16_384 * len(cells) + REPORT_BYTES
     kept = to_train(cells) if keep_weights else kept_of(cells) if keep_some else ()
     return needed + sum(weight_bytes(cell.recipe.model, classes) for cell in kept)
 
@@ -406,7 +415,8 @@ class Pace:
         looks = recipe.steps // recipe.epoch if watched and recipe.epoch else 0
         usual = self.step if step is None else step
         training = recipe.steps * usual + recipe.recalibration * self.recalibration
-        return self.build + training + (tested + looks * watched) * self.predict + tested * self.heat
+        answered = 2 * tested + looks * watched  # test scans and their mirror images, watched scans
+        return self.build + training + answered * self.predict + tested * self.heat
 
 
 def measure(study: Study, cell: Cell) -> Pace:

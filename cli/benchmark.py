@@ -112,7 +112,7 @@ def benchmark(
         typer.Option(
             min=1,
             help="Translators of a fold, from --gan-seed on; a classifier's seeds take them in turn.",
-            rich_help_panel=WORK,
+            rich_help_panel=MORE,
         ),
     ] = 1,
     preset: PresetName = None,

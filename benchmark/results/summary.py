@@ -58,6 +58,7 @@ class Comparable(Pooled):
     """Pooled answers that come from cells."""
 
     answers: dict[Arm, list[Answers]]  # every fold with every seed
+    flipped: dict[Arm, list[stats.Array]]  # of arms whose cells all kept it: as `probabilities`
 
 
 def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
@@ -85,7 +86,15 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
     }
     used = {arm: [by_cell[arm, f, s] for f in folds for s in seeds] for arm in arms}
     translators = {arm: translators_of(used[arm], len(seeds)) for arm in arms if arm.kind in GENERATED}
-    return Comparable(model, sample, stacked, resampled, used, translators=translators)
+    flipped = {}
+    for arm in arms:
+        mirrored = {(one.cell.fold, one.cell.seed): one.flipped for one in used[arm]}
+        known = [values for values in mirrored.values() if values is not None]
+        if len(known) == len(mirrored):
+            flipped[arm] = [
+                np.vstack([known[len(seeds) * f + s] for f in range(len(folds))]) for s in range(len(seeds))
+            ]
+    return Comparable(model, sample, stacked, resampled, used, flipped, translators=translators)
 
 
 def translators_of(answers: Sequence[Answers], seeds: int) -> tuple[int, ...]:
@@ -104,6 +113,9 @@ def asked_otherwise(pooled: Comparable, arm: Arm) -> dict[Way, dict[str, Measure
     names = [name for name in of_seeds[0] if name.startswith(thresholds.MATCHED)]
     means = {name.removeprefix(thresholds.MATCHED): pooled.mean(arm, name) for name in names}
     ways = {Way.MATCHED: means} if means else {}
+    if arm in pooled.flipped:
+        turned = [stats.evaluate(sample, one) for one in pooled.flipped[arm]]
+        ways[Way.FLIPPED] = {name: np.mean([one[name] for one in turned], axis=0) for name in turned[0]}
     if len(of_seeds) > 1:
         average = np.asarray(np.mean(pooled.probabilities[arm], axis=0))
         ways[Way.ENSEMBLE] = stats.evaluate(sample, average)

@@ -469,6 +469,11 @@ def test_adjusted_corrects_the_answers_of_original_and_trains_nothing(study, mon
     assert after == pytest.approx(wanted / wanted.sum(axis=1, keepdims=True), abs=1e-7)
     assert cell.added == {"malignant": counts[0] - counts[1]}
 
+    turned = [one.answers(study.classes).flipped for one in (base, cell)]
+    wanted = turned[0] * [1, counts[0] / counts[1], 1]
+    assert turned[1] == pytest.approx(wanted / wanted.sum(axis=1, keepdims=True), abs=1e-7)
+    assert not np.array_equal(turned[0], before)
+
     # another training of the original makes it stale; the next run mends that
     done = files.read_json(base.path / "DONE")
     (base.path / "DONE").unlink()
@@ -563,7 +568,7 @@ def test_an_estimate_counts_every_part_of_a_cell(study):
     tested, watched = len(study.test(0)), len(study.test(1))
     wish = Request((0,), (Arm("original"),), ("simplecnn", "resnet18"), preset="demo")
     cells = cells_of(study, wish)
-    one = 10 + 60 + 4 * 0.5 + tested * 0.03
+    one = 10 + 60 + 4 * 0.5 + tested * (2 * 0.01 + 0.02)
     paces = {(model, 16): pace for model in wish.models}
     time = run.outlook(study, cells, paces, jobs=1)
     assert time.usual == pytest.approx(2 * one + run.START)

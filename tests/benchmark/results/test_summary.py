@@ -1,5 +1,6 @@
 """What is said about a study's cells: table, contrasts, verdicts, and what is refused."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -173,6 +174,21 @@ def test_thresholds_of_equal_specificity_stand_beside_every_arm(make: Make) -> N
         assert contrast.retrained is not None and contrast.fold_zero is None
     alone = summary.summarise(STUDY, make({"original": 1.0, "cyclegan": 1.6}, folds=1))
     assert all(row.further == {} for row in alone.table), "one fold has no others to set a threshold on"
+
+
+def test_answers_averaged_with_those_to_mirror_images_have_rows_where_all_cells_kept_them(make: Make) -> None:
+    cells = make({"original": 1.0, "cyclegan": 1.6}, folds=2)
+    kept = [cell for cell in cells if cell.arm.kind == "original"]
+    for cell in kept:
+        shutil.copy(cell.path / "predictions.csv", cell.path / "flipped.csv")
+    rows = {row.arm.kind: row for row in summary.summarise(STUDY, cells).table}
+    shown = rows["original"].further[Way.FLIPPED]
+    assert {name: shown[name].value for name in metrics.METRICS} == rows["original"].metrics
+    assert Way.FLIPPED not in rows["cyclegan"].further
+    path = kept[0].path / "flipped.csv"
+    path.write_text(path.read_text().replace("hash3,", "hash4,"))
+    with pytest.raises(BusError, match="other scans"):
+        summary.summarise(STUDY, cells)
 
 
 def test_the_average_of_the_seeds_is_a_classifier_of_its_own(make: Make) -> None:
