@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality coverage growth copies house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality coverage lean growth copies house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -49,6 +49,9 @@ speed-quality: $(STAMP)  ## normalised KID after 20 core-minutes, default agains
 STUDIES ?= 400
 coverage: $(STAMP)  ## whether intervals keep their promise, on simulated studies; 20 minutes on one core
 	OMP_NUM_THREADS=1 $(BIN)/python tests/speed/coverage.py --studies $(STUDIES)
+
+lean: $(STAMP)  ## how much of the spread between a study's cells is training, translator, scans; STUDY=folder
+	OMP_NUM_THREADS=1 $(BIN)/python tests/speed/lean.py "$(STUDY)"
 
 growth: $(STAMP)  ## time and peak memory over the number of scans, their side, and cells
 	$(BIN)/python tests/speed/growth.py

@@ -138,7 +138,7 @@ def facts(scores: Scores) -> list[Fact]:
         )
         parts = reader.synthetic_from.items()
         text += "".join(f" Made from {name}: {per_cent(share, 0)}." for name, share in parts)
-        said.append((f"An independent reader calls {scores.target}", text))
+        said.append((f"A reader of another network size calls {scores.target}", text))
     if distinct := scores.distinct:
         text = f"{distinct.n} synthetic scans vary like {distinct.effective:.0f} entirely different ones."
         if distinct.compared:

@@ -1,8 +1,22 @@
 """Spreads that were planted in simulated cells are found again."""
 
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pytest
 from bus.benchmark.results.lean import components
+
+
+def load(name: str) -> ModuleType:
+    """A measurement of tests/speed as a module."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "speed" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def cells(folds: int, translators: int, seeds: int, training: float, translator: float) -> list[tuple]:
@@ -36,3 +50,15 @@ def test_one_translator_tells_nothing_of_others() -> None:
 def test_a_table_with_holes_is_refused() -> None:
     with pytest.raises(ValueError, match="the same two or more seeds"):
         components(cells(2, 2, 3, 0.02, 0.02)[1:])
+
+
+def test_a_table_with_holes_gives_its_largest_whole_part() -> None:
+    """Of a study under way: every fold with the same translators, each with as many seeds."""
+    measure = load("lean")
+    rows = [(f, t, s, 0.5, 0.01) for f in (0, 1) for t in (0, 1) for s in range(3)]
+    assert measure.without_holes(rows) == rows
+    assert len(measure.without_holes(rows[:-1])) == 8, "two seeds of each"
+    assert {row[:2] for row in measure.without_holes(rows[:-3])} == {(0, 0), (1, 0)} or len(
+        measure.without_holes(rows[:-3])
+    ) == 6
+    assert measure.without_holes(rows[:1]) == []

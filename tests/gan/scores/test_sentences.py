@@ -60,8 +60,8 @@ def test_the_scores_are_told_with_what_real_scans_give() -> None:
         "Distance to the own source, grey levels: 20.0 translated, 9.0 merely blurred, 8.0 merely re-gained.",
         "Copies: 2.1 % of the synthetic scans are closer than 0.500 to a training scan; "
         "of held-out real scans 4.7 %.",
-        "An independent reader calls malignant: 60 % of the synthetic scans, 10 % of their sources, "
-        "70 % of real malignant scans. Made from benign: 60 %.",
+        "A reader of another network size calls malignant: 60 % of the synthetic scans, 10 % of their "
+        "sources, 70 % of real malignant scans. Made from benign: 60 %.",
         "Distinct scans: 12 synthetic scans vary like 6 entirely different ones. "
         "Of equally many (9), synthetic vary like 5, real malignant scans like 8.",
         "A note.",

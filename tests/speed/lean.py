@@ -1,0 +1,93 @@
+"""How much of the spread between cells is the training as a whole, the translator, or single scans.
+
+    python tests/speed/lean.py STUDY        # Markdown; make lean STUDY=…
+
+Reads the finished cells of a study and trains nothing. A study that can tell has several translators a fold
+and several seeds of each: bus benchmark --fold 0,1 --gan-seed G --arms cyclegan --seeds 6, for G in 0, 1.
+"""
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from bus.benchmark.cell import Cell, finished_folders
+from bus.benchmark.results import statistics as stats
+from bus.benchmark.results.lean import Lean, Row, components
+from bus.benchmark.results.model import PRIMARY
+from bus.data.study import Study
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Kind = tuple[str, str]  # model, arm
+
+
+def rows_of(study: Study) -> dict[Kind, list[Row]]:
+    """Fold, translator, seed, macro-F1, and the standard error that scans give each training for itself.
+
+    All trainings find the same scans hard, which is no spread between them; what is left of a training's
+    bootstrap draws about the mean of all trainings of its fold is its own.
+    """
+    found: dict[Kind, list[Row]] = defaultdict(list)
+    for fold in study.folds:
+        drawn: dict[Kind, list[tuple[Cell, Floats]]] = defaultdict(list)
+        for _, folder in finished_folders(study.cells_path(fold)):
+            cell = Cell.open(folder)
+            answers, target = cell.answers(study.classes), study.classes.index(study.target)
+            groups = [group for *_, group in answers.scans]
+            sample = stats.sample(answers.labels, groups, np.full(len(groups), fold), target)
+            values = stats.evaluate(sample, answers.probabilities)[PRIMARY]
+            drawn[cell.model, str(cell.arm)].append((cell, values))
+        for kind, trained in drawn.items():
+            draws = np.array([values[2:] for _, values in trained])  # after the estimate, overall and by fold
+            many = len(draws)
+            own = (draws - draws.mean(axis=0)).std(axis=1) * np.sqrt(many / max(many - 1, 1))
+            found[kind] += [
+                (fold, cell.gan_seed, cell.seed, float(values[0]), float(error))
+                for (cell, values), error in zip(trained, own, strict=True)
+            ]
+    return found
+
+
+def without_holes(rows: list[Row]) -> list[Row]:
+    """The largest part of the cells in which every fold has the same translators, with equally many seeds."""
+    seeds: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in sorted(rows):
+        seeds[row[:2]].append(row)
+    best: list[Row] = []
+    for fewest in {len(of_one) for of_one in seeds.values() if len(of_one) > 1}:
+        whole = [place for place, of_one in seeds.items() if len(of_one) >= fewest]
+        for folds in ({fold for fold, _ in whole}, *({fold} for fold, _ in whole)):
+            shared = [t for t in {t for _, t in whole} if all((fold, t) in whole for fold in folds)]
+            part = [row for fold in folds for t in shared for row in seeds[fold, t][:fewest]]
+            best = max(best, part, key=len)
+    return best
+
+
+def line(kind: Kind, rows: list[Row], lean: Lean) -> str:
+    """A row of the table; spreads in points with their degrees of freedom."""
+    folds, translators, seeds = (len({row[i] for row in rows}) for i in range(3))
+    made = f"{100 * lean.translator:.1f} ({lean.translators})" if lean.translators else "–"
+    return (
+        f"| {kind[0]}, {kind[1]} | {folds} × {translators} × {seeds} | {100 * lean.scans:.1f} "
+        f"| {100 * lean.training:.1f} ({lean.trainings}) | {made} |"
+    )
+
+
+def main() -> None:
+    """Print the table of docs/statistics.md."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("study", type=Path)
+    print("| cells | folds × translators × seeds | single scans | training as a whole | translator |")
+    print("|---|---|---|---|---|")
+    for kind, rows in rows_of(Study.open(parser.parse_args().study)).items():
+        if part := without_holes(rows):
+            print(line(kind, part, components(part)), flush=True)
+        else:
+            print(f"| {kind[0]}, {kind[1]} | {len(rows)} cells, no two of one translator | – | – | – |")
+
+
+if __name__ == "__main__":
+    main()
