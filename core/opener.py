@@ -72,7 +72,8 @@ def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
     Raises OSError as `open` does where there is nothing to read.
     """
     with open_file(path) as handle:
-        content = handle.read(limit + 1)
+        size = os.fstat(handle.fileno()).st_size  # `read` allocates what it is asked for before it reads
+        content = handle.read(min(size, limit) + 1)
     if len(content) > limit:
         raise BusError(f"{path} holds more than {limit >> 20:,} MB, the most that is read of such a file.")
     return content

@@ -14,6 +14,13 @@ KEPT = 20  # cases that a study keeps of each caution
 Case = tuple[str, ...]  # the file of a scan, or the files that belong together, such as a pair
 
 
+def _joined(files: Case) -> str:
+    """The files of a case as a sentence names them: all if they are few, else the first and how many more."""
+    if len(files) <= NAMED + 1:
+        return " and ".join(files)
+    return f"{', '.join(files[:NAMED])} and {len(files) - NAMED:,} more"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The words of one kind of caution."""
@@ -211,7 +218,7 @@ class Caution:
         if not self.cases:
             return ""
         such = "such as" if len(self.cases) > NAMED or self.count > NAMED else "namely"
-        return f"{such} {'; '.join(' and '.join(files) for files in self.cases[:NAMED])}"
+        return f"{such} {'; '.join(_joined(files) for files in self.cases[:NAMED])}"
 
     @property
     def sentence(self) -> str:

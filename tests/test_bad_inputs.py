@@ -119,7 +119,7 @@ def read_study(study: Path) -> object:
     return (
         opened.pixels[opened.used()].sum(),
         opened.pixels_sha256(opened.train(0)),
-        list(status.lines(status.overview(opened))),
+        list(status.overview(opened).lines()),
     )
 
 
@@ -129,7 +129,7 @@ def translator_of(study: Path) -> Translator:
 
 def read_gan(study: Path) -> object:
     translator = translator_of(study)
-    return translator.is_done, translator.known_config, list(status.lines(status.overview(Study.open(study))))
+    return translator.is_done, translator.known_config, list(status.overview(Study.open(study)).lines())
 
 
 def go_on(study: Path) -> object:
@@ -149,7 +149,7 @@ def read_generator(study: Path) -> object:
 def read_scans(study: Path) -> object:
     opened = Study.open(study)
     return audit(opened, 0, Request((0,), (Arm("cyclegan"),))), read_translators(
-        opened, [0], 0, ["malignant"]
+        opened, [0], [0], ["malignant"]
     )
 
 
@@ -190,9 +190,7 @@ def study(finished_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A finished study whose cells were made in the arithmetic of this file's plan."""
     path = tmp_path_factory.mktemp("bad") / "study"
     shutil.copytree(finished_study, path)
-    cell = cells_of(Study.open(path), Request((0,), (Arm("original"),), ("simplecnn",), preset="demo"), CPU)[
-        0
-    ]
+    cell = cells_of(Study.open(path), Request((0,), (Arm("original"),), ("simplecnn",), preset="demo"))[0]
     cell = replace(cell, recipe=replace(cell.recipe, steps=4))  # as in `few_steps`
     old = next((path / CELL).iterdir())
     if old != cell.path:  # this processor trains in bfloat16
@@ -279,14 +277,14 @@ BAD_SCANS = {
     "float.tif": picture(Image.fromarray(NOISE[..., 0].astype(np.float32)), "TIFF"),
     "int32.tif": picture(Image.fromarray(NOISE[..., 0].astype(np.int32)), "TIFF"),
     "pages.tif": picture(GREY, "TIFF", save_all=True, append_images=[GREY]),
-    "gif named.png": picture(GREY, "GIF"),
+    "black or white.png": picture(GREY.convert("1")),  # a lesion mask, it seems
     "zip named.png": b"PK\x05\x06" + bytes(18),
     "html named.jpg": b"<script>alert(1)</script>",
 }
 GOOD_SCANS = {
     "cmyk.jpg": picture(Image.fromarray(NOISE).convert("CMYK"), "JPEG"),
-    "palette.png": picture(Image.fromarray(NOISE).convert("P")),
-    "bits.png": picture(GREY.convert("1")),
+    "palette.png": picture(GREY.convert("P")),
+    "gif named.png": picture(GREY, "GIF"),
     "16 bit.png": picture(Image.fromarray(NOISE[..., 0].astype(np.uint16) * 257)),
     "alpha.png": picture(GREY.convert("LA")),
     "png named.jpg": picture(GREY),

@@ -27,32 +27,40 @@ FULL = {  # name → size of the disk in MB, what is copied there, command
     "study": (3, "", "gan train --study {disk}/study --data phantom --preset demo --size 64"),
     "translator": (
         6,
-        "study.json cohort.csv pixels.npy",
+        "study.json cohort.csv pixels.npy masks.npy",
         "gan train --study {disk}/study --preset demo --method published",
     ),
     "scans": (
         8,
-        "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth",
+        "study.json cohort.csv pixels.npy masks.npy fold-0/gan fold-0/synth",
         "synth --study {disk}/study --n 5000",
     ),
     "cells": (
         30,
-        "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells",
+        "study.json cohort.csv pixels.npy masks.npy fold-0/gan fold-0/synth fold-0/cells",
         f"benchmark --study {{disk}}/study {CELLS} --seeds 5 --keep-weights",
     ),
 }
 NO_FILES = {  # name → inodes left, what is copied, command; the space is there, the files are not
     "study": (2, "", "gan train --study {disk}/study --data {data} --size 32 --k 2"),
-    "translator": (6, "study.json cohort.csv pixels.npy", f"gan train --study {{disk}}/study {TINY}"),
-    "scans": (12, "study.json cohort.csv pixels.npy fold-0/gan", "synth --study {disk}/study --n 30"),
+    "translator": (
+        6,
+        "study.json cohort.csv pixels.npy masks.npy",
+        f"gan train --study {{disk}}/study {TINY}",
+    ),
+    "scans": (
+        12,
+        "study.json cohort.csv pixels.npy masks.npy fold-0/gan",
+        "synth --study {disk}/study --n 30",
+    ),
     "cells": (
         5,
-        "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells report",
+        "study.json cohort.csv pixels.npy masks.npy fold-0/gan fold-0/synth fold-0/cells report",
         f"benchmark --study {{disk}}/study {CELLS} --arms original,weighted",
     ),
     "report": (
         1,
-        "study.json cohort.csv pixels.npy fold-0/gan fold-0/synth fold-0/cells",
+        "study.json cohort.csv pixels.npy masks.npy fold-0/gan fold-0/synth fold-0/cells",
         f"benchmark --study {{disk}}/study {CELLS} --arms original,cyclegan",
     ),
     "page": (0, "", "data check {data} --k 2 --page {disk}/page.html"),
@@ -291,7 +299,6 @@ def test_a_study_that_vanishes_is_not_made_anew(
     from bus.benchmark.arms import Arm
     from bus.benchmark.cells import cells_of
     from bus.benchmark.request import Request
-    from bus.core.compute import Compute
     from bus.core.errors import BusError
     from bus.data.study import Study
     from bus.gan import synth, train
@@ -310,13 +317,9 @@ def test_a_study_that_vanishes_is_not_made_anew(
         code, text = run_bus("synth", "--study", study, "--n", 100)
     assert (code, "has vanished" in text, study.exists()) == (1, True, False), text
     shutil.copytree(finished_study, study)
-    cell = cells_of(
-        Study.open(study),
-        Request((0,), (Arm("weighted"),), ("simplecnn",), preset="demo"),
-        Compute("cpu", "float32", 1),
-    )[0]
+    cell = cells_of(Study.open(study), Request((0,), (Arm("weighted"),), ("simplecnn",), preset="demo"))[0]
     with at_step(monkeypatch, run, "fit", 1, vanish), pytest.raises(BusError, match=r"vanished|No such file"):
-        run._train_cell(study, cell, 1, keep_weights=False, external=None)
+        run._train_cell(study, cell, 1, keep_weights=False, external=None, told=lambda share: None)
     assert not study.exists()
 
 
@@ -386,7 +389,7 @@ def test_ctrl_c_in_scans_and_elsewhere(
     run_bus: Callable[..., tuple[int, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from bus.data import cohort
+    from bus.data import reading
     from bus.data.study import Study
     from bus.gan import synth
     from bus.gan.manifest import SyntheticSet
@@ -404,7 +407,7 @@ def test_ctrl_c_in_scans_and_elsewhere(
     with at_step(monkeypatch, SyntheticSet, "pixels", 1, press):
         code, text = run_bus("synth", "--study", study, "--n", 62, "--extractor", "efficientnet-lite0")
     assert (code, "Run the same command again to go on" in text) == (130, True), text
-    with at_step(monkeypatch, cohort, "look", 5, press):
+    with at_step(monkeypatch, reading, "look", 5, press):
         code, text = run_bus("gan", "train", "--study", tmp_path / "new", "--preset", "demo", "--size", 32)
     assert (code, "Run the same command again to go on" in text) == (130, True), text
     assert [path.name for path in tmp_path.iterdir()] == ["study"]

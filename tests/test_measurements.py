@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bus.core import files
 
 SPEED = Path(__file__).parent / "speed"
 
@@ -86,7 +87,7 @@ def test_copies_are_counted_by_kind_for_simulated_scans_and_for_listed_ones(tmp_
     command += ["--data", str(tmp_path / "cohort"), "--groups", str(tmp_path / "cohort" / "labels.csv")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "copies.json").read_text())
+    found = files.read_json(tmp_path / "copies.json")
     assert list(found) == ["phantoms", "BUSI"]
     for rows in found.values():
         assert list(rows) == ["no copies", "identical", "mirrored", "rotated 5°"]

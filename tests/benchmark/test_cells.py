@@ -256,7 +256,7 @@ def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
     """The translator's order is fixed, so it is known beforehand how many scans hold enough of one source."""
     chosen = arms.chosen("cyclegan,cyclegan:normal,relabelled:normal", study.classes)
     wish = Request((0,), chosen, ("simplecnn",), preset="demo")
-    count = synthetic_needed(study, wish)[0, "malignant"]
+    count = synthetic_needed(study, wish)[0, "malignant", 0]
     whole = needed(study, 0, "malignant")
     synth.synthesise(Translator(study, 0, "malignant", 0), CPU, count=count)
     made = SyntheticSet(study, 0, "malignant", 0).rows
@@ -280,13 +280,13 @@ def test_several_classes_are_raised_by_translators_of_their_own(study):
         balance=("malignant", "normal"),
     )
     wanted = {label: needed(study, 0, label) for label in ("malignant", "normal")}
-    assert synthetic_needed(study, wish) == {(0, label): number for label, number in wanted.items()}
+    assert synthetic_needed(study, wish) == {(0, label, 0): number for label, number in wanted.items()}
     config = configure(
         study, CPU, fold=0, target="normal", seed=0, preset="demo", pairs=4, method="published"
     )
     train.train(study, replace(config, channels=4, blocks=1), CPU)
     synth.synthesise(Translator(study, 0, "normal", 0), CPU, count=wanted["normal"])
-    assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 3
+    assert len([check for check in audit(study, 0, wish) if "normal" in check.name]) == 4
     cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
     for arm in ("oversampled", "cyclegan"):
         assert cells[arm].added == wanted
@@ -514,7 +514,7 @@ class Deadly(type(Path())):
 def test_a_killed_process_costs_no_other_cell(study, monkeypatch, jobs):
     monkeypatch.setitem(STEPS, "demo", (2, 1))
     cells = cells_of(
-        study, replace(ORIGINAL, models=("simplecnn",), preset="demo", seeds=3, recipe=(("batch", 4),)), CPU
+        study, replace(ORIGINAL, models=("simplecnn",), preset="demo", seeds=3, recipe=(("batch", 4),))
     )
     bad = replace(cells[1], folder=Deadly("nowhere"))
     failures = run.run(study, [cells[0], bad, cells[2]], jobs=jobs, threads=1, keep_weights=False)

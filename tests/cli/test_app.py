@@ -426,9 +426,11 @@ def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys, r
     code, found, said = answer(
         capsys, "data", "check", tmp_path / "my 자료", "--k", 3, "--page", tmp_path / "쪽.html"
     )
-    assert (code, found["scans"], found["unsound"]) == (0, 60, [])
+    assert (code, found["scans"], found["sound"]) == (0, 60, True)
     assert found["page"] == str(tmp_path / "쪽.html")
-    assert {"classes", "probes", "leak", "inflation", "duplicates", "contradictions", "notes"} <= set(found)
+    assert {"classes", "probes", "leak", "inflation", "duplicates", "contradictions", "cautions"} <= set(
+        found
+    )
     assert "Page:" in said
 
 

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from bus.benchmark import pipeline
+from bus.benchmark import pipeline, run_plan
 from bus.benchmark.cells import needed
 from bus.benchmark.per_image import per_image
 from bus.core.errors import BusError
@@ -141,7 +141,7 @@ def test_the_width_to_expect_is_said_before_the_work_begins(study, tmp_path, run
     def begin(*_):
         raise BusError("the work begins")
 
-    monkeypatch.setattr(pipeline, "prepare", begin)
+    monkeypatch.setattr(run_plan if what == "plan" else pipeline, "prepare", begin)
     path = tmp_path / "mine.toml"
     path.write_text("[[runs]]\nname = 'a'\nmodel = 'simplecnn'\nepochs = 1\narm = 'cyclegan'\n")
     options = ["--plan", path] if what == "plan" else ["--preset", "demo", "--models", "simplecnn"]

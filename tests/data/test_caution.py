@@ -70,3 +70,9 @@ def test_every_kind_says_what_mends_it_or_is_a_sentence() -> None:
         assert bool(kind.what) == bool(kind.advice), name
         assert kind.advice in ("", kind.advice.strip()) and kind.advice[-1:] in ("", "."), name
         assert not kind.what or kind.what[0].islower(), name
+
+
+def test_a_case_of_many_files_is_named_by_its_first() -> None:
+    (many,) = caution("alike", [tuple(f"{number}.png" for number in range(4_000))])
+    assert "0.png, 1.png, 2.png and 3,997 more" in many.sentence
+    assert len(many.sentence) < 500

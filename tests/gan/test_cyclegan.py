@@ -98,12 +98,12 @@ def test_the_rate_is_constant_and_then_falls_to_zero():
 
 
 def test_a_merged_step_equals_the_published_separate_passes(study):
-    """Float32: from each of twenty states, one step gives the losses of passes one scan at a time."""
+    """Float32: from each of five states, one step gives the losses of passes one scan at a time."""
     config = config_of(study, average=0.0, buffer=0)
     merged, separate = CycleGAN(config, CPU), CycleGAN(config, CPU)
     plain = dict(separate.networks)
     rng = np.random.default_rng(0)
-    for step in range(20):
+    for step in range(5):
         source, target = (torch.from_numpy(rng.uniform(-1, 1, (2, 1, 32, 32))).float() for _ in range(2))
         separate.networks = plain
         separate.restore(copy.deepcopy(merged.state()))

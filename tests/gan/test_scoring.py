@@ -4,6 +4,7 @@ anew."""
 import json
 
 import pytest
+from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import BusError
 from bus.data.study import Study
@@ -38,7 +39,7 @@ def test_scores_of_another_version_are_made_again(scans: SyntheticSet) -> None:
     assert path.read_bytes() == kept
     content = json.loads(kept)
     del content["key"]["version"], content["target"]
-    path.write_text(json.dumps(content))
+    files.write_json(path, content)
     score_again(scans, CPU, judge)
     assert path.read_bytes() == kept
 
@@ -46,7 +47,7 @@ def test_scores_of_another_version_are_made_again(scans: SyntheticSet) -> None:
 def test_scores_that_are_none_are_refused_by_name(scans: SyntheticSet) -> None:
     path = scans.folder / "scores.json"
     kept = path.read_bytes()
-    path.write_text(json.dumps({**json.loads(kept), "n": "many"}))
+    files.write_json(path, {**json.loads(kept), "n": "many"})
     with pytest.raises(BusError, match=r"scores\.json does not hold .* bus gan score"):
         told(scans)
     path.write_bytes(kept)

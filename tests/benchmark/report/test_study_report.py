@@ -206,7 +206,7 @@ def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None
 
 
 def blocks_of_first_translator(study: Study) -> list[Block]:
-    translators = translator.read_translators(study, [0], 0, ["malignant"])
+    translators = translator.read_translators(study, [0], [0], ["malignant"])
     return list(walk(translator.translator_section(translators).blocks))
 
 
