@@ -133,7 +133,8 @@ def read_heat(study: Study, cell: Training) -> SeenByCell | None:
 def heat_section(study: Study, cells: Sequence[Training], flags: Flags) -> Section:
     """Shares of the heat in lesions, scans on which two arms disagree, and what is missing."""
     key, name = "looks", "Where the classifiers look"
-    seen = [heat for cell in cells if (heat := read_heat(study, cell)) is not None]
+    trained = [cell for cell in cells if cell.arm.trains]  # others have no network of their own
+    seen = [heat for cell in trained if (heat := read_heat(study, cell)) is not None]
     if not seen:
         words = (
             "No heat maps: these cells were trained by a version that did not keep them. A new training does."
@@ -142,8 +143,8 @@ def heat_section(study: Study, cells: Sequence[Training], flags: Flags) -> Secti
     sizes = (f"{title(one.cell.model)} {'×'.join(map(str, one.heat.shape[1:]))}" for one in seen)
     grids = ", ".join(dict.fromkeys(sizes))
     blocks: list[Block] = [Paragraph(f"{METHOD} Cells of a map: {grids}; finer detail is interpolation.")]
-    if missing := len(cells) - len(seen):
-        words = f"{missing} of {len(cells)} cells have no heat maps and are left out here."
+    if missing := len(trained) - len(seen):
+        words = f"{missing} of {len(trained)} cells have no heat maps and are left out here."
         blocks.append(Paragraph(words, "note"))
     blocks += [Heading("How much of the heat lies in the lesion"), *_lesion_blocks(study, seen, flags)]
     parts = [part for model in _models(seen) if (part := disagreements(study, seen, model))]
