@@ -319,7 +319,9 @@ def test_a_study_that_vanishes_is_not_made_anew(
     shutil.copytree(finished_study, study)
     cell = cells_of(Study.open(study), Request((0,), (Arm("weighted"),), ("simplecnn",), preset="demo"))[0]
     with at_step(monkeypatch, run, "fit", 1, vanish), pytest.raises(BusError, match=r"vanished|No such file"):
-        run._train_cell(study, cell, 1, keep_weights=False, external=None, told=lambda share: None)
+        run._train_cell(
+            study, cell, 1, keep_weights=False, external=None, told=lambda share: None, compact=False
+        )
     assert not study.exists()
 
 
