@@ -54,11 +54,11 @@ class Compute:
         pools = [
             _pool(place, (self.threads + len(works) - 1 - place) // len(works)) for place in range(len(works))
         ]
-        waiting = [pool.submit(work) for pool, work in zip(pools, works, strict=True)]
         try:
+            waiting = [pool.submit(work) for pool, work in zip(pools, works, strict=True)]
             wait(waiting)
-        except BaseException:  # a second Ctrl-C: no work goes on behind whoever catches it
-            wait(waiting)
+        except BaseException:  # Ctrl-C, also between two submits: no work goes on behind whoever catches it
+            wait([pool.submit(_nothing) for pool in pools])  # a pool's one thread does it after all else
             raise
         return [done.result() for done in waiting]
 
@@ -67,6 +67,10 @@ class Compute:
         import torch
 
         torch.set_num_threads(self.threads)
+
+
+def _nothing() -> None:
+    """Work that only shows that what was submitted before it has ended."""
 
 
 @cache
