@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..benchmark import pipeline
 from ..benchmark.cell import Cell
+from ..benchmark.report_folder import ReportFolder
 from ..benchmark.results import export, wording
 from ..benchmark.results.model import PRIMARY, Summary, Verdict
 from ..benchmark.results.predictions import columns, prediction_rows
@@ -56,7 +57,7 @@ class BenchmarkResult:
     @property
     def report(self) -> Path:
         """The page of the report; written anew where it is missing."""
-        page = self._study.path / "report" / "index.html"
+        page = ReportFolder(self._study.path).page
         return page if page.exists() else pipeline.rewrite(self._study)
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..classify.catalogue import INFLATED, INITS, MODELS, TITLES
-from ..core import files, lock
+from ..core import lock
 from ..core.errors import BusError
 from ..core.progress import note, result
 from ..data.study import Study
@@ -23,6 +23,7 @@ from .cells import cells_of, synthetic_needed
 from .external import External
 from .history import Past, record
 from .per_image import per_image
+from .report_folder import ReportFolder
 from .request import Request
 
 if TYPE_CHECKING:
@@ -65,12 +66,11 @@ def benchmark(study: Study, request: Request) -> Path:
     # what there is to do
     cells, checks = cells_of(study, request), check(study, request, others)
     todo = run.missing(cells, request.keep_weights, others)
-    page, mark = study.path / "report" / "index.html", study.path / "report" / "DONE"
+    report = ReportFolder(study.path)
     request.remember(study)
-    key = request.key(cells, others.sha256 if others else "")
-    if not todo and page.exists() and mark.exists() and files.read_json(mark).get("cells") == key:
-        result(f"Nothing to do: all {len(cells)} cells are done. Report: {page}")
-        return page
+    if not todo and report.is_whole(request.key(cells, others.sha256 if others else "")):
+        result(f"Nothing to do: all {len(cells)} cells are done. Report: {report.page}")
+        return report.page
 
     # the trainings
     warm_start.make_missing(study, todo, request.jobs)
@@ -93,11 +93,11 @@ def benchmark(study: Study, request: Request) -> Path:
     summary = write(study, request, finished, whole=not failures)
     if failures:
         raise BusError(
-            f"{len(failures)} cells failed (see above); the report {page} leaves them out. "
+            f"{len(failures)} cells failed (see above); the report {report.page} leaves them out. "
             "Run the same command again to train them."
         )
-    _tell(summary, page)
-    return page
+    _tell(summary, report.page)
+    return report.page
 
 
 def rewrite(study: Study) -> Path:
@@ -111,7 +111,7 @@ def rewrite(study: Study) -> Path:
             f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to "
             "train them."
         )
-    page = study.path / "report" / "index.html"
+    page = ReportFolder(study.path).page
     summary = write(study, request, finished, whole=not finished.missing)
     if finished.missing:
         note(f"{len(finished.cells)} of {len(cells)} cells are trained; the report leaves the others out.")
@@ -208,11 +208,11 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
     marks = yardsticks(study, request.folds, request.compute)
     summary = summarise(study, finished.cells, marks, looked_at(study, request))
     claimed = inflated(study, request) if request.inflation else None
-    folder = study.path / "report"
-    with lock.hold(folder, "The report"):
+    report = ReportFolder(study.path)
+    with report.held():
         verdicts = {TITLES[model]: wording.sentence(verdict) for model, verdict in summary.verdicts.items()}
         look = Past(request.command, len(summary.cells), verdicts, finished.key, not whole)
-        (folder / "DONE").unlink(missing_ok=True)  # or a report cut short would count as done
+        report.begin()
         write_report(
             study,
             summary,
@@ -225,7 +225,7 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
             history=record(study, look),
         )
         if whole:
-            files.write_json(folder / "DONE", {"cells": finished.key})
+            report.finish(finished.key)
     return summary
 
 

@@ -19,6 +19,7 @@ from .history import Past, record
 from .per_image import per_image, preview
 from .pipeline import check, expectation, prepare
 from .plan import Plan, Run
+from .report_folder import ReportFolder
 from .request import Request
 
 Sets = dict[str, tuple[Study, list[tuple[Run, Cell]]]]  # kind of split → study, runs with their cells
@@ -92,7 +93,7 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
     from .yardstick import yardsticks
 
     table = plan_result(chosen, sets, study, yardsticks(study, request.folds, request.compute))
-    with lock.hold(study.path / "report", "The report"):
+    with ReportFolder(study.path).held():
         page = write_plan(study, Path(source).stem, table, request.command, list(dict.fromkeys(checks)))
         trained = [cell for _, pairs in sets.values() for cell in distinct(pairs)]
         names = [str(cell.path.relative_to(study.path)) for cell in trained]

@@ -12,6 +12,7 @@ from ..gan.train import REPORTS
 from ..gan.translator import Translator
 from .arms import parse
 from .cell import finished_folders
+from .report_folder import ReportFolder
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Overview:
 
 def overview(study: Study) -> Overview:
     """Look at all that a study holds."""
-    page = study.path / "report" / "index.html"
+    page = ReportFolder(study.path).page
     cells = [
         CellState(fold, arm, trained)
         for fold, folder in study.fold_folders()

@@ -223,6 +223,7 @@ def benchmark(
 
     from ..benchmark import pipeline, run_plan
     from ..benchmark.external import check_alike
+    from ..benchmark.report_folder import ReportFolder
     from ..benchmark.request import Request
     from ..gan.request import Judge
 
@@ -261,7 +262,7 @@ def benchmark(
     else:
         page = pipeline.benchmark(opened, request)
         if as_json:
-            summary = read_json(page.parent / "summary.json")
+            summary = read_json(ReportFolder(study).summary)
             print_json({"study": str(study), "report": str(page), **summary})
         suggest("report", study, "--open")
 

@@ -45,6 +45,20 @@ class Synthetic:
     synthetic: str = "SYNTHETIC, not a patient"
 
 
+@dataclass(frozen=True)
+class Translated:
+    """A row of the manifest beside translations of any scans (`bus translate`): where one comes from."""
+
+    file: str
+    sha256: str  # of its grey pixels
+    source_file: str
+    source_sha256: str  # of its pixels as 8-bit RGB
+    in_study: str  # training | test | left out | "": what the translator's study knows of the source
+    target: str
+    generator_sha256: str
+    synthetic: str = "SYNTHETIC, not a patient"
+
+
 COLUMNS = tuple(item.name for item in fields(Synthetic))
 
 
@@ -183,6 +197,11 @@ def read_manifest(folder: Path) -> list[Synthetic]:
         return [_row(cells) for cells in files.read_csv(path, COLUMNS)]
     except (TypeError, ValueError) as error:
         raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
+
+
+def write_translated(folder: Path, rows: Sequence[Translated]) -> None:
+    """Write the manifest of a folder of translations, which belongs to no study."""
+    files.export_csv(folder / MANIFEST, [item.name for item in fields(Translated)], map(astuple, rows))
 
 
 def _row(cells: dict[str, str]) -> Synthetic:

@@ -1,7 +1,6 @@
 """A finished translator on any scans (`bus translate`): no study changes, and the result says what it is."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +15,16 @@ from ..data.reading import look
 from ..data.scans import ScanFile
 from ..data.store import restore_bars
 from ..data.unlabelled import Loose
+from .manifest import MANIFEST, Translated, write_translated
 from .pixels import to_pixels, to_tensor
 from .translator import Translator
 
-MANIFEST = "manifest.csv"
 NOTE = """SYNTHETIC, not patients
 
 These pictures were made by the translator {generator} of the study {study}: it turns scans into
 {target} scans. They are for research on methods only. They must not pass for scans of patients, be used for
 diagnosis, or test a classifier. {manifest} names the scan that each was made from.
 """
-
-
-@dataclass(frozen=True)
-class Translated:
-    """A row of the manifest: where one translation comes from."""
-
-    file: str
-    sha256: str  # of its grey pixels
-    source_file: str
-    source_sha256: str  # of its pixels as 8-bit RGB
-    in_study: str  # training | test | left out | "": what the translator's study knows of the source
-    target: str
-    generator_sha256: str
-    synthetic: str = "SYNTHETIC, not a patient"
 
 
 def translate(
@@ -88,7 +73,7 @@ def translate(
             )
             files.write_bytes(folder / row.file, synthetic_png(pixels))
             rows.append(row)
-    files.export_csv(folder / MANIFEST, [item.name for item in fields(Translated)], map(astuple, rows))
+    write_translated(folder, rows)
     note = NOTE.format(generator=digest[:12], study=study.path, target=translator.target, manifest=MANIFEST)
     files.write_text(folder / "README.txt", note)
     return rows, unreadable

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from ...core.errors import visible
 from ...core.files import write_bytes, write_text
+from ..report_folder import FIGURES
 from .markdown import markdown
 from .model import Figure, Gallery, Page, blocks_of, spans
 
@@ -40,9 +41,9 @@ def write(page: Page, folder: Path, name: str, *, markdown_name: str = "") -> Pa
     for block in blocks_of(page):
         match block:
             case Figure():
-                write_text(folder / "figures" / f"{block.name}.svg", visible(block.svg) + "\n")
+                write_text(folder / FIGURES / f"{block.name}.svg", visible(block.svg) + "\n")
             case Gallery() if block.sheet:
-                write_bytes(folder / "figures" / f"{block.name}.png", block.sheet.png)
+                write_bytes(folder / FIGURES / f"{block.name}.png", block.sheet.png)
     write_text(folder / f"{markdown_name or name}.md", visible(markdown(page)))
     write_text(folder / f"{name}.html", html(page))
     return folder / f"{name}.html"

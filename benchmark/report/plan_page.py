@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...data.study import Study
 from ..audit import Check
+from ..report_folder import ReportFolder
 from ..results.model import PRIMARY, ArmResult
 from ..results.plan_result import OWN, PairResult, PlanResult, RunResult
 from ..yardstick import MEANING
@@ -54,7 +55,7 @@ def write_plan(study: Study, name: str, result: PlanResult, command: str, checks
     sections += [audit_section(checks), Section("read", "How to read it", reading)]
     heading = result.plan.title
     page = Page(heading, "bus · plan", heading, sections, banners(study))
-    return pages.write(page, study.path / "report", f"plan-{name}")
+    return pages.write(page, ReportFolder(study.path).path, f"plan-{name}")
 
 
 def _runs(result: PlanResult) -> Table:

@@ -11,6 +11,7 @@ from ... import __version__
 from ...data.study import Study
 from ..cell import Cell
 from ..history import Past
+from ..report_folder import DONE, FIGURES, HOLDS
 from ..results.model import Summary
 from .checklist import items
 from .model import (
@@ -41,18 +42,6 @@ PACKAGES = (
     "scipy",
     "opencv-python-headless",
 )
-
-
-FILES = {  # in the folder of a report → what is in it
-    "index.html": "the report as one page that works offline",
-    "report.md": "the same as text",
-    "results.csv": "a row a training: metrics, recalls, seconds",
-    "metrics.csv": "a row a number: every metric of every training",
-    "contrasts.csv": "a row a difference of two arms, with interval and p",
-    "predictions.csv": "a row an answer: every training’s probabilities for every test scan",
-    "summary.json": "verdicts, differences and each arm’s metrics, for scripts",
-    "methods.bib": "the references of the paragraph on methods",
-}
 
 
 def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section:
@@ -162,7 +151,7 @@ def claim_section(titles: Mapping[str, str], *, external: bool) -> Section:
 
 def files_section() -> Section:
     """What lies beside the page."""
-    rows: list[Cells] = [[Link(name, name), said] for name, said in FILES.items()]
+    rows: list[Cells] = [[Link(name, name), said] for name, said in HOLDS.items()]
     shown = table("Files beside this page", ["file", "holds"], rows, "prosaic")
     words = "All numbers are shares (0.01 is one point) but Brier scores. figures holds every drawing as SVG."
     return Section("files", "Files beside this page", [shown, Paragraph(words, "note")], appendix=True)
@@ -170,7 +159,7 @@ def files_section() -> Section:
 
 def readme() -> str:
     """The text that explains the folder of a report to whoever finds it."""
-    lines = [f"- `{name}`: {said}" for name, said in FILES.items()]
+    lines = [f"- `{name}`: {said}" for name, said in HOLDS.items()]
     return "\n".join(
         [
             "# The folder of a report",
@@ -178,9 +167,9 @@ def readme() -> str:
             "Written by `bus benchmark` and `bus report`; both write it anew. Research use only.",
             "",
             *lines,
-            "- `figures/`: every drawing as SVG, sheets of scans as PNG",
+            f"- `{FIGURES}/`: every drawing as SVG, sheets of scans as PNG",
             "- `plan-NAME.html`, `plan-NAME.md`: the runs of a plan, where one was trained",
-            "- `DONE`: for which trainings the report is whole",
+            f"- `{DONE}`: for which trainings the report is whole",
             "",
             "Numbers are shares (0.01 is one point) but Brier scores; what is undefined is empty.",
             "",

@@ -11,6 +11,7 @@ from ..audit import Check
 from ..cell import Cell
 from ..external import External
 from ..history import Past
+from ..report_folder import PAGE, PREDICTIONS, README, REFERENCES, TEXT, ReportFolder
 from ..results import export
 from ..results.external_test import external_result
 from ..results.model import Summary
@@ -82,13 +83,13 @@ def write_report(
         repeat_section(study, cells, translators, commands, history),
         files_section(),
     ]
-    folder = study.path / "report"
+    folder = ReportFolder(study.path).path
     export.write_tables(folder, study, summary)
-    write_predictions(folder / "predictions.csv", study, cells)
-    write_text(folder / "methods.bib", bibtex(cited(methods_paragraph(study, summary, cells, translators))))
-    write_text(folder / "README.md", readme())
+    write_predictions(folder / PREDICTIONS, study, cells)
+    write_text(folder / REFERENCES, bibtex(cited(methods_paragraph(study, summary, cells, translators))))
+    write_text(folder / README, readme())
     page = _page(study, presets, sections, external=external is not None)
-    return pages.write(page, folder, "index", markdown_name="report")
+    return pages.write(page, folder, Path(PAGE).stem, markdown_name=Path(TEXT).stem)
 
 
 def _page(study: Study, presets: Sequence[str], sections: Sequence[Section], *, external: bool) -> Page:

@@ -9,7 +9,7 @@ from ...data.pictures import synthetic_png
 from ...data.store import Pixels
 from ...data.study import Study
 from ...gan.manifest import Synthetic, SyntheticSet
-from ...gan.scores.model import METRICS, HeldOutScores, Measured, Scores
+from ...gan.scores.model import DISTANCES, METRICS, HeldOutScores, Scores
 from ...gan.scores.sentences import NAMES, against_tests, facts, name_of, shown, warning
 from ...gan.translator import Translator
 from . import figures
@@ -41,7 +41,6 @@ from .pictures import encode, read, stack
 
 SHOWN = 24  # pairs in a gallery: the first ones of the manifest, never a choice
 WORST = 8  # of the closest copies
-LOWER = ("kid", "frechet")  # is better
 NORMALISED = (
     "The normalised score is 0 where synthetic scans are as close as other real ones, 1 where the "
     "untranslated sources would do as well. "
@@ -179,7 +178,7 @@ def translator_section(translators: Sequence[Translated]) -> Section:
     for translator in others:
         scores = [
             f"normalised {name_of(metric, translator.scores)} {shown(value)}"
-            for metric, value in _normalised(translator.scores)
+            for metric, value in (translator.scores.normalised if translator.scores else ())
             if translator.scores
         ]
         names = [warning for warning, _ in translator.warnings]
@@ -251,13 +250,9 @@ def _scores(translator: Translated, scores: Scores) -> Table:
     for metric in METRICS:
         if scale := scores.metric(metric):
             values = (scale.floor, scale.score, scale.ceiling, scale.normalised)
-            better = "lower" if metric in LOWER else "higher"
+            better = "lower" if metric in DISTANCES else "higher"
             rows.append([name_of(metric, scores), *map(shown, values), better])
     return table(f"Scores of the synthetic scans, {translator.title}", columns, rows)
-
-
-def _normalised(scores: Scores | None) -> list[tuple[str, Measured]]:
-    return scores.normalised if scores else []
 
 
 def _pairs(translator: Translated) -> Gallery:
@@ -332,9 +327,9 @@ def losses_figure(slug: str, records: Sequence[Mapping[str, float]]) -> Figure |
 
 def scores_figure(slug: str, scores: Scores | None) -> Figure | None:
     """The normalised scores between floor and ceiling."""
-    places = [Place(NAMES[metric], value.mean, value.spread) for metric, value in _normalised(scores)]
-    if not places:
+    if not scores or not scores.normalised:
         return None
+    places = [Place(NAMES[metric], value.mean, value.spread) for metric, value in scores.normalised]
     said = "; ".join(f"{place.label} {place.mean:.2f} ± {place.spread:.2f}" for place in places)
     alt = f"Scores between floor (0, real) and ceiling (1, sources untranslated): {said}"
     drawn = figures.between(f"scores-{slug}", places, alt=alt)

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...core.errors import BusError
 from ...core.files import read_json
 from ..arms import parse
+from ..report_folder import ReportFolder
 from .model import GAIN, PRIMARY
 
 
@@ -39,7 +40,7 @@ class Finding:
 
 def findings(study: Path) -> list[Finding]:
     """What the last report of a study says, a model each; BusError where there is none that can be read."""
-    path = study / "report" / "summary.json"
+    path = ReportFolder(study).summary
     if not path.exists():
         raise BusError(f"{study} holds no report to compare. Run bus benchmark --study {study} first.")
     told = read_json(path)

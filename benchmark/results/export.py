@@ -8,6 +8,7 @@ from typing import Any
 from ...classify.metrics import METRICS
 from ...core.files import export_csv, write_json
 from ...data.study import Study
+from ..report_folder import CONTRASTS, NUMBERS, RESULTS, SUMMARY
 from . import wording
 from .model import Summary
 from .outcome import outcome
@@ -34,13 +35,13 @@ def write_tables(folder: Path, study: Study, summary: Summary) -> None:
     scores; what is undefined is an empty cell, or null.
     """
     tables = {
-        "results.csv": (result_columns(summary.classes), result_rows(summary)),
-        "metrics.csv": (METRIC_COLUMNS, metric_rows(summary)),
-        "contrasts.csv": (CONTRAST_COLUMNS, contrast_rows(summary)),
+        RESULTS: (result_columns(summary.classes), result_rows(summary)),
+        NUMBERS: (METRIC_COLUMNS, metric_rows(summary)),
+        CONTRASTS: (CONTRAST_COLUMNS, contrast_rows(summary)),
     }
     for name, (columns, rows) in tables.items():
         export_csv(folder / name, columns, (tuple("" if x is None else x for x in row) for row in rows))
-    write_json(folder / "summary.json", content(study, summary))
+    write_json(folder / SUMMARY, content(study, summary))
 
 
 def result_rows(summary: Summary) -> Iterator[Row]:

@@ -5,7 +5,8 @@ The first set is always the generated one, the second the real one (precision an
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, k
 from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
 from .features import Features
-from .model import METRICS, Distances, Measured, Scale
+from .model import METRICS, Distances, Measured, Metric, Scale
 
 SPLITS = 50
 KID_SUBSETS = (
@@ -23,14 +24,13 @@ KID_SUBSETS = (
 )
 PRECISION_NEIGHBOURS = 3  # torch-fidelity's, and Kynkäänniemi et al. 2019
 DENSITY_NEIGHBOURS = 5  # Naeem et al. 2020
-CLEAR = {"kid": 2.0, "frechet": 5.0}  # spreads between floor and ceiling below which nothing is normalised
-
-TITLES = {"kid": "KID", "frechet": "The Fréchet distance"}
-
+# spreads between floor and ceiling below which nothing is normalised
+CLEAR = {Metric.KID: 2.0, Metric.FRECHET: 5.0}
+TITLES = {Metric.KID: "KID", Metric.FRECHET: "The Fréchet distance"}
 ROUNDING = 2  # scans that the rounding of class shares may cost
 
 Rows = NDArray[np.int64]
-Values = dict[str, float | None]
+Values = dict[Metric, float | None]
 
 
 class TooFewGroups(ValueError):
@@ -106,11 +106,11 @@ def distances(first: Features, second: Features) -> Values:
     smaller = min(len(first), len(second))
     values: Values = dict.fromkeys(METRICS)
     if smaller >= 2:
-        values["kid"], values["frechet"] = kid(first, second)[0], frechet(first, second)
+        values[Metric.KID], values[Metric.FRECHET] = kid(first, second)[0], frechet(first, second)
     if smaller > PRECISION_NEIGHBOURS:
-        values["precision"], values["recall"] = precision_recall(first, second)
+        values[Metric.PRECISION], values[Metric.RECALL] = precision_recall(first, second)
     if len(second) > DENSITY_NEIGHBOURS:
-        values["density"], values["coverage"] = density_coverage(first, second)
+        values[Metric.DENSITY], values[Metric.COVERAGE] = density_coverage(first, second)
     return values
 
 
@@ -140,6 +140,14 @@ def mixed(
         wanted = round(count * shares[label] / total)
         drawn.append(rng.permutation(places)[:wanted])
     return np.concatenate(drawn)
+
+
+class Marks(NamedTuple):
+    """All metrics of one split: from synthetic scans, real target scans and sources to its second half."""
+
+    score: Values
+    floor: Values
+    ceiling: Values
 
 
 @dataclass(frozen=True)
@@ -178,11 +186,11 @@ def against_reference(
         untranslated = mixed(source_labels, shares, len(one), rng)
         lacking = max(lacking, len(one) - min(len(some), len(untranslated)))
         values.append(
-            {
-                "floor": distances(target[one], target[two]),
-                "score": distances(synthetic[some], target[two]),
-                "ceiling": distances(sources[untranslated], target[two]),
-            }
+            Marks(
+                score=distances(synthetic[some], target[two]),
+                floor=distances(target[one], target[two]),
+                ceiling=distances(sources[untranslated], target[two]),
+            )
         )
     half = round(float(np.mean([len(one) for one, _ in parts])))
     notes = []
@@ -198,24 +206,19 @@ def against_reference(
     return Reference(Distances(**scales, notes=tuple(notes)), half)
 
 
-def _scale(metric: str, splits: list[dict[str, Values]]) -> tuple[Scale | None, str]:
+def _scale(metric: Metric, splits: Sequence[Marks]) -> tuple[Scale | None, str]:
     """A metric over all splits, and why it or its normalised value is missing ("" where it is not)."""
-    arrays = {}
-    for part in ("score", "floor", "ceiling"):
-        series = [values[part][metric] for values in splits]
-        if None in series:
-            return (
-                None,
-                f"No {metric}: the halves of the target scans or the synthetic set are too small for it.",
-            )
-        arrays[part] = np.array(series, np.float64)
-    marks = {part: spread(values) for part, values in arrays.items()}
+    series = [[values[metric] for values in part] for part in zip(*splits, strict=True)]
+    if any(None in values for values in series):
+        return None, f"No {metric}: the halves of the target scans or the synthetic set are too small for it."
+    score, floor, ceiling = (np.array(values, np.float64) for values in series)
+    scale = Scale(spread(score), spread(floor), spread(ceiling))
     if metric not in CLEAR:
-        return Scale(**marks), ""
+        return scale, ""
     clear = CLEAR[metric]
-    value = normalised(**arrays, clear=clear)
+    value = normalised(score, floor, ceiling, clear=clear)
     lacking = f"{TITLES[metric]} is not normalised: floor and ceiling lie less than {clear:g} spreads apart."
-    return Scale(**marks, normalised=value), "" if value else lacking
+    return replace(scale, normalised=value), "" if value else lacking
 
 
 def spread(values: NDArray[np.float64]) -> Measured:

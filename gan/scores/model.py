@@ -12,9 +12,24 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
-METRICS = ("kid", "frechet", "precision", "recall", "density", "coverage")
 VERSION = 1  # of what is computed; scores of another version are made again by `bus gan score`
 MOST = 10**12  # no number is larger
+
+
+class Metric(StrEnum):
+    """What is measured between two sets of scans; the values are keys of the files."""
+
+    KID = "kid"
+    FRECHET = "frechet"
+    PRECISION = "precision"
+    RECALL = "recall"
+    DENSITY = "density"
+    COVERAGE = "coverage"
+
+
+METRICS = tuple(Metric)
+DISTANCES = (Metric.KID, Metric.FRECHET)  # smaller is better; the others are shares of scans
+SHARES = tuple(metric for metric in Metric if metric not in DISTANCES)
 
 
 @dataclass(frozen=True)
@@ -52,16 +67,16 @@ class Distances:
     coverage: Scale | None = None
     notes: tuple[str, ...] = ()
 
-    def metric(self, name: str) -> Scale | None:
-        """One of METRICS."""
-        scale: Scale | None = getattr(self, name)
+    def metric(self, metric: Metric) -> Scale | None:
+        """The marks of one metric."""
+        scale: Scale | None = getattr(self, metric)
         return scale
 
     @property
-    def normalised(self) -> list[tuple[str, Measured]]:
-        """Names and values of the metrics that are normalised."""
-        scales = [(name, self.metric(name)) for name in METRICS]
-        return [(name, scale.normalised) for name, scale in scales if scale and scale.normalised]
+    def normalised(self) -> list[tuple[Metric, Measured]]:
+        """The metrics that are normalised, with their values."""
+        scales = [(metric, self.metric(metric)) for metric in METRICS]
+        return [(metric, scale.normalised) for metric, scale in scales if scale and scale.normalised]
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...core.errors import UsageError, did_you_mean
-from .model import Comparison, Scores
+from .model import DISTANCES, SHARES, Comparison, Metric, Scores
 
-LOW = ("kid", "frechet", "copies")  # at most the limit; of the others at least it
-HIGH = ("precision", "recall", "density", "coverage")
-REAL = "real"  # as limit of copies: the share among real scans that were held out
+COPIES, REAL = "copies", "real"  # the second as its limit: the share among real scans that were held out
+LOW = (*DISTANCES, COPIES)  # at most the limit; of the others at least it
+KNOWN = (*LOW, *SHARES)
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,13 @@ def parse(text: str) -> list[Requirement]:
     requirements = []
     for part in text.split(","):
         metric, _, limit = part.strip().partition("=")
-        if metric not in LOW + HIGH:
-            known = ", ".join(LOW + HIGH)
-            slip = did_you_mean(metric, LOW + HIGH)
-            raise UsageError(f"--require {part.strip()}: expected one of {known}, = and a limit.{slip}")
+        if metric not in KNOWN:
+            slip = did_you_mean(metric, KNOWN)
+            raise UsageError(
+                f"--require {part.strip()}: expected one of {', '.join(KNOWN)}, = and a limit.{slip}"
+            )
         try:
-            number = None if (metric, limit) == ("copies", REAL) else float(limit)
+            number = None if (metric, limit) == (COPIES, REAL) else float(limit)
             if number is not None and not abs(number) < float("inf"):
                 raise ValueError(limit)
         except ValueError:
@@ -63,14 +64,14 @@ def missed(requirements: list[Requirement], scores: Scores | Comparison) -> Iter
 
 def _value(metric: str, scores: Scores | Comparison) -> float | None:
     if isinstance(scores, Comparison):
-        if metric == "kid":
+        if metric == Metric.KID:
             return scores.kid.mean if scores.kid else None
-        return None if metric == "copies" else getattr(scores, metric)
-    if metric == "copies":
+        return None if metric == COPIES else getattr(scores, metric)
+    if metric == COPIES:
         return scores.copies.synthetic if scores.copies else None
-    scale = scores.metric(metric)
+    scale = scores.metric(Metric(metric))
     if scale is None:
         return None
-    if metric == "kid":
+    if metric == Metric.KID:
         return scale.normalised.mean if scale.normalised else None
     return scale.score.mean

@@ -22,6 +22,7 @@ from .model import (
     Filtered,
     Identity,
     Looker,
+    Metric,
     NearPair,
     Pair,
     ReaderShares,
@@ -53,8 +54,8 @@ def compare(first: Pixels, second: Pixels, extractor: Extractor) -> Comparison:
         for name, value in values.items()
         if value is None
     ]
-    others = {name: value for name, value in values.items() if name != "kid"}
-    kernel = SubsetKid(*kid(one, two)) if values["kid"] is not None else None
+    others = {name: value for name, value in values.items() if name != Metric.KID}
+    kernel = SubsetKid(*kid(one, two)) if values[Metric.KID] is not None else None
     return Comparison(_looker(extractor), Pair(len(one), len(two)), kernel, **others, notes=tuple(notes))
 
 

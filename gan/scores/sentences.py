@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterator
 
-from .model import Comparison, Distances, HeldOutScores, Measured, Scores, WarningKind
+from .model import SHARES, Comparison, Distances, HeldOutScores, Measured, Metric, Scores, WarningKind
 
 NOTHING_FROM, WORSE_FROM = 0.9, 1.1  # of the normalised KID
-SHARES = ("precision", "recall", "density", "coverage")
-NAMES = {"kid": "KID", "frechet": "Fréchet distance", **{name: name for name in SHARES}}
+NAMES = {Metric.KID: "KID", Metric.FRECHET: "Fréchet distance", **{share: str(share) for share in SHARES}}
 Fact = tuple[str, str]  # a term and what is known of it
 
 
@@ -26,9 +25,9 @@ def per_cent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
-def name_of(metric: str, scores: Scores) -> str:
+def name_of(metric: Metric, scores: Scores) -> str:
     """How a metric is called; the Fréchet distance goes by its network."""
-    return scores.extractor.label if metric == "frechet" else NAMES[metric]
+    return scores.extractor.label if metric == Metric.FRECHET else NAMES[metric]
 
 
 def comparison(found: Comparison) -> Iterator[str]:

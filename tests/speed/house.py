@@ -38,6 +38,9 @@ FORMATS: dict[str, tuple[str, ...]] = {  # the words by which one sees that a fi
     "predictions.csv": ("predictions.csv", "p_"),
     "metrics.json": ("metrics.json",),
     "heat.npy": ("heat.npy",),
+    "results.csv": ("results.csv",),
+    "summary.json": ("summary.json",),
+    "metrics.jsonl": ("metrics.jsonl", "kid_spread"),
     "DONE": ("DONE",),
 }
 PATHS = {"gan_path", "synth_path", "cells_path"}  # methods of Study, asked for a folder
