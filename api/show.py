@@ -13,10 +13,10 @@ SHOWN = 12  # scans of a sheet
 SIDE = 96  # of each, px
 
 
-def card(title: str, facts: Mapping[str, object], *, notes: Iterable[str] = (), below: str = "") -> str:
+def card(title: str, facts: Mapping[str, str], *, notes: Iterable[str] = (), below: str = "") -> str:
     """A heading, a line a fact, sentences a reader must see, and HTML `below` that is taken as it is."""
     lines = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in facts.items()
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items()
     )
     remarks = "".join(f"<p><em>{escape(text)}</em></p>" for text in notes)
     return f"<div><strong>{escape(title)}</strong><table>{lines}</table>{remarks}{below}</div>"

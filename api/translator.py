@@ -116,7 +116,7 @@ class Translator:
 
     def _repr_html_(self) -> str:
         if not self.is_done:
-            return show.card(repr(self), {"folder": self.folder})
+            return show.card(repr(self), {"folder": str(self.folder)})
         config = self.config
         rows = self._study.rows_of(self._study.train(self.fold), config.sources)[: show.SHOWN]
         before = self._study.pixels[rows]

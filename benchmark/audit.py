@@ -115,7 +115,7 @@ def audit_translators(study: Study, request: Request) -> list[Check]:
     return found
 
 
-def _options(study: Study, fold: int, label: str, gan_seed: int) -> dict[str, object]:
+def _options(study: Study, fold: int, label: str, gan_seed: int) -> dict[str, files.Json]:
     """What a user chose of a fold's translator and of its filter.
 
     The preset paper counts its pairs from the fold's scans, so that they say nothing of a choice.

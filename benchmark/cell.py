@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ HASHED = {"predictions": PREDICTIONS, "flipped": FLIPPED, "heat": HEAT, "weights
 SCAN = ("file", "sha256", "label", "group")  # columns of a scan in a table of answers
 REMEDY = "Delete the folder and run the same command again."
 UNPATHED = ("root", "folder", "first")  # where things lie decides no result
-LATER: dict[str, Any] = {"drawn_from": 0}  # what older cells do not record, with what they had
+LATER = {"drawn_from": 0}  # what older cells do not record, with what they had
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +51,27 @@ class Answers:
     given: NDArray[np.int64]  # N, the answered class
     probabilities: Floats  # N×C, rows sum to 1
     flipped: Floats | None = None  # N×C, averaged with the answers to mirror images, where that was kept
+
+
+@dataclass(frozen=True)
+class Done:
+    """What `DONE` says: the hashes of all that a finished training wrote."""
+
+    hashes: Mapping[str, str]  # of the configuration and the files: `config`, `predictions`, `heat` …
+    external: Mapping[str, str]  # of tables of answers on scans from elsewhere, by file
+
+    @classmethod
+    def read(cls, path: Path) -> "Done":
+        """Read the file; BusError where it holds something else."""
+        content = files.read_json(path)
+        external = content.pop("external", {})
+        if not isinstance(external, Mapping):
+            raise BusError(f"{path} does not hold what a training wrote. {REMEDY}")
+        return cls(content, external)
+
+    def write(self, path: Path) -> None:
+        """Write the file."""
+        files.write_json(path, {**self.hashes, **({"external": self.external} if self.external else {})})
 
 
 @dataclass(frozen=True)
@@ -167,7 +187,7 @@ class Cell(Answered):
     def open(cls, path: Path) -> "Cell":
         """A finished cell by its folder; BusError where its configuration is not the one that was trained."""
         config = files.read_json(path / CONFIG)
-        if files.read_json(path / DONE).get("config") != files.sha256_json(config):
+        if Done.read(path / DONE).hashes.get("config") != files.sha256_json(config):
             raise BusError(
                 f"{path / CONFIG} is not what the training wrote. Delete {path} and run bus benchmark again."
             )
@@ -182,7 +202,7 @@ class Cell(Answered):
             ) from error
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Mapping[str, files.Json]:
         """What decides the result, as saved; paths are no part of it."""
         known = {name: value for name, value in asdict(self).items() if name not in UNPATHED}
         values = {name: value for name, value in known.items() if LATER.get(name) != value}
@@ -210,7 +230,7 @@ class Cell(Answered):
         done, predictions, heat = (self.path / name for name in (DONE, PREDICTIONS, HEAT))
         if not done.exists():
             return False
-        kept = files.read_json(done)
+        kept = self.done.hashes
         if not self.arm.trains and kept.get("original") != self.original.answers_sha256:
             return False
         return (
@@ -228,13 +248,12 @@ class Cell(Answered):
     @property
     def answers_sha256(self) -> str | None:
         """The hash of the answers of a finished cell; None before."""
-        done = self.path / DONE
-        return files.read_json(done).get("predictions") if done.exists() else None
+        return self.done.hashes.get("predictions") if (self.path / DONE).exists() else None
 
     @property
-    def done(self) -> dict[str, Any]:
-        """What DONE says: hashes of the configuration and the files, by `config`, `predictions`, `heat` …"""
-        return files.read_json(self.path / DONE)
+    def done(self) -> Done:
+        """What was noted when the training was finished; BusError before."""
+        return Done.read(self.path / DONE)
 
     @property
     def weights(self) -> Path | None:
@@ -255,7 +274,7 @@ class Cell(Answered):
     def checked_weights(self) -> Path:
         """The file of the trained weights; BusError unless it is as the training wrote it."""
         path = self.path / WEIGHTS
-        if self.done.get("weights") != files.sha256_file(path):
+        if self.done.hashes.get("weights") != files.sha256_file(path):
             raise BusError(
                 f"{path} was changed since it was written. Delete {self.path} and run the same command again."
             )
@@ -308,7 +327,8 @@ class Cell(Answered):
             files.write_bytes(self.path / WEIGHTS, weights)
         paths = {key: self.path / name for key, name in HASHED.items()}
         hashes = {key: files.sha256_file(path) for key, path in paths.items() if path.exists()}
-        made_from = {} if self.arm.trains else {"original": self.original.answers_sha256}
+        original = None if self.arm.trains else self.original.answers_sha256
+        made_from = {"original": original} if original else {}
         self._finish({"config": files.sha256_json(self.config), **hashes, **made_from}, external)
 
     def write_external(self, external: "ExternalAnswers") -> None:
@@ -318,18 +338,18 @@ class Cell(Answered):
 
     def add_external(self, external: "ExternalAnswers") -> None:
         """Write answers on scans from elsewhere into the folder of a finished cell."""
-        self._finish(self.done, external)
+        self._finish(self.done.hashes, external)
 
-    def _finish(self, done: dict[str, Any], external: "ExternalAnswers | None") -> None:
+    def _finish(self, hashes: Mapping[str, str], external: "ExternalAnswers | None") -> None:
         if external:
             self.write_external(external)
         kept = {path.name: files.sha256_file(path) for path in sorted(self.path.glob(external_file("*")))}
-        files.write_json(self.path / DONE, {**done, **({"external": kept} if kept else {})})
+        Done(hashes, kept).write(self.path / DONE)
 
     def has_external(self, sha256: str) -> bool:
         """Whether a finished cell's answers on this set of external scans lie there as they were written."""
         path = self.path / external_file(sha256)
-        return path.exists() and self.done.get("external", {}).get(path.name) == files.sha256_file(path)
+        return path.exists() and self.done.external.get(path.name) == files.sha256_file(path)
 
     def external(self, sha256: str, scans: Sequence[str], classes: Sequence[str]) -> Floats:
         """Probabilities (N×classes) for external scans, given by their hashes; BusError for other scans."""

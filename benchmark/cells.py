@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import cycle, islice, product
-from typing import Any
 
 from ..classify.catalogue import DEEP
 from ..classify.recipe import Recipe
-from ..core import files
+from ..core import files, switches
 from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.switches import Values
 from ..data.study import Study
 from ..gan.manifest import Synthetic, SyntheticSet
 from ..gan.synth import ordered_sources
@@ -28,7 +28,7 @@ STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
     "paper": (1_500, 600),
 }
 # fields of Recipe; minutes, not quality
-PRESET_RECIPES: dict[str, dict[str, Any]] = {"demo": {"batch": 16, "recalibration": 4}}
+PRESET_RECIPES: dict[str, Values] = {"demo": {"batch": 16, "recalibration": 4}}
 
 
 def needed(study: Study, fold: int, label: str, dose: float = 1.0) -> int:
@@ -136,7 +136,7 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
 def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
     # what all cells of the fold share
     changes = {**PRESET_RECIPES.get(request.preset, {}), **dict(request.recipe)}
-    training = study.pixels_sha256(training_rows(study, fold, Recipe("", 0, **changes))[0])
+    training = study.pixels_sha256(training_rows(study, fold, switches.changed(Recipe("", 0), changes))[0])
     test = study.pixels_sha256(study.test(fold))
     init = {"phantom": PHANTOM_INIT}.get(request.init, request.init)
     if request.first:
@@ -151,13 +151,13 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
 
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
         steps = 0 if request.epochs else STEPS[request.preset][model in DEEP]
-        recipe = Recipe(model, steps, init=init, weighted=arm.kind == "weighted", **changes)
+        recipe = Recipe(model, steps, init=init, weighted=arm.kind == "weighted")
         yield Cell(
             fold=fold,
             arm=arm,
             model=model,
             seed=seed,
-            recipe=scheduled(study, fold, recipe, request.epochs),
+            recipe=scheduled(study, fold, switches.changed(recipe, changes), request.epochs),
             # of arms without a translator always 0, or another one would train them anew
             gan_seed=request.translator_of(seed) if arm.kind in TRANSLATED else 0,
             added=added[arm],

@@ -5,7 +5,6 @@ Looks that are not shown would flatter, so each report lists them all.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..core import files
 from ..core.errors import BusError, retyped
@@ -25,7 +24,7 @@ class Past:
     partial: bool = False  # cells were missing: an early look
 
     @property
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> Mapping[str, files.Json]:
         """As it stands in the file."""
         partial = {"partial": True} if self.partial else {}
         return {

@@ -8,30 +8,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..classify.catalogue import KNOWN, check_init
 from ..classify.recipe import DEFAULTS, SWITCHES, check_changes
 from ..core import switches
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.opener import read_bytes
-from ..core.switches import Switch
+from ..core.switches import Values, switch
 from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
 
 if TYPE_CHECKING:  # a slip in a plan is answered without torch
     from .request import Request
 
-RUN = {  # what a table says beside the switches of its recipe
-    "name": Switch(str, "title of its row"),
-    "model": Switch(str, "classifier", choices=KNOWN),
-    "arm": Switch(str, "how the training part is balanced"),
-    "epochs": Switch(int, "passes over the training part", above=0),
-    "accuracy": Switch(float, "what somebody else reports for it, %", at_most=100),
-    "init": Switch(str, "first weights, as --init"),
-    "gan_seed": Switch(int, "seed of the translator"),
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a table of the file says of a run beside the switches of its recipe."""
+
+    name: str = switch("title of its row")
+    model: str = switch("classifier", choices=KNOWN)
+    arm: str = switch("how the training part is balanced", "original")
+    epochs: int = switch("passes over the training part", above=0)
+    accuracy: float | None = switch("what somebody else reports for it, %", None, at_most=100)
+    init: str = switch("first weights, as --init", "none")
+    gan_seed: int = switch("seed of the translator", 0)
+
+
+ROW = switches.of(Row)
 NEEDED = ("name", "model", "epochs")
-KEYS = {**RUN, **SWITCHES}
+KEYS = {**ROW, **SWITCHES}
 SHIPPED = ("ablation-1", "ablation-2")
 TABLES = ("title", "note", "all", "runs")  # of the file
 
@@ -47,7 +53,7 @@ class Run:
     accuracy: float | None  # %
     init: str
     gan_seed: int
-    changes: Mapping[str, Any]  # fields of Recipe
+    changes: Values  # fields of Recipe
 
     def like(self, other: "Run") -> bool:
         """Whether two runs differ in their arms alone, so that these make the difference of their results."""
@@ -118,14 +124,14 @@ def read(source: str) -> Plan:
     return Plan(str(content.get("title", source)), str(content.get("note", "")), found)
 
 
-def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) -> Run:
+def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) -> Run:
     """A run as its own table says, and where that says nothing as the table of all does."""
-    table = {**common, **own_table}
+    table = {**common, **own}
     values = switches.read(KEYS, table, where, DEFAULTS)
-    own = {name: values[name] for name in RUN if name in values}
-    if missing := [name for name in NEEDED if name not in own]:
+    if missing := [name for name in NEEDED if name not in values]:
         raise UsageError(f"{where}: {', '.join(missing)} is missing.")
-    arm = parse(own.get("arm", "original"))
+    row = switches.made(Row, {name: value for name, value in values.items() if name in ROW})
+    arm = parse(row.arm)
     known = [name for name in CHOSEN if Arm(name).trains]
     if arm.kind not in known:
         slip = did_you_mean(arm.kind, known)
@@ -136,19 +142,10 @@ def _run(common: Mapping[str, Any], own_table: Mapping[str, Any], where: str) ->
         or (arm.dose != 1 and arm.kind not in ADDING)
     ):
         raise UsageError(
-            f"{where}: arm = {own['arm']!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a "
+            f"{where}: arm = {row.arm!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a "
             "source class, and for an arm that adds scans perhaps a dose up to 10, such as cyclegan, "
             "cyclegan:normal or oversampled@0.5."
         )
     changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
-    check_init((own["model"],), own.get("init", "none"))
-    return Run(
-        own["name"],
-        own["model"],
-        arm,
-        own["epochs"],
-        own.get("accuracy"),
-        own.get("init", "none"),
-        own.get("gan_seed", 0),
-        changes,
-    )
+    check_init((row.model,), row.init)
+    return Run(row.name, row.model, arm, row.epochs, row.accuracy, row.init, row.gan_seed, changes)

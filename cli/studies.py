@@ -1,7 +1,8 @@
 """The commands that look at a study, `bus status` and `bus report`, and how all commands open one."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,7 @@ from .options import Json, Quiet, StudyPath
 from .terminal import Bars, console, print_json, results, suggest
 
 if TYPE_CHECKING:
+    from ..data.settings import Value
     from ..data.study import Study
 
 
@@ -61,7 +63,7 @@ def report(
         console.print(f"No browser could be started here. Open {page} in one.", style="yellow")
 
 
-def use_study(path: Path, asked: dict[str, Any], *, preset: str | None = None) -> "Study":
+def use_study(path: Path, asked: "Mapping[str, Value]", *, preset: str | None = None) -> "Study":
     """Open or create the study and show what every reader must know about its data."""
     from ..data.creation import PHANTOMS
     from ..data.study import open_or_create

@@ -134,7 +134,7 @@ def _handling(
     numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[None]:
     """Handle signals within the context, in the main thread; a hang-up that is ignored (nohup) stays so."""
-    previous: dict[int, Any] = {}
+    previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
     if threading.current_thread() is threading.main_thread():
         previous = {
             number: signal.signal(number, handler)

@@ -26,6 +26,7 @@ SPARE = 4 << 20  # bytes that stay free beyond an estimate
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if sys.platform != "win32" else {errno.ENOSPC}
 SEAL = "seal"  # key in every JSON file: the hash of the rest, so that no changed byte goes unnoticed
 FORMULAS = tuple("=+-@\t\r\n")  # a cell that begins with one of these may run in a spreadsheet
+Json = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None  # what a JSON file holds
 DIGITS = 19  # of a whole number in JSON; no number of ours has more
 
 
@@ -239,7 +240,7 @@ def sha256_bytes(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def sha256_json(content: Mapping[str, Any]) -> str:
+def sha256_json(content: Mapping[str, Json]) -> str:
     """SHA-256 of a configuration, whatever the order of its keys."""
     return sha256_bytes(json.dumps(content, sort_keys=True, allow_nan=False).encode())
 

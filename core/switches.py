@@ -9,11 +9,18 @@ nothing:
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from .errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+Value = bool | int | float | str
+Values = dict[str, Value]  # switches by name
 
 LARGEST = 10**9  # no whole number of ours is larger; longer ones would overflow somewhere later
 WORDS = {"true": True, "false": False}
@@ -24,12 +31,12 @@ class Needs:
     """What another switch must be for a value to have any effect, and why; `value` None: anything but off."""
 
     switch: str
-    value: Any = None
+    value: Value | None = None
     why: str = ""
-    example: Any = None  # where `value` is None
+    example: Value | None = None  # where `value` is None
 
     @property
-    def wanted(self) -> Any:
+    def wanted(self) -> Value | None:
         """A value of the other switch that mends it."""
         return self.example if self.value is None else self.value
 
@@ -45,7 +52,7 @@ class Switch:
     at_least: float = 0
     at_most: float = math.inf
     below: float = math.inf
-    off: Any = None  # the value that asks for nothing, and therefore needs nothing
+    off: Value | None = None  # the value that asks for nothing, and therefore needs nothing
     needs: Needs | None = None
 
     @property
@@ -62,7 +69,7 @@ class Switch:
         low = f"above {self.above:g}" if self.above is not None else f"of {self.at_least:g} or more"
         return f"{number} {low}" + (f" and below {self.below:g}" if self.below < math.inf else "")
 
-    def read(self, value: object) -> Any:
+    def read(self, value: object) -> Value:
         """A value of this switch from a text or a value of its type; ValueError if it takes none such."""
         if self.kind is bool:
             found: Any = WORDS.get(value.casefold()) if isinstance(value, str) else value
@@ -72,7 +79,7 @@ class Switch:
             found = float(value) if self.kind is float and type(value) is int else value
         if not self.is_like(found) or not self._is_allowed(found):
             raise ValueError(value)
-        return found
+        return found  # type: ignore[no-any-return]
 
     def is_like(self, value: object) -> bool:
         """Whether a value has the type and is not below the range; older versions wrote some above it."""
@@ -99,7 +106,7 @@ def switch(help: str, default: Any = MISSING, **limits: Any) -> Any:
 
 def of(cls: type) -> dict[str, Switch]:
     """The switches of a dataclass by name."""
-    kinds = get_type_hints(cls)
+    kinds = {name: next(iter(get_args(kind)), kind) for name, kind in get_type_hints(cls).items()}
     return {
         field.name: Switch(kinds[field.name], **field.metadata["switch"])
         for field in dataclasses.fields(cls)
@@ -107,9 +114,24 @@ def of(cls: type) -> dict[str, Switch]:
     }
 
 
-def defaults(cls: type) -> dict[str, Any]:
+def defaults(cls: type) -> Values:
     """The switches of a dataclass with their values where nothing else is asked for."""
-    return {field.name: field.default for field in dataclasses.fields(cls) if "switch" in field.metadata}
+    return {item.name: item.default for item in dataclasses.fields(cls) if "switch" in item.metadata}  # type: ignore[misc]
+
+
+def values(settings: "DataclassInstance") -> Values:
+    """The switches of an object with their values."""
+    return {name: getattr(settings, name) for name in of(type(settings))}
+
+
+def made(cls: Callable[..., T], values: Mapping[str, Value]) -> T:
+    """An object of values that `read` has checked; what is left out keeps its default."""
+    return cls(**values)
+
+
+def changed(settings: T, changes: Mapping[str, Value]) -> T:
+    """The object with other values, which `read` has checked."""
+    return dataclasses.replace(settings, **changes)
 
 
 def split(texts: Iterable[str], example: str) -> dict[str, str]:
@@ -129,14 +151,14 @@ def read(
     switches: Mapping[str, Switch],
     changes: Mapping[str, object],
     where: str = "--set",
-    usual: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+    usual: Mapping[str, Value] | None = None,
+) -> Values:
     """Values from texts or values; UsageError names what is unknown or does not fit, and what would.
 
     `where` says in an error where they come from: `--set`, or a place in a file. `usual` are values that
     errors show as examples.
     """
-    found = {}
+    found: Values = {}
     for name, value in changes.items():
         at = _at(where, name, value)
         if name not in switches:
@@ -153,7 +175,10 @@ def read(
 
 
 def check_idle(
-    switches: Mapping[str, Switch], found: Mapping[str, Any], beside: Mapping[str, Any], where: str = "--set"
+    switches: Mapping[str, Switch],
+    found: Mapping[str, Value],
+    beside: Mapping[str, Value],
+    where: str = "--set",
 ) -> None:
     """UsageError for a value of `found` that does nothing where all switches are as in `beside`."""
     for name, value in found.items():
@@ -170,7 +195,7 @@ def check_idle(
         )
 
 
-def lines(switches: Mapping[str, Switch], usual: Mapping[str, Any]) -> Iterator[str]:
+def lines(switches: Mapping[str, Switch], usual: Mapping[str, Value]) -> Iterator[str]:
     """One line a switch: its name, the value without a change, what it is for and what it takes."""
     width = max(map(len, switches)) + 2
     for name, one in switches.items():

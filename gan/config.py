@@ -1,15 +1,16 @@
 """What decides a translator: its switches, and the methods and presets that set them."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, get_type_hints
 
 from ..core import switches
 from ..core.chance import stream
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError, did_you_mean
-from ..core.switches import Needs, switch
+from ..core.files import Json
+from ..core.switches import Needs, Value, Values, switch
 from .extractors import LITE1
 
 if TYPE_CHECKING:  # a slip in --set is answered without torch
@@ -17,9 +18,9 @@ if TYPE_CHECKING:  # a slip in --set is answered without torch
     from .networks import AnyGenerator
 
 
-@dataclass(frozen=True)
-class GanConfig:
-    """Everything that decides a translator's weights; saved beside them as `config.json`."""
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a translator is trained on, for how long, and by which arithmetic."""
 
     target: str
     sources: tuple[str, ...]
@@ -33,6 +34,12 @@ class GanConfig:
     threads: int
     device: str
     training_pixels: str  # hash of the pixels and classes it sees
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switches:
+    """What decides a translator beside its training scans: what a method sets and `--set` may change."""
+
     phantoms: float = switch(
         "share of the pairs, the first ones, that are simulated scans (warm start)", at_most=1
     )
@@ -73,7 +80,6 @@ class GanConfig:
         off=2,
         needs=Needs("generator", "detail", "only that generator takes a scan apart"),
     )
-
     from_size: int = switch(
         "px, a smaller side at which it is first trained, with half as many pairs in addition; 0: none",
         0,
@@ -86,6 +92,11 @@ class GanConfig:
         off=False,
         needs=Needs("buffer", 0, "a replay buffer draws within a step"),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanConfig(Switches, Training):
+    """Everything that decides a translator's weights; saved beside them as `config.json`."""
 
     drawn_from: int = 0  # the fold, from which random numbers are drawn too; before that was so, always 0
 
@@ -116,7 +127,7 @@ class GanConfig:
         return None if self.discriminator == "patch" else LITE1
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Mapping[str, Json]:
         """What `config.json` holds and `DONE` hashes.
 
         Switches that came later stand in it only where they differ from what was before.
@@ -134,76 +145,87 @@ class GanConfig:
         return CompactGenerator(self.channels, self.blocks, self.noise)
 
 
-LATER_SWITCHES = {"eyes": 128, "reach": 2, "from_size": 0, "recorded": False}
-LATER = {**LATER_SWITCHES, "drawn_from": 0}  # what older translators do not record, with what they had
+@dataclass(frozen=True)
+class Effort:
+    """How long a translator is trained, and what that changes of a method; None: nothing."""
+
+    pairs: int = 0
+    epochs: int = 0  # instead of pairs: passes over the larger side
+    phantoms: float | None = None
+    batch: int | None = None
+    channels: int | None = None
+    blocks: int | None = None
+    upsampling: str | None = None
+    average: float | None = None
+    shift: int | None = None
+
+    def on(self, method: Switches) -> Switches:
+        """The switches of a method with this effort."""
+        own = {name: value for name, value in vars(self).items() if value is not None and name in SWITCHES}
+        return switches.changed(method, own)
+
+    def pairs_of(self, sides: Collection[int]) -> int:
+        """Its pairs, where the two sides have so many scans."""
+        return self.pairs or self.epochs * max(sides)
+
+
+SWITCHES = switches.of(Switches)  # what --set may change
+# what older translators do not record, with what they had
+LATER = {item.name: item.default for item in fields(GanConfig) if item.default is not MISSING}
 GONE = {"negatives": 0.0, "diversity": 0.0}  # switches that lost, with what asked for nothing
-METHODS: dict[str, dict[str, Any]] = {
+METHODS = {
     # Zhu et al. 2017; nearest-neighbour upsampling and averaged weights outside the preset paper
-    "published": {
-        "generator": "published",
-        "channels": 32,
-        "blocks": 6,
-        "upsampling": "nearest",
-        "noise": 0,
-        "discriminator": "patch",
-        "adversarial": "least-squares",
-        "augmentation": False,
-        "learning_rate": 2e-4,
-        "cycle": 10.0,
-        "identity": 5.0,
-        "buffer": 50,
-        "average": 0.999,
-        "shift": 4,
-        "batch": 4,
-        "phantoms": 0.0,
-        **LATER_SWITCHES,
-    },
+    "published": Switches(
+        generator="published",
+        channels=32,
+        blocks=6,
+        upsampling="nearest",
+        noise=0,
+        discriminator="patch",
+        adversarial="least-squares",
+        augmentation=False,
+        learning_rate=2e-4,
+        cycle=10.0,
+        identity=5.0,
+        buffer=50,
+        average=0.999,
+        shift=4,
+        batch=4,
+        phantoms=0.0,
+    ),
     # the default until the generator below was measured; what was tried: docs/translator.md
-    "projected": {
-        "generator": "compact",
-        "channels": 32,
-        "blocks": 6,
-        "upsampling": "nearest",
-        "noise": 0,
-        "discriminator": "both",
-        "adversarial": "hinge",
-        "augmentation": True,
-        "learning_rate": 2e-4,
-        "cycle": 20.0,
-        "identity": 4.0,
-        "buffer": 0,
-        "average": 0.999,
-        "shift": 4,
-        "batch": 4,
-        "phantoms": 0.15,
-        **LATER_SWITCHES,
-    },
+    "projected": Switches(
+        generator="compact",
+        channels=32,
+        blocks=6,
+        upsampling="nearest",
+        noise=0,
+        discriminator="both",
+        adversarial="hinge",
+        augmentation=True,
+        learning_rate=2e-4,
+        cycle=20.0,
+        identity=4.0,
+        buffer=0,
+        average=0.999,
+        shift=4,
+        batch=4,
+        phantoms=0.15,
+    ),
 }
 # as projected, with a generator that starts as the identity: its losses of cycle and identity can be light
-METHODS["detail"] = METHODS["projected"] | {
-    "generator": "detail",
-    "upsampling": "bilinear",
-    "cycle": 10.0,
-    "identity": 1.0,
-}
+METHODS["detail"] = replace(
+    METHODS["projected"], generator="detail", upsampling="bilinear", cycle=10.0, identity=1.0
+)
 METHOD = "detail"  # unless the preset is paper
 EYES = ((64, 128), (128, 160), (float("inf"), 224))  # scans of up to so many px are shown at this side
-# effort; `epochs` instead of `pairs` counts passes over the larger side
-PRESETS: dict[str, dict[str, Any]] = {
-    "demo": {"pairs": 400, "channels": 16, "blocks": 3, "phantoms": 0.0},
-    "quick": {"pairs": 6_000},
-    "standard": {"pairs": 30_000},
-    "paper": {
-        "epochs": 200,
-        "batch": 1,
-        "channels": 64,
-        "upsampling": "transposed",
-        "average": 0.0,
-        "shift": 0,
-    },
+PRESETS = {
+    "demo": Effort(pairs=400, channels=16, blocks=3, phantoms=0.0),
+    "quick": Effort(pairs=6_000),
+    "standard": Effort(pairs=30_000),
+    "paper": Effort(epochs=200, batch=1, channels=64, upsampling="transposed", average=0.0, shift=0),
 }
 ENLARGING = {"compact": ("nearest",), "detail": ("nearest", "bilinear")}  # the published generator can do all
-SWITCHES = switches.of(GanConfig)  # what --set may change
 
 
 def check_preset(preset: str) -> None:
@@ -215,9 +237,7 @@ def check_preset(preset: str) -> None:
         )
 
 
-def check_options(
-    preset: str | None, method: str | None, changes: Mapping[str, str]
-) -> tuple[str, dict[str, Any]]:
+def check_options(preset: str | None, method: str | None, changes: Mapping[str, str]) -> tuple[str, Values]:
     """The method, and the values of changed switches; UsageError for a slip, before any scan is read."""
     if preset:
         check_preset(preset)
@@ -231,7 +251,7 @@ def check_options(
         raise UsageError(
             "--preset paper is the published method; leave --method out, or choose another preset."
         )
-    return method, parse_changes(changes, method)
+    return method, switches.read(SWITCHES, changes, "--set", switches.values(METHODS[method]))
 
 
 def usual_preset(device: str) -> str:
@@ -262,16 +282,17 @@ def configure(
     # method, effort, switches
     method, changed = check_options(preset, method, changes or {})
     check_target(study, target)
+    usual = _usual(method, preset, study.settings.size, target)
+    resolved = switches.changed(usual, changed)
     if changed.get("phantoms") and target not in PAIRED:
         raise UsageError(
-            f"--set phantoms={changed['phantoms']:g}: there are phantoms of {' and '.join(PAIRED)}, none of "
+            f"--set phantoms={resolved.phantoms:g}: there are phantoms of {' and '.join(PAIRED)}, none of "
             f"{target} to begin with. Leave it out, or translate to one of these classes (--to)."
         )
-    resolved = _defaults(method, preset, study.settings.size, target) | changed
-    switches.check_idle(SWITCHES, changed, resolved)
-    _check_enlarging(changed, resolved["generator"])
-    check_from_size(resolved["from_size"], study.settings.size)
-    if resolved["recorded"] and compute.device != "cuda":
+    switches.check_idle(SWITCHES, changed, switches.values(resolved))
+    _check_enlarging(resolved, changed)
+    check_from_size(resolved.from_size, study.settings.size)
+    if resolved.recorded and compute.device != "cuda":
         raise UsageError(
             f"--set recorded=true: a CUDA graph needs a graphics card, and this is {compute.device}. Leave "
             "it out."
@@ -289,8 +310,6 @@ def configure(
             f"{count['source']} of other classes; a translator needs both. Choose another --fold, or correct "
             "the folds of the data."
         )
-    resolved["pairs"] = pairs or _usual_pairs(resolved, count.values())
-    resolved.pop("epochs", None)
     return GanConfig(
         target=target,
         sources=sources,
@@ -299,7 +318,8 @@ def configure(
         size=study.settings.size,
         preset=preset,
         method=method,
-        **resolved,
+        pairs=pairs or PRESETS[preset].pairs_of(count.values()),
+        **vars(resolved),
         precision=compute.precision,
         threads=compute.threads,
         device=compute.device,
@@ -342,18 +362,18 @@ def lacks_phantoms(method: str, preset: str, target: str) -> bool:
     """Whether method and effort ask for a warm start for which this class lacks phantoms."""
     from ..data.phantom.simulation import PAIRED
 
-    return bool({**METHODS[method], **PRESETS[preset]}["phantoms"]) and target not in PAIRED
+    return bool(PRESETS[preset].on(METHODS[method]).phantoms) and target not in PAIRED
 
 
-def _defaults(method: str, preset: str, size: int, target: str) -> dict[str, Any]:
-    """The switches of a method and an effort at `size` px, with `pairs` or `epochs`."""
-    usual = {**METHODS[method], **PRESETS[preset]}
+def _usual(method: str, preset: str, size: int, target: str) -> Switches:
+    """The switches of a method and an effort at `size` px."""
+    usual = PRESETS[preset].on(METHODS[method])
     if lacks_phantoms(method, preset, target):
-        usual["phantoms"] = 0.0
+        usual = replace(usual, phantoms=0.0)
     if preset == "paper" and size > 128:
-        usual["blocks"] = 9  # the paper takes nine blocks from 256 px on and six at 128
+        usual = replace(usual, blocks=9)  # the paper takes nine blocks from 256 px on and six at 128
     if method == "detail":
-        usual |= {"shift": size // 16, "eyes": eyes_of(size)}
+        usual = replace(usual, shift=size // 16, eyes=eyes_of(size))
     return usual
 
 
@@ -362,24 +382,19 @@ def eyes_of(size: int) -> int:
     return next(side for most, side in EYES if size <= most)
 
 
-def _check_enlarging(changed: Mapping[str, Any], generator: str) -> None:
-    """UsageError for a way of enlarging that the generator does not have."""
-    way, known = changed.get("upsampling"), ENLARGING.get(generator)
+def _check_enlarging(resolved: Switches, changed: Mapping[str, Value]) -> None:
+    """UsageError for a way of enlarging that a user chose and the generator does not have."""
+    way, known = changed.get("upsampling"), ENLARGING.get(resolved.generator)
     if way and known and way not in known:
         raise UsageError(
-            f"--set upsampling={way} does nothing: the generator {generator} enlarges by "
+            f"--set upsampling={way} does nothing: the generator {resolved.generator} enlarges by "
             f"{' or '.join(known)}. Add --set generator=published, or leave it out."
         )
 
 
-def _usual_pairs(defaults: Mapping[str, Any], sides: Iterable[int]) -> int:
-    """The pairs of an effort: its own number, or its epochs over the larger of two sides of `sides` scans."""
-    return int(defaults.get("pairs") or defaults["epochs"] * max(sides))
-
-
 def options(config: GanConfig, study: "Study") -> str:
     """The options of `bus gan train` that ask for a configuration, beside fold, class and seed."""
-    usual, chosen = _defaults(config.method, config.preset, config.size, config.target), asdict(config)
+    usual = switches.values(_usual(config.method, config.preset, config.size, config.target))
     parts = [f"--preset {config.preset}"]
     if config.preset != "paper" and config.method != METHOD:
         parts.append(f"--method {config.method}")
@@ -387,18 +402,14 @@ def options(config: GanConfig, study: "Study") -> str:
         parts.append(f"--from {shlex.quote(','.join(config.sources))}")
     rows = study.train(config.fold)
     sides = [len(study.rows_of(rows, labels)) for labels in (config.sources, [config.target])]
-    if config.pairs != _usual_pairs(usual, sides):
+    if config.pairs != PRESETS[config.preset].pairs_of(sides):
         parts.append(f"--pairs {config.pairs}")
-    changed = [name for name in METHODS[config.method] if chosen[name] != usual[name]]
+    chosen = switches.values(config)
+    changed = [name for name in SWITCHES if chosen[name] != usual[name]]
     return " ".join(parts + [f"--set {name}={switches.text(chosen[name])}" for name in changed])
 
 
-def parse_changes(changes: Mapping[str, str], method: str) -> dict[str, Any]:
-    """The values of what was typed as `--set NAME=VALUE`; UsageError for what is unknown or does not fit."""
-    return switches.read(SWITCHES, changes, "--set", METHODS[method])
-
-
-def _fits(name: str, value: object, kind: Any) -> bool:
+def _fits(name: str, value: object, kind: type) -> bool:
     """Whether a value in a file can be that of a field of GanConfig; older versions allowed larger ones."""
     if name in SWITCHES:
         return SWITCHES[name].is_like(value)
@@ -412,7 +423,7 @@ def _fits(name: str, value: object, kind: Any) -> bool:
     )
 
 
-def from_json(content: Mapping[str, Any]) -> GanConfig:
+def from_json(content: Mapping[str, Json]) -> GanConfig:
     """The configuration that `GanConfig.json` gave, in this version or an older one.
 
     BusError for one with a switch that is gone, unless it asked for nothing; KeyError or TypeError for
@@ -427,7 +438,8 @@ def from_json(content: Mapping[str, Any]) -> GanConfig:
                 "real ones (docs/translator.md). Use the version that trained it, or --redo to start anew."
             )
     kept = {name: value for name, value in content.items() if name not in GONE}
-    config = GanConfig(**{**kept, "sources": tuple(content["sources"])})
+    build: Callable[..., GanConfig] = GanConfig  # of anything: its kinds are looked at below
+    config = build(**{**kept, "sources": tuple(content["sources"])})
     kinds = get_type_hints(GanConfig)
     wrong = [name for name, kind in kinds.items() if not _fits(name, getattr(config, name), kind)]
     if wrong:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -18,6 +18,16 @@ from .networks import DetailGenerator, grown
 SIDES = ("target", "source")
 Pair = dict[str, Tensor]  # one tensor a side
 Terms = list[tuple[str, Tensor]]  # losses by name, on the device; terms of one name are summed
+
+
+class State(TypedDict):
+    """All that a later process needs to go on bit for bit; tensors, numbers and names only."""
+
+    networks: dict[str, dict[str, Tensor]]
+    optimisers: dict[str, dict[str, Any]]  # as torch gives it
+    averaged: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+    step: int
 
 
 @dataclass(frozen=True)
@@ -250,7 +260,7 @@ class CycleGAN:
         current = self.networks["to_target"].parameters()
         torch._foreach_lerp_(list(self.averaged.parameters()), list(current), 1 - decay)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """All that a later process needs to go on bit for bit; tensors, numbers and names only."""
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
@@ -260,7 +270,7 @@ class CycleGAN:
             "step": self.step_number,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Go back to what `state` returned; raises KeyError or RuntimeError if it does not fit."""
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +138,7 @@ def real_features(study: Study, device: str) -> NDArray[np.float32]:
     from .scores.features import features, lite0
 
     place, used = study.path / "yardstick" / "features.npy", study.used()
-    key: dict[str, Any] = {"pixels": study.pixels_sha256(used)}
+    key = {"pixels": study.pixels_sha256(used)}
     about = place.with_suffix(".json")
     found = np.zeros((len(study.scans), 1280), np.float32)
     if place.exists() and about.exists() and files.read_json(about) == key:

@@ -1,8 +1,8 @@
 """Scoring a set of synthetic scans, or the pictures of any two folders."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -111,7 +111,7 @@ def material(scans: SyntheticSet) -> tuple[SyntheticScans, RealScans, Making]:
     return synthetic, real, making
 
 
-def describe(scans: SyntheticSet) -> dict[str, Any]:
+def describe(scans: SyntheticSet) -> Mapping[str, files.Json]:
     """One set of synthetic scans as plain values, for `bus synth --json`; BusError where it has no scores."""
     rows = scans.rows
     return {

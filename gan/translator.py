@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core import files, lock
 from ..core.errors import BusError, UsageError
@@ -123,7 +123,7 @@ class Translator:
         """The file that a training goes on from."""
         return self.folder / CHECKPOINT
 
-    def write_lines(self, lines: Sequence[Mapping[str, Any]]) -> None:
+    def write_lines(self, lines: Sequence[Mapping[str, float]]) -> None:
         """Write the lines of `metrics.jsonl`, all of them."""
         files.write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
 

@@ -9,7 +9,7 @@ No `style` attribute survives, so that the page's Content-Security-Policy can fo
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -222,7 +222,7 @@ def interval(effect: Effect) -> str:
     return f"{signed(effect.estimate)} ({signed(effect.low)} to {signed(effect.high)})"
 
 
-def _styles(arms: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, Dash, float]]]:
+def _styles(arms: Iterable[str]) -> Iterator[tuple[str, tuple[str, Dash, float]]]:
     spare = cycle([(VERMILION, (0, (3, 1)), 1.4), (MUTED, (0, (1, 1)), 1.4)])
     for arm in arms:
         yield arm, ARMS.get(arm) or next(spare)

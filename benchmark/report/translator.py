@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any
 
+from ...core.files import Json
 from ...data.pictures import synthetic_png
 from ...data.store import Pixels
 from ...data.study import Study
@@ -338,7 +338,7 @@ def scores_figure(slug: str, scores: Scores | None) -> Figure | None:
     )
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flat(config: Mapping[str, Json], prefix: str = "") -> dict[str, str]:
     """A configuration as text, nested keys joined by dots."""
     settings: dict[str, str] = {}
     for key, value in config.items():

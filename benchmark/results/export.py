@@ -1,13 +1,13 @@
 """The results as files that other programs read at once: tidy CSV for pandas and R, JSON for scripts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ...classify.metrics import METRICS
-from ...core.files import export_csv, write_json
+from ...core.files import Json, export_csv, write_json
 from ...data.study import Study
+from ..arms import Arm
 from ..report_folder import CONTRASTS, NUMBERS, RESULTS, SUMMARY
 from . import wording
 from .model import Summary
@@ -19,7 +19,7 @@ CONTRAST_COLUMNS = (
     "estimate", "low", "high", "p", "p_holm", "p_nadeau_bengio", "detectable",
     "low_retrained", "high_retrained", "p_retrained", "p_holm_retrained", "detectable_retrained", "basis",
 )  # fmt: skip
-Row = tuple[object, ...]
+Row = tuple[Arm | Json, ...]
 
 
 def result_columns(classes: list[str]) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def metric_rows(summary: Summary) -> Iterator[Row]:
             yield (*head, "recall", label, value)
 
 
-def contrast_rows(summary: Summary) -> Iterator[Row]:
+def contrast_rows(summary: Summary) -> Iterator[tuple[Json, ...]]:
     """Every difference of two arms (first − second), with both its 95 % intervals.
 
     `low` and `high` are for other scans, `low_retrained` and `high_retrained` for other scans, trainings and
@@ -92,7 +92,7 @@ def contrast_rows(summary: Summary) -> Iterator[Row]:
         )
 
 
-def content(study: Study, summary: Summary) -> dict[str, Any]:
+def content(study: Study, summary: Summary) -> Mapping[str, Json]:
     """What `bus benchmark --json` prints: verdicts, differences, and each arm's metrics with intervals."""
     data = study.settings.data
     return {

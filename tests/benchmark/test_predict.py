@@ -372,7 +372,7 @@ def test_one_training_a_model_and_arm_is_kept_in_half_precision_and_answers_alik
     assert cell.weights and not cell.has_whole_weights
     assert run.missing([cell], keep_weights=False) == [] and run.missing([cell], keep_weights=True) == [cell]
     small = cell.weights.stat().st_size
-    network = load(cell.weights, "simplecnn", 3, cell.done["weights"], "cpu")
+    network = load(cell.weights, "simplecnn", 3, cell.done.hashes["weights"], "cpu")
     again = answers_of(network, study.pixels[study.test(0)], CPU)
     assert np.abs(again - cell.answers(study.classes).probabilities).max() <= run.HALF_ERROR
     run.run_cell(path, cell, 1, keep_weights=True)

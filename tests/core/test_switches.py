@@ -9,7 +9,7 @@ from bus.classify.recipe import Recipe
 from bus.core import switches
 from bus.core.errors import UsageError
 from bus.core.switches import Needs, Switch, switch
-from bus.gan.config import METHODS, GanConfig
+from bus.gan.config import METHODS, Switches
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,7 +112,8 @@ def test_whatever_is_read_is_in_range_and_reads_the_same_again(value: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("cls", "usual"), [(Recipe, switches.defaults(Recipe)), *((GanConfig, own) for own in METHODS.values())]
+    ("cls", "usual"),
+    [(Recipe, switches.defaults(Recipe)), *((Switches, switches.values(own)) for own in METHODS.values())],
 )
 def test_what_is_usual_fits_and_is_not_idle(cls: type, usual: dict[str, Any]) -> None:
     known = switches.of(cls)

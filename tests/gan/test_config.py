@@ -118,7 +118,7 @@ def test_a_class_without_phantoms_trains_without_the_warm_start(study, monkeypat
         return configure(study, CPU, fold=0, target=target, seed=0, preset="quick", **options)
 
     warm, cold = asked("malignant"), asked("normal")
-    assert (warm.phantoms, cold.phantoms) == (METHODS[METHOD]["phantoms"], 0)
+    assert (warm.phantoms, cold.phantoms) == (METHODS[METHOD].phantoms, 0)
     assert options(warm, study) == options(cold, study) == "--preset quick", "the commands reproduce either"
     assert set(train._pools(study, warm)) == {"source", "target", "source phantom", "target phantom"}
     assert set(train._pools(study, cold)) == {"source", "target"}

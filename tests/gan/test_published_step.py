@@ -24,10 +24,7 @@ STEPS = 20
 
 def published(**changes: Any) -> GanConfig:
     """The preset paper, small: 32 px, 4 channels, one block, two pairs a step; 1,000 steps at one rate."""
-    switches = METHODS["published"] | {
-        name: value for name, value in PRESETS["paper"].items() if name != "epochs"
-    }
-    switches |= {"channels": 4, "blocks": 1, "batch": 2}
+    switches = replace(PRESETS["paper"].on(METHODS["published"]), channels=4, blocks=1, batch=2)
     config = GanConfig(
         target="malignant",
         sources=("benign",),
@@ -37,7 +34,7 @@ def published(**changes: Any) -> GanConfig:
         preset="paper",
         method="published",
         pairs=4_000,
-        **switches,
+        **vars(switches),
         precision="float32",
         threads=1,
         device="cpu",

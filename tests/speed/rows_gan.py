@@ -34,7 +34,7 @@ def config(method: str, compute: Compute, **changes: Any) -> GanConfig:
         preset="quick",
         method=method,
         pairs=6_000,
-        **METHODS[method],
+        **vars(METHODS[method]),
         precision=compute.precision,
         threads=compute.threads,
         device=compute.device,
@@ -45,7 +45,7 @@ def config(method: str, compute: Compute, **changes: Any) -> GanConfig:
 
 def paper(bench: Bench) -> Row:
     """The published architecture and batch: ours against separate float32 passes, a file opened a scan."""
-    switches = {name: value for name, value in PRESETS["paper"].items() if name != "epochs"}
+    switches = vars(PRESETS["paper"].on(METHODS["published"]))
     changes = switches | ({"channels": 8, "blocks": 1} if bench.tiny else {}) | {"preset": "paper"}
     chosen = config("published", bench.compute, **changes)
     files, pools = _scans(bench)
