@@ -23,4 +23,5 @@ def test_every_file_of_a_report_is_explained_in_its_folder(finished_study: Path)
     folder = ReportFolder(finished_study).path
     lying = {path.name for path in folder.iterdir() if path.is_file()} - {"README.md", "DONE"}
     assert set(HOLDS) == lying
+    assert {"README.md", "DONE"} < {path.name for path in folder.iterdir()}
     assert all(f"`{name}`" in (folder / "README.md").read_text(encoding="utf-8") for name in lying)

@@ -48,8 +48,3 @@ def test_commands_history_and_versions_are_told(made: Any) -> None:
     assert ("bus", __version__) in repeat.versions()
     unknown = repeat.repeat_section(made.study, made.cells, [], None, [])
     assert "The commands were not recorded." in str(unknown.blocks[0])
-
-
-def test_the_folders_text_names_every_file_of_the_table() -> None:
-    text = repeat.readme()
-    assert all(f"`{name}`" in text for name in repeat.FILES)
