@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality coverage lean growth copies house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality judges coverage lean growth copies house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -45,6 +45,9 @@ speed: $(STAMP)  ## our work against what a user would run instead; on a quiet m
 
 speed-quality: $(STAMP)  ## normalised KID after 20 core-minutes, default against 2017; DATA=path to BUSI
 	$(BIN)/python tests/speed/quality.py --data "$(DATA)"
+
+judges: $(STAMP)  ## what every judge says of a study's synthetic scans, as a table; STUDY=folder
+	$(BIN)/python tests/speed/judges.py $(STUDY)
 
 STUDIES ?= 400
 coverage: $(STAMP)  ## whether intervals keep their promise, on simulated studies; 20 minutes on one core

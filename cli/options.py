@@ -78,15 +78,18 @@ Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.", rich_
 Extractor = Annotated[
     str,
     typer.Option(
-        help="Network that judges: auto, inception (FID), efficientnet-lite0 (FD) or efficientnet-lite2 "
-        "(FD; an extra).",
+        help="Network that judges: auto, inception (FID), efficientnet-lite0, efficientnet-lite2 (an extra) "
+        "or any classification network of torchvision, such as vgg16 (all FD).",
         rich_help_panel=MORE,
     ),
 ]
 FidWeights = Annotated[
     Path | None,
     typer.Option(
-        help="File with the Inception weights of FID.", exists=True, dir_okay=False, rich_help_panel=MORE
+        help="File with the weights of the network that judges.",
+        exists=True,
+        dir_okay=False,
+        rich_help_panel=MORE,
     ),
 ]
 FoldText = Annotated[str, typer.Option("--fold", help="0, or 0,2, or all.")]

@@ -18,7 +18,7 @@ from .manifest import SyntheticSet, acceptance
 from .request import Judge
 from .scores.model import VERSION, Asked, Comparison, Scores, to_json
 from .scores.scans import Making, RealScans, SyntheticScans
-from .scores.sentences import details, headline, sentences, warnings
+from .scores.sentences import details, headline, opinions, sentences, warnings
 from .translator import Translator
 
 
@@ -34,9 +34,12 @@ def score_again(scans: SyntheticSet, compute: Compute, judge: Judge) -> None:
         )
     with scans.held():
         scored = score_set(scans, compute, judge)
-    if not scored:
-        if scans.scores:
+    if scans.scores:
+        if not scored:
             tell(scans.scores)
+        for line in opinions(scans.scores):
+            result(line)
+    if not scored:
         result(f"Nothing to do: the scores in {scans.folder} speak of these {len(rows)} scans.")
 
 

@@ -23,6 +23,18 @@ def datasets() -> Path:
     pytest.skip("no real scans beside the checkout (../shared/datasets)")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hurried_judges() -> Iterator[None]:
+    """Judges of synthetic scans draw and train less; their own tests ask for more."""
+    from bus.gan.scores import judges, trained, two_sample
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(two_sample, "DRAWS", 1)
+        patch.setattr(judges, "REPEATS", 4)
+        patch.setattr(trained, "EPOCHS", 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of 60 phantoms at 32 px in three folds; read only, copy it to change it."""

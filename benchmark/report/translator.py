@@ -10,7 +10,15 @@ from ...data.store import Pixels
 from ...data.study import Study
 from ...gan.manifest import Synthetic, SyntheticSet
 from ...gan.scores.model import DISTANCES, METRICS, HeldOutScores, Scores
-from ...gan.scores.sentences import NAMES, against_tests, facts, name_of, shown, warning
+from ...gan.scores.sentences import (
+    NAMES,
+    against_tests,
+    facts,
+    name_of,
+    per_cent,
+    shown,
+    warning,
+)
 from ...gan.translator import Translator
 from . import figures
 from .figures import Place
@@ -46,6 +54,14 @@ NORMALISED = (
     "untranslated sources would do as well. "
     "KID and Fréchet distance: how far apart two sets of scans are. Precision and "
     "density: how real single scans are; recall and coverage: how much of the real variety they reach."
+)
+
+
+JUDGES = (
+    "A judge that is related to what trained the translator flatters it. Normalised KID: 0 is real, 1 is "
+    "doing nothing; ± is its deviation over random halves of the groups. Told apart: area under the ROC "
+    "curve of a linear reader that tells the scans from real ones, cross-fitted by group; 0.5 is not at all. "
+    "Called target: by a linear reader of the class on the judge's features."
 )
 
 
@@ -230,6 +246,8 @@ def _score_blocks(translator: Translated, scores: Scores) -> list[Block]:
         words.append(f"The translator was trained with {scores.trained_with}, which therefore never judges.")
     words += [f"Reference: {scores.reference}.", NORMALISED]
     blocks: list[Block] = [_scores(translator, scores), Paragraph(" ".join(words), "note")]
+    if scores.judges:
+        blocks += [_judges(translator, scores), Paragraph(JUDGES, "note")]
     known: list[tuple[str, Line]] = [*facts(scores)]
     if translator.held_out and translator.held_out.kid:
         known.append(("Against test scans", against_tests(translator.held_out, translator.label)))
@@ -253,6 +271,39 @@ def _scores(translator: Translated, scores: Scores) -> Table:
             better = "lower" if metric in DISTANCES else "higher"
             rows.append([name_of(metric, scores), *map(shown, values), better])
     return table(f"Scores of the synthetic scans, {translator.title}", columns, rows)
+
+
+def _judges(translator: Translated, scores: Scores) -> Table:
+    """What each judge says, beside what it says of real scans and of untranslated sources."""
+    columns: Heads = [
+        "judge",
+        "to the network that trained",
+        number("normalised KID"),
+        number("told apart"),
+        number("sources"),
+        number("real halves"),
+        number(f"called {translator.label}"),
+        number("real"),
+        number("sources"),
+    ]
+    rows: list[Cells] = []
+    for judge in scores.judges:
+        told, calls = judge.two_sample, judge.reader
+        apart = (told.synthetic, told.sources, told.halves) if told else (None,) * 3
+        shares = (calls.synthetic, calls.target, calls.sources) if calls else (None,) * 3
+        rows.append(
+            [
+                judge.judge,
+                str(judge.kin),
+                shown(judge.kid),
+                *("–" if value is None else f"{value:.2f}" for value in apart),
+                *(per_cent(share, 0) for share in shares),
+            ]
+        )
+        for name, part in judge.parts.items():
+            values = (part.synthetic, part.sources, part.halves)
+            rows.append([f"… {name} alone", "", "", *(f"{value:.2f}" for value in values), "", "", ""])
+    return table(f"Judges of the synthetic scans, {translator.title}", columns, rows)
 
 
 def _pairs(translator: Translated) -> Gallery:

@@ -1,6 +1,6 @@
 """What distances between sets cannot see: translators that change nothing, copy or convince nobody."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -18,6 +18,8 @@ from .scans import Box, Pixels, Rows
 
 BLUR = 1 / 64  # deviation of the Gaussian as a share of the scan's side: 1 px at 64
 GAINS = (1.1, 0.9)  # in turn
+TRUSTED = 0.75  # of the pixels, those that changed least, to which gain is fitted for single blocks
+BLOCKS = 8  # a side, in which changes are looked at one by one
 COPY_PERCENTILE = 5.0  # of real scans' distances to their nearest scan of another group
 COPY_SIDE = 16  # px; smaller than speckle, so that a blurred or noisy copy is still one
 READER_FOLDS = 5
@@ -32,14 +34,38 @@ def changed(results: Pixels, sources: Pixels, boxes: Sequence[Box]) -> Floats:
     The result's brightness and contrast are first fitted to the source's (least squares), so that turning
     the gain knob is no change. uint8 N×S×S twice → N.
     """
-    found = []
+    pairs = _insides(results, sources, boxes)
+    return np.array([np.abs(_regain(x, y, np.ones_like(x, bool)) - y).mean() for x, y in pairs])
+
+
+def changed_blocks(results: Pixels, sources: Pixels, boxes: Sequence[Box]) -> Floats:
+    """The same for each of BLOCKS × BLOCKS blocks of the scan, strongest first: N×64.
+
+    Brightness and contrast are fitted to all but the quarter of the scan that differs most, so that what
+    changes a lesion alone does not seem to change everything else.
+    """
+    rows = []
+    for x, y in _insides(results, sources, boxes):
+        first = np.abs(_regain(x, y, np.ones_like(x, bool)) - y)
+        fitted = _regain(x, y, first <= np.quantile(first, TRUSTED))
+        side = (BLOCKS, BLOCKS)
+        rows.append(cv2.resize(np.abs(fitted - y), side, interpolation=cv2.INTER_AREA).ravel())
+    return np.sort(np.array(rows, np.float64), axis=1)[:, ::-1]
+
+
+def _insides(results: Pixels, sources: Pixels, boxes: Sequence[Box]) -> Iterator[tuple[Floats, Floats]]:
+    """Results and sources without their bars, H×W."""
     for result, source, (top, left, height, width) in zip(results, sources, boxes, strict=True):
         inside = slice(top, top + height), slice(left, left + width)
-        x, y = result[inside].astype(np.float64).ravel(), source[inside].astype(np.float64).ravel()
-        x -= x.mean()
-        slope = max(0.0, x @ y / (x @ x)) if x.any() else 0.0
-        found.append(np.abs(slope * x + y.mean() - y).mean())
-    return np.array(found)
+        yield result[inside].astype(np.float64), source[inside].astype(np.float64)
+
+
+def _regain(x: Floats, y: Floats, trusted: NDArray[np.bool_]) -> Floats:
+    """x with the brightness and contrast of y, fitted where `trusted`; contrast never inverts."""
+    about_x, about_y = x - x[trusted].mean(), y - y[trusted].mean()
+    spread = float((about_x[trusted] ** 2).sum())
+    slope = max(0.0, float((about_x * about_y)[trusted].sum()) / spread) if spread else 0.0
+    return np.asarray(slope * about_x + y[trusted].mean())
 
 
 def blurred(scans: Pixels, boxes: Sequence[Box]) -> Pixels:

@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch_fidelity import register_feature_extractor
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+from torchvision import models
 
 from ...core.errors import BusError, UsageError
 from ...core.files import writing
 from ...core.opener import open_file
 from ...core.progress import note
-from ..extractors import LITE0, LITE2, check_extractor
+from ..extractors import EXTRACTORS, LITE0, LITE2, check_extractor
 from ..imagenet import FrozenLite, Normalise
 
 SIZES = {LITE0: 224, LITE2: 260}  # px, the inputs they were trained with on ImageNet
@@ -41,11 +42,10 @@ Announce = Callable[[str], object]
 class Extractor:
     """A network that turns scans into features, and what a distance between them may be called."""
 
-    name: str  # inception | efficientnet-lite0 | efficientnet-lite2
+    name: str  # inception, efficientnet-lite0, efficientnet-lite2 or a network of torchvision
     label: str  # of the Fréchet distance: "FID", or "FD (EfficientNet-Lite0)", which is not FID
     reason: str  # why this one judges
-    registered: str  # its name in torch-fidelity
-    network: FeatureExtractorBase
+    network: nn.Module  # uint8 B×3×H×W → a tuple with float32 B×D
     device: str
 
 
@@ -92,6 +92,34 @@ class EfficientNetLite(FeatureExtractorBase):  # type: ignore[misc]
         return torch.zeros(1, 3, SIZES[LITE0], SIZES[LITE0], dtype=torch.uint8)
 
 
+class Classifier(nn.Module):
+    """A classification network of torchvision, seen before its last linear layer.
+
+    uint8 B×3×H×W → a tuple with float32 B×D. The one resize, to the side it was trained with on ImageNet, is
+    bilinear and antialiased.
+    """
+
+    def __init__(self, name: str, network: nn.Module, side: int) -> None:
+        super().__init__()
+        self.network, self.normalise, self.side = network, Normalise(), side
+        linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+        if not linear:
+            raise BusError(f"{name} has no linear last layer before which features could be taken.")
+        linear[-1].register_forward_pre_hook(self._keep)
+        self._seen: Tensor | None = None
+
+    def _keep(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._seen = inputs[0]
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        sized = functional.interpolate(
+            pixels.float(), (self.side, self.side), mode="bilinear", antialias=True
+        )
+        self.network(self.normalise(sized / 255))
+        assert self._seen is not None
+        return (self._seen.flatten(1),)
+
+
 for _name in SIZES:
     if (
         _name not in FEATURE_EXTRACTORS_REGISTRY
@@ -120,7 +148,9 @@ def features(pixels: NDArray[np.uint8], extractor: Extractor, *, batch: int | No
 def choose_extractor(
     kind: str = "auto", weights: Path | None = None, *, device: str = "cpu", announce: Announce = note
 ) -> Extractor:
-    """Pick the network that judges: Inception (FID) where its weights are to be had, else Lite0.
+    """Pick the network that judges: for `auto` Inception (FID) where its weights are to be had, else Lite0.
+
+    A network of torchvision is taken by its name; its weights are those that torchvision names first.
 
     `weights` is the file of `--fid-weights`. UsageError for an unknown kind or a contradiction; BusError
     where Inception was asked for by name or by file and cannot be had. `announce` is told of a download
@@ -133,6 +163,8 @@ def choose_extractor(
                 f"--fid-weights belongs to Inception, but --extractor is {kind}. Leave one of them out."
             )
         return _lite(kind, device, "it was asked for")
+    if kind not in EXTRACTORS:
+        return _torchvision(kind, weights, device, announce)
     try:
         return _inception(weights, device, announce)
     except BusError as error:
@@ -160,7 +192,7 @@ def _network(name: str, device: str) -> FeatureExtractorBase:
 
 
 def _lite(name: str, device: str, reason: str) -> Extractor:
-    return Extractor(name, LABELS[name], reason, name, _network(name, device), device)
+    return Extractor(name, LABELS[name], reason, _network(name, device), device)
 
 
 def lite0(
@@ -171,18 +203,44 @@ def lite0(
 
 
 def _inception(weights: Path | None, device: str, announce: Announce) -> Extractor:
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rpartition("/")[2]
-    if weights is not None:
-        check_weights(weights, URL_INCEPTION_V3, "Give the file that torch-fidelity uses to --fid-weights.")
-        return inception_from(weights, device, f"its weights were given ({weights.name})")
-    if cached.exists():
-        check_weights(cached, URL_INCEPTION_V3, "Delete it, and it will be downloaded again.")
-        return inception_from(cached, device, "its weights were in torch's cache")
-    download_weights(URL_INCEPTION_V3, cached, announce)
-    return inception_from(cached, device, "its weights were downloaded")
+    mend = "Give the file that torch-fidelity uses to --fid-weights."
+    return inception_from(*_checked(URL_INCEPTION_V3, weights, "FID", mend, announce), device)
 
 
-def inception_from(path: Path, device: str = "cpu", reason: str = "") -> Extractor:
+def _torchvision(kind: str, weights: Path | None, device: str, announce: Announce) -> Extractor:
+    """A network of torchvision with its ImageNet weights; BusError where they cannot be had."""
+    url, side = torchvision_weights(kind)
+    mend = "Give the file that torchvision names to --fid-weights."
+    path, reason = _checked(url, weights, kind, mend, announce)
+    network = models.get_model(kind, weights=None)
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch raises many kinds for a file that holds something else
+        raise BusError(f"{path} holds no weights of {kind} ({type(error).__name__}).") from error
+    frozen = Classifier(kind, network.requires_grad_(False), side).eval()
+    return Extractor(kind, f"FD ({kind})", reason, frozen.to(device), device)
+
+
+def torchvision_weights(kind: str) -> tuple[str, int]:
+    """Where torchvision has the weights of a network, and the side (px) with which they were trained."""
+    weights = models.get_model_weights(kind).DEFAULT
+    return str(weights.url), int(weights.transforms().crop_size[0])
+
+
+def _checked(url: str, given: Path | None, of: str, mend: str, announce: Announce) -> tuple[Path, str]:
+    """A file with the weights of `url` (given, kept by torch, or downloaded), and where it is from."""
+    if given is not None:
+        check_weights(given, url, mend)
+        return given, f"its weights were given ({given.name})"
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if kept.exists():
+        check_weights(kept, url, "Delete it, and it will be downloaded again.")
+        return kept, "its weights were in torch's cache"
+    download_weights(url, kept, announce, of=of)
+    return kept, "its weights were downloaded"
+
+
+def inception_from(path: Path, reason: str = "", device: str = "cpu") -> Extractor:
     """torch-fidelity's Inception with the weights of `path`, whose hash the caller has checked."""
     name = "inception-v3-compat"
     try:
@@ -194,7 +252,7 @@ def inception_from(path: Path, device: str = "cpu", reason: str = "") -> Extract
         raise BusError(
             f"{path} holds no weights of torch-fidelity's Inception ({type(error).__name__})."
         ) from error
-    return Extractor("inception", "FID", reason, name, network.to(device), device)
+    return Extractor("inception", "FID", reason, network.to(device), device)
 
 
 def expected_prefix(url: str) -> str:
@@ -219,16 +277,18 @@ def check_weights(path: Path, url: str, mend: str) -> None:
         )
 
 
-def download_weights(url: str, path: Path, announce: Announce, *, timeout: float = CONNECT_SECONDS) -> None:
-    """Fetch `url` to `path`, whole and with the right hash or not at all.
+def download_weights(
+    url: str, path: Path, announce: Announce, *, of: str = "FID", timeout: float = CONNECT_SECONDS
+) -> None:
+    """Fetch the weights `of` a judge from `url` to `path`, whole and with the right hash or not at all.
 
     `timeout`: seconds to connect, and between bytes.
 
     Unreachable where there is no network, another BusError for what came: each says what to do.
     """
     announce(
-        f"FID needs the Inception weights, {WEIGHTS_MB} MB from {url}, kept in {path.parent}; waiting up to "
-        f"{timeout:g} s for an answer …"
+        f"{of} needs weights{f' of Inception, {WEIGHTS_MB} MB,' * (of == 'FID')} from {url}, kept in "
+        f"{path.parent}; waiting up to {timeout:g} s for an answer …"
     )
     mend = "Give the file with --fid-weights, or use --extractor efficientnet-lite0."
     with writing(path) as temporary:

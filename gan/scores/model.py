@@ -12,7 +12,8 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
-VERSION = 1  # of what is computed; scores of another version are made again by `bus gan score`
+VERSION = 2  # of what is computed; scores of another version are made again by `bus gan score`
+APART = 0.02  # of two-sample AUC, which as many scans as BUSI has move by chance
 MOST = 10**12  # no number is larger
 
 
@@ -109,12 +110,23 @@ class Filtered:
 
 
 @dataclass(frozen=True)
+class StrongestBlocks:
+    """How far the blocks lie from the source's that changed most, in grey levels; a scan has 64 blocks."""
+
+    synthetic: float
+    blurred: float
+    regained: float
+    area: float  # share of the synthetic scans' blocks that changed more than blur or gain change any of 100
+
+
+@dataclass(frozen=True)
 class Identity:
     """Mean distance to the own source in grey levels, beside that of the sources blurred and re-gained."""
 
     synthetic: float
     blurred: float
     regained: float
+    strongest: StrongestBlocks | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,56 @@ class Distinct:
     target: float = 0.0
 
 
+class Kin(StrEnum):
+    """What a judge is to the network that trained the translator."""
+
+    TEACHER = "the same network"
+    FAMILY = "of the same family"
+    UNRELATED = "of another family"
+    UNLEARNED = "learned by no network"
+    HERE = "trained here, on real scans alone"
+
+
+@dataclass(frozen=True)
+class ToldApart:
+    """How well a reader tells scans from real target scans: area under its ROC curve, 0.5 not at all."""
+
+    synthetic: float
+    sources: float  # the untranslated sources instead: what doing nothing gives
+    halves: float  # one half of the real target scans against the other: what being real gives
+
+
+@dataclass(frozen=True)
+class Called:
+    """Shares that a judge's reader calls target."""
+
+    synthetic: float
+    target: float
+    sources: float
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one judge says of synthetic scans; a part is None where there are too few scans or groups for it.
+
+    `kid` is normalised (0 real, 1 did nothing); its spread is the deviation over halves of the groups.
+    """
+
+    judge: str
+    kin: Kin
+    kid: Measured | None = None
+    two_sample: ToldApart | None = None
+    reader: Called | None = None
+    parts: dict[str, ToldApart] = field(default_factory=dict)  # by some of the judge's features alone
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether this judge calls the scans worse than their untranslated sources."""
+        worse = self.kid is not None and self.kid.mean - self.kid.spread > 1
+        told = self.two_sample
+        return worse or (told is not None and told.synthetic > told.sources + APART)
+
+
 class WarningKind(StrEnum):
     """What a person must see before believing the scores; docs/scores.md has the rule of each."""
 
@@ -167,6 +229,7 @@ class WarningKind(StrEnum):
     COPYING = "copying"
     MODE_COLLAPSE = "mode collapse"
     WORSE = "worse than nothing"
+    DISAGREE = "judges disagree"
     TEACHER = "judged by its teacher"
     FILTER = "judged by its filter"
 
@@ -198,6 +261,7 @@ class Scores(Distances):
     copies: CopyShares | None = None
     reader: ReaderShares | None = None
     distinct: Distinct | None = None
+    judges: tuple[Opinion, ...] = ()
     warnings: tuple[WarningKind, ...] = ()
 
 

@@ -11,9 +11,20 @@ from numpy.typing import NDArray
 
 from ...core.errors import BusError
 from ..extractors import LITE0
-from .checks import Copies, Floats, blurred, changed, copies, reader_probabilities, regained, vendi
+from .checks import (
+    Copies,
+    Floats,
+    blurred,
+    changed,
+    changed_blocks,
+    copies,
+    reader_probabilities,
+    regained,
+    vendi,
+)
 from .distances import SPLITS, TooFewGroups, against_reference, distances, kid
 from .features import Extractor, Features, features, lite0
+from .judges import CALLED, Question, by_hand, kinship, opinion, trained_here
 from .model import (
     Comparison,
     CopyShares,
@@ -27,6 +38,7 @@ from .model import (
     Pair,
     ReaderShares,
     Scores,
+    StrongestBlocks,
     SubsetKid,
     WarningKind,
 )
@@ -36,9 +48,10 @@ COPY_SHARE = 0.10  # twice what the 5th percentile finds among unrelated real sc
 DISTINCT_SHARE = (
     0.45  # of the real scans' number: merely blurred BUSI scans keep 0.53, 20 scans repeated 0.32
 )
+STRONGEST = 3  # blocks of the 64 of a scan: a lesion of 5 % of it
+BLOCK_PERCENTILE = 99.0  # of the changes that blur and gain make
 WORST = 5  # nearest pairs that are listed
 REFERENCE = "target scans of the training part"  # nothing may be chosen by test scans
-CALLED = 0.5  # probability from which the reader says "target"
 
 
 def compare(first: Pixels, second: Pixels, extractor: Extractor) -> Comparison:
@@ -117,10 +130,27 @@ def score_synthetic(
     except TooFewGroups as error:
         notes.append(f"No independent reader: {error}.")
 
+    # what judges say that are not related to what trained the translator
+    question = Question.about(synthetic, real, making)
+    judges = [
+        opinion(extractor.name, kinship(extractor.name, making.trained_with), seen, made, question, seed=seed)
+    ]
+    if extractor.name != LITE0 and calls:
+        judges.append(opinion(LITE0, kinship(LITE0, making.trained_with), *eyes, question, seed=seed))
+    judges += [
+        by_hand(synthetic, real, question, seed=seed),
+        trained_here(synthetic, real, question, seed=seed),
+    ]
+    scales = vars(found.distances)
+    kernel, own = found.distances.kid, judges[0].kid
+    if kernel and kernel.normalised:  # one value; its uncertainty is that of all three marks
+        value = replace(kernel.normalised, spread=own.spread) if own else kernel.normalised
+        scales = {**scales, "kid": replace(kernel, normalised=value)}
+        judges[0] = replace(judges[0], kid=value)
+
     filtered = Filtered(making.confidence, making.accepted) if making.confidence else None
-    distinct = _distinct(made, rows, seen, seen[of_target], seed)
     scores = Scores(
-        **{**vars(found.distances), "notes": tuple(notes)},
+        **{**scales, "notes": tuple(notes)},
         extractor=_looker(extractor),
         n=Counts(len(made), len(of_sources), len(of_target), found.half, splits),
         target=making.target,
@@ -130,7 +160,8 @@ def score_synthetic(
         identity=identity,
         copies=shares,
         reader=calls,
-        distinct=distinct,
+        distinct=_distinct(made, rows, seen, seen[of_target], seed),
+        judges=tuple(judges),
     )
     return replace(scores, warnings=tuple(warnings(scores)))
 
@@ -147,7 +178,25 @@ def _identity(synthetic: SyntheticScans, real: RealScans) -> Identity | None:
     rows = synthetic.source_rows[plain]
     sources, inside = real.pixels[rows], [real.boxes[row] for row in rows]
     versions = (synthetic.pixels[plain], blurred(sources, inside), regained(sources))
-    return Identity(*(float(changed(version, sources, inside).mean()) for version in versions))
+    means = [float(changed(version, sources, inside).mean()) for version in versions]
+    blocks = [changed_blocks(version, sources, inside) for version in versions]
+    strongest = [float(values[:, :STRONGEST].mean()) for values in blocks]
+    usual = max(np.percentile(values, BLOCK_PERCENTILE) for values in blocks[1:])
+    area = float((blocks[0] > usual).mean())
+    return Identity(
+        means[0], means[1], means[2], StrongestBlocks(strongest[0], strongest[1], strongest[2], area)
+    )
+
+
+def _returned(identity: Identity) -> bool:
+    """Whether sources come back nearly unchanged: as a whole, and in the blocks that changed most.
+
+    A translator that changes a lesion alone changes the whole scan little.
+    """
+    strongest = identity.strongest
+    return identity.synthetic <= max(identity.blurred, identity.regained) and (
+        strongest is None or strongest.synthetic <= max(strongest.blurred, strongest.regained)
+    )
 
 
 def _distinct(made: Features, rows: Rows, seen: Features, target: Features, seed: int) -> Distinct:
@@ -199,10 +248,11 @@ def warnings(scores: Scores) -> list[WarningKind]:
     kernel = scores.kid and scores.kid.normalised
     judges = {scores.extractor.name, *([LITE0] if scores.reader else [])}
     rules = {
-        WarningKind.COLLAPSE: identity and identity.synthetic <= max(identity.blurred, identity.regained),
+        WarningKind.COLLAPSE: identity and _returned(identity),
         WarningKind.COPYING: near and near.synthetic > max(COPY_SHARE, 2 * near.held_out),
         WarningKind.MODE_COLLAPSE: distinct and distinct.synthetic < DISTINCT_SHARE * distinct.target,
         WarningKind.WORSE: kernel and kernel.mean - kernel.spread > 1,
+        WarningKind.DISAGREE: len({judge.disagrees for judge in scores.judges}) > 1,
         WarningKind.TEACHER: scores.trained_with in judges,
         WarningKind.FILTER: scores.filter,
     }

@@ -3,7 +3,17 @@
 import math
 from collections.abc import Iterator
 
-from .model import SHARES, Comparison, Distances, HeldOutScores, Measured, Metric, Scores, WarningKind
+from .model import (
+    SHARES,
+    Comparison,
+    Distances,
+    HeldOutScores,
+    Measured,
+    Metric,
+    Opinion,
+    Scores,
+    WarningKind,
+)
 
 NOTHING_FROM, WORSE_FROM = 0.9, 1.1  # of the normalised KID
 NAMES = {Metric.KID: "KID", Metric.FRECHET: "Fréchet distance", **{share: str(share) for share in SHARES}}
@@ -46,6 +56,7 @@ def comparison(found: Comparison) -> Iterator[str]:
 def sentences(scores: Scores) -> Iterator[str]:
     """The scores, a line each, with every warning."""
     yield from details(scores)
+    yield from opinions(scores)
     yield from warnings(scores)
 
 
@@ -66,6 +77,11 @@ def details(scores: Scores) -> Iterator[str]:
     yield from scores.notes
 
 
+def opinions(scores: Scores) -> Iterator[str]:
+    """What every judge says, a line each."""
+    yield from (f"Judge {judge_name(judge)}: {said(judge)}." for judge in scores.judges)
+
+
 def headline(scores: Scores) -> str:
     """What the scores say in one plain sentence; the warnings are not in it."""
     kernel = scores.kid.normalised.mean if scores.kid and scores.kid.normalised else None
@@ -84,8 +100,8 @@ def headline(scores: Scores) -> str:
     reader = scores.reader
     if reader and reader.synthetic is not None and reader.target is not None:
         text += (
-            f"; an independent reader calls {per_cent(reader.synthetic, 0)} of them {scores.target}, of real "
-            f"ones {per_cent(reader.target, 0)}"
+            f"; a reader of another network size calls {per_cent(reader.synthetic, 0)} of them "
+            f"{scores.target}, of real ones {per_cent(reader.target, 0)}"
         )
     return f"{text}."
 
@@ -123,6 +139,13 @@ def facts(scores: Scores) -> list[Fact]:
             f"{identity.synthetic:.1f} translated, {identity.blurred:.1f} merely blurred, "
             f"{identity.regained:.1f} merely re-gained."
         )
+        if strongest := identity.strongest:
+            text += (
+                f" In the 3 of 64 blocks that changed most: {strongest.synthetic:.1f}, "
+                f"{strongest.blurred:.1f}, {strongest.regained:.1f}. "
+                f"{per_cent(strongest.area, 0)} of all blocks changed more than blur or gain change "
+                "99 of 100."
+            )
         said.append(("Distance to the own source, grey levels", text))
     if near := scores.copies:
         text = (
@@ -155,6 +178,27 @@ def facts(scores: Scores) -> list[Fact]:
     return said
 
 
+def judge_name(judge: Opinion) -> str:
+    """Who judges, and what it is to the network that trained the translator."""
+    return f"{judge.judge} ({judge.kin})"
+
+
+def said(judge: Opinion) -> str:
+    """What one judge says, in a line; what was too small for it is left out."""
+    parts = [f"normalised KID {shown(judge.kid)}"] if judge.kid else []
+    if told := judge.two_sample:
+        parts.append(
+            f"told apart from real scans with AUC {told.synthetic:.2f} "
+            f"(sources {told.sources:.2f}, real halves {told.halves:.2f})"
+        )
+    if reader := judge.reader:
+        parts.append(
+            f"calls {per_cent(reader.synthetic, 0)} of them the target, of real ones "
+            f"{per_cent(reader.target, 0)}, of sources {per_cent(reader.sources, 0)}"
+        )
+    return "; ".join(parts) or "too few scans or groups"
+
+
 def against_tests(held_out: HeldOutScores, target: str) -> str:
     """The distance to test scans, which neither translator nor scores saw."""
     text = f"{kernel_distance(held_out)}. {beside_marks(held_out)}.".replace(" .", "")
@@ -172,6 +216,7 @@ def warning(kind: WarningKind, scores: Scores) -> str:
         WarningKind.COPYING: "The translator may be reproducing patients.",
         WarningKind.MODE_COLLAPSE: "The translator repeats itself.",
         WarningKind.WORSE: f"The scans are farther from real {target} scans than their untranslated sources.",
+        WarningKind.DISAGREE: "Some judges call the scans worse than their untranslated sources.",
         WarningKind.TEACHER: f"{scores.trained_with} trained the translator and also judges it.",
         WarningKind.FILTER: "The reader chose these scans, so what it calls them says nothing.",
     }[kind]
@@ -198,6 +243,9 @@ def warning(kind: WarningKind, scores: Scores) -> str:
             f"The synthetic scans are {kernel.mean:.1f} times as far from real {target} scans as "
             "their untranslated sources are (normalised KID: 0 is real, 1 is doing nothing)."
         )
+    elif kind is WarningKind.DISAGREE and (judges := [judge for judge in scores.judges if judge.disagrees]):
+        words = "; ".join(f"{judge_name(judge)}: {said(judge)}" for judge in judges)
+        text = f"To some judges the scans look less real than their untranslated sources. {words}."
     elif kind is WarningKind.TEACHER:
         measures = scores.trained_with == scores.extractor.name
         role = "measures these distances" if measures else "is the eyes of the reader"

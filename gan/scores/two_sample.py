@@ -1,7 +1,6 @@
 """Can a linear reader tell synthetic scans from real ones? A two-sample test (Lopez-Paz & Oquab 2017)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +12,12 @@ from sklearn.preprocessing import StandardScaler
 
 from .distances import TooFewGroups, halves
 from .features import Features
+from .model import ToldApart
 
 FOLDS = 5
 STRENGTH = 0.01  # weight of the data against the ridge
 DRAWS = 4  # of as many synthetic scans as there are real ones
 Groups = Sequence[str] | NDArray[np.str_]
-
-
-@dataclass(frozen=True)
-class Told:
-    """How well a reader tells scans from real target scans: area under its ROC curve, 0.5 not at all."""
-
-    synthetic: float
-    sources: float  # the untranslated sources instead: what doing nothing gives
-    halves: float  # one half of the real target scans against the other: what being real gives
 
 
 def auc(first: Features, second: Features, first_groups: Groups, second_groups: Groups) -> float:
@@ -56,7 +47,7 @@ def told_apart(
     target_groups: Groups,
     *,
     seed: int = 0,
-) -> Told:
+) -> ToldApart:
     """The test for synthetic scans, for their untranslated sources and for two halves of the real ones (all
     N×D).
 
@@ -73,4 +64,4 @@ def told_apart(
     names = np.asarray(target_groups)
     parts = halves(list(names), DRAWS, seed)
     real = [auc(target[one], target[two], names[one], names[two]) for one, two in parts]
-    return Told(drawn(synthetic, synthetic_groups), drawn(sources, source_groups), float(np.mean(real)))
+    return ToldApart(drawn(synthetic, synthetic_groups), drawn(sources, source_groups), float(np.mean(real)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch_fidelity
+from bus.gan.extractors import LITE0
 from bus.gan.scores.distances import (
     TooFewGroups,
     against_reference,
@@ -58,7 +59,7 @@ def test_figures_equal_torch_fidelitys_own_interface(counts: tuple[int, int]) ->
         verbose=False,
         cache=False,
         save_cpu_ram=True,
-        feature_extractor=lite0().registered,
+        feature_extractor=LITE0,
         fid=True,
         kid=True,
         prc=True,

@@ -19,6 +19,7 @@ from bus.gan.scores import features as module
 from bus.gan.scores.features import choose_extractor, download_weights, features, lite0
 from efficientnet_lite_pytorch import EfficientNet
 from torch_fidelity import feature_extractor_inceptionv3 as inception
+from torchvision import models
 
 CONTENT = b"weights of a network"
 GOOD = hashlib.sha256(CONTENT).hexdigest()[:8]
@@ -84,9 +85,7 @@ def random_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_lite0_is_registered_in_torch_fidelity_and_gives_the_same_features() -> None:
     scans = textures(3)
-    network = torch_fidelity.utils.create_feature_extractor(
-        lite0().registered, ["1280"], cuda=False, verbose=False
-    )
+    network = torch_fidelity.utils.create_feature_extractor(LITE0, ["1280"], cuda=False, verbose=False)
     rgb = torch.from_numpy(scans)[:, None].repeat(1, 3, 1, 1)
     with torch.no_grad():
         theirs = network(rgb)[0].numpy()
@@ -168,7 +167,9 @@ def test_what_was_asked_for_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(BusError, match="could not be read"):
         choose_extractor("auto", tmp_path / "missing.pth", announce=pytest.fail)
     with pytest.raises(UsageError, match="auto, inception, efficientnet-lite0"):
-        choose_extractor("vgg16")
+        choose_extractor("vgg61")
+    with pytest.raises(BusError, match="could not be fetched"):
+        choose_extractor("vgg16", announce=lambda _: None)
     with pytest.raises(UsageError, match="belongs to Inception"):
         choose_extractor("efficientnet-lite0", tmp_path / "file.pth")
     assert choose_extractor("efficientnet-lite0", announce=pytest.fail).reason == "it was asked for"
@@ -228,6 +229,41 @@ def test_inception_from_a_file_gives_fid(random_inception: Path, monkeypatch: py
     assert (chosen.name, chosen.label) == ("inception", "FID")
     assert values.shape == (3, 2048) and np.isfinite(values).all() and np.ptp(values, axis=0).max() > 0
     np.testing.assert_allclose(values, features(textures(3), chosen), rtol=1e-4, atol=1e-5)
+
+
+def test_any_network_of_torchvision_judges_by_what_it_sees_before_its_last_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = models.shufflenet_v2_x0_5().eval()
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    digest = hashlib.sha256((tmp_path / "mine.pth").read_bytes()).hexdigest()[:8]
+    url, side = module.torchvision_weights("shufflenet_v2_x0_5")
+    assert url.startswith("https://") and side == 224
+    monkeypatch.setattr(module, "torchvision_weights", lambda _: (f"http://127.0.0.1/x-{digest}.pth", 224))
+    chosen = choose_extractor("shufflenet_v2_x0_5", tmp_path / "mine.pth", announce=pytest.fail)
+    values = features(textures(3), chosen, batch=2)
+    assert (chosen.name, chosen.label) == ("shufflenet_v2_x0_5", "FD (shufflenet_v2_x0_5)")
+    assert values.shape == (3, 1024) and np.ptp(values, axis=0).max() > 0
+    with torch.inference_mode():
+        logits = chosen.network.network.fc(torch.from_numpy(values[:1]))
+        sized = torch.nn.functional.interpolate(
+            torch.from_numpy(textures(3)[:1])[:, None].repeat(1, 3, 1, 1).float(),
+            (224, 224),
+            mode="bilinear",
+            antialias=True,
+        )
+        expected = network(chosen.network.normalise(sized / 255))
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_without_a_linear_layer_cannot_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(models.squeezenet1_1().state_dict(), tmp_path / "mine.pth")
+    digest = hashlib.sha256((tmp_path / "mine.pth").read_bytes()).hexdigest()[:8]
+    monkeypatch.setattr(module, "torchvision_weights", lambda _: (f"http://127.0.0.1/x-{digest}.pth", 224))
+    with pytest.raises(BusError, match="no linear last layer"):
+        choose_extractor("squeezenet1_1", tmp_path / "mine.pth", announce=pytest.fail)
 
 
 def test_cached_inception_weights_are_used_and_checked(

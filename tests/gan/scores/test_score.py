@@ -12,7 +12,7 @@ from bus.core.errors import BusError
 from bus.gan.extractors import LITE0, LITE1
 from bus.gan.scores import score as module
 from bus.gan.scores.features import Extractor, features, lite0
-from bus.gan.scores.model import Counts, Filtered, Pair, Scores, WarningKind, read, to_json
+from bus.gan.scores.model import Counts, Filtered, Kin, Pair, Scores, WarningKind, read, to_json
 from bus.gan.scores.scans import Making, RealScans, SyntheticScans
 from bus.gan.scores.score import compare, score_synthetic
 
@@ -134,6 +134,20 @@ def test_returning_the_source_is_called_collapse() -> None:
     assert normalised(found) == pytest.approx(1, abs=0.5)
 
 
+def test_changing_a_small_lesion_alone_is_not_called_collapse() -> None:
+    speckle = np.random.default_rng(3).normal(0, 25, REAL.shape)
+    real = replace(REAL_SCANS, pixels=(REAL + speckle).clip(0, 255).astype(np.uint8))
+    small = real.pixels[ROWS].copy()
+    small[:, 12:16, 12:16] //= 8
+    scores = score(small, real=real)
+    found = scores.identity
+    assert found and found.synthetic < found.blurred, "the mean distance does not see it"
+    assert found.strongest and found.strongest.synthetic > 1.5 * found.strongest.blurred
+    assert 0.01 < found.strongest.area < 0.1
+    assert WarningKind.COLLAPSE not in scores.warnings
+    assert WarningKind.COLLAPSE in score(real.pixels[ROWS], real=real).warnings
+
+
 def test_returning_training_scans_is_called_copying() -> None:
     rng = np.random.default_rng(0)
     chosen = rng.integers(0, TARGETS, SOURCES)
@@ -159,13 +173,16 @@ def test_going_away_from_the_target_is_called_worse_than_nothing() -> None:
     found = score(255 - REAL[ROWS] // 4 - noise // 2)
     assert WarningKind.WORSE in found.warnings
     assert normalised(found) > 1.5
+    assert [judge.disagrees for judge in found.judges].count(True) >= 2
 
 
 def test_a_judge_that_trained_the_translator_is_named(good: Scores) -> None:
     assert score(GOOD, trained_with=LITE0).warnings == (WarningKind.TEACHER,)
     other = replace(lite0(), name="another")  # Lite0 is then the reader's eyes only
     assert score(GOOD, trained_with=LITE0, extractor=other).warnings == (WarningKind.TEACHER,)
-    assert score(GOOD, trained_with=LITE1) == replace(good, trained_with=LITE1)
+    cousin = score(GOOD, trained_with=LITE1)
+    assert cousin.judges[0].kin is Kin.FAMILY and good.judges[0].kin is Kin.UNRELATED
+    assert replace(cousin, judges=()) == replace(good, trained_with=LITE1, judges=())
 
 
 def test_only_plain_variants_are_compared_with_their_sources() -> None:

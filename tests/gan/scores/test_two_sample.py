@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bus.gan.scores import two_sample
 from bus.gan.scores.distances import TooFewGroups
 from bus.gan.scores.two_sample import auc, told_apart
 
@@ -14,6 +15,11 @@ def drawn(count: int, shift: float = 0.0, seed: int = 0) -> np.ndarray:
 
 def names(count: int, prefix: str, each: int = 2) -> list[str]:
     return [f"{prefix}{row // each}" for row in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def as_many_draws_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_sample, "DRAWS", 4)
 
 
 def test_one_distribution_cannot_be_told_and_another_can():
