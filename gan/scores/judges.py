@@ -6,7 +6,7 @@ tells them from real ones (two-sample AUC), and how many its cross-fitted reader
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,6 +71,27 @@ def kinship(judge: str, trained_with: str | None) -> Kin:
         return Kin.TEACHER
     related = trained_with is not None and judge.startswith(FAMILY) and trained_with.startswith(FAMILY)
     return Kin.FAMILY if related else Kin.UNRELATED
+
+
+def ask_all(
+    looks: Sequence[tuple[str, Features, Features]],
+    synthetic: SyntheticScans,
+    real: RealScans,
+    making: Making,
+    *,
+    seed: int = 0,
+) -> list[Opinion]:
+    """The opinions of networks (name, features of all real and of all synthetic scans), then of the others."""
+    question = Question.about(synthetic, real, making)
+    opinions = []
+    for name, seen, made in looks:
+        kin = kinship(name, making.trained_with)
+        opinions.append(opinion(name, kin, seen, made, question, seed=seed))
+    return [
+        *opinions,
+        by_hand(synthetic, real, question, seed=seed),
+        trained_here(synthetic, real, question, seed=seed),
+    ]
 
 
 def opinion(

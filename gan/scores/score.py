@@ -24,7 +24,7 @@ from .checks import (
 )
 from .distances import SPLITS, TooFewGroups, against_reference, distances, kid
 from .features import Extractor, Features, features, lite0
-from .judges import CALLED, Question, by_hand, kinship, opinion, trained_here
+from .judges import CALLED, ask_all
 from .model import (
     Comparison,
     CopyShares,
@@ -131,16 +131,10 @@ def score_synthetic(
         notes.append(f"No independent reader: {error}.")
 
     # what judges say that are not related to what trained the translator
-    question = Question.about(synthetic, real, making)
-    judges = [
-        opinion(extractor.name, kinship(extractor.name, making.trained_with), seen, made, question, seed=seed)
-    ]
+    looks = [(extractor.name, seen, made)]
     if extractor.name != LITE0 and calls:
-        judges.append(opinion(LITE0, kinship(LITE0, making.trained_with), *eyes, question, seed=seed))
-    judges += [
-        by_hand(synthetic, real, question, seed=seed),
-        trained_here(synthetic, real, question, seed=seed),
-    ]
+        looks.append((LITE0, *eyes))
+    judges = ask_all(looks, synthetic, real, making, seed=seed)
     scales = vars(found.distances)
     kernel, own = found.distances.kid, judges[0].kid
     if kernel and kernel.normalised:  # one value; its uncertainty is that of all three marks
