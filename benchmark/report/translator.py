@@ -10,15 +10,7 @@ from ...data.store import Pixels
 from ...data.study import Study
 from ...gan.manifest import Synthetic, SyntheticSet
 from ...gan.scores.model import DISTANCES, METRICS, HeldOutScores, Scores
-from ...gan.scores.sentences import (
-    NAMES,
-    against_tests,
-    facts,
-    name_of,
-    per_cent,
-    shown,
-    warning,
-)
+from ...gan.scores.sentences import NAMES, against_tests, facts, name_of, per_cent, shown, warning
 from ...gan.translator import Translator
 from . import figures
 from .figures import Place

@@ -81,7 +81,7 @@ def ask_all(
     *,
     seed: int = 0,
 ) -> list[Opinion]:
-    """The opinions of networks (name, features of all real and of all synthetic scans), then of the others."""
+    """The opinions of networks (name, features of all real and of all synthetic scans), then the others."""
     question = Question.about(synthetic, real, making)
     opinions = []
     for name, seen, made in looks:
