@@ -17,7 +17,7 @@ from .checks import reader_probabilities
 from .distances import CLEAR, TooFewGroups, halves, mixed
 from .features import Features
 from .handmade import PARTS, columns, handmade
-from .model import Called, Kin, Measured, Opinion, ToldApart
+from .model import Called, Kin, Measured, Metric, Opinion, ToldApart
 from .scans import Making, RealScans, Rows, SyntheticScans
 from .trained import train_judge
 from .two_sample import told_apart
@@ -181,7 +181,7 @@ def normalised_kid(
     if not len(marks):
         return None
     score, gap = marks[:, 1] - marks[:, 0], marks[:, 2] - marks[:, 0]
-    if gap.mean() <= 0 or gap.mean() < CLEAR["kid"] * gap.std(ddof=1):
+    if gap.mean() <= 0 or gap.mean() < CLEAR[Metric.KID] * gap.std(ddof=1):
         return None
     value = float(score.mean() / gap.mean())
     return Measured(value, _spread(kernels, question, seed, value, float(gap.mean())))

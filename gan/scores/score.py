@@ -29,12 +29,14 @@ from .model import (
     Comparison,
     CopyShares,
     Counts,
+    Distances,
     Distinct,
     Filtered,
     Identity,
     Looker,
     Metric,
     NearPair,
+    Opinion,
     Pair,
     ReaderShares,
     Scores,
@@ -134,17 +136,11 @@ def score_synthetic(
     looks = [(extractor.name, seen, made)]
     if extractor.name != LITE0 and calls:
         looks.append((LITE0, *eyes))
-    judges = ask_all(looks, synthetic, real, making, seed=seed)
-    scales = vars(found.distances)
-    kernel, own = found.distances.kid, judges[0].kid
-    if kernel and kernel.normalised:  # one value; its uncertainty is that of all three marks
-        value = replace(kernel.normalised, spread=own.spread) if own else kernel.normalised
-        scales = {**scales, "kid": replace(kernel, normalised=value)}
-        judges[0] = replace(judges[0], kid=value)
+    scales, judges = _agreed(found.distances, ask_all(looks, synthetic, real, making, seed=seed))
 
     filtered = Filtered(making.confidence, making.accepted) if making.confidence else None
     scores = Scores(
-        **{**scales, "notes": tuple(notes)},
+        **{**vars(scales), "notes": tuple(notes)},
         extractor=_looker(extractor),
         n=Counts(len(made), len(of_sources), len(of_target), found.half, splits),
         target=making.target,
@@ -155,9 +151,19 @@ def score_synthetic(
         copies=shares,
         reader=calls,
         distinct=_distinct(made, rows, seen, seen[of_target], seed),
-        judges=tuple(judges),
+        judges=judges,
     )
     return replace(scores, warnings=tuple(warnings(scores)))
+
+
+def _agreed(found: Distances, judges: Sequence[Opinion]) -> tuple[Distances, tuple[Opinion, ...]]:
+    """One normalised KID for distances and first judge: over all splits, the uncertainty of all marks in it."""
+    first, *others = judges
+    if not found.kid or not found.kid.normalised:
+        return found, (replace(first, kid=None), *others)
+    sure = first.kid.spread if first.kid else found.kid.normalised.spread
+    value = replace(found.kid.normalised, spread=sure)
+    return replace(found, kid=replace(found.kid, normalised=value)), (replace(first, kid=value), *others)
 
 
 def _looker(extractor: Extractor) -> Looker:
