@@ -157,7 +157,7 @@ def score_synthetic(
 
 
 def _agreed(found: Distances, judges: Sequence[Opinion]) -> tuple[Distances, tuple[Opinion, ...]]:
-    """One normalised KID for distances and first judge: over all splits, the uncertainty of all marks in it."""
+    """One normalised KID for distances and first judge, with the uncertainty of all marks."""
     first, *others = judges
     if not found.kid or not found.kid.normalised:
         return found, (replace(first, kid=None), *others)
