@@ -169,7 +169,7 @@ def _unverified(study: Study, fold: int, request: Request) -> list[Check]:
     if not request.folder or not number:
         return []
     copies = foreign.copies(study, request.folder, number, fold)
-    told, leaking = foreign.strangers(study, request.folder, number, fold)
+    told = foreign.told(study, request.folder, number, fold)
     mend = f"Take such scans out of {request.folder}."
     checks = [
         Check(
@@ -181,12 +181,14 @@ def _unverified(study: Study, fold: int, request: Request) -> list[Check]:
             mend,
         )
     ]
-    if told:
+    if told.count:
         name = (
-            f"no manifest in {request.folder.name} tells of a scan made from a test scan, or by a generator "
-            "of another fold"
+            f"no manifest in {request.folder.name} tells of a generator that translated a test scan, or of "
+            "one of another fold"
         )
-        checks.append(Check(name, told, not leaking, ", ".join(leaking[:3]), mend))
+        if told.elsewhere:
+            name += f" ({told.elsewhere} of the scans come from other data, of which this cannot be said)"
+        checks.append(Check(name, told.count, not told.leaking, ", ".join(told.leaking[:3]), mend))
     return checks
 
 

@@ -24,6 +24,7 @@ class Scans:
     files: Sequence[str]
     squares: Pixels
     said: Sequence[Synthetic | None]
+    rows: Sequence[Synthetic]  # all of these manifests, also those of files that are not there
 
 
 def _scans(folder: Path, size: int) -> Scans:
@@ -45,6 +46,7 @@ def _read(folder: Path, size: int, stamp: tuple[tuple[Path, int, int], ...]) -> 
         names,
         np.stack([letterbox(to_grey(scan.read()), size)[0] for scan in found]),
         [manifests[Path(name).parent].get(Path(name).name) for name in names],
+        [row for rows in manifests.values() for row in rows.values()],
     )
 
 
@@ -79,18 +81,32 @@ def copies(study: Study, folder: Path, number: int, fold: int) -> list[tuple[str
     ]
 
 
-def strangers(study: Study, folder: Path, number: int, fold: int) -> tuple[int, list[str]]:
-    """How many of the scans used have a manifest, and those of which it says that they leak into a fold.
+@dataclass(frozen=True)
+class Told:
+    """What manifests tell of the scans used."""
 
-    These are made from a test scan, or from scans of this study by a generator of another fold, which saw the
-    test scans. Of scans made from other data nothing is known.
+    count: int  # scans that a manifest tells of
+    leaking: Sequence[str]  # those of a generator that saw test scans
+    elsewhere: int  # those made from scans that this study does not hold: what these show is unknown
+
+
+def told(study: Study, folder: Path, number: int, fold: int) -> Told:
+    """What manifests tell of the scans used, and which of them leak into a fold.
+
+    A generator saw test scans if it is of another fold of this study's scans, or if any row of the manifest,
+    used or not, says that it translated one: so does a fold of the same number of another split.
     """
+    found = _scans(folder, study.settings.size)
     own = {scan.sha256 for scan in study.scans}
     tested = {study.scans[row].sha256 for row in study.test(fold)}
-    said = [row for row in _scans(folder, study.settings.size).said[:number] if row]
-    leaking = [
-        row.file
-        for row in said
+    seeing = {
+        row.generator_sha256
+        for row in found.rows
         if row.source_sha256 in tested or (row.source_sha256 in own and row.fold != fold)
-    ]
-    return len(said), leaking
+    }
+    said = [row for row in found.said[:number] if row]
+    return Told(
+        len(said),
+        [row.file for row in said if row.generator_sha256 in seeing],
+        sum(row.source_sha256 not in own for row in said),
+    )

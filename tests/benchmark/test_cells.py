@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
 import cv2
@@ -29,7 +29,7 @@ from bus.data.pictures import synthetic_png
 from bus.data.study import Study
 from bus.gan import synth, train
 from bus.gan.config import configure
-from bus.gan.manifest import SyntheticSet
+from bus.gan.manifest import COLUMNS, SyntheticSet
 from bus.gan.reader import real_features
 from bus.gan.scores import features
 from bus.gan.scores.distances import against_reference
@@ -632,13 +632,33 @@ def test_a_manifest_among_another_generators_scans_is_believed(study, tmp_path):
     """The scans of fold 1's generator, given by hand to fold 0: it saw fold 0's test scans."""
     folder = SyntheticSet(study, 1, "malignant", 0).folder
     number = len(SyntheticSet(study, 1, "malignant", 0).rows)
-    told, leaking = foreign.strangers(study, folder, number, 0)
-    assert told == len(leaking) == number
-    told, leaking = foreign.strangers(study, SyntheticSet(study, 0, "malignant", 0).folder, 3, 0)
-    assert (told, leaking) == (3, [])
+    told = foreign.told(study, folder, number, 0)
+    assert told.count == len(told.leaking) == number and told.elsewhere == 0
+    own = foreign.told(study, SyntheticSet(study, 0, "malignant", 0).folder, 3, 0)
+    assert (own.count, own.leaking, own.elsewhere) == (3, [], 0)
     request = Request((0,), (Arm("unverified"),), ("simplecnn",), folder=folder)
-    with pytest.raises(BusError, match=r"a test scan, or by a generator of another fold|looks like"):
+    with pytest.raises(BusError, match=r"a generator that translated a test scan|looks like"):
         audit(study, 0, request)
+
+
+@pytest.mark.parametrize("source", ["tested", "other data"])
+def test_a_fold_of_the_same_number_of_another_split_is_told_by_any_of_its_rows(study, tmp_path, source):
+    """A manifest that says fold 0 as this one's does; only its last row, whose scan is not used, tells."""
+    made = SyntheticSet(study, 0, "malignant", 0)
+    rows, folder, number = made.rows, tmp_path / "others", needed(study, 0, "malignant")
+    for row in rows[:number]:
+        files.write_bytes(folder / row.file, synthetic_png(made.pixels([row])[0]))
+    hidden = {"tested": study.scans[study.test(0)[0]].sha256, "other data": "f" * 64}[source]
+    last = replace(rows[-1], file="not copied.png", source_sha256=hidden)
+    listed = [replace(row, source_sha256="f" * 64) if source == "other data" else row for row in rows[:number]]
+    files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in (*listed, last)))
+    request = Request((0,), (Arm("unverified"),), ("simplecnn",), folder=folder)
+    if source == "tested":
+        with pytest.raises(BusError, match=f"translated a test scan.*{rows[0].file}"):
+            audit(study, 0, request)
+    else:
+        (check,) = [check for check in audit(study, 0, request) if "of another fold" in check.name]
+        assert f"({number} of the scans come from other data" in check.name and check.ok
 
 
 def test_a_forged_manifest_with_fitting_pictures_is_refused(study):

@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bus.data.groups import SIDE, alike, alike_between, describe, joined, near_duplicates
+from bus.data import groups
+from bus.data.groups import SIDE, Pair, alike, alike_between, describe, joined, near_duplicates
 from bus.data.phantom.simulation import simulate, specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,6 +172,38 @@ def partition(ids: list[int]) -> set[frozenset[int]]:
 def test_the_block_changes_nothing(block: int) -> None:
     descriptors = planted(240, 24)[0][150:330]
     assert near_duplicates(descriptors, block=block) == near_duplicates(descriptors)
+
+
+def plainly_alike(descriptors: np.ndarray) -> list[Pair]:
+    """The pairs of `alike` the slow way: view by view in double precision, every likely pair to the end."""
+    views = groups._coarse(descriptors).astype(float)
+    mirrored = groups._coarse(descriptors.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(-1, SIDE**2))
+    found = []
+    for row in range(len(descriptors) - 1):
+        scores = np.array(
+            [
+                [views[other, row + 1 :] @ side[one, row].astype(float) for one, other in groups.COMPARED]
+                for side in (views, mirrored)
+            ]
+        )
+        for partner in np.argsort(-scores.max(axis=(0, 1)), kind="stable")[: groups.PARTNERS]:
+            flip, compared = np.unravel_index(np.argmax(scores[:, :, partner]), scores.shape[:2])
+            if scores[flip, compared, partner] > groups.LIKELY:
+                pair = groups.Likely(row, row + 1 + int(partner), bool(flip), int(compared))
+                found += groups._looked_at(descriptors, descriptors, [pair])
+    return sorted(found)
+
+
+def test_the_fast_way_finds_the_pairs_of_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptors, _, rows = planted(240, 24)
+    changed = [row for row in rows if row[0] in ("turn", "stretch", "mirrored crop", "frame", "shift")][::2]
+    several = sorted({number for _, copy, source in changed for number in (copy, source)})
+    unique = np.unique(descriptors[several], axis=0)  # in the detector's own order
+    fast = alike(unique)
+    monkeypatch.setattr(groups, "HOPE", -2.0)  # no free alignment is given up at half the detail
+    plain = plainly_alike(unique)
+    assert [pair[:2] for pair in fast] == [pair[:2] for pair in plain] and len(fast) > 50
+    assert [pair.likeness for pair in fast] == pytest.approx([pair.likeness for pair in plain], abs=1e-6)
 
 
 def test_groups_are_numbered_by_first_appearance() -> None:
