@@ -22,6 +22,11 @@ def data_check(
     page: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("data-check.html"),
     k: Annotated[int, typer.Option("--k", min=2, help="Folds that a study would have.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    frames: Annotated[str, typer.Option(help="Of DICOM loops: middle or all.")] = "middle",
+    merge_alike: Annotated[
+        bool,
+        typer.Option("--merge-alike", metavar="", help="Make one group of given groups that show one scene."),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,7 +41,9 @@ def data_check(
     from .terminal import findings as show
 
     with Bars("Reading scans") as bars:
-        findings = check(data, k=k, seed=seed, reading=bars.start)
+        findings = check(
+            data, k=k, seed=seed, frames=frames, merge_alike=merge_alike, reading=bars.start
+        )
     written = write_page(findings, page)
     if as_json:
         print_json({**check_text.as_json(findings), "page": str(written)})

@@ -136,22 +136,24 @@ def check(
     *,
     k: int = 5,
     seed: int = 0,
+    frames: str = "middle",
+    merge_alike: bool = False,
     reading: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
 ) -> Findings:
     """Read every scan below `path` (what `--data` takes) once; look for what would spoil a study of `k`
     folds.
 
-    Unreadable scans are collected, not raised. `reading(total)` returns a function to call after each scan.
+    `frames` and `merge_alike` as a study would have them. Unreadable scans are collected, not raised. `reading(total)` returns a function to call after each scan.
     Raises BusError where the layout itself cannot be understood, or no scan can be read.
     """
-    listing = list_source(str(path))
+    listing = list_source(str(path), frames)
     seen, unreadable = _read_all(listing, reading(len(listing.scans)))
     if not seen:
         raise BusError(
             f"None of the {len(listing.scans)} scans below {path} can be read. The first: {unreadable[0][1]}"
         )
     entries = [scan.entry for scan in seen]
-    grouping = find_groups(entries)
+    grouping = find_groups(entries, merge_alike=merge_alike)
     names, sources = grouping.names, grouping.sources
 
     # cohort clean: its probes and its folds

@@ -5,6 +5,7 @@ import logging
 import tempfile
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from bus.core.errors import BusError
 from bus.data import dicom
 from bus.data.scans import Listing, list_scans, read_mask, read_scan
+from bus.data.study import Study, open_or_create
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -239,6 +241,28 @@ def test_frames(tmp_path: Path) -> None:
         assert (read_scan(every, scan) == repeated(frame)).all()
     with pytest.raises(BusError, match="5 frames; there is no frame 6"):
         decode(make(LOOP), 6)
+
+
+def test_frames_of_a_loop_stay_together_whoever_the_patient_is(
+    tmp_path: Path, run_bus: Callable[..., tuple[int, str]]
+) -> None:
+    """Loops of one placeholder patient, frames that share nothing: each file is a group, by either command."""
+    rng, files = np.random.default_rng(5), {}
+    for number in range(8):
+        loop = rng.integers(0, 256, (3, 24, 24), np.uint8)
+        files[f"{('benign', 'malignant')[number % 2]}/{number}.dcm"] = make(loop, patient="ANONYMOUS")
+    data, study = cohort(tmp_path / "data", files), tmp_path / "study"
+    code, text = run_bus("data", "check", data, "--frames", "all", "--k", 2, "--page", tmp_path / "page.html")
+    assert (code, "24 scans" in text) == (0, True), text
+    assert "scans (groups) of benign: 6 (2), 6 (2)" in text
+    assert "Patient ids in DICOM files that most files share, or that are a word for unknown: 8 of 8" in text
+    made = open_or_create(study, {"data": str(data), "frames": "all", "k": 2, "size": 32})
+    assert "placeholder patients" in [item.kind for item in made.settings.cautions]
+    folds: dict[str, set[int | None]] = {}
+    for scan in Study.open(study).scans:
+        folds.setdefault(scan.file.partition("#")[0], set()).add(scan.fold)
+    assert len(folds) == 8 and all(len(of) == 1 for of in folds.values())
+    assert len({scan.group for scan in Study.open(study).scans}) == 8
 
 
 def test_groups_are_patients(tmp_path: Path) -> None:
