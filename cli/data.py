@@ -41,9 +41,7 @@ def data_check(
     from .terminal import findings as show
 
     with Bars("Reading scans") as bars:
-        findings = check(
-            data, k=k, seed=seed, frames=frames, merge_alike=merge_alike, reading=bars.start
-        )
+        findings = check(data, k=k, seed=seed, frames=frames, merge_alike=merge_alike, reading=bars.start)
     written = write_page(findings, page)
     if as_json:
         print_json({**check_text.as_json(findings), "page": str(written)})

@@ -143,8 +143,9 @@ def check(
     """Read every scan below `path` (what `--data` takes) once; look for what would spoil a study of `k`
     folds.
 
-    `frames` and `merge_alike` as a study would have them. Unreadable scans are collected, not raised. `reading(total)` returns a function to call after each scan.
-    Raises BusError where the layout itself cannot be understood, or no scan can be read.
+    `frames` and `merge_alike` as a study would have them. Unreadable scans are collected, not raised.
+    `reading(total)` returns a function to call after each scan. Raises BusError where the layout itself
+    cannot be understood, or no scan can be read.
     """
     listing = list_source(str(path), frames)
     seen, unreadable = _read_all(listing, reading(len(listing.scans)))
@@ -383,7 +384,7 @@ def _shown(
 
 def _pictures(listing: Listing, files: Sequence[str]) -> dict[str, Pixels]:
     """Squares of those files that are pictures, scans or not; nothing for what cannot be read."""
-    by_name = {scan.file: scan for scan in listing.scans}
+    by_name = listing.by_name
     first = listing.scans[0]
     root = listing.places[first.file].removesuffix(first.file)  # of the scans, in their source
 

@@ -254,7 +254,8 @@ def _likely(views: Floats, others: Floats, block: int, *, among: bool) -> list[L
 
 _RESIZES = [_about_middle(scale, 0) for scale in SCALES]
 _CORNERS = np.array([[0, SIDE, 0, SIDE], [0, 0, SIDE, SIDE], [1, 1, 1, 1]], float)  # of a thumbnail
-_TO_HALF = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])  # px of half the detail, middles to middles
+# px of a thumbnail to those of one at half the detail, middles to middles
+_TO_HALF = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
 _FROM_HALF = np.linalg.inv(_TO_HALF)
 
 
@@ -320,8 +321,15 @@ def _wide(start: int, stop: int) -> slice:
 
 def _is_hopeful(first: Floats, second: Floats, start: Map) -> bool:
     """Whether a free alignment of two thumbnails at half the detail comes near that of a copy."""
-    small = [cv2.resize(side, (HALF, HALF), interpolation=cv2.INTER_AREA) for side in (first, second)]
-    return _climb(small[0], small[1], _TO_HALF @ np.linalg.inv(start) @ _FROM_HALF, HALF_STEPS)[0] >= HOPE
+    one, other = (
+        np.asarray(cv2.resize(side, (HALF, HALF), interpolation=cv2.INTER_AREA), np.float32)
+        for side in (first, second)
+    )
+    return _climb(one, other, _TO_HALF @ _inverse(start) @ _FROM_HALF, HALF_STEPS)[0] >= HOPE
+
+
+def _inverse(alignment: Map) -> Map:
+    return np.asarray(np.linalg.inv(alignment), float)
 
 
 def _climb(first: Floats, second: Floats, back: Map, steps: int) -> tuple[float, Floats]:
@@ -331,9 +339,7 @@ def _climb(first: Floats, second: Floats, back: Map, steps: int) -> tuple[float,
     begin, everywhere = back[:2].astype(np.float32), np.ones(second.shape, np.uint8)
     enough = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-3)
     try:
-        height, found = cv2.findTransformECC(
-            second, first, begin, cv2.MOTION_AFFINE, enough, everywhere, 3
-        )
+        height, found = cv2.findTransformECC(second, first, begin, cv2.MOTION_AFFINE, enough, everywhere, 3)
     except cv2.error:  # they have nothing in common
         return -1.0, begin
     return float(height), np.asarray(found, np.float32)
@@ -344,7 +350,7 @@ def _freely_aligned(first: Floats, second: Floats, start: Map) -> float:
 
     0 where the change ends up no small one, or too little overlaps.
     """
-    height, back = _climb(first, second, np.linalg.inv(start), STEPS)
+    height, back = _climb(first, second, _inverse(start), STEPS)
     if height < 0:
         return 0.0
     longest, shortest = np.linalg.svd(back[:, :2], compute_uv=False)

@@ -39,6 +39,8 @@ TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 ENDS = " _-.([)]"
 FEW_LEVELS = 8  # grey levels of a mask that holds class numbers or colours; real scans hold 171 and more
 NEAR_ENDS = 0.98  # share of pixels nearly black or white: of JPEG masks; of 347 real scans at most 0.51
+# The same for a picture of the name and size of a scan elsewhere: masks that were resized or saved as JPEG
+TWIN_LEVELS, TWIN_ENDS = 32, 0.85
 
 Tokens = tuple[str, ...]
 Path = tuple[str, ...]  # the names of folders, from above
@@ -162,28 +164,62 @@ def is_scan_folder(name: str) -> bool:
     return bool(read) and read <= SCANS
 
 
-def refuse(rgb: NDArray[np.uint8], where: str) -> None:
-    """Raise BusError, naming `where`, if a picture that was taken for a scan (H×W×3) looks like a mask."""
+def same_stems(scans: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Of scans, given by their paths, those that share the name without suffix with others → these."""
+    called: dict[str, list[str]] = defaultdict(list)
+    for name in scans:
+        called[_stem(name).casefold()].append(name)
+    return {
+        name: tuple(other for other in several if other != name)
+        for several in called.values()
+        for name in several
+        if len(several) > 1
+    }
+
+
+def refuse(rgb: NDArray[np.uint8], where: str, twins: Iterable[tuple[str, NDArray[np.uint8]]] = ()) -> None:
+    """Raise BusError, naming `where`, if a picture that was taken for a scan (H×W×3) looks like a mask.
+
+    `twins` are scans of the same name elsewhere and their pixels, which are asked for only where the picture
+    holds little: beside one of the same size that holds more, it is a mask, or empty as that of a normal.
+    """
+    advice = (
+        "Put masks beside their scans as NAME_mask.png or into a folder masks/ beside images/; remove it if "
+        "it is something else."
+    )
+    levels = len(np.unique(rgb[..., :3].max(axis=2)))
     if looks_like_mask(rgb):
         raise BusError(
-            f"{where} holds {len(np.unique(rgb[..., :3].max(axis=2)))} grey levels, nearly all of its pixels "
-            "black or white: a lesion mask that was taken for a scan? Put masks beside their scans as "
-            "NAME_mask.png or into a folder masks/ beside images/; remove it if it is something else."
+            f"{where} holds {levels} grey levels, nearly all of its pixels black or white: a lesion mask "
+            f"that was taken for a scan? {advice}"
         )
+    if not looks_like_mask(rgb, beside=True):
+        return
+    for name, other in twins:
+        if other.shape[:2] == rgb.shape[:2] and not looks_like_mask(other, beside=True):
+            holds = "is empty"
+            if levels > 1:
+                holds = f"holds {levels} grey levels, most of its pixels black or white"
+            raise BusError(
+                f"{where} {holds}, and it has the name and size of {name}: its lesion mask, taken for "
+                f"a scan? {advice}"
+            )
 
 
-def looks_like_mask(rgb: NDArray[np.uint8]) -> bool:
+def looks_like_mask(rgb: NDArray[np.uint8], *, beside: bool = False) -> bool:
     """Whether a picture (H×W×3) holds two to FEW_LEVELS grey levels, or nothing but nearly black and white.
 
-    An ultrasound scan holds dozens of levels; a picture of one level is empty, whatever it was.
+    An ultrasound scan holds dozens of levels; a picture of one level is empty, whatever it was. With `beside`
+    it has the name of a scan elsewhere: more levels, and none, may be a mask then.
     """
     counts = np.bincount(rgb[..., :3].max(axis=2).ravel(), minlength=256)
     levels = int((counts > 0).sum())
     if levels < 2:
-        return False
+        return beside
+    most, near = (TWIN_LEVELS, TWIN_ENDS) if beside else (FEW_LEVELS, NEAR_ENDS)
     ends = counts[:16].sum() + counts[240:].sum()
     both = counts[:16].any() and counts[240:].any()
-    return levels <= FEW_LEVELS or bool(both and ends >= NEAR_ENDS * counts.sum())
+    return levels <= most or bool(both and ends >= near * counts.sum())
 
 
 def _stem(name: str) -> str:

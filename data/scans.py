@@ -1,8 +1,9 @@
 """Scans of a data set: which files they are, their classes, masks, groups and folds, and their pixels."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -72,6 +73,16 @@ class Listing:
         """How the grey levels of its 16-bit files are read; looks into every such file the first time."""
         return _measure(self)
 
+    @cached_property
+    def by_name(self) -> dict[str, ScanFile]:
+        """The scans by their names."""
+        return {scan.file: scan for scan in self.scans}
+
+    @cached_property
+    def twins(self) -> dict[str, tuple[str, ...]]:
+        """Pictures that share their name without suffix with others elsewhere, and these."""
+        return masks.same_stems(scan.file for scan in self.scans if scan.frame is None)
+
     def where(self, file: str) -> str:
         """The place of a file as a message shows it."""
         return f"{self.root}/{file}"
@@ -138,14 +149,25 @@ def read_scan(listing: Listing, scan: ScanFile) -> Pixels:
 
     Raises BusError, naming the file, if it cannot be read or holds what only a lesion mask holds.
     """
+    pixels = _decode(listing, scan)
+    masks.refuse(pixels, listing.where(scan.file), _twins(listing, scan))
+    return pixels
+
+
+def _decode(listing: Listing, scan: ScanFile) -> Pixels:
     content = listing.read(scan.file)
     where = listing.where(scan.file)
     if dicom.is_dicom(listing.places[scan.file], content):
-        pixels = dicom.decode_rgb(content, scan.frame, where)
-    else:
-        pixels = pictures.decode_rgb(content, where, listing.grey.bits)
-    masks.refuse(pixels, where)
-    return pixels
+        return dicom.decode_rgb(content, scan.frame, where)
+    return pictures.decode_rgb(content, where, listing.grey.bits)
+
+
+def _twins(listing: Listing, scan: ScanFile) -> Iterator[tuple[str, Pixels]]:
+    """The scans that share a scan's name without suffix, and their pixels, one by one; what is damaged is
+    passed over."""
+    for other in listing.twins.get(scan.file, ()):
+        with suppress(BusError):
+            yield other, _decode(listing, listing.by_name[other])
 
 
 def read_mask(listing: Listing, scan: ScanFile, shape: tuple[int, int] | None = None) -> Mask | None:

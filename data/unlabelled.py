@@ -1,7 +1,8 @@
 """Scans without classes: what a user names one by one, by folder or by zip, to have it answered."""
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -84,8 +85,17 @@ def _below(path: Path, scale: _Scale) -> Found:
     except BusError as error:
         return Found([_unreadable(str(path), error)], [])
     stock = take_stock(source)
+    same = masks.same_stems(stock.scans)
     scans = {
-        name: _scan(source, name, f"{path}/{name}", stock.headers.get(name), scale) for name in stock.scans
+        name: _scan(
+            source,
+            name,
+            f"{path}/{name}",
+            stock.headers.get(name),
+            scale,
+            partial(_twins, source, same.get(name)),
+        )
+        for name in stock.scans
     }
     scans |= {name: _unreadable(f"{path}/{name}", error) for name, error in stock.damaged.items()}
     why = {
@@ -126,7 +136,22 @@ def _header(source: Source, path: Path) -> dicom.Header | None:
     raise BusError(f"{shown} is DICOM without an image (a report or a directory). Give a file with an image.")
 
 
-def _scan(source: Source, name: str, where: str, header: dicom.Header | None, scale: _Scale) -> Loose:
+def _twins(source: Source, others: Iterable[str] | None) -> Iterator[tuple[str, Pixels]]:
+    """Pictures that share a scan's name without suffix, one by one; what cannot be read is passed over."""
+    for other in others or ():
+        with suppress(BusError):
+            yield other, pictures.decode_rgb(source.read(other), other)
+
+
+def _scan(
+    source: Source,
+    name: str,
+    where: str,
+    header: dicom.Header | None,
+    scale: _Scale,
+    twins: Callable[[], Iterable[tuple[str, Pixels]]] = tuple,
+) -> Loose:
+    """One scan of a source; `twins` gives the pictures of the same name elsewhere."""
     shown = f"{dicom.pseudonym(where)}.dcm" if header and header.named else printable(where)
     if not header:
         scale.pictures.append((source, name))
@@ -137,7 +162,7 @@ def _scan(source: Source, name: str, where: str, header: dicom.Header | None, sc
             pixels = dicom.decode_rgb(content, None, shown)
         else:
             pixels = pictures.decode_rgb(content, shown, scale.bits)
-        masks.refuse(pixels, shown)
+        masks.refuse(pixels, shown, twins())
         return pixels
 
     return Loose(shown, read)

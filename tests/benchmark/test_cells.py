@@ -650,7 +650,9 @@ def test_a_fold_of_the_same_number_of_another_split_is_told_by_any_of_its_rows(s
         files.write_bytes(folder / row.file, synthetic_png(made.pixels([row])[0]))
     hidden = {"tested": study.scans[study.test(0)[0]].sha256, "other data": "f" * 64}[source]
     last = replace(rows[-1], file="not copied.png", source_sha256=hidden)
-    listed = [replace(row, source_sha256="f" * 64) if source == "other data" else row for row in rows[:number]]
+    listed = [
+        replace(row, source_sha256="f" * 64) if source == "other data" else row for row in rows[:number]
+    ]
     files.write_csv(folder / "manifest.csv", COLUMNS, (astuple(row) for row in (*listed, last)))
     request = Request((0,), (Arm("unverified"),), ("simplecnn",), folder=folder)
     if source == "tested":

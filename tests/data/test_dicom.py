@@ -246,7 +246,7 @@ def test_frames(tmp_path: Path) -> None:
 def test_frames_of_a_loop_stay_together_whoever_the_patient_is(
     tmp_path: Path, run_bus: Callable[..., tuple[int, str]]
 ) -> None:
-    """Loops of one placeholder patient, frames that share nothing: each file is a group, by either command."""
+    """Loops of one placeholder patient, frames that share nothing: each file is a group, for a check too."""
     rng, files = np.random.default_rng(5), {}
     for number in range(8):
         loop = rng.integers(0, 256, (3, 24, 24), np.uint8)

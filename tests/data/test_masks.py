@@ -260,6 +260,40 @@ def test_what_no_name_tells_is_refused_by_its_content(tmp_path: Path) -> None:
         read_scan(listing, listing.scans[2])
 
 
+@pytest.mark.parametrize("kind", ["resized", "jpeg", "empty", "many numbers"])
+def test_a_picture_that_holds_little_beside_a_scan_of_its_name_and_size_is_its_mask(
+    tmp_path: Path, kind: str
+) -> None:
+    """Masks with soft edges, or of a normal, in a folder whose name says nothing; alone they may be scans."""
+    small = np.zeros((6, 6), np.uint8)
+    small[1:5, 2:5] = 255
+    small = cv2.resize(small, (60, 60), interpolation=cv2.INTER_NEAREST)
+    soft = cv2.resize(small, (200, 160), interpolation=cv2.INTER_LINEAR)  # 29 levels, 96 % nearly 0 or 255
+    numbers = (np.arange(200 * 160).reshape(160, 200) // 1500).astype(np.uint8)
+    picture = {"resized": soft, "jpeg": soft, "empty": soft * 0, "many numbers": numbers}[kind]
+    suffix = ".jpg" if kind == "jpeg" else ".png"
+    big = NOISE.integers(20, 200, (160, 200), np.uint8)
+    for number in (1, 2):
+        write(tmp_path / "benign" / f"Case {number}.png", big)
+        write(tmp_path / "outlined by hand" / f"case {number}{suffix}", picture)
+    listing = list_scans(tmp_path)
+    scans, others = listing.scans[:2], listing.scans[2:]
+    for item in scans:
+        assert read_scan(listing, item).shape == (160, 200, 3)
+    for item in others:
+        with pytest.raises(BusError, match=r"name and size of benign/Case \d\.png.*NAME_mask\.png"):
+            read_scan(listing, item)
+    answered = {scan.name: scan for scan in unlabelled.find([tmp_path]).scans}
+    with pytest.raises(BusError, match="name and size of benign/Case 1"):
+        answered[f"{tmp_path}/outlined by hand/case 1{suffix}"].read()
+    answered[f"{tmp_path}/benign/Case 1.png"].read()
+    (tmp_path / "benign" / "Case 1.png").unlink()
+    write(tmp_path / "benign" / "Case 2.png", big[:, :150])  # of another size
+    listing = list_scans(tmp_path)
+    for item in listing.scans[1:]:
+        read_scan(listing, item)
+
+
 # every reader
 
 
