@@ -11,7 +11,7 @@ from ..core.errors import BusError
 from ..core.progress import note, result
 from ..data.study import Study
 from ..gan import datasheet
-from ..gan.request import Ask, plan_gan
+from ..gan.request import plan_gan
 from ..gan.synth import make_scans
 from ..gan.train import train_gan
 from ..gan.translator import Translator
@@ -44,14 +44,28 @@ class Finished:
 def prepare(study: Study, request: Request) -> None:
     """Make translators and synthetic scans that the arms of a request need and that do not exist yet."""
     for (fold, label, gan_seed), needed in synthetic_needed(study, request).items():
-        translator = Translator(study, fold, label, gan_seed)
+        translator = check_translator(study, request, fold, label, gan_seed)
         if not translator.is_done:
             which = f" of seed {gan_seed}" * (request.gan_seeds > 1)
             note(f"Fold {fold} has no finished translator{which} to {label} scans yet; it is trained first.")
-            config, compute = plan_gan(translator, Ask(), request.compute, preset=request.preset)
+            config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
             train_gan(study, config, compute)
         count = max(needed, len(translator.scans.rows))
         make_scans(translator, request.compute, request.judge, count=count)
+
+
+def check_translator(study: Study, request: Request, fold: int, label: str, gan_seed: int) -> Translator:
+    """The translator that a request takes; UsageError where it was begun with another method or switch.
+
+    Its effort stays what it was begun with.
+    """
+    translator = Translator(study, fold, label, gan_seed)
+    begun = translator.config
+    if begun and not request.ask.is_empty:
+        ask = replace(request.ask, preset=begun.preset, pairs=begun.pairs)
+        config, _ = plan_gan(translator, ask, request.compute, preset=request.preset)
+        translator.check_unchanged(config)
+    return translator
 
 
 def benchmark(study: Study, request: Request) -> Path:

@@ -1,6 +1,7 @@
 """Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own.
 
-Such are the seed project's two ablation studies.
+Shipped are the seed project's two ablation studies, and `sensitivity`, which takes the translator's own
+contribution apart.
 """
 
 import tomllib
@@ -16,6 +17,7 @@ from ..core import switches
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.opener import read_bytes
 from ..core.switches import Values, switch
+from ..gan.config import METHODS, check_options
 from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
 
 if TYPE_CHECKING:  # a slip in a plan is answered without torch
@@ -33,13 +35,15 @@ class Row:
     accuracy: float | None = switch("what somebody else reports for it, %", None, at_most=100)
     init: str = switch("first weights, as --init", "none")
     gan_seed: int = switch("seed of the translator", 0)
+    method: str | None = switch("of the translator", None, choices=tuple(METHODS))
 
 
 ROW = switches.of(Row)
 NEEDED = ("name", "model", "epochs")
 KEYS = {**ROW, **SWITCHES}
-SHIPPED = ("ablation-1", "ablation-2")
-TABLES = ("title", "note", "all", "runs")  # of the file
+TRANSLATOR = "switches"  # beside these keys: a table of what else the translator has otherwise
+SHIPPED = ("ablation-1", "ablation-2", "sensitivity")
+TABLES = ("title", "note", "per_image", "all", "runs")  # of the file
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Run:
     accuracy: float | None  # %
     init: str
     gan_seed: int
+    method: str | None  # of the translator; None: the default, or what it was trained by
+    switches: Mapping[str, str]  # of the translator, as texts; empty: as the method has them
     changes: Values  # fields of Recipe
 
     def like(self, other: "Run") -> bool:
@@ -67,12 +73,15 @@ class Run:
 
     def request(self, plan: "Request") -> "Request":
         """What a benchmark of this run alone is asked, where `plan` is what all of them are asked."""
+        from ..gan.request import Ask  # late, as torch
+
         return replace(
             plan,
             arms=(self.arm,),
             models=(self.model,),
             init=self.init,
             gan_seed=self.gan_seed,
+            ask=Ask(method=self.method, changes=self.switches),
             recipe=tuple(self.changes.items()),
             epochs=self.epochs,
         )
@@ -85,6 +94,7 @@ class Plan:
     title: str
     note: str  # a sentence below the table
     runs: tuple[Run, ...]
+    per_image: bool = True  # whether runs that add no scans are trained on a split per image too
 
 
 def read(source: str) -> Plan:
@@ -108,7 +118,9 @@ def read(source: str) -> Plan:
     for name in content.keys() - set(TABLES):
         slip = did_you_mean(name, TABLES)
         raise UsageError(f"--plan {source}: {name} is unknown; known are {', '.join(TABLES)}.{slip}")
-    common, runs = content.get("all", {}), content.get("runs", [])
+    common, runs, per_image = content.get("all", {}), content.get("runs", []), content.get("per_image", True)
+    if type(per_image) is not bool:
+        raise UsageError(f"--plan {source}: per_image = {per_image}: expected true or false.")
     if (
         not isinstance(common, dict)
         or not isinstance(runs, list)
@@ -121,12 +133,13 @@ def read(source: str) -> Plan:
     found = tuple(_run(common, run, f"--plan {source}, run {place}") for place, run in enumerate(runs, 1))
     if len({run.name for run in found}) < len(found):
         raise UsageError(f"--plan {source}: two runs have the same name.")
-    return Plan(str(content.get("title", source)), str(content.get("note", "")), found)
+    return Plan(str(content.get("title", source)), str(content.get("note", "")), found, per_image)
 
 
 def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) -> Run:
     """A run as its own table says, and where that says nothing as the table of all does."""
     table = {**common, **own}
+    changed = table.pop(TRANSLATOR, {})
     values = switches.read(KEYS, table, where, DEFAULTS)
     if missing := [name for name in NEEDED if name not in values]:
         raise UsageError(f"{where}: {', '.join(missing)} is missing.")
@@ -148,4 +161,33 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
         )
     changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
     check_init((row.model,), row.init)
-    return Run(row.name, row.model, arm, row.epochs, row.accuracy, row.init, row.gan_seed, changes)
+    translator = _translator(row.method, changed, where)
+    if (row.method or translator) and arm.kind not in TRANSLATED:
+        raise UsageError(
+            f"{where}: the arm {arm} takes no translator, so that method and switches do nothing. Leave them "
+            "out."
+        )
+    return Run(
+        row.name,
+        row.model,
+        arm,
+        row.epochs,
+        row.accuracy,
+        row.init,
+        row.gan_seed,
+        row.method,
+        translator,
+        changes,
+    )
+
+
+def _translator(method: str | None, changed: object, where: str) -> dict[str, str]:
+    """The switches of a run's translator, as texts; UsageError for a slip in them."""
+    if not isinstance(changed, dict):
+        raise UsageError(f"{where}: switches = {changed}: expected a table such as {{ phantoms = 0 }}.")
+    texts = {name: switches.text(value) for name, value in changed.items()}
+    try:
+        check_options(None, method, texts)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    return texts

@@ -13,14 +13,14 @@ from ..core.compute import Compute
 from ..core.errors import BusError
 from ..core.switches import Value
 from ..data.study import Study
-from ..gan.request import Judge
+from ..gan.request import Ask, Judge
 from .arms import ADDING, DEFAULT_ARMS, Arm, parse
 from .cell import Cell
 
 LAST = "benchmark.json"  # in the study
 REFERENCE = Compute("cpu", "float32", 1)  # arithmetic that every machine has
 EXTRAS = ("external", "external_alike", "inflation")  # shown beside what is compared
-BESIDE = {*EXTRAS, "compute", "jobs", "keep_weights", "judge", "command"}  # decide no cell
+BESIDE = {*EXTRAS, "compute", "jobs", "keep_weights", "judge", "ask", "command"}  # decide no cell
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Request:
     jobs: int = 1  # trainings at once
     keep_weights: bool = False
     judge: Judge = field(default_factory=Judge)  # of synthetic scans that are missing
+    ask: Ask = field(default_factory=Ask)  # of translators, where a plan says more of them than their seed
     command: str = ""  # as it was typed
 
     @property
@@ -98,6 +99,7 @@ class Request:
             "--preset": self.preset,
             "--init": self.init if self.init != "none" else "",
             "--gan-seed": str(self.gan_seed) if self.gan_seed else "",
+            "--gan-seeds": str(self.gan_seeds) if self.gan_seeds != 1 else "",
             "--balance": ",".join(self.balance),
             "--synthetic": str(self.folder) if self.folder else "",
             "--external": self.external,

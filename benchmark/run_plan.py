@@ -8,16 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core import files, lock
-from ..core.errors import BusError
+from ..core.errors import BusError, UsageError
 from ..core.progress import note, result
 from ..data.study import Study
 from . import plan, run, warm_start
+from .arms import TRANSLATED
 from .audit import audit_split
 from .cell import Cell
 from .cells import cells_of, synthetic_needed
 from .history import Past, record
 from .per_image import per_image, preview
-from .pipeline import check, expectation, prepare
+from .pipeline import check, check_translator, expectation, prepare
 from .plan import Plan, Run
 from .report_folder import ReportFolder
 from .request import Request
@@ -43,9 +44,9 @@ def cells(study: Study, chosen: Plan, request: Request) -> list[tuple[Run, Cell]
 def plan_sets(study: Study, sub: Study, chosen: Plan, request: Request) -> Sets:
     """The runs of a plan with their cells, on the split per image (`sub`) and on folds by group.
 
-    Runs that add scans are on folds by group alone.
+    Runs that add scans are on folds by group alone, and all are where the plan says so.
     """
-    alone = replace(chosen, runs=tuple(line for line in chosen.runs if not line.adds))
+    alone = replace(chosen, runs=tuple(line for line in chosen.runs if chosen.per_image and not line.adds))
     sets = {"folds by group": (study, cells(study, chosen, request))}
     if alone.runs:
         return {"split per image": (sub, cells(sub, alone, replace(request, folds=(0,)))), **sets}
@@ -55,6 +56,18 @@ def plan_sets(study: Study, sub: Study, chosen: Plan, request: Request) -> Sets:
 def distinct(pairs: Sequence[tuple[Run, Cell]]) -> list[Cell]:
     """The cells of a plan, each once: runs that differ in name alone share one."""
     return list({cell.path: cell for _, cell in pairs}.values())
+
+
+def check_one_each(chosen: Plan) -> None:
+    """UsageError where runs ask for two translators under one seed."""
+    asked: dict[int, Run] = {}
+    for line in (line for line in chosen.runs if line.arm.kind in TRANSLATED):
+        other = asked.setdefault(line.gan_seed, line)
+        if (other.method, other.switches) != (line.method, line.switches):
+            raise UsageError(
+                f"The runs {other.name} and {line.name} ask for different translators of one seed, "
+                f"gan_seed = {line.gan_seed}. Give one of them another seed."
+            )
 
 
 def run_plan(study: Study, source: str, request: Request) -> Path:
@@ -71,7 +84,9 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
     requests = [line.request(request) for line in chosen.runs]
     for own in requests:
         warm_start.check(study, own.init)
-        synthetic_needed(study, own)
+        for fold, label, gan_seed in synthetic_needed(study, own):
+            check_translator(study, own, fold, label, gan_seed)
+    check_one_each(chosen)
     plan_sets(study, preview(study), chosen, request)
     note(expectation(study, request))
 

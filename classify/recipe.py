@@ -40,7 +40,9 @@ class Recipe:
         "decay of the averaged weights that answer in the end; 0: the last weights answer", 0.99, at_most=1
     )
     recalibration: int = switch(
-        "batches of real scans that give the averaged network its batch statistics; 0: averaged too", 20
+        "batches of real scans that give the averaged network its batch statistics; 0: averaged too",
+        20,
+        off=0,
     )
     init: str = "none"
     weighted: bool = False  # loss weighted by the inverse class frequency
@@ -57,11 +59,18 @@ class Recipe:
     validation: bool = switch(
         "keep the next fold out of the training part, to watch (plateau) or as the seed project did", False
     )
+    prior: str = switch(
+        "how frequent classes are among the scans of recalibration: as in the fold, or as the arm trained",
+        "fold",
+        choices=("fold", "arm"),
+        off="fold",
+        needs=Needs("recalibration", why="nothing is measured anew", example=20),
+    )
 
     @property
     def recorded(self) -> Mapping[str, Json]:
-        """What is saved and hashed."""
-        return asdict(self) | GONE
+        """What is saved and hashed; switches that came later only where they differ from what was before."""
+        return {name: value for name, value in asdict(self).items() if LATER.get(name) != value} | GONE
 
     @classmethod
     def from_json(cls, recorded: Mapping[str, Json]) -> "Recipe":
@@ -77,6 +86,7 @@ class Recipe:
 # switches that won nothing and went, with what they were where nobody changed them: configurations still
 # record them, so that trainings from before count
 GONE: dict[str, str | float] = {"synthetic": "mixed", "synthetic_share": 0.5, "synthetic_weight": 0.5}
+LATER = {"prior": "fold"}  # what older trainings do not record, with what they had
 SWITCHES = switches.of(Recipe)  # what --set and plans may change
 DEFAULTS = switches.defaults(Recipe)
 

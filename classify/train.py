@@ -22,6 +22,8 @@ from .recipe import optimiser as make_optimiser
 EVALUATION_BATCH = 64
 ROOM = 0.25  # of a graphics card's free memory that the scans may take
 
+Rows = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -233,16 +235,42 @@ def recalibrate(averaged: nn.Module, examples: Examples, recipe: Recipe, compute
     """Measure the batch statistics of the averaged weights anew, as after SWA (Izmailov et al. 2018).
 
     Statistics averaged along the way belong to the weights of their step, not to the averaged ones. The
-    batches hold the fold's own scans only and are the same in every arm. Networks without batch normalisation
-    stay as they are.
+    batches hold the fold's own scans only: all alike often and the same in every arm, or with the prior `arm`
+    as often as makes classes as frequent as in the training part. Networks without batch normalisation stay
+    as they are.
     """
-    batches = (batch_rows(examples.own, recipe.batch, step, seed) for step in range(recipe.recalibration))
-    if recipe.recalibration:
-        with compute.autocast():
-            update_bn(
-                (augment(examples, rows, turns, seed, recipe, compute.device) for rows, turns in batches),
-                averaged,
-            )
+    if not recipe.recalibration:
+        return
+    own, again = matched(examples) if recipe.prior == "arm" else fold_rows(examples)
+
+    def batch(step: int) -> Tensor:
+        places, turns = batch_rows(len(own), recipe.batch, step, seed)
+        shown = [
+            turn * (1 + int(again.max())) + int(again[at]) for at, turn in zip(places, turns, strict=True)
+        ]
+        return augment(examples, own[places], shown, seed, recipe, compute.device)
+
+    with compute.autocast():
+        update_bn(map(batch, range(recipe.recalibration)), averaged)
+
+
+def fold_rows(examples: Examples) -> tuple[Rows, Rows]:
+    """Rows of the fold's own scans, each once, and for each how often it was named before: never."""
+    return np.arange(examples.own), np.zeros(examples.own, np.int64)
+
+
+def matched(examples: Examples) -> tuple[Rows, Rows]:
+    """Rows of the fold's own scans, and for each how often it was named before.
+
+    Every class is there as often as in the whole training part, its scans each as often as the others or once
+    more; a class without scans of its own is left out.
+    """
+    own, wanted = examples.labels[: examples.own], np.bincount(examples.labels)
+    of_class = {int(name): np.flatnonzero(own == name) for name in np.unique(own)}
+    rows = np.concatenate([np.resize(there, wanted[name]) for name, there in of_class.items()])
+    again = np.concatenate([np.arange(wanted[name]) // len(there) for name, there in of_class.items()])
+    order = np.lexsort((rows, again))  # where nothing was added, as the fold has them
+    return rows[order], again[order]
 
 
 @torch.inference_mode()

@@ -147,7 +147,7 @@ def benchmark(
         typer.Option(
             "--plan",
             metavar="PLAN",
-            help="Run a plan instead: a TOML file, ablation-1 or ablation-2.",
+            help="Run a plan instead: a TOML file, ablation-1, ablation-2 or sensitivity.",
             rich_help_panel=MORE,
         ),
     ] = None,

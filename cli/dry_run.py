@@ -122,17 +122,15 @@ class Missing:
 def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[Missing]:
     """Show the translators that are missing, and what each will take."""
     from ..benchmark.cells import synthetic_needed
-    from ..gan.config import configure
+    from ..gan.request import plan_gan
     from ..gan.train import bytes_needed
     from ..gan.translator import Translator
 
-    wanted = [
-        (*wanted, request.preset) for request in requests for wanted in synthetic_needed(study, request)
-    ]
-    for fold, label, seed, preset in dict.fromkeys(wanted):
-        if not Translator(study, fold, label, seed).is_done:
-            compute = requests[0].compute
-            config = configure(study, compute, fold=fold, target=label, seed=seed, preset=preset)
+    asked = {wanted: request for request in requests for wanted in synthetic_needed(study, request)}
+    for (fold, label, seed), request in asked.items():
+        translator = Translator(study, fold, label, seed)
+        if not translator.is_done:
+            config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
             time = _lasting(study, config, compute)
             results.print(f"  fold {fold}: a translator first, to {label}, {about(time)}")
             yield Missing(time, bytes_needed(config, compute))

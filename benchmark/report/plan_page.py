@@ -45,10 +45,10 @@ def write_plan(study: Study, name: str, result: PlanResult, command: str, checks
     if result.pairs:
         words = (
             "Runs that differ in their arms alone, on the same folds and seeds: difference of macro-F1 in "
-            "points, "
-            "with its 95 % interval and the smallest gain that could have been detected. A claim needs "
-            "both, over "
-            "original and over oversampled. No correction for the number of rows; bus benchmark corrects."
+            "points, with its 95 % interval for other scans, trainings and translators, where there are enough "
+            "trainings to know it, the one for other scans alone, and the smallest difference that could have "
+            "been detected. A claim needs both, over original and over oversampled. No correction for the "
+            "number of rows; bus benchmark corrects."
         )
         sections.append(Section("arms", "Arms", [Paragraph(words), _pairs(result.pairs)]))
     reading: list[Block] = [Bullets(_reading(study, result)), Listing([command], "Command")]
@@ -60,6 +60,7 @@ def write_plan(study: Study, name: str, result: PlanResult, command: str, checks
 
 def _runs(result: PlanResult) -> Table:
     adds, further = result.adds, any(run.further for run in result.runs)
+    reported = any(run.run.accuracy is not None for run in result.runs)
     columns: Heads = [
         "run",
         "model",
@@ -69,12 +70,14 @@ def _runs(result: PlanResult) -> Table:
         number("batch"),
         "loss",
     ]
-    columns += [number("epochs"), "schedule", *["further"] * further, number("reported")]
+    columns += [number("epochs"), "schedule", *["further"] * further, *[number("reported")] * reported]
     for name in result.splits:
         columns += [number(f"ours, {name}"), number("macro-F1")]
-    rows: list[Cells] = [_run(run, result, adds=adds, further=further) for run in result.runs]
-    blank = [""] * (6 + adds + further)
-    yardstick: list[Cell | str] = ["yardstick", "a frozen network and a linear model", *blank, "–"]
+    rows: list[Cells] = [
+        _run(run, result, adds=adds, further=further, reported=reported) for run in result.runs
+    ]
+    blank = [*[""] * (6 + adds + further), *["–"] * reported]
+    yardstick: list[Cell | str] = ["yardstick", "a frozen network and a linear model", *blank]
     for name in result.splits:
         own = name == OWN
         macro_f1 = percent(result.yardstick.metrics[PRIMARY])
@@ -82,7 +85,9 @@ def _runs(result: PlanResult) -> Table:
     return table("Runs of the plan", columns, [*rows, yardstick])
 
 
-def _run(result: RunResult, plan: PlanResult, *, adds: bool, further: bool) -> list[Cell | str]:
+def _run(
+    result: RunResult, plan: PlanResult, *, adds: bool, further: bool, reported: bool
+) -> list[Cell | str]:
     run, recipe = result.run, result.recipe
     cells: list[Cell | str] = [
         run.name,
@@ -95,7 +100,7 @@ def _run(result: RunResult, plan: PlanResult, *, adds: bool, further: bool) -> l
         str(run.epochs),
         recipe.schedule,
         *[result.further] * further,
-        "–" if run.accuracy is None else f"{run.accuracy:.2f}",
+        *["–" if run.accuracy is None else f"{run.accuracy:.2f}"] * reported,
     ]
     mark = plan.yardstick.metrics[PRIMARY] or 0.0
     for name in plan.splits:
@@ -119,17 +124,25 @@ def _accuracy(result: ArmResult | None, remark: str = "") -> Cell:
 
 
 def _pairs(pairs: Sequence[PairResult]) -> Table:
-    columns: Heads = ["runs", "arms", Column("points (95 % interval)", "points"), number("detectable")]
+    columns: Heads = [
+        "runs",
+        "arms",
+        Column("points (95 % interval for other scans, trainings and translators)", "points"),
+        number("for other scans alone"),
+        number("detectable"),
+    ]
     rows: list[Cells] = []
     for pair in pairs:
         flag = "one of the two gives one answer nearly always" if pair.collapsed else ""
-        shares = pair.interval
+        found = pair.difference
+        again = found.retrained if found else None
         rows.append(
             [
                 " − ".join(pair.runs),
                 Cell(" − ".join(map(str, pair.arms)), collapsed=flag),
-                Cell(signed(100 * shares.estimate), ends(shares)) if shares else "–",
-                f"{100 * shares.detectable:.1f}" if shares else "–",
+                Cell(signed(100 * found.interval.estimate), ends(again) if again else "") if found else "–",
+                ends(found.interval) if found else "–",
+                f"{100 * found.detectable:.1f}" if found else "–",
             ]
         )
     return table("Arms compared", columns, rows)
@@ -155,7 +168,7 @@ def _reading(study: Study, result: PlanResult) -> list[str]:
             "too good. "
             "It is here because reported numbers often come from one."
         )
-    if result.adds:
+    if result.adds and len(result.splits) > 1:
         said.append("Arms that add scans train on folds by group alone.")
     if result.plan.note:
         said.append(result.plan.note)

@@ -14,8 +14,8 @@ from ..cell import Cell
 from ..cells import training_rows
 from ..plan import Plan, Run
 from ..yardstick import NAME, Yardstick
-from . import statistics as stats
-from .model import PRIMARY, ArmResult, Interval
+from .contrasts import contrast_of
+from .model import PRIMARY, ArmResult, Contrast
 from .summary import arm_result, pool
 
 OWN = "folds by group"  # the set of runs that can be compared with the yardstick
@@ -49,7 +49,7 @@ class PairResult:
     runs: tuple[str, str]
     arms: tuple[Arm, Arm]
     collapsed: bool
-    interval: Interval | None
+    difference: Contrast | None  # in the primary metric, first − second
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,8 @@ def _settings(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
         run.name: {name: value for name, value in run.changes.items() if name not in told}
         | ({"init": run.init} if run.init != "none" else {})
         | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
+        | ({"method": run.method} if run.method else {})
+        | run.switches
         for run in runs
     }
     first = next(iter(said.values()))
@@ -133,11 +135,10 @@ def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]
             continue
         pooled = pool(run.model, [cell.answers(study.classes) for cell in both], target)
         if len(pooled.resampled) == 2:
-            difference = pooled.mean(run.arm, PRIMARY) - pooled.mean(other.arm, PRIMARY)
-            span = stats.interval(pooled.sample, difference, 1 / study.settings.k)
             arms = (run.arm, other.arm)
+            found = contrast_of(pooled, " − ".join(map(str, arms)), *arms, PRIMARY, 1 / study.settings.k)
             collapsed = any(arm_result(pooled, arm, study.classes).collapsed for arm in arms)
-            results.append(PairResult((run.name, other.name), arms, collapsed, span))
+            results.append(PairResult((run.name, other.name), arms, collapsed, found))
     return results
 
 

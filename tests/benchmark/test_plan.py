@@ -20,8 +20,9 @@ from bus.core.progress import Interrupted
 from bus.data.cohort import LeftOut
 from bus.data.study import Study, open_or_create
 from bus.gan import synth, train
-from bus.gan.config import configure
+from bus.gan.config import PRESETS, configure
 from bus.gan.manifest import SyntheticSet
+from bus.gan.request import Ask
 from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
@@ -54,7 +55,7 @@ def study(tiny_study, tmp_path):
     return Study.open(tmp_path / "study")
 
 
-@pytest.mark.parametrize("name", plan.SHIPPED)
+@pytest.mark.parametrize("name", SEED)
 def test_the_shipped_plans_are_the_seeds_tables(name, study):
     found = plan.read(name)
     pairs = list(run_plan.cells(study, found, WISH))
@@ -113,6 +114,27 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nschedule='linear'",
             "expected cosine, multistep, step or plateau",
         ),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nmethod='published'",
+            "original takes no translator, so that method and switches do nothing",
+        ),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan'\nmethod='publised'",
+            "Did you mean published",
+        ),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan'\nswitches={phantom=0}",
+            "run 1: .*phantom is unknown; .*Did you mean phantoms",
+        ),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan'\nswitches=0",
+            "switches = 0: expected a table such as",
+        ),
+        (
+            "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nprior='arm'\nrecalibration=0",
+            "prior = arm does nothing: nothing is measured anew",
+        ),
+        ("per_image=0\n[[runs]]\nname='a'", "per_image = 0: expected true or false"),
         ("title='empty'", r"one or more tables \[\[runs\]\]"),
         ("runs=[1]", r"one or more tables"),
         ("[[runs]", "could not be read as TOML"),
@@ -236,7 +258,9 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     own = len(translated.train(0))
     assert f"{own} / 0 / {len(translated.test(0))}; {own + half.added['malignant']} / 0" in plain
     again_line = next(line for line in plain.splitlines() if line.startswith("| again"))
-    assert again_line.count(" – |") == 3, "no reported accuracy, and nothing on the split per image"
+    assert again_line.count(" – |") == 2, (
+        "nothing on the split per image, nor a column of what nobody reported"
+    )
     assert "(1 of" not in plain
     (row,) = (line for line in plain.splitlines() if line.startswith("| half − again |"))
     blocks = [
@@ -246,9 +270,8 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     (block,) = blocks
     made, repeated = (block.mean(parse(arm), "macro_f1") for arm in ("cyclegan@0.5", "oversampled@0.5"))
     gain = 100 * (made - repeated)[0]
-    assert gain and f"| cyclegan@0.5 − oversampled@0.5 | {gain:+.1f} (".replace("-", "−") in row.replace(
-        "†", ""
-    )
+    said = f"| cyclegan@0.5 − oversampled@0.5 | {gain:+.1f} | ".replace("-", "−")
+    assert gain and said in row.replace("†", ""), "one training: no interval beside it, but for other scans"
     assert [line.split(" | ")[0] for line in plain.splitlines() if " − " in line[:20]] == [
         "| half − as it is",
         "| half − again",
@@ -337,6 +360,79 @@ def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_pr
     run_plan.run_plan(study, str(path), two)
     assert asked == [(2, 2), (2, 1), (2, 2), (2, 0), (2, 0)]
     assert done.stat().st_mtime_ns == trained
+
+
+def test_the_plan_for_sensitivity_takes_apart_what_the_translator_adds(study):
+    """Each way of training has the arms of a claim; one translator knows neither ImageNet nor phantoms."""
+    chosen = plan.read("sensitivity")
+    assert [run_plan.plan_sets(study, study, chosen, WISH).keys()] == [{"folds by group"}]
+    ways = {}
+    for line in chosen.runs:
+        way = (line.changes.get("recalibration", 20), line.changes.get("prior", "fold"), line.method)
+        ways.setdefault(way, []).append(str(line.arm))
+    claim = ["original", "oversampled", "cyclegan"]
+    assert ways == {
+        (20, "fold", None): claim,
+        (0, "fold", None): claim,
+        (20, "arm", None): claim,
+        (20, "fold", "published"): ["cyclegan"],
+    }
+    plain, own = (
+        line for line in chosen.runs if line.adds and line.arm.kind == "cyclegan" and not line.changes
+    )
+    assert own.request(WISH).ask == Ask(method="published", changes={"phantoms": "0"})
+    assert plain.request(WISH).ask.is_empty and plain.gan_seed != own.gan_seed
+    controls = [line.name for line in chosen.runs if own.like(line)]
+    assert controls == ["original", "repeated"], "its controls are those of the default translator"
+    run_plan.check_one_each(chosen)
+
+
+def test_a_plan_says_how_its_translator_is_trained_and_takes_no_other(
+    study, tmp_path, in_process, monkeypatch
+):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "per_image = false\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'plain'\n"
+        "[[runs]]\nname = 'made'\narm = 'cyclegan'\ngan_seed = 7\nmethod = 'published'\n"
+        "switches = { phantoms = 0, channels = 4, blocks = 1 }\n"
+    )
+    monkeypatch.setitem(PRESETS, "demo", replace(PRESETS["demo"], pairs=4))
+    monkeypatch.setattr(
+        pipeline,
+        "make_scans",
+        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
+    )
+    page = run_plan.run_plan(study, str(path), WISH)
+    config = Translator(study, 0, "malignant", 7).known_config
+    assert (config.method, config.phantoms, config.channels, config.pairs) == ("published", 0, 4, 4)
+    plain = page.with_suffix(".md").read_text()
+    assert "gan\\_seed = 7, method = published, phantoms = 0, channels = 4, blocks = 1" in plain
+    assert "| reported |" not in plain and "split per image" not in plain
+    (row,) = (line for line in plain.splitlines() if line.startswith("| made − plain |"))
+    assert row.count("(") == 0, (
+        "one training cannot know what another would give; for other scans alone it can"
+    )
+
+    monkeypatch.setattr(pipeline, "train_gan", lambda *_, **__: pytest.fail("it trained"))
+    path.write_text(path.read_text().replace("channels = 4", "channels = 8"))
+    with pytest.raises(UsageError, match="channels 4 there, 8 asked"):
+        run_plan.run_plan(study, str(path), WISH)
+    path.write_text(path.read_text() + "[[runs]]\nname = 'as is'\narm = 'cyclegan'\ngan_seed = 7\n")
+    with pytest.raises(UsageError, match="made and as is ask for different translators of one seed"):
+        run_plan.run_plan(study, str(path), WISH)
+
+
+def test_a_plan_shows_both_intervals_where_there_are_trainings_enough(study, tmp_path, in_process):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "per_image = false\n[all]\nmodel = 'simplecnn'\nepochs = 2\nbatch = 32\n[[runs]]\nname = 'plain'\n"
+        "[[runs]]\nname = 'again'\narm = 'oversampled'\n"
+    )
+    page = run_plan.run_plan(study, str(path), replace(WISH, seeds=3))
+    (row,) = (line for line in page.with_suffix(".md").read_text().splitlines() if "again − plain" in line)
+    _, _, arms, decides, scans, *_ = (part.strip() for part in row.split("|"))
+    assert arms.startswith("oversampled − original") and " to " in decides.partition("(")[2] and " to " in scans
+    assert decides.partition("(")[2].rstrip(")") != scans
 
 
 def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):

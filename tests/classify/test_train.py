@@ -14,6 +14,7 @@ from bus.classify.train import (
     batch_rows,
     class_weights,
     fit,
+    matched,
     move_average,
     predict,
     recalibrate,
@@ -130,6 +131,48 @@ def test_recalibration_sees_the_own_scans_alone():
         recalibrate(averaged, examples, Recipe("resnet18", 1, batch=8), CPU, seed=0)
         found.append(averaged.bn1.running_mean)
     assert torch.equal(*found)
+
+
+def test_recalibration_can_see_classes_as_often_as_the_arm_trained():
+    """The fold's own scans of a raised class come again, each with an augmentation of its own."""
+    own, more = spots(24), spots(40, seed=3)
+    few = np.array([row for row in range(24) if own.labels[row] == 0 or row < 6])  # 12 of class 0, 3 of 1
+    raised = np.flatnonzero(more.labels == 1)[:9]
+    joined = Examples(
+        np.concatenate([own.pixels[few], more.pixels[raised]]),
+        np.concatenate([own.labels[few], more.labels[raised]]),
+        [*(own.keys[row] for row in few), *range(900, 909)],
+        15,
+    )
+    rows, again = matched(joined)
+    assert rows.max() < 15 and np.bincount(joined.labels[rows]).tolist() == [12, 12]
+    places = sorted(zip(rows.tolist(), again.tolist(), strict=True))
+    assert len(set(places)) == 24 and {count for row, count in places if joined.labels[row]} == {0, 1, 2, 3}
+    recipe = Recipe("resnet18", 1, batch=8, recalibration=6)  # 48 scans: each place twice
+    seen = {}
+    for prior in ("fold", "arm"):
+        averaged = models.build("resnet18", 2, "none", 0)
+        recalibrate(averaged, joined, replace(recipe, prior=prior), CPU, seed=0)
+        seen[prior] = averaged.bn1.running_mean
+        alone = models.build("resnet18", 2, "none", 0)
+        recalibrate(alone, spots(24), replace(recipe, prior=prior), CPU, seed=0)
+        seen[f"{prior}, nothing added"] = alone.bn1.running_mean
+    assert torch.equal(seen["fold, nothing added"], seen["arm, nothing added"]), "there they are one"
+    assert not torch.allclose(seen["fold"], seen["arm"], atol=1e-6)
+    shown = [
+        augment(joined, rows[i : i + 1], [4 * turn + int(again[i])], 0, recipe)
+        for turn in range(2)
+        for i in range(24)
+    ]
+    expected = models.build("resnet18", 2, "none", 0).conv1(torch.cat(shown)).mean((0, 2, 3))
+    assert torch.allclose(seen["arm"], expected, atol=1e-5)
+
+
+def test_trainings_from_before_a_switch_keep_their_name():
+    plain = Recipe("resnet18", 10)
+    assert "prior" not in plain.recorded and Recipe.from_json(plain.recorded) == plain
+    changed = replace(plain, prior="arm")
+    assert changed.recorded["prior"] == "arm" and Recipe.from_json(changed.recorded) == changed
 
 
 def test_without_recalibration_the_statistics_are_the_averaged_ones():
