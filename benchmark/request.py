@@ -103,6 +103,7 @@ class Request:
             "--balance": ",".join(self.balance),
             "--synthetic": str(self.folder) if self.folder else "",
             "--external": self.external,
+            "--external-alike": self.external_alike if self.external_alike != "refuse" else "",
         }
         words = [word for name, value in options.items() if value for word in (name, value)]
         words += [word for name, value in self.recipe for word in ("--set", f"{name}={value}")]

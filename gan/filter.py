@@ -1,4 +1,4 @@
-"""A filter on synthetic scans: kept is what the independent reader takes for the target class."""
+"""A filter on synthetic scans: kept is what the reader takes for the target class."""
 
 from collections.abc import Sequence
 

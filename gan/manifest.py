@@ -157,7 +157,7 @@ class SyntheticSet:
 
     @property
     def confidence(self) -> float:
-        """What the independent reader had to give a scan for it to be kept; 0 where all were kept."""
+        """What the reader had to give a scan for it to be kept; 0 where all were kept."""
         path = self.folder / FILTER
         try:
             found = float(files.read_json(path)["confidence"]) if path.exists() else 0.0

@@ -1,4 +1,4 @@
-"""The independent reader's word on scans, kept with who said it and what they had seen."""
+"""The reader's word on scans, kept with who said it and what they had seen."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -74,7 +74,7 @@ class CrossFitted:
         try:
             self._readers = fit_readers(self.real, *_truth(study, self.rows, target))
         except TooFewGroups as error:
-            raise BusError(f"No independent reader of {target} scans in fold {fold}: {error}.") from error
+            raise BusError(f"No reader of {target} scans in fold {fold}: {error}.") from error
 
     def synthetic(self, rows: Sequence[Synthetic], squares: Pixels) -> list[Reading]:
         """Read synthetic scans (N×S×S) by those who saw nothing of their sources' groups.

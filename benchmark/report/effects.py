@@ -34,9 +34,9 @@ from .terms import COLUMNS, CONTRASTS, MATCHED_METRICS, METRICS, Flags, title
 
 MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # the others: "none"
 BANDS = (
-    "Line: 95 % interval for other scans, trainings and translators, or, where too few trainings were made "
-    "to know it, for other scans alone. A hollow dot’s interval includes zero. Grey band: differences this "
-    "study was too small to detect with 80 % power."
+    "Thin line: 95 % interval for other scans, trainings and translators, which decides; none where too few "
+    "trainings were made to know it. Thick: the one for other scans alone. A hollow dot’s interval includes "
+    "zero. Grey band: differences this study was too small to detect with 80 % power."
 )
 COLLAPSED = "† rests on a collapsed model, one that gives 90 % or more of its answers to one class."
 
@@ -133,7 +133,8 @@ def effect(contrast: Contrast, flags: Flags) -> Effect:
     shares = contrast.retrained or contrast.interval
     collapsed = any((arm, contrast.model) in flags for arm in (contrast.first, contrast.second))
     values = (shares.estimate, shares.low, shares.high, shares.detectable)
-    return Effect(title(contrast.model) + " †" * collapsed, *(100 * share for share in values))
+    scans = (100 * contrast.interval.low, 100 * contrast.interval.high)
+    return Effect(title(contrast.model) + " †" * collapsed, *(100 * share for share in values), scans)
 
 
 def split_contrasts(summary: Summary) -> tuple[list[Contrast], list[Contrast]]:

@@ -71,13 +71,14 @@ RC: Any = {
 
 
 class Effect(NamedTuple):
-    """A difference between two arms in percentage points, with its 95 % interval."""
+    """A difference between two arms in percentage points, with the 95 % interval that decides."""
 
     label: str
     estimate: float
     low: float
     high: float
-    detectable: float  # smallest difference the study could have seen
+    detectable: float  # found by four such studies in five
+    scans: tuple[float, float] | None = None  # the interval for other scans alone, where it is told apart
 
     @property
     def verdict(self) -> str:
@@ -94,7 +95,10 @@ class Place(NamedTuple):
 
 
 def forest(name: str, effects: Sequence[Effect], *, axis: str, alt: str) -> Figure:
-    """Draw one difference a row with its interval; the grey band is what the study was too small to see."""
+    """Draw one difference a row with its interval, and thick the one for other scans alone.
+
+    The grey band is what the study was too small to see.
+    """
     height = 50 + 44 * len(effects)
     reach = 1.15 * max([1.0, *(max(abs(e.low), abs(e.high), e.detectable) for e in effects)])
     with _canvas(height) as canvas:
@@ -103,8 +107,12 @@ def forest(name: str, effects: Sequence[Effect], *, axis: str, alt: str) -> Figu
             colour = {"gain": BLUE, "loss": VERMILION, "none": INK}[effect.verdict]
             face = PAPER if effect.verdict == "none" else colour
             axes.barh(row, 2 * effect.detectable, 0.34, left=-effect.detectable, color=BAND)
-            axes.plot([effect.low, effect.high], [row, row], color=colour, lw=1.8, solid_capstyle="butt")
-            axes.plot(effect.estimate, row, "o", ms=6.5, mfc=face, mec=colour, mew=1.6)
+            line, dot = {"color": colour, "solid_capstyle": "butt"}, 6.5
+            if effect.scans:
+                axes.plot(effect.scans, [row, row], lw=5, **line)
+                dot = 8
+            axes.plot([effect.low, effect.high], [row, row], lw=1.8, **line)
+            axes.plot(effect.estimate, row, "o", ms=dot, mfc=face, mec=colour, mew=1.6)
             axes.text(-reach, row - 0.36, effect.label, ha="left", va="center", weight="bold")
             axes.text(reach, row - 0.36, interval(effect), ha="right", va="center")
         axes.axvline(0, color=MUTED, lw=0.8, zorder=0.5)

@@ -12,11 +12,9 @@ def inflation_section(true: Summary, claimed: Summary) -> Section:
     """Accuracy, macro-F1 and AUC under a split per image beside the study's own, and the gain under both."""
     warning = (
         " The columns “per image” come from a split in which scans of one patient or scene stand on both "
-        "sides, "
-        f"and from a translator that saw them ({claimed.scans} test scans, one fold, one seed). They only "
-        "show "
-        f"how much such a split flatters. The true figures ({true.scans} test scans, by group) stand "
-        "beside them."
+        f"sides, and from a translator that saw them ({claimed.scans} test scans, one fold, one seed). They "
+        "only show what such a split would have claimed here. The true figures "
+        f"({true.scans} test scans, by group) stand beside them."
     )
     rows: list[Cells] = [
         [title(model), *(_gain(summary.contrast(GAIN, model)) for summary in (claimed, true))]

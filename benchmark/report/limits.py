@@ -22,9 +22,9 @@ def limits_section(
     if gains:
         said.append(
             f"The intervals of the gain reach {span([gain.half_width for gain in gains])} points of "
-            "macro-F1 to "
-            f"either side; a true difference under {span([gain.detectable for gain in gains])} points would "
-            "probably have gone unseen (80 % power). No detectable gain is not the same as no gain."
+            f"macro-F1 to either side; a true difference of {span([gain.detectable for gain in gains])} "
+            "points would have been found by four such studies in five, a smaller one by fewer. No "
+            "detectable gain is not the same as no gain."
         )
     if settings.inner is not None:
         said.append(fold_zero(study))
@@ -37,7 +37,7 @@ def limits_section(
     said += [
         f"Every arm was trained {summary.seeds} time{'s' * (summary.seeds > 1)} in a fold. {_bases(summary)}",
         "Groups are scenes or patients, as the table of the cohort says. Where they are scenes, as in "
-        "BUSI, the intervals take two views of one patient for independent, and are a little too narrow.",
+        "BUSI, the intervals take two views of one patient for independent, and may be too narrow.",
         "Schedules are fixed and the last weights are used; no training was stopped or chosen by its test "
         "scans. Other choices may do better.",
         f"Scans are {settings.size} px a side; finer detail is lost to translator and classifier alike.",

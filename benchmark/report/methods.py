@@ -10,6 +10,7 @@ from ..arms import TRANSLATED
 from ..cell import Cell
 from ..results.model import GAIN, TRANSLATOR, Summary
 from ..results.outcome import count
+from ..results.untouched import shows_busi
 from .model import Block, Fold, Link, Listing, Paragraph, Section
 from .references import bibtex
 from .terms import title
@@ -44,7 +45,7 @@ def methods_paragraph(
 ) -> str:
     """Data, split, translator, arms, classifiers, statistics: only what this study did."""
     settings = study.settings
-    source = " [@aldhabyani2020]" * (settings.data.name.casefold() == "busi")
+    source = " [@aldhabyani2020]" * shows_busi((scan.sha256, scan.label) for scan in study.scans)
     folds = "all folds" if len(summary.folds) == settings.k else f"{count(len(summary.folds))} of them"
     said = [
         f"We used {settings.data.name}{source}, cohort “{settings.cohort}” "

@@ -45,10 +45,10 @@ def write_plan(study: Study, name: str, result: PlanResult, command: str, checks
     if result.pairs:
         words = (
             "Runs that differ in their arms alone, on the same folds and seeds: difference of macro-F1 in "
-            "points, with its 95 % interval for other scans, trainings and translators, where there are enough "
-            "trainings to know it, the one for other scans alone, and the smallest difference that could have "
-            "been detected. A claim needs both, over original and over oversampled. No correction for the "
-            "number of rows; bus benchmark corrects."
+            "points, with its 95 % interval for other scans, trainings and translators (none where too few "
+            "trainings were made to know it), the one for other scans alone, and the smallest difference "
+            "that such a study finds four times in five. A claim needs both, over original and over "
+            "oversampled. No correction for the number of rows; bus benchmark corrects."
         )
         sections.append(Section("arms", "Arms", [Paragraph(words), _pairs(result.pairs)]))
     reading: list[Block] = [Bullets(_reading(study, result)), Listing([command], "Command")]

@@ -44,11 +44,12 @@ MEANINGS = {  # heading → what it is
 }
 COLUMNS = {  # of the table of effects → what it is
     "difference, points (95 % interval for other scans, trainings and translators)": "one arm minus another, "
-    "times 100; were everything trained again and tested on other scans of the same kind, 19 of 20 such "
-    "intervals would hold the true difference; without an interval, too few trainings were made to know",
+    "times 100; were everything trained again and tested on other scans of the same kind, about 19 of 20 "
+    "such intervals would hold the true difference; without an interval, too few trainings were made to "
+    "know",
     "for other scans alone": "the same for these very trainings: what other test scans would change",
     "smallest detectable": "a true difference of this size is found by four such studies in five, before the "
-    "correction for several models; smaller ones mostly go unseen",
+    "correction for several models; a smaller one by fewer",
     "p": "how often chance gives such a difference, were there none: of scans, trainings and translators, "
     "or, without the first interval, of scans alone",
     "p (Holm)": "the same, corrected for all models that were tried in this study; the verdicts use this one",

@@ -222,6 +222,7 @@ class Developed:
 
     scans: int
     total: int
+    untouched: tuple[int, ...] = ()  # tested folds that hold none of them
 
 
 Note = Collapsed | NoSkill | Conditional | Incomplete | BelowYardstick | Developed

@@ -48,7 +48,7 @@ def outcome(summary: Summary) -> str:
     sentence = sentence[:1].upper() + sentence[1:]
     unseen = [v.gain.detectable for v in verdicts if v.kind is VerdictKind.NO_GAIN and v.gain]
     if unseen:
-        sentence += f"; the study could not have seen less than {100 * min(unseen):.0f} points"
+        sentence += f"; a true gain below {100 * min(unseen):.0f} points would often have been missed"
     return f"{sentence}.{_yardstick(summary)}"
 
 

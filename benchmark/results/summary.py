@@ -1,7 +1,7 @@
 """What the cells of a study say together: table, contrasts and a verdict for each classifier."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -259,8 +259,6 @@ def summarise(
     constant = ConstantAnswer(classes[most_frequent], scores)
     marks = [cell.answers(classes) for cell in yardsticks if cell.fold in tested]
     yardstick = arm_result(pool("yardstick", marks, target), Arm("original"), classes) if marks else None
-    seen = count_developed((sha256, label) for _, _, sha256, label, _ in scans)
-    developed = Developed(seen, len(labels)) if seen else None
     short = below(table, yardstick) if yardstick else []
     return Summary(
         classes=classes,
@@ -277,9 +275,20 @@ def summarise(
         verdicts={model: verdict(model, compared, table, target_groups, short) for model in models},
         cells=[cell_result(one, classes, target) for one in answers],
         constant=constant,
-        notes=notes(table, constant, yardstick, len(used), len(cells), developed),
+        notes=notes(table, constant, yardstick, len(used), len(cells), developed_of(tested)),
         yardstick=yardstick,
     )
+
+
+def developed_of(tested: Mapping[int, Answers]) -> Developed | None:
+    """How many of the scans of the tested folds are development data; None where none is."""
+    seen = {
+        fold: count_developed((sha256, label) for _, sha256, label, _ in one.scans)
+        for fold, one in tested.items()
+    }
+    total = sum(len(one.scans) for one in tested.values())
+    untouched = tuple(sorted(fold for fold, scans in seen.items() if not scans))
+    return Developed(sum(seen.values()), total, untouched) if any(seen.values()) else None
 
 
 def _by_model(answers: Sequence[Answers], target: int) -> list[Comparable]:

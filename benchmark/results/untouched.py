@@ -29,13 +29,18 @@ def development_scans() -> frozenset[Known]:
 def count_developed(scans: Iterable[Known]) -> int:
     """How many of these scans are development data; 0 at once where none is BUSI's."""
     scans = list(scans)
-    if not busi_list().keys() & set(scans):
+    if not shows_busi(scans):
         return 0
     developed = development_scans()
     return sum(scan in developed for scan in scans)
 
 
+def shows_busi(scans: Iterable[Known]) -> bool:
+    """Whether any of these scans is BUSI's, whatever its folder is called."""
+    return not busi_list().keys().isdisjoint(scans)
+
+
 def is_locked_away(scans: Iterable[Known]) -> bool:
     """Whether these are scans of BUSI that no choice had seen: none is development data."""
     scans = list(scans)
-    return bool(busi_list().keys() & set(scans)) and not count_developed(scans)
+    return shows_busi(scans) and not count_developed(scans)

@@ -187,12 +187,11 @@ def note(remark: Note) -> str:
                 f"{cells} of {total} cells are left out of tables and contrasts, where not all arms have the "
                 "same folds and seeds; results.csv lists all. Run the same benchmark again to complete it."
             )
-        case Developed(scans, total):
-            rest = (
-                "none of the tested scans is untouched by them"
-                if scans == total
-                else "fold 0 is not among them"
-            )
+        case Developed(scans, total, untouched):
+            folds = ", ".join(map(str, untouched))
+            rest = f"fold{'s' * (len(untouched) > 1)} {folds} hold{'s' * (len(untouched) == 1)} none of them"
+            if not untouched:
+                rest = "no tested fold is free of them"
             return (
                 f"{scans} of {total} scans were development data: defaults and recipes of bus were chosen by "
                 f"looking at BUSI’s folds 1 to 4, so that numbers on them may flatter; {rest}."

@@ -172,7 +172,7 @@ def reader_parts(is_target: Sequence[bool], groups: Sequence[str]) -> Rows:
 
 
 class Readers(NamedTuple):
-    """Independent readers of a set of real scans; each saw all groups but those of its own part."""
+    """Readers of a set of real scans; each saw all groups but those of its own part."""
 
     parts: Rows  # of each real scan, the reader that saw nothing of its group
     models: list[Pipeline]
@@ -206,7 +206,7 @@ def reader_probabilities(
     synthetic: Features,
     source_rows: Sequence[int] | Rows,
 ) -> tuple[Floats, Floats]:
-    """An independent reader's probability of "target" for every real and every synthetic scan.
+    """The reader's probability of "target" for every real and every synthetic scan.
 
     Cross-fitted by group: each real scan is read by the reader that saw nothing of its group, each
     synthetic scan by the one that saw nothing of its source's group (`source_rows`: row in `real`). Raises

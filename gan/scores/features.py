@@ -198,7 +198,7 @@ def _lite(name: str, device: str, reason: str) -> Extractor:
 def lite0(
     device: str = "cpu", reason: str = "It reads the scans, whichever network measures the distances"
 ) -> Extractor:
-    """The frozen EfficientNet-Lite0: the extractor without a download, and the independent reader's eyes."""
+    """The frozen EfficientNet-Lite0: the extractor without a download, and the reader's eyes."""
     return _lite(LITE0, device, reason)
 
 

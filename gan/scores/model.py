@@ -151,7 +151,7 @@ class CopyShares:
 
 @dataclass(frozen=True)
 class ReaderShares:
-    """Shares that an independent reader calls target; None where there are no such scans."""
+    """Shares that a reader of another network size calls target; None where there are no such scans."""
 
     target: float | None
     sources: float | None

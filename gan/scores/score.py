@@ -130,7 +130,7 @@ def score_synthetic(
         chances = reader_probabilities(eyes[0], is_target, real.groups, eyes[1], rows)
         calls = _reader(*chances, labels, rows, making)
     except TooFewGroups as error:
-        notes.append(f"No independent reader: {error}.")
+        notes.append(f"No reader: {error}.")
 
     # what judges say that are not related to what trained the translator
     looks = [(extractor.name, seen, made)]

@@ -4,14 +4,14 @@ import csv
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from bus.benchmark import pipeline
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import STEPS
-from bus.benchmark.request import Request
+from bus.benchmark.request import BESIDE, EXTRAS, Request
 from bus.core.compute import Compute
 from bus.data.study import Study
 
@@ -39,6 +39,32 @@ def p_values(page: Path, model: str) -> dict[tuple[str, str], tuple[str, str]]:
 
 def looks(study: Study) -> list[dict[str, object]]:
     return list(json.loads((study.path / "benchmarks.json").read_text())["benchmarks"])
+
+
+def test_the_command_that_asks_again_holds_all_that_was_asked(study: Study) -> None:
+    """One changed field after the other: each has its option, so that none is forgotten in a report."""
+    plain = Request((0,), ARMS, ("simplecnn",), preset="demo")
+    changed: dict[str, object] = {
+        "folds": (0, 1),
+        "arms": (Arm("original"), Arm("cyclegan", "normal", 0.5)),
+        "models": ("resnet18",),
+        "seeds": 4,
+        "preset": "quick",
+        "init": "phantom",
+        "gan_seed": 1,
+        "gan_seeds": 2,
+        "balance": ("normal",),
+        "recipe": (("batch", 4),),
+        "folder": Path("elsewhere"),
+        "external": "others.zip",
+        "external_alike": "drop",
+        "inflation": True,
+    }
+    assert {item.name for item in fields(Request)} - changed.keys() == (BESIDE - {*EXTRAS}) | {"epochs"}
+    for name, value in changed.items():
+        typed = replace(plain, **{name: value}).typed(study)  # type: ignore[arg-type]
+        option = {"folds": "fold", "folder": "synthetic", "recipe": "set"}.get(name, name).replace("_", "-")
+        assert f"--{option}" in typed and typed != plain.typed(study)
 
 
 def test_every_finished_model_counts_and_every_look_is_kept(study: Study) -> None:

@@ -431,7 +431,9 @@ def test_a_plan_shows_both_intervals_where_there_are_trainings_enough(study, tmp
     page = run_plan.run_plan(study, str(path), replace(WISH, seeds=3))
     (row,) = (line for line in page.with_suffix(".md").read_text().splitlines() if "again − plain" in line)
     _, _, arms, decides, scans, *_ = (part.strip() for part in row.split("|"))
-    assert arms.startswith("oversampled − original") and " to " in decides.partition("(")[2] and " to " in scans
+    assert (
+        arms.startswith("oversampled − original") and " to " in decides.partition("(")[2] and " to " in scans
+    )
     assert decides.partition("(")[2].rstrip(")") != scans
 
 

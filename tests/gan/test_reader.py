@@ -1,4 +1,4 @@
-"""The kept word of the independent reader: who read a scan, and what that reader had seen."""
+"""The kept word of the reader: who read a scan, and what that reader had seen."""
 
 import json
 import shutil
@@ -98,7 +98,7 @@ def test_a_scan_whose_source_is_no_training_scan_is_read_by_nobody(study, fitted
     row = replace(made[0][0], source_sha256=tested.sha256, source_label=tested.label)
     with pytest.raises(BusError, match=r"synthetic \(1\)\.png is no training scan of fold 0"):
         fitted.synthetic([row], made[1][:1])
-    with pytest.raises(BusError, match="No independent reader of cyst scans in fold 0"):
+    with pytest.raises(BusError, match="No reader of cyst scans in fold 0"):
         reader.CrossFitted(study, 0, "cyst")
 
 

@@ -41,6 +41,7 @@ def test_an_effect_is_in_points_and_a_plot_says_it_in_words(made: Any) -> None:
     drawn = effects.effect(contrast, {})
     deciding = contrast.retrained or contrast.interval
     assert drawn.estimate == pytest.approx(100 * deciding.estimate)
+    assert drawn.scans == pytest.approx((100 * contrast.interval.low, 100 * contrast.interval.high))
     plots = effects.forest_plots(made.summary, {})
     assert [plot.name for plot in plots] == ["forest-gain", "forest-translator"]
     assert all("ResNet18" in plot.alt and "VGG19" in plot.alt for plot in plots)

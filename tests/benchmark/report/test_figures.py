@@ -22,6 +22,18 @@ def test_sparse_bins_of_a_calibration_are_not_drawn() -> None:
     assert drawn((0.2, 0.5, figures.FEWEST - 1)) == drawn() != drawn((0.2, 0.5, figures.FEWEST))
 
 
+def test_the_interval_for_other_scans_is_drawn_thick_on_the_one_that_decides() -> None:
+    def widths(effect: figures.Effect) -> list[tuple[float, float]]:
+        svg = figures.forest("forest", [effect], axis="points", alt="a").svg
+        lines = re.findall(r'd="M ([\d.]+) ([\d.]+) L ([\d.]+) \2[^"]*"[^>]*stroke-width: ([\d.]+)', svg)
+        return sorted((float(width), float(end) - float(start)) for start, _, end, width in lines)
+
+    whole = figures.Effect("x", 2.0, -6.0, 10.0, 4.0)
+    (thin,) = widths(whole)
+    both = widths(whole._replace(scans=(0.0, 4.0)))
+    assert both[0] == thin and both[1][0] > thin[0] and both[1][1] == pytest.approx(thin[1] / 4, rel=0.01)
+
+
 @pytest.mark.parametrize("rows", [1, 2, 5])
 def test_a_forest_of_any_size_keeps_its_labels_inside(rows: int) -> None:
     effects = [figures.Effect(f"Model {row}", 1.0, -3.0, 4.0, 5.0) for row in range(rows)]
