@@ -132,9 +132,14 @@ def effect(contrast: Contrast, flags: Flags) -> Effect:
     """A contrast in percentage points; a dagger marks one that rests on a collapsed model."""
     shares = contrast.retrained or contrast.interval
     collapsed = any((arm, contrast.model) in flags for arm in (contrast.first, contrast.second))
-    values = (shares.estimate, shares.low, shares.high, shares.detectable)
-    scans = (100 * contrast.interval.low, 100 * contrast.interval.high)
-    return Effect(title(contrast.model) + " †" * collapsed, *(100 * share for share in values), scans)
+    return Effect(
+        title(contrast.model) + " †" * collapsed,
+        estimate=100 * shares.estimate,
+        low=100 * shares.low,
+        high=100 * shares.high,
+        detectable=100 * shares.detectable,
+        scans=(100 * contrast.interval.low, 100 * contrast.interval.high),
+    )
 
 
 def split_contrasts(summary: Summary) -> tuple[list[Contrast], list[Contrast]]:

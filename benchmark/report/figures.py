@@ -107,11 +107,10 @@ def forest(name: str, effects: Sequence[Effect], *, axis: str, alt: str) -> Figu
             colour = {"gain": BLUE, "loss": VERMILION, "none": INK}[effect.verdict]
             face = PAPER if effect.verdict == "none" else colour
             axes.barh(row, 2 * effect.detectable, 0.34, left=-effect.detectable, color=BAND)
-            line, dot = {"color": colour, "solid_capstyle": "butt"}, 6.5
             if effect.scans:
-                axes.plot(effect.scans, [row, row], lw=5, **line)
-                dot = 8
-            axes.plot([effect.low, effect.high], [row, row], lw=1.8, **line)
+                axes.plot(effect.scans, [row, row], color=colour, lw=5, solid_capstyle="butt")
+            axes.plot([effect.low, effect.high], [row, row], color=colour, lw=1.8, solid_capstyle="butt")
+            dot = 8 if effect.scans else 6.5
             axes.plot(effect.estimate, row, "o", ms=dot, mfc=face, mec=colour, mew=1.6)
             axes.text(-reach, row - 0.36, effect.label, ha="left", va="center", weight="bold")
             axes.text(reach, row - 0.36, interval(effect), ha="right", va="center")

@@ -57,12 +57,15 @@ def methods_paragraph(
     if translators:
         config = dict(translators[0].config)
         pairs = f" on {int(config['pairs']):,} pairs of scans" if config.get("pairs", "").isdigit() else ""
+        seeds = len({translator.seed for translator in translators})
+        trained = f"{count(seeds)} CycleGANs [@zhu2017] were" if seeds > 1 else "a CycleGAN [@zhu2017] was"
+        turns = " The seeds of the classifiers took them in turn." if seeds > 1 else ""
+        start = ", beginning with simulated scans," if float(config.get("phantoms") or 0) else ""
         said.append(
-            f"For each fold a CycleGAN [@zhu2017] was trained on the training part alone{pairs} to turn "
-            "scans of "
-            f"the other classes into {study.target} ones; its last weights were used. Synthetic scans were "
-            "scored by the kernel inception distance [@binkowski2018] and the Fréchet distance [@heusel2017] "
-            "between a floor of real scans and a ceiling of untranslated sources."
+            f"For each fold {trained} trained on the training part alone{pairs}{start} to turn scans of the "
+            f"other classes into {study.target} ones; the last weights were used.{turns} Synthetic scans "
+            "were scored by the kernel inception distance [@binkowski2018] and the Fréchet distance "
+            "[@heusel2017] between a floor of real scans and a ceiling of untranslated sources."
         )
     arms = "; ".join(f"“{arm}”: {arm.meaning}" for arm in summary.arms)
     adds = " Arms that add scans add the same number." if _several_add(summary) else ""

@@ -109,7 +109,7 @@ def _settings(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
         | ({"init": run.init} if run.init != "none" else {})
         | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
         | ({"method": run.method} if run.method else {})
-        | run.switches
+        | dict(run.switches)
         for run in runs
     }
     first = next(iter(said.values()))

@@ -1,11 +1,13 @@
 """The paragraph on methods tells how this study decided, and cites what it names."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from bus.benchmark.report.methods import cited, methods_paragraph
 from bus.benchmark.report.references import bibtex
 from bus.benchmark.results.model import Retrained
+from bus.data.cohort import busi_list
 
 WAYS = {"seeds": "between the seeds of a fold", "folds": "from the means of the folds"}
 
@@ -38,3 +40,30 @@ def test_without_a_deciding_interval_nothing_is_claimed(made_up):
 def test_every_key_is_a_reference(made_up, basis):
     keys = cited(paragraph(made_up, basis))
     assert bibtex(keys).count("@") >= len(keys)
+
+
+def test_busi_is_cited_where_its_scans_are_used_whatever_the_folder_is_called(made_up):
+    made = made_up()
+    assert made.study.settings.data.name == "busi"
+    assert "aldhabyani2020" not in paragraph(made_up), "scans of that name alone are not BUSI's"
+    (sha256, label), *_ = busi_list()
+    settings = replace(made.study.settings, data=replace(made.study.settings.data, name="elsewhere"))
+    study = SimpleNamespace(
+        settings=settings,
+        target="malignant",
+        scans=[replace(made.study.scans[0], sha256=sha256, label=label)],
+    )
+    text = methods_paragraph(study, made.summary, made.cells, [])
+    assert "We used elsewhere [@aldhabyani2020]" in text
+
+
+@pytest.mark.parametrize(("seeds", "words"), [((None,), "a CycleGAN"), ((0, 1, 2), "three CycleGANs")])
+def test_the_translators_of_a_fold_are_counted_and_their_start_is_told(made_up, seeds, words):
+    made = made_up()
+    config = [("pairs", "6000"), ("phantoms", "0.15")]
+    translators = [SimpleNamespace(seed=seed, config=config) for seed in seeds]
+    text = methods_paragraph(made.study, made.summary, made.cells, translators)
+    assert f"For each fold {words} [@zhu2017]" in text and "beginning with simulated scans" in text
+    assert ("took them in turn" in text) == (len(seeds) > 1)
+    plain = [SimpleNamespace(seed=None, config=[("pairs", "6000"), ("phantoms", "0.0")])]
+    assert "simulated" not in methods_paragraph(made.study, made.summary, made.cells, plain)
