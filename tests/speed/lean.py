@@ -19,7 +19,8 @@ from bus.data.study import Study
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Kind = tuple[str, str]  # model, arm
+Kind = tuple[str, str]  # model, arm or difference of two
+Drawn = tuple[int, int, Floats]  # translator, seed, macro-F1 estimated, by fold, and under every draw
 
 
 def rows_of(study: Study) -> dict[Kind, list[Row]]:
@@ -30,22 +31,36 @@ def rows_of(study: Study) -> dict[Kind, list[Row]]:
     """
     found: dict[Kind, list[Row]] = defaultdict(list)
     for fold in study.folds:
-        drawn: dict[Kind, list[tuple[Cell, Floats]]] = defaultdict(list)
+        drawn: dict[Kind, list[Drawn]] = defaultdict(list)
         for _, folder in finished_folders(study.cells_path(fold)):
             cell = Cell.open(folder)
             answers, target = cell.answers(study.classes), study.classes.index(study.target)
             groups = [group for *_, group in answers.scans]
             sample = stats.sample(answers.labels, groups, np.full(len(groups), fold), target)
             values = stats.evaluate(sample, answers.probabilities)[PRIMARY]
-            drawn[cell.model, str(cell.arm)].append((cell, values))
-        for kind, trained in drawn.items():
-            draws = np.array([values[2:] for _, values in trained])  # after the estimate, overall and by fold
+            drawn[cell.model, str(cell.arm)].append((cell.gan_seed, cell.seed, values))
+        for kind, trained in {**drawn, **differences(drawn)}.items():
+            draws = np.array([values[2:] for *_, values in trained])  # after the estimates, over all, by fold
             many = len(draws)
             own = (draws - draws.mean(axis=0)).std(axis=1) * np.sqrt(many / max(many - 1, 1))
             found[kind] += [
-                (fold, cell.gan_seed, cell.seed, float(values[0]), float(error))
-                for (cell, values), error in zip(trained, own, strict=True)
+                (fold, gan_seed, seed, float(values[0]), float(error))
+                for (gan_seed, seed, values), error in zip(trained, own, strict=True)
             ]
+    return found
+
+
+def differences(drawn: dict[Kind, list[Drawn]]) -> dict[Kind, list[Drawn]]:
+    """What the translator adds to a fold's trainings, seed by seed: cyclegan − oversampled.
+
+    Both trainings of a seed begin with the same weights, so that part of what they lean may be common.
+    """
+    found: dict[Kind, list[Drawn]] = {}
+    for (model, arm), trained in drawn.items():
+        repeated = {seed: values for _, seed, values in drawn.get((model, "oversampled"), [])}
+        both = [(made, seed, values - repeated[seed]) for made, seed, values in trained if seed in repeated]
+        if arm == "cyclegan" and both:
+            found[model, "cyclegan − oversampled"] = both
     return found
 
 
@@ -67,11 +82,17 @@ def without_holes(rows: list[Row]) -> list[Row]:
 def line(kind: Kind, rows: list[Row], lean: Lean) -> str:
     """A row of the table; spreads in points with their degrees of freedom."""
     folds, translators, seeds = (len({row[i] for row in rows}) for i in range(3))
-    made = f"{100 * lean.translator:.1f} ({lean.translators})" if lean.translators else "–"
+    made = points(lean.translator, lean.translator_range, lean.translators) if lean.translators else "–"
+    trained = points(lean.training, lean.training_range, lean.trainings)
     return (
         f"| {kind[0]}, {kind[1]} | {folds} × {translators} × {seeds} | {100 * lean.scans:.1f} "
-        f"| {100 * lean.training:.1f} ({lean.trainings}) | {made} |"
+        f"| {trained} | {made} |"
     )
+
+
+def points(spread: float, reach: tuple[float, float], freedom: int) -> str:
+    """A spread in points with its 95 % interval and degrees of freedom."""
+    return f"{100 * spread:.1f} ({100 * reach[0]:.1f}–{100 * reach[1]:.1f}; {freedom})"
 
 
 def main() -> None:

@@ -38,6 +38,18 @@ def test_planted_spreads_are_found() -> None:
     assert (found.trainings, found.translators) == (40 * 4 * 5, 40 * 3)
 
 
+def test_ranges_hold_what_was_planted_nineteen_times_in_twenty() -> None:
+    """300 studies of two folds, two translators and three seeds: few enough that a spread is hardly known."""
+    rng, held = np.random.default_rng(7), []
+    for _ in range(300):
+        made = 0.032 * rng.normal(size=(2, 2, 1))
+        table = made + 0.023 * rng.normal(size=(2, 2, 3)) + 0.03 * rng.normal(size=(2, 2, 3))
+        found = components([(*place, float(table[place]), 0.03) for place in np.ndindex(2, 2, 3)])
+        ranges = ((found.training_range, 0.023), (found.translator_range, 0.032))
+        held.append([low <= planted <= high for (low, high), planted in ranges])
+    assert np.mean(held, axis=0) == pytest.approx(0.95, abs=0.04)
+
+
 def test_no_spread_is_found_where_there_is_none() -> None:
     found = components(cells(40, 4, 6, 0.0, 0.0))
     assert found.training < 0.008 and found.translator < 0.008
@@ -62,3 +74,17 @@ def test_a_table_with_holes_gives_its_largest_whole_part() -> None:
         measure.without_holes(rows[:-3])
     ) == 6
     assert measure.without_holes(rows[:1]) == []
+
+
+def test_differences_are_taken_seed_by_seed() -> None:
+    measure = load("lean")
+    drawn = {
+        ("resnet18", "oversampled"): [(0, seed, np.array([0.1 * seed, 1.0])) for seed in range(3)],
+        ("resnet18", "cyclegan"): [(seed % 2, seed, np.array([0.5, 2.0])) for seed in (3, 1, 0)],
+        ("simplecnn", "cyclegan"): [(0, 0, np.array([0.5, 2.0]))],
+    }
+    found = measure.differences(drawn)
+    assert list(found) == [("resnet18", "cyclegan − oversampled")], "nothing was repeated for the other model"
+    ((_, first, one), (made, second, other)) = found["resnet18", "cyclegan − oversampled"]
+    assert (first, second, made) == (1, 0, 0)
+    assert one.tolist() == [0.4, 1.0] and other.tolist() == [0.5, 1.0]
