@@ -78,6 +78,7 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
     chosen, checks = plan.read(source), []
 
     # what can be refused is refused before hours of training
+    check_one_each(chosen)
     lock.sweep(study.path)
     for fold in request.folds:
         checks += audit_split(study, fold)
@@ -86,7 +87,6 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
         warm_start.check(study, own.init)
         for fold, label, gan_seed in synthetic_needed(study, own):
             check_translator(study, own, fold, label, gan_seed)
-    check_one_each(chosen)
     plan_sets(study, preview(study), chosen, request)
     note(expectation(study, request))
 

@@ -132,5 +132,6 @@ def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[Miss
         if not translator.is_done:
             config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
             time = _lasting(study, config, compute)
-            results.print(f"  fold {fold}: a translator first, to {label}, {about(time)}")
+            which = f" of seed {seed}" * (len({made_by for _, _, made_by in asked}) > 1)
+            results.print(f"  fold {fold}: a translator{which} first, to {label}, {about(time)}")
             yield Missing(time, bytes_needed(config, compute))
