@@ -81,7 +81,8 @@ def without_holes(rows: list[Row]) -> list[Row]:
 
 def line(kind: Kind, rows: list[Row], lean: Lean) -> str:
     """A row of the table; spreads in points with their degrees of freedom."""
-    folds, translators, seeds = (len({row[i] for row in rows}) for i in range(3))
+    folds, translators = (len({row[i] for row in rows}) for i in (0, 1))
+    seeds = len(rows) // (folds * translators)  # of each translator
     made = points(lean.translator, lean.translator_range, lean.translators) if lean.translators else "–"
     trained = points(lean.training, lean.training_range, lean.trainings)
     return (

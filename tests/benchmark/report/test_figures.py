@@ -25,8 +25,9 @@ def test_sparse_bins_of_a_calibration_are_not_drawn() -> None:
 def test_the_interval_for_other_scans_is_drawn_thick_on_the_one_that_decides() -> None:
     def widths(effect: figures.Effect) -> list[tuple[float, float]]:
         svg = figures.forest("forest", [effect], axis="points", alt="a").svg
-        lines = re.findall(r'd="M ([\d.]+) ([\d.]+) L ([\d.]+) \2[^"]*"[^>]*stroke-width: ([\d.]+)', svg)
-        return sorted((float(width), float(end) - float(start)) for start, _, end, width in lines)
+        lines = re.findall(r'd="M ([\d.]+) ([\d.]+) +L ([\d.]+) \2 +"[^>]* stroke-width="([\d.]+)"', svg)
+        drawn = sorted((float(width), float(end) - float(start)) for start, _, end, width in lines)
+        return [line for line in drawn if line[0] > 1]  # the axis is thinner
 
     whole = figures.Effect("x", 2.0, -6.0, 10.0, 4.0)
     (thin,) = widths(whole)
