@@ -209,7 +209,7 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
 
     `whole`: no cell is missing, so that the same command has nothing to do next time.
     """
-    from . import test_reference
+    from . import distance_to_tests
     from .report.study_report import write_report  # late: statistics and figures take a second to import
     from .results import wording
     from .results.summary import summarise
@@ -218,7 +218,7 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
     note("Writing the report …")
     if whole:  # no look at test scans before all is trained
         for fold, label, gan_seed in synthetic_needed(study, request):
-            test_reference.score(study, fold, label, gan_seed, request.compute.device)
+            distance_to_tests.score(study, fold, label, gan_seed, request.compute.device)
     marks = yardsticks(study, request.folds, request.compute)
     summary = summarise(study, finished.cells, marks, looked_at(study, request))
     claimed = inflated(study, request) if request.inflation else None

@@ -1,5 +1,6 @@
 """A study on disk with made-up answers, as small as a report allows, and with hostile names on demand."""
 
+import csv
 import io
 import shutil
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from bus.benchmark.arms import DEFAULT_ARMS, ORIGINAL, parse
 from bus.benchmark.audit import Check
 from bus.benchmark.cell import HEAT, Cell
 from bus.benchmark.cells import needed
+from bus.benchmark.report_folder import TEXT, ReportFolder
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results.model import Summary
 from bus.benchmark.results.summary import summarise
@@ -28,7 +30,7 @@ from bus.data.store import UNKNOWN, Box, Squares
 from bus.data.study import Study
 from bus.gan import synth, train
 from bus.gan.config import configure
-from bus.gan.manifest import Synthetic
+from bus.gan.manifest import Synthetic, SyntheticSet
 from bus.gan.scores.model import Scores, read
 from bus.gan.translator import Translator
 
@@ -47,6 +49,16 @@ class MadeUp:
     cells: list[Cell]
     summary: Summary
     checks: list[Check]
+
+    @property
+    def html(self) -> str:
+        """The page that was written."""
+        return ReportFolder(self.study.path).page.read_text(encoding="utf-8")
+
+    @property
+    def markdown(self) -> str:
+        """Its Markdown twin."""
+        return (ReportFolder(self.study.path).path / TEXT).read_text(encoding="utf-8")
 
 
 def _cohort(path: Path, names: dict[str, str], rng: np.random.Generator) -> list[Scan]:
@@ -296,3 +308,25 @@ def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         count = max(needed(study, other, "malignant") for other in (0, 1))
         synth.synthesise(Translator(study, fold, "malignant", 0), cpu, count=count)
     return path
+
+
+@pytest.fixture
+def study(translated: Path, tmp_path: Path) -> Study:
+    """A copy of that study, to be changed."""
+    return Study.open(Path(shutil.copytree(translated, tmp_path / "study")))
+
+
+@pytest.fixture
+def edit_manifest() -> Callable[[Study, Callable[[dict[str, str]], None]], None]:
+    """A function that changes the first row of the manifest of a study's first synthetic scans."""
+
+    def edit(study: Study, change: Callable[[dict[str, str]], None]) -> None:
+        path = SyntheticSet(study, 0, "malignant", 0).folder / "manifest.csv"
+        rows = list(csv.DictReader(path.open()))
+        change(rows[0])
+        with path.open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+    return edit

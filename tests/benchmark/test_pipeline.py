@@ -8,12 +8,17 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from bus.benchmark import pipeline
+from bus.benchmark import pipeline, run
 from bus.benchmark.arms import Arm
-from bus.benchmark.cells import STEPS
+from bus.benchmark.cells import STEPS, cells_of
+from bus.benchmark.per_image import per_image
 from bus.benchmark.request import BESIDE, EXTRAS, Request
+from bus.benchmark.results import summary
 from bus.core.compute import Compute
+from bus.core.errors import BusError
 from bus.data.study import Study
+from bus.gan import synth, train
+from bus.gan.config import configure
 
 CPU = Compute("cpu", "float32", 1)
 ARMS = (Arm("original"), Arm("weighted"))
@@ -83,3 +88,45 @@ def test_every_finished_model_counts_and_every_look_is_kept(study: Study) -> Non
     assert "11 cells, while others were missing" in page.with_name("report.md").read_text()
     pipeline.rewrite(study)
     assert len(looks(study)) == 3, "the same look is listed once"
+
+
+def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch):
+    """A tiny translator is put in its place in both; what is claimed is what the sub-study sums up to."""
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
+    wish = Request(
+        (0,), tuple(map(Arm, ("original", "cyclegan"))), ("simplecnn",), preset="demo", recipe=(("batch", 4),)
+    )
+    for place in (study, per_image(study)):
+        config = configure(
+            place, CPU, fold=0, target="malignant", seed=0, preset="demo", pairs=4, method="published"
+        )
+        train.train(place, replace(config, channels=4, blocks=1), CPU)
+    monkeypatch.setattr(
+        pipeline,
+        "make_scans",
+        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
+    )
+    asked = replace(wish, inflation=True, command="bus benchmark")
+    sound, mark = run.run, study.path / "report" / "DONE"
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            run,
+            "run",
+            lambda place, cells, **how: (
+                ["a cell broke"] if place.path.name == "per-image" else sound(place, cells, **how)
+            ),
+        )
+        with pytest.raises(BusError, match="1 cells failed"):
+            pipeline.benchmark(study, asked)
+    assert mark.with_name("index.html").exists() and not mark.exists(), (
+        "a failed cell of the split per image is not passed over"
+    )
+    page = pipeline.benchmark(study, asked)
+    assert mark.exists()
+    text = page.read_text()
+    assert "Not a result." in text and "gain per image" in text
+    assert "What a split per image would have claimed" in page.with_name("report.md").read_text()
+    sub = per_image(study)
+    claimed = summary.summarise(sub, cells_of(sub, wish))
+    assert f"{100 * claimed.table[0].metrics['accuracy']:.1f}" in text
+    assert not (sub.path / "fold-0/cells/original/resnet18").exists(), "nobody asked for it"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bus.classify import models, train
-from bus.classify.recipe import check_changes, optimiser, rate
+from bus.classify.recipe import optimiser
 from bus.classify.train import (
     Examples,
     Recipe,
@@ -21,7 +21,6 @@ from bus.classify.train import (
     step_loss,
 )
 from bus.core.compute import Compute
-from bus.core.errors import UsageError
 from torch.nn import functional as F
 
 CPU = Compute("cpu", "float32", 1)
@@ -91,14 +90,6 @@ def test_batches_show_every_scan_once_an_epoch():
 def test_weights_balance_the_classes():
     weights = class_weights(np.array([0, 0, 0, 1]), 3)
     assert weights.tolist() == pytest.approx([4 / 9, 4 / 3, 0])
-
-
-def test_the_rate_rises_and_falls():
-    rates = [rate(PLAIN, step) for step in range(100)]
-    assert rates[9] == 1
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[-1] < 0.01
-    assert max(rates) == 1
 
 
 def test_averaged_weights_get_their_own_batch_statistics():
@@ -217,24 +208,6 @@ def test_speckle_multiplies_and_is_a_scans_own():
     assert ratio.mean().item() == pytest.approx(1, abs=0.03)
 
 
-def test_schedules_are_those_of_torch():
-    """MultiStepLR and StepLR of the library, stepped once an epoch, as oracles."""
-    from torch.optim.lr_scheduler import MultiStepLR, StepLR
-
-    for name, make in (
-        ("multistep", lambda o: MultiStepLR(o, [5, 10], 0.1)),
-        ("step", lambda o: StepLR(o, 5, 0.1)),
-    ):
-        recipe = Recipe("simplecnn", 80, schedule=name, epoch=4, learning_rate=0.01)
-        stepped = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
-        scheduler = make(stepped)
-        for step in range(80):
-            assert recipe.learning_rate * rate(recipe, step) == pytest.approx(stepped.param_groups[0]["lr"])
-            if step % 4 == 3:
-                stepped.step()
-                scheduler.step()
-
-
 def test_plateau_watches_the_validation_scans_alone(monkeypatch):
     """Watched scans that never get better lower the rate; what is watched changes nothing else."""
     recipe = Recipe("simplecnn", 30, batch=4, schedule="plateau", epoch=1, average=0.0, learning_rate=1e-4)
@@ -260,13 +233,6 @@ def test_dropout_is_drawn_from_the_seed(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
-def test_a_recipe_gets_the_optimiser_it_names(name):
-    found = optimiser(torch.nn.Linear(2, 2), replace(PLAIN, optimiser=name))
-    assert type(found).__name__.casefold() == name
-    assert found.param_groups[0]["lr"] == PLAIN.learning_rate
-
-
-@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_one_pass_over_memory_updates_weights_as_several_do(name):
     weights = []
     for fused in (True, False):
@@ -288,28 +254,3 @@ def test_scans_kept_on_a_device_are_augmented_like_those_sent_there(speckle):
     place = (np.array([5, 0, 5]), [0, 1, 2], 0, recipe)
     assert torch.equal(augment(sent, *place), augment(kept, *place))
     assert train.on_device(sent, CPU) is sent
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"lerning_rate": 1}, "Did you mean learning_rate"),
-        ({"optimiser": "adamm"}, "expected adamw, adam or sgd. Did you mean"),
-        ({"synthetic": "first"}, "synthetic is unknown"),
-        ({"batch": 0}, "above 0"),
-        ({"augment": "perhaps"}, "expected true or false"),
-        ({"batch": True}, "such as 32"),
-        ({"weighted": True}, "weighted is unknown"),
-        ({"learning_rate": "nan"}, "above 0"),
-    ],
-)
-def test_a_recipe_field_that_does_not_fit_is_refused(changes, words):
-    with pytest.raises(UsageError, match=words):
-        check_changes(changes, "--set")
-
-
-def test_recipe_fields_are_read_from_text():
-    found = check_changes(
-        {"batch": "16", "augment": "False", "smoothing": "0.1", "optimiser": "sgd"}, "--set"
-    )
-    assert found == {"batch": 16, "augment": False, "smoothing": 0.1, "optimiser": "sgd"}

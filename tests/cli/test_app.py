@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,42 +10,15 @@ from pathlib import Path
 import pytest
 from bus.cli.app import main
 
-
-@pytest.fixture(scope="module")
-def finished(tiny_study, tmp_path_factory):
-    """A study after the three commands; folder with a space and Korean letters in its name."""
-    path = tmp_path_factory.mktemp("cli") / "내 study"
-    shutil.copytree(tiny_study, path)
-    for command in COMMANDS:
-        with pytest.raises(SystemExit) as stop:
-            main([*command, "--study", str(path)])
-        assert stop.value.code == 0
-    return path
-
-
-COMMANDS = (
-    ["gan", "train", "--preset", "demo", "--pairs", "8"],
-    ["synth", "--n", "30"],
-    [
-        "benchmark",
-        "--preset",
-        "demo",
-        "--models",
-        "simplecnn",
-        "--arms",
-        "original,oversampled,cyclegan",
-        "--jobs",
-        "1",
-    ],
-)
-
-
-@pytest.fixture
-def tree(finished):
-    def snapshot():
-        return {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
-
-    return snapshot
+# as in conftest.py, which makes the study by them
+COMMANDS = [
+    command.split()
+    for command in (
+        "gan train --preset demo --pairs 8",
+        "synth --n 30",
+        "benchmark --preset demo --models simplecnn --arms original,oversampled,cyclegan --jobs 1",
+    )
+]
 
 
 def test_the_three_commands_end_with_a_report(finished):
@@ -72,14 +44,6 @@ def test_the_same_again_does_nothing_and_says_so(finished, tree, run_bus, comman
     assert "Nothing to do" in text
 
 
-def test_status_says_what_is_there(finished, run_bus):
-    code, text = run_bus("status", "--study", finished)
-    assert code == 0
-    assert "translator to malignant (seed 0, demo): trained, 8 pairs" in text
-    assert "30, scored" in text
-    assert "cells of cyclegan: 1 trained" in text
-
-
 def test_predictions_are_those_of_the_test_part(finished):
     from bus.data.study import Study
 
@@ -92,30 +56,6 @@ def test_predictions_are_those_of_the_test_part(finished):
             sum(float(row[f"p_{name}"]) for name in study.classes) == pytest.approx(1, abs=1e-6)
             for row in rows
         )
-
-
-def test_a_dry_run_trains_nothing(finished, tree, run_bus):
-    before = tree()
-    code, text = run_bus(
-        "benchmark",
-        "--study",
-        finished,
-        "--fold",
-        "1",
-        "--dry-run",
-        "--preset",
-        "demo",
-        "--models",
-        "simplecnn",
-    )
-    assert (code, tree()) == (0, before)
-    assert "4 to train" in text
-    assert "a translator first" in text
-    code, text = run_bus("gan", "train", "--study", finished, "--dry-run")
-    assert code == 0 and "Nothing to do" in text
-    code, text = run_bus("gan", "train", "--study", finished, "--fold", "2", "--preset", "demo", "--dry-run")
-    assert (code, tree()) == (0, before)
-    assert "400 pairs in 100 steps" in text
 
 
 @pytest.mark.parametrize(
@@ -194,12 +134,6 @@ def test_wrong_options_get_a_sentence(finished, tree, run_bus, arguments, code, 
     assert tree() == before
 
 
-def test_synth_without_a_study_says_what_to_run_first(tmp_path, run_bus):
-    code, text = run_bus("synth", "--study", tmp_path / "none")
-    assert code == 1
-    assert "Run bus gan train first" in text
-
-
 @pytest.mark.parametrize(
     "arguments",
     [[], ["gan", "train"], ["synth"], ["benchmark"], ["predict"], ["status"], ["demo"], ["data", "phantom"]],
@@ -267,41 +201,6 @@ def test_python_m_bus_is_the_command():
         [sys.executable, "-m", "bus", "--version"], capture_output=True, text=True, cwd=Path.home()
     )
     assert done.stdout.startswith("bus-balance ")
-
-
-def test_a_data_set_is_checked_before_a_study(tmp_path, run_bus):
-    code, text = run_bus("data", "phantom", tmp_path / "cohort", "--n", 60, "--size", 64)
-    assert code == 0
-    assert "60 phantoms" in text
-    page = tmp_path / "page.html"
-    code, text = run_bus("data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
-    assert code == 0, text
-    assert "60 scans" in text
-    assert "Content-Security-Policy" in page.read_text()
-    (tmp_path / "cohort" / "benign" / "benign (1).png").write_bytes(b"no picture")
-    code, text = run_bus("data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
-    assert code == 1
-    assert "benign (1).png" in text
-
-
-def test_two_folders_are_compared(finished, run_bus):
-    folder = finished / "fold-0/synth/seed-0/malignant"
-    code, text = run_bus("gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0")
-    assert code == 0
-    assert "30 against 30 scans, judged by efficientnet-lite0" in text
-    assert "FD (EfficientNet-Lite0): 0.00" in text
-    assert "precision: 1.000" in text
-    code, text = run_bus(
-        "gan", "score", folder, folder, "--study", finished, "--fold", 0, "--to", "benign", "--gan-seed", 1
-    )
-    assert code == 2 and "--study, --fold, --to, --gan-seed does not go with two folders" in text
-    code, text = run_bus("gan", "score", "--study", finished, "--size", 32)
-    assert code == 2 and "--size does not go with a study" in text
-    empty = finished.parent / "empty"
-    empty.mkdir()
-    code, text = run_bus("gan", "score", empty, folder, "--extractor", "efficientnet-lite0")
-    assert code == 1
-    assert "holds no scans" in text
 
 
 def answer(capsys, *arguments):
@@ -507,67 +406,10 @@ def test_a_class_that_does_not_exist_is_met_with_the_nearest(tmp_path, run_bus):
     assert "Did you mean malignant?" in text
 
 
-def test_the_report_is_written_again_without_training(finished, tmp_path, run_bus, monkeypatch):
-    path = tmp_path / "moved 연구"
-    shutil.copytree(finished, path)
-    report = path / "report"
-    before = {file.name: file.read_bytes() for file in report.iterdir() if file.suffix == ".csv"}
-    shutil.rmtree(report)
-    opened = []
-    monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)) or True)
-    code, text = run_bus("report", "--open", "--study", path)
-    assert code == 0, text
-    assert "SimpleCNN: " in text
-    assert opened == [(report / "index.html").resolve().as_uri()]
-    assert {file.name: file.read_bytes() for file in report.iterdir() if file.suffix == ".csv"} == before
-    assert "Nothing to do" in run_bus(*COMMANDS[2], "--study", path)[1]
-    for done in path.glob("fold-0/cells/cyclegan/*/*/DONE"):
-        done.unlink()
-    code, text = run_bus("report", "--study", path)
-    assert code == 0
-    assert "2 of 3 cells are trained" in text
-    monkeypatch.setattr("webbrowser.open", lambda url: False)
-    code, text = run_bus("report", "--open", "--study", path)
-    assert code == 0 and "No browser could be started here" in " ".join(text.split())
-    for done in path.glob("fold-0/cells/*/*/*/DONE"):
-        done.unlink()
-    code, text = run_bus("report", "--study", path)
-    assert code == 1
-    assert "None of the 3 cells" in text
-
-
 def test_finished_studies_are_compared(finished, run_bus):
     code, text = run_bus("compare", finished)
     assert code == 0, text
     assert "SimpleCNN" in text and "%" in text
-
-
-def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):
-    code, text = run_bus("report", "--study", tiny_study)
-    assert code == 1
-    assert "Run bus benchmark first" in text
-
-
-def test_synthetic_scans_come_with_a_datasheet(finished):
-    from bus.data.study import Study
-    from bus.gan.manifest import SyntheticSet
-
-    study = Study.open(finished)
-    scans = SyntheticSet(study, 0, "malignant", 0)
-    rows, text = scans.rows, (scans.folder / "DATASHEET.md").read_text()
-    assert text.startswith("# Datasheet: 30 synthetic malignant scans\n\n**SYNTHETIC.")
-    assert rows[0].generator_sha256 in text
-    assert study.settings.data.sha256 in text
-    for label in ("benign", "normal"):
-        own = [row for row in rows if row.source_label == label]
-        assert (
-            f"{len(own)} scans from {len({row.source_sha256 for row in own})} distinct {label} scans" in text
-        )
-    assert "never for a diagnosis" in text
-    assert str(finished.parent) not in text  # it is made to be shared
-    assert (
-        "bus gan train --study study --size 32 --k 3 --fold 0 --gan-seed 0 --preset demo --pairs 8\n" in text
-    )
 
 
 def test_what_a_finished_study_does_not_need_is_not_imported():

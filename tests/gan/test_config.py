@@ -6,14 +6,12 @@ import shutil
 from dataclasses import asdict, replace
 
 import pytest
-import torch
 from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
 from bus.gan import train
 from bus.gan.config import METHOD, METHODS, configure, from_json, options
-from bus.gan.request import Ask, plan_gan
 from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
@@ -178,29 +176,3 @@ def test_the_options_of_a_configuration_ask_for_it_again(study, wish, words):
         sources=found["from"].split(",") if "from" in found else None,
         changes=dict(text.split("=") for name, text in pairs if name == "--set"),
     )
-
-
-def begun_plan(study, config, compute=CPU, **options):
-    """What `plan_gan` makes of a translator that `config` began."""
-    folder = Translator(study, 0, "malignant", 0).folder
-    folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(folder / "config.json", asdict(config))
-    return plan_gan(Translator(study, 0, "malignant", 0), Ask(), compute, preset="demo", **options)
-
-
-def test_a_typed_precision_does_not_bring_todays_threads_into_an_old_translator(study):
-    config, today = replace(usual(study), threads=8), Compute("cpu", "float32", 2)
-    for insist in (False, True):
-        assert begun_plan(study, config, today, insist=insist) == (config, replace(today, threads=8))
-    other, _ = begun_plan(study, config, replace(today, precision="bfloat16"), insist=True)
-    with pytest.raises(UsageError, match=r"other options: precision float32 there, bfloat16 asked\."):
-        Translator(study, 0, "malignant", 0).check_unchanged(other)
-
-
-def test_a_translator_of_a_missing_device_is_refused_unless_it_is_finished(study, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    config = replace(usual(study), device="cuda")
-    with pytest.raises(UsageError, match="--device cuda: torch finds none on this machine"):
-        begun_plan(study, config)
-    monkeypatch.setattr(Translator, "is_done", True)
-    assert begun_plan(study, config)[0] == config

@@ -26,12 +26,6 @@ def scans(study: Study) -> SyntheticSet:
     return translator.scans
 
 
-def test_scans_that_are_scored_again_get_another_datasheet(scans: SyntheticSet) -> None:
-    assert scans.scores and scans.scores.n.splits == 3
-    text, lines = (scans.folder / "DATASHEET.md").read_text(), told(scans)
-    assert lines and all(f"- {line}\n" in text for line in lines)
-
-
 def test_scores_of_another_version_are_made_again(scans: SyntheticSet) -> None:
     path, judge = scans.folder / "scores.json", Judge("efficientnet-lite0", splits=3)
     kept = path.read_bytes()

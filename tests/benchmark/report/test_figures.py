@@ -1,6 +1,7 @@
 """Drawings: what is a gain, which bins are drawn, and that no label is lost or struck through."""
 
 import re
+from typing import Any
 
 import pytest
 from bus.benchmark.report import figures
@@ -46,3 +47,12 @@ def test_a_forest_of_any_size_keeps_its_labels_inside(rows: int) -> None:
         + re.findall(r'y="([\d.]+)"[^>]*>Model', svg)
     ]
     assert len(tops) == rows and all(8 < top < height for top in tops)
+
+
+def test_every_figure_has_its_alternative_text(full: Any) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", full.html, re.S)
+    assert len(drawings) == 4 + 2 * 3 + 2 * 2  # forests, ROC and calibration, score and losses of two folds
+    for drawing in drawings:
+        assert (
+            'role="img"' in drawing and len(re.findall(r"<title id=[^>]*>([^<]{20,})</title>", drawing)) == 1
+        )

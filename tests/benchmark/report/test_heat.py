@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import HEAT, Cell
-from bus.benchmark.report import heat, pictures
+from bus.benchmark.report import heat
 from bus.benchmark.report.model import Gallery, Paragraph
 from bus.benchmark.report.study_report import write_report
 from bus.classify.explain import enlarge
@@ -119,40 +119,6 @@ def test_damaged_heat_is_named(made_up: Callable[..., Any]) -> None:
         path.write_bytes(content)
         with pytest.raises(BusError, match=r"heat\.npy does not fit its predictions\.csv"):
             heat.read_heat(made.study, made.cells[0])
-
-
-def test_the_overlay_leaves_cold_places_as_they_are() -> None:
-    square = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
-    warm = np.zeros((64, 64), np.float32)
-    warm[40:50, 10:20] = 1
-    lesion = np.zeros((64, 64), bool)
-    lesion[5:15, 40:60] = True
-    picture = pictures.overlay(square, warm)
-    assert picture.shape == (128, 128, 3)
-    cold = picture[:64]
-    assert (cold == square.repeat(2, 0).repeat(2, 1)[:64, :, None]).all()
-    blue, _, red = picture[84:96, 24:36].reshape(-1, 3).T.astype(int)
-    assert (red > blue).all(), "hot is yellow"
-    outlined = pictures.overlay(square, warm, lesion)
-    changed = (outlined != picture).any(2)
-    assert changed[10:30, 80:120].any()
-    assert not changed[32:].any()
-
-
-@pytest.mark.parametrize(
-    ("place", "words"),
-    [
-        ((slice(0, 8), slice(0, 8)), "upper left"),
-        ((slice(24, 32), slice(12, 20)), "lower"),
-        ((slice(12, 20), slice(24, 32)), "right"),
-        ((slice(0, 32), slice(0, 32)), "middle"),
-        ((slice(0, 0), slice(0, 0)), "nowhere"),
-    ],
-)
-def test_places_have_names(place: tuple[slice, slice], words: str) -> None:
-    warm = np.zeros((32, 32), np.float32)
-    warm[place] = 0.5
-    assert pictures.in_words(warm) == words
 
 
 def test_a_collapsed_arm_is_flagged_where_its_answers_are_shown(made: Any) -> None:

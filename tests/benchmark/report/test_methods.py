@@ -1,7 +1,9 @@
 """The paragraph on methods tells how this study decided, and cites what it names."""
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from bus.benchmark.report.methods import cited, methods_paragraph
@@ -67,3 +69,14 @@ def test_the_translators_of_a_fold_are_counted_and_their_start_is_told(made_up, 
     assert ("took them in turn" in text) == (len(seeds) > 1)
     plain = [SimpleNamespace(seed=None, config=[("pairs", "6000"), ("phantoms", "0.0")])]
     assert "simulated" not in methods_paragraph(made.study, made.summary, made.cells, plain)
+
+
+HOSTILE = "<script>alert(1)</script> $x$ *a* | `b`"
+
+
+def test_the_paragraph_on_methods_cites_what_lies_beside_it(parsed: Any, full: Any, bare: Any) -> None:
+    for made, translated in ((full, True), (bare, False)):
+        keys = re.findall(r"\[@(\w+)\]", parsed(made.html).text)
+        known = re.findall(r"@\w+\{(\w+),", (made.study.path / "report" / "methods.bib").read_text())
+        assert keys and list(dict.fromkeys(keys)) == known
+        assert ("zhu2017" in keys) == translated, "only what the study did"

@@ -1,0 +1,42 @@
+"""The sub-study with a split per image."""
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from bus.benchmark.per_image import per_image, split
+from bus.data.cohort import LeftOut
+from bus.data.study import Study
+
+
+@pytest.fixture
+def study(tiny_study, tmp_path):
+    shutil.copytree(tiny_study, tmp_path / "study")
+    return Study.open(tmp_path / "study")
+
+
+def test_a_split_per_image_has_the_seeds_sizes():
+    labels = ["benign"] * 437 + ["malignant"] * 210 + ["normal"] * 133
+    folds = split(labels, 0)
+    assert Counter(folds) == {0: 159, 1: 127, 2: 494}
+    for fold, expected in ((0, (88, 43, 28)), (1, (71, 34, 22)), (2, (278, 133, 83))):
+        counts = Counter(label for label, place in zip(labels, folds, strict=True) if place == fold)
+        assert [counts[name] for name in ("benign", "malignant", "normal")] == pytest.approx(
+            expected, abs=1.01
+        )
+    assert split(labels, 0) == folds != split(labels, 1)
+
+
+def test_the_sub_study_holds_the_same_scans_and_nothing_locked_away(study):
+    out = study.used()[0]
+    study.scans[out] = replace(study.scans[out], fold=None, left_out=LeftOut("locked", "0"))
+    sub = per_image(study)
+    assert sub.used() == study.used() and out not in sub.used()
+    assert sub.pixels_sha256(sub.used()) == study.pixels_sha256(study.used())
+    assert len({sub.groups[row] for row in sub.used()}) == len(sub.used())
+    shared = {study.groups[row] for row in sub.test(0)} & {study.groups[row] for row in sub.train(0)}
+    assert shared, "patients stand on both sides: that is its point"
+    before = (sub.path / "study.json").stat().st_mtime_ns
+    assert per_image(study).path == sub.path and (sub.path / "study.json").stat().st_mtime_ns == before
+    assert any("too good" in banner for banner in sub.settings.banners)

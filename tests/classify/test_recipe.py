@@ -1,0 +1,69 @@
+"""Recipes: optimisers, schedules, and the fields that may be changed."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from bus.classify.recipe import check_changes, optimiser, rate
+from bus.classify.train import Recipe
+from bus.core.errors import UsageError
+
+PLAIN = Recipe("simplecnn", 100)
+
+
+def test_the_rate_rises_and_falls():
+    rates = [rate(PLAIN, step) for step in range(100)]
+    assert rates[9] == 1
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[-1] < 0.01
+    assert max(rates) == 1
+
+
+def test_schedules_are_those_of_torch():
+    """MultiStepLR and StepLR of the library, stepped once an epoch, as oracles."""
+    from torch.optim.lr_scheduler import MultiStepLR, StepLR
+
+    for name, make in (
+        ("multistep", lambda o: MultiStepLR(o, [5, 10], 0.1)),
+        ("step", lambda o: StepLR(o, 5, 0.1)),
+    ):
+        recipe = Recipe("simplecnn", 80, schedule=name, epoch=4, learning_rate=0.01)
+        stepped = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
+        scheduler = make(stepped)
+        for step in range(80):
+            assert recipe.learning_rate * rate(recipe, step) == pytest.approx(stepped.param_groups[0]["lr"])
+            if step % 4 == 3:
+                stepped.step()
+                scheduler.step()
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_a_recipe_gets_the_optimiser_it_names(name):
+    found = optimiser(torch.nn.Linear(2, 2), replace(PLAIN, optimiser=name))
+    assert type(found).__name__.casefold() == name
+    assert found.param_groups[0]["lr"] == PLAIN.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lerning_rate": 1}, "Did you mean learning_rate"),
+        ({"optimiser": "adamm"}, "expected adamw, adam or sgd. Did you mean"),
+        ({"synthetic": "first"}, "synthetic is unknown"),
+        ({"batch": 0}, "above 0"),
+        ({"augment": "perhaps"}, "expected true or false"),
+        ({"batch": True}, "such as 32"),
+        ({"weighted": True}, "weighted is unknown"),
+        ({"learning_rate": "nan"}, "above 0"),
+    ],
+)
+def test_a_recipe_field_that_does_not_fit_is_refused(changes, words):
+    with pytest.raises(UsageError, match=words):
+        check_changes(changes, "--set")
+
+
+def test_recipe_fields_are_read_from_text():
+    found = check_changes(
+        {"batch": "16", "augment": "False", "smoothing": "0.1", "optimiser": "sgd"}, "--set"
+    )
+    assert found == {"batch": 16, "augment": False, "smoothing": 0.1, "optimiser": "sgd"}

@@ -1,0 +1,35 @@
+"""A study after the three commands, for the tests of what comes after them."""
+
+import shutil
+
+import pytest
+from bus.cli.app import main
+
+COMMANDS = [
+    command.split()
+    for command in (
+        "gan train --preset demo --pairs 8",
+        "synth --n 30",
+        "benchmark --preset demo --models simplecnn --arms original,oversampled,cyclegan --jobs 1",
+    )
+]
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_study, tmp_path_factory):
+    """A study after the three commands; folder with a space and Korean letters in its name."""
+    path = tmp_path_factory.mktemp("cli") / "내 study"
+    shutil.copytree(tiny_study, path)
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as stop:
+            main([*command, "--study", str(path)])
+        assert stop.value.code == 0
+    return path
+
+
+@pytest.fixture
+def tree(finished):
+    def snapshot():
+        return {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+
+    return snapshot

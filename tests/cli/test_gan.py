@@ -1,0 +1,102 @@
+"""bus gan and bus synth."""
+
+import shutil
+
+import pytest
+from bus.cli.app import main
+from bus.core.compute import Compute
+from bus.data.study import Study
+from bus.gan.manifest import SyntheticSet
+from bus.gan.request import Judge
+from bus.gan.scoring import score_again
+from bus.gan.synth import make_scans
+from bus.gan.translator import Translator
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_study, tmp_path_factory):
+    """A study after the three commands; folder with a space and Korean letters in its name."""
+    path = tmp_path_factory.mktemp("cli") / "내 study"
+    shutil.copytree(tiny_study, path)
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as stop:
+            main([*command, "--study", str(path)])
+        assert stop.value.code == 0
+    return path
+
+
+COMMANDS = (
+    ["gan", "train", "--preset", "demo", "--pairs", "8"],
+    ["synth", "--n", "30"],
+    [
+        "benchmark",
+        "--preset",
+        "demo",
+        "--models",
+        "simplecnn",
+        "--arms",
+        "original,oversampled,cyclegan",
+        "--jobs",
+        "1",
+    ],
+)
+
+
+def test_synth_without_a_study_says_what_to_run_first(tmp_path, run_bus):
+    code, text = run_bus("synth", "--study", tmp_path / "none")
+    assert code == 1
+    assert "Run bus gan train first" in text
+
+
+def test_two_folders_are_compared(finished, run_bus):
+    folder = finished / "fold-0/synth/seed-0/malignant"
+    code, text = run_bus("gan", "score", folder, folder, "--size", 32, "--extractor", "efficientnet-lite0")
+    assert code == 0
+    assert "30 against 30 scans, judged by efficientnet-lite0" in text
+    assert "FD (EfficientNet-Lite0): 0.00" in text
+    assert "precision: 1.000" in text
+    code, text = run_bus(
+        "gan", "score", folder, folder, "--study", finished, "--fold", 0, "--to", "benign", "--gan-seed", 1
+    )
+    assert code == 2 and "--study, --fold, --to, --gan-seed does not go with two folders" in text
+    code, text = run_bus("gan", "score", "--study", finished, "--size", 32)
+    assert code == 2 and "--size does not go with a study" in text
+    empty = finished.parent / "empty"
+    empty.mkdir()
+    code, text = run_bus("gan", "score", empty, folder, "--extractor", "efficientnet-lite0")
+    assert code == 1
+    assert "holds no scans" in text
+
+
+CPU = Compute("cpu", "float32", 1)
+
+
+@pytest.fixture(scope="module")
+def scans(study: Study) -> SyntheticSet:
+    """Synthetic scans that were scored on two splits and then on three."""
+    translator = Translator(study, 0, "malignant", 0)
+    make_scans(translator, CPU, Judge("efficientnet-lite0", splits=2), count=12)
+    score_again(translator.scans, CPU, Judge("efficientnet-lite0", splits=3))
+    return translator.scans
+
+
+def test_synthetic_scans_come_with_a_datasheet(finished):
+    from bus.data.study import Study
+    from bus.gan.manifest import SyntheticSet
+
+    study = Study.open(finished)
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    rows, text = scans.rows, (scans.folder / "DATASHEET.md").read_text()
+    assert text.startswith("# Datasheet: 30 synthetic malignant scans\n\n**SYNTHETIC.")
+    assert rows[0].generator_sha256 in text
+    assert study.settings.data.sha256 in text
+    for label in ("benign", "normal"):
+        own = [row for row in rows if row.source_label == label]
+        assert (
+            f"{len(own)} scans from {len({row.source_sha256 for row in own})} distinct {label} scans" in text
+        )
+    assert "never for a diagnosis" in text
+    assert str(finished.parent) not in text  # it is made to be shared
+    assert (
+        "bus gan train --study study --size 32 --k 3 --fold 0 --gan-seed 0 --preset demo --pairs 8\n" in text
+    )

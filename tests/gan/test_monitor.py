@@ -1,0 +1,24 @@
+"""What is written down of a translator while it trains."""
+
+import numpy as np
+import pytest
+from bus.gan.monitor import Log, spread
+
+
+def test_a_line_holds_means_since_the_last_one() -> None:
+    log = Log()
+    for cycle in (1.0, 2.0):
+        log.add({"cycle": cycle}, 0.5)
+    assert log.close_line(2, 8, {}) == {"step": 2, "pairs": 8, "cycle": 1.5, "seconds": 1.0}
+    log.add({"cycle": 4.0}, 0.25)
+    line = log.close_line(3, 12, {"kid": 0.3, "kid_spread": 0.1})
+    assert line == {"step": 3, "pairs": 12, "cycle": 4.0, "kid": 0.3, "kid_spread": 0.1, "seconds": 0.25}
+    assert len(log.lines) == 2 and not log.sums
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 99])
+def test_some_of_many_are_taken_evenly_and_none_twice(count: int) -> None:
+    values = np.arange(10)
+    some = spread(values, count)
+    assert len(some) == min(count, 10) == len(set(some.tolist())) and some[0] == 0
+    assert np.ptp(np.diff(some)) <= 1 if len(some) > 1 else True
