@@ -21,7 +21,7 @@ from ..data import study as studies
 from ..data.creation import PHANTOMS
 from ..data.settings import Settings
 from ..data.store import Pixels
-from ..gan import translator as handles
+from ..gan import translator
 from ..gan.config import check_target
 from ..gan.request import Ask, Judge, plan_gan
 from ..gan.train import train_gan
@@ -154,11 +154,13 @@ class Study:
         arms = tuple(one if one.trains else ORIGINAL for one in chosen(arm, self.classes))
         if part == "test":
             rows = study.test(fold)
-            found = Examples(study.pixels[rows], study.labels[rows], [])
+            examples = Examples(study.pixels[rows], study.labels[rows], [])
         else:
             request = Request((fold,), arms, MODELS[:1], gan_seed=gan_seed, compute=self._compute)
-            found = run.examples(study, cells_of(study, request)[0])
-        return ScanDataset(found.pixels, found.labels, self.classes, real=found.own, transform=transform)
+            examples = run.examples(study, cells_of(study, request)[0])
+        return ScanDataset(
+            examples.pixels, examples.labels, self.classes, real=examples.own, transform=transform
+        )
 
     def train_translator(
         self,
@@ -174,7 +176,7 @@ class Study:
         `target`: the class to make, the study's unless given. UsageError where a translator of other options
         is there already, unless `redo` sets it and its scans aside.
         """
-        translator = self.translator(fold, target=target, seed=seed)
+        own = self.translator(fold, target=target, seed=seed)
         ask = Ask(
             options.get("preset"),
             options.get("pairs"),
@@ -183,10 +185,10 @@ class Study:
             options.get("changes", {}),
         )
         with listening(self._listener):
-            handle = handles.Translator(self._opened, fold, translator.target, seed)
+            handle = translator.Translator(self._opened, fold, own.target, seed)
             config, compute = plan_gan(handle, ask, self._compute, preset=self._usual_preset, redo=redo)
             train_gan(self._opened, config, compute, redo=redo)
-        return translator
+        return own
 
     def translator(self, fold: int | None = 0, *, target: str | None = None, seed: int = 0) -> Translator:
         """The translator of a fold, class and seed, trained or not (`is_done`)."""

@@ -8,7 +8,7 @@ from ..core.compute import Compute
 from ..core.progress import Listener, listening
 from ..data.store import Pixels
 from ..data.study import Study
-from ..gan import translator as handles
+from ..gan import translator
 from ..gan.config import GanConfig
 from ..gan.manifest import COLUMNS, SyntheticSet
 from ..gan.pixels import to_pixels, to_tensor
@@ -60,7 +60,7 @@ class Translator:
         self, study: Study, fold: int | None, target: str, seed: int, compute: Compute, listener: Listener
     ) -> None:
         self.fold, self.target, self.seed = fold, target, seed
-        self._handle = handles.Translator(study, fold, target, seed)
+        self._handle = translator.Translator(study, fold, target, seed)
         self.folder = self._handle.folder
         self._study, self._compute, self._listener = study, compute, listener
 

@@ -88,7 +88,7 @@ def audit_split(study: Study, fold: int) -> list[Check]:
 
 def audit_translators(study: Study, request: Request) -> list[Check]:
     """Check that an arm is one treatment: all its translators have the same options; BusError if not."""
-    found = []
+    checks = []
     for label in request.raised(study):
         made_by = [
             (fold, gan_seed) for fold, name, gan_seed in synthetic_needed(study, request) if name == label
@@ -111,8 +111,8 @@ def audit_translators(study: Study, request: Request) -> list[Check]:
             "Give all folds the same options with bus gan train --redo and bus synth --redo, or compare them "
             "in two studies.",
         )
-        found += _refuse(None, [check])
-    return found
+        checks += _refuse(None, [check])
+    return checks
 
 
 def _options(study: Study, fold: int, label: str, gan_seed: int) -> dict[str, files.Json]:

@@ -26,7 +26,7 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> He
     tests = study.rows_of(study.test(fold), [label])
     sources = study.rows_of(study.train(fold), list(dict.fromkeys(row.source_label for row in rows)))
     made = features(scans.pixels(rows), lite0(device))
-    found = against_reference(
+    reference = against_reference(
         made,
         [row.source_label for row in rows],
         seen[sources],
@@ -34,6 +34,8 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> He
         seen[tests],
         [study.groups[row] for row in tests],
     )
-    scores = HeldOutScores(manifest=scans.sha256, tests=len(tests), half=found.half, **vars(found.distances))
+    scores = HeldOutScores(
+        manifest=scans.sha256, tests=len(tests), half=reference.half, **vars(reference.distances)
+    )
     scans.write_test_scores(scores)
     return scores

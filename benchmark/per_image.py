@@ -22,11 +22,11 @@ def per_image(study: Study) -> Study:
     """
     path = study.path / FOLDER
     if (path / settings.FILE).exists():
-        found = Study.open(path)
-        if found.settings.data == study.settings.data and found.pixels_sha256(
-            found.used()
-        ) == study.pixels_sha256(study.used()):
-            return found
+        sub = Study.open(path)
+        if sub.settings.data == study.settings.data and sub.pixels_sha256(sub.used()) == study.pixels_sha256(
+            study.used()
+        ):
+            return sub
         shutil.rmtree(path)
     frozen, scans = recut(study)
     path.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a slip in a plan is answered without torch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class RunTable:
     """What a table of the file says of a run beside the switches of its recipe."""
 
     name: str = switch("title of its row")
@@ -38,7 +38,7 @@ class Row:
     method: str | None = switch("of the translator", None, choices=tuple(METHODS))
 
 
-ROW = switches.of(Row)
+ROW = switches.of(RunTable)
 NEEDED = ("name", "model", "epochs")
 KEYS = {**ROW, **SWITCHES}
 TRANSLATOR = "switches"  # beside these keys: a table of what else the translator has otherwise
@@ -143,7 +143,7 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
     values = switches.read(KEYS, table, where, DEFAULTS)
     if missing := [name for name in NEEDED if name not in values]:
         raise UsageError(f"{where}: {', '.join(missing)} is missing.")
-    row = switches.made(Row, {name: value for name, value in values.items() if name in ROW})
+    row = switches.made(RunTable, {name: value for name, value in values.items() if name in ROW})
     arm = parse(row.arm)
     known = [name for name in CHOSEN if Arm(name).trains]
     if arm.kind not in known:

@@ -8,8 +8,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from ..classify import metrics
-from ..classify import predict as answering
+from ..classify import metrics, predict
 from ..classify.catalogue import TITLES
 from ..classify.metrics import COLLAPSED
 from ..core.compute import Compute
@@ -54,21 +53,21 @@ class Trained:
     @property
     def remarks(self) -> list[str]:
         """Sentences that belong beside every answer of it."""
-        found = [NOTICE, *self.study.settings.banners]
+        remarks = [NOTICE, *self.study.settings.banners]
         if self.cell.preset == "demo":
-            found.append("Preset demo: it shows the way, its numbers mean nothing.")
+            remarks.append("Preset demo: it shows the way, its numbers mean nothing.")
         if self.collapsed:
             share = f"{COLLAPSED:.0%} or more of its test scans"
-            found.append(f"This classifier collapsed: it answers {self.collapsed} to {share}.")
+            remarks.append(f"This classifier collapsed: it answers {self.collapsed} to {share}.")
         if self.others:
-            found.append(
+            remarks.append(
                 f"{self.others + 1} trainings fit these options; the newest answers ({self.cell.path.name})."
             )
-        return found
+        return remarks
 
 
 @dataclass(frozen=True)
-class Scan:
+class AnsweredScan:
     """One answered scan."""
 
     file: str
@@ -87,11 +86,11 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnsweredScans:
     """All that was asked of a classifier: answered scans, and the files that could not be read, and why."""
 
     trained: Trained
-    scans: list[Scan]
+    scans: list[AnsweredScan]
     unreadable: list[tuple[str, str]]
 
 
@@ -170,11 +169,11 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
     )
 
 
-def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat: bool) -> Answers:
+def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat: bool) -> AnsweredScans:
     """Read and answer scans; those that cannot be read are named with the reason, the others answered."""
     study, cell = trained.study, trained.cell
     sha256 = cell.done.hashes.get("weights")
-    network = answering.load(cell.path / WEIGHTS, cell.model, len(study.classes), sha256, compute.device)
+    network = predict.load(cell.path / WEIGHTS, cell.model, len(study.classes), sha256, compute.device)
     parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
     parts |= {study.scans[row].sha256: "training" for row in study.train(cell.fold)}
     read, unreadable = [], []
@@ -183,42 +182,42 @@ def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat:
             read.append(look(ScanFile(loose.name, ""), loose.read(), study.settings.size))
         except BusError as error:
             unreadable.append((loose.name, str(error)))
-    answered = answering.answer(network, [square for _, square in read], compute, heat=heat)
+    answered = predict.answer(network, [square for _, square in read], compute, heat=heat)
     scans = [
-        Scan(
+        AnsweredScan(
             entry.file,
             entry.sha256,
             parts.get(entry.sha256),
             square,
             entry.box,
-            study.classes[one.number],
-            dict(zip(study.classes, one.probabilities.tolist(), strict=True)),
-            one.heat,
+            study.classes[said.number],
+            dict(zip(study.classes, said.probabilities.tolist(), strict=True)),
+            said.heat,
         )
-        for (entry, square), one in zip(read, answered, strict=True)
+        for (entry, square), said in zip(read, answered, strict=True)
     ]
-    return Answers(trained, scans, unreadable)
+    return AnsweredScans(trained, scans, unreadable)
 
 
-def table(answers: Answers) -> Table:
+def table(answers: AnsweredScans) -> Table:
     """The answers for a terminal: file, answer, probabilities, what the study knows of the scan."""
-    found = Table(title=answers.trained.name, caption=NOTICE, title_justify="left", caption_justify="left")
-    found.add_column("file", overflow="fold")
-    found.add_column("answer")
+    shown = Table(title=answers.trained.name, caption=NOTICE, title_justify="left", caption_justify="left")
+    shown.add_column("file", overflow="fold")
+    shown.add_column("answer")
     for name in answers.trained.study.classes:
-        found.add_column(Text(visible(name)), justify="right")
+        shown.add_column(Text(visible(name)), justify="right")
     if noted := any(scan.part for scan in answers.scans):
-        found.add_column("in the study")
+        shown.add_column("in the study")
     for scan in answers.scans:
         shares = [f"{share:.3f}" for share in scan.probabilities.values()]
         note = Text(PARTS[scan.part], style="yellow" if scan.seen else "") if scan.part else ""
-        found.add_row(
+        shown.add_row(
             Text(visible(scan.file)), Text(visible(scan.answer), style="bold"), *shares, *[note] * noted
         )
-    return found
+    return shown
 
 
-def as_json(answers: Answers) -> Mapping[str, Json]:
+def as_json(answers: AnsweredScans) -> Mapping[str, Json]:
     """The answers for scripts; docs/explanations.md lists the keys."""
     trained, study, cell = answers.trained, answers.trained.study, answers.trained.cell
     return {
@@ -244,7 +243,7 @@ def as_json(answers: Answers) -> Mapping[str, Json]:
     }
 
 
-def _scan_json(scan: Scan) -> Mapping[str, Json]:
+def _scan_json(scan: AnsweredScan) -> Mapping[str, Json]:
     known: dict[str, Json] = {
         "file": scan.file,
         "sha256": scan.sha256,

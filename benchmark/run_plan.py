@@ -96,11 +96,11 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
             prepare(study, own)
             checks += check(study, own)
     sets, failures = plan_sets(study, per_image(study), chosen, request), []
-    for name, (place, pairs) in sets.items():
+    for name, (home, pairs) in sets.items():
         todo = run.missing(distinct(pairs), keep_weights=False)
         note(f"{chosen.title}, {name}: {len(distinct(pairs))} cells, {len(todo)} to train.")
-        warm_start.make_missing(place, todo, request.jobs)
-        failures += run.run(place, distinct(pairs), jobs=request.jobs, threads=1, keep_weights=False)
+        warm_start.make_missing(home, todo, request.jobs)
+        failures += run.run(home, distinct(pairs), jobs=request.jobs, threads=1, keep_weights=False)
 
     # the page
     from .report.plan_page import write_plan  # late: statistics and figures take a second to import

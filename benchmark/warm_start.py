@@ -82,15 +82,15 @@ def make(study_path: Path, cell: Cell) -> None:
 def _phantoms(study: Study) -> Examples:
     """The simulated cohort at the study's size, made once; none of the phantoms of which studies are made."""
     size = study.settings.size
-    place = study.path / FOLDER / f"phantoms-{size}-{PHANTOMS}.npz"
-    if not place.exists():
+    path = study.path / FOLDER / f"phantoms-{size}-{PHANTOMS}.npz"
+    if not path.exists():
         squares = np.zeros((PHANTOMS, size, size), np.uint8)
         with progress(f"Simulating {PHANTOMS} phantoms", PHANTOMS) as advance:
             data = read_phantoms(PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance)
         labels = np.zeros(PHANTOMS, np.int64)
         for entry in data.entries:
             labels[entry.place] = PHANTOM_CLASSES.index(entry.label)
-        with files.writing(place) as temporary, temporary.open("wb") as handle:
+        with files.writing(path) as temporary, temporary.open("wb") as handle:
             np.savez(handle, pixels=squares, labels=labels)
-    with np.load(require_file(place), allow_pickle=False) as kept:
+    with np.load(require_file(path), allow_pickle=False) as kept:
         return Examples(kept["pixels"], kept["labels"], list(range(PHANTOMS)))

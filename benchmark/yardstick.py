@@ -46,7 +46,7 @@ def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Yar
     Fast once the features exist.
     """
     seen = real_features(study, compute.device)
-    found = []
+    fitted = []
     for fold in folds:
         yardstick = Yardstick(fold, study.fold_path(fold))
         train, test = study.train(fold), study.test(fold)
@@ -59,5 +59,5 @@ def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Yar
         yardstick.write_answers(study, chances)
         target = study.classes.index(study.target)
         yardstick.write_scores(metrics.scores(study.labels[test], chances, target))
-        found.append(yardstick)
-    return found
+        fitted.append(yardstick)
+    return fitted

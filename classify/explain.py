@@ -94,15 +94,15 @@ def coarse_maps(
     never read.
     """
     layer = layer_for(network, pixels.shape[-1])
-    found = []
+    scaled = []
     for start in range(0, len(pixels), BATCH):
         part = slice(start, start + BATCH)
         images = torch.from_numpy(np.array(pixels[part])).to(device).float().div_(255).unsqueeze(1)
         chosen = torch.as_tensor(np.array(classes[part])).to(device)
         maps = grad_cam(network, layer, images, chosen, average=not isinstance(network, SimpleCNN))
         top = maps.amax((1, 2), keepdim=True)
-        found.append((255 * maps / torch.where(top > 0, top, 1)).round().to(torch.uint8).cpu().numpy())
-    return np.concatenate(found)
+        scaled.append((255 * maps / torch.where(top > 0, top, 1)).round().to(torch.uint8).cpu().numpy())
+    return np.concatenate(scaled)
 
 
 def enlarge(maps: Pixels, size: int) -> Heat:

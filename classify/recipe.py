@@ -101,7 +101,7 @@ def check_changes(changes: Mapping[str, object], where: str = "--set") -> Values
     return found
 
 
-def optimiser(network: "nn.Module", recipe: Recipe, *, fused: bool = False) -> "torch.optim.Optimizer":
+def build_optimiser(network: "nn.Module", recipe: Recipe, *, fused: bool = False) -> "torch.optim.Optimizer":
     """The optimiser of a recipe for all weights of a network; `fused`: one pass over memory (CPU, CUDA)."""
     import torch
 

@@ -16,8 +16,7 @@ from torch.optim.swa_utils import update_bn
 from ..core.compute import Compute
 from ..data.store import Pixels
 from .models import build, place
-from .recipe import GAMMA, PATIENCE, Recipe, rate
-from .recipe import optimiser as make_optimiser
+from .recipe import GAMMA, PATIENCE, Recipe, build_optimiser, rate
 
 EVALUATION_BATCH = 64
 ROOM = 0.25  # of a graphics card's free memory that the scans may take
@@ -76,7 +75,7 @@ def fit(
     network = place(build(recipe.model, classes, first or recipe.init, seed), recipe.model, compute.device)
     averaged = place(build(recipe.model, classes, "none", seed), recipe.model, compute.device)
     averaged.load_state_dict(network.state_dict())
-    optimiser = make_optimiser(network, recipe, fused=compute.fused)
+    optimiser = build_optimiser(network, recipe, fused=compute.fused)
     plateau = ReduceLROnPlateau(optimiser, factor=GAMMA, patience=PATIENCE)
     weights = class_weights(examples.labels, classes) if recipe.weighted else torch.ones(classes)
     weights = weights.to(compute.device)

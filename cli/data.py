@@ -37,16 +37,15 @@ def data_check(
     from ..benchmark.report.check_page import write_page
     from ..data import check_text
     from ..data.check import check
-    from .terminal import Bars, results
-    from .terminal import findings as show
+    from . import terminal
 
-    with Bars("Reading scans") as bars:
+    with terminal.Bars("Reading scans") as bars:
         findings = check(data, k=k, seed=seed, frames=frames, merge_alike=merge_alike, reading=bars.start)
     written = write_page(findings, page)
     if as_json:
         print_json({**check_text.as_json(findings), "page": str(written)})
-    results.print(f"Page: {written}")
-    show([] if as_json else check_text.lines(findings))  # the last line is the verdict
+    terminal.results.print(f"Page: {written}")
+    terminal.findings([] if as_json else check_text.lines(findings))  # the last line is the verdict
     if findings.unsound:
         raise typer.Exit(1)
 

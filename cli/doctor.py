@@ -66,7 +66,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Probe:
+class Timing:
     """How long a product of two matrices of so many rows and columns takes, by precision."""
 
     side: int
@@ -106,7 +106,7 @@ class Machine:
     optional: Versions
     processor: Processor
     compute: Chosen
-    probe: Probe
+    probe: Timing
     memory: Memory
     disk: Disk
     weights: list[Weights]  # Inception's first
@@ -204,13 +204,13 @@ def advice(machine: Machine) -> Iterator[str]:
 
 
 def _versions(names: tuple[str, ...]) -> Versions:
-    found: Versions = {}
+    versions: Versions = {}
     for name in names:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = None
-    return found
+            versions[name] = None
+    return versions
 
 
 def _processor(compute: Compute) -> Processor:
@@ -232,7 +232,7 @@ def _processor(compute: Compute) -> Processor:
     )
 
 
-def _probe(compute: Compute) -> Probe:
+def _probe(compute: Compute) -> Timing:
     """Seconds of one matrix product per precision on the chosen device, the median of a few."""
     seconds = {}
     for name, kind in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
@@ -243,7 +243,7 @@ def _probe(compute: Compute) -> Probe:
             (matrix @ matrix)[0, 0].item()  # reading a value waits for a GPU
             times.append(time.perf_counter() - begun)
         seconds[name] = statistics.median(times[1:] or times)
-    return Probe(SIDE, seconds)
+    return Timing(SIDE, seconds)
 
 
 def _memory() -> Memory:

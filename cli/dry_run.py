@@ -41,11 +41,11 @@ def print_plan(study: "Study", source: str, request: "Request") -> None:
 
     paces: dict[tuple[str, int], Pace] = {}
     chosen, total = plan.read(source), run.Outlook()
-    for name, (place, pairs) in run_plan.plan_sets(study, preview(study), chosen, request).items():
+    for name, (home, pairs) in run_plan.plan_sets(study, preview(study), chosen, request).items():
         cells = run_plan.distinct(pairs)
         todo = run.missing(cells, keep_weights=False)
-        trained = todo + warm_start.untrained(place, todo)
-        time = run.outlook(place, trained, paces, request.jobs)
+        trained = todo + warm_start.untrained(home, todo)
+        time = run.outlook(home, trained, paces, request.jobs)
         total += time
         results.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, {about(time)}.")
         first = {id(line): (line, cell) for line, cell in reversed(pairs)}  # of its folds and seeds

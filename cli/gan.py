@@ -149,11 +149,11 @@ def gan_train(
     to = check_target(opened, clean(to or opened.target))
     for number in folds_of(fold, opened):
         translator = Translator(opened, number, to, gan_seed)
-        config, here = plan_gan(translator, ask, compute, preset=usual, redo=redo, insist=insist)
+        config, arithmetic = plan_gan(translator, ask, compute, preset=usual, redo=redo, insist=insist)
         if dry_run:
-            print_training(translator, config, here, redo=redo)
+            print_training(translator, config, arithmetic, redo=redo)
         else:
-            train_gan(opened, config, here, redo=redo, curves=tensorboard)
+            train_gan(opened, config, arithmetic, redo=redo, curves=tensorboard)
     if not dry_run:
         suggest("synth", study, *_chosen(opened, fold, to, gan_seed))
 
@@ -214,7 +214,7 @@ def gan_score(
     compute.start()
     if synthetic and real:
         compared = compare_folders(synthetic, real, size, judge, compute)
-        found, lines = to_json(compared), comparison(compared)
+        answer, lines = to_json(compared), comparison(compared)
         misses = list(missed(requirements, compared))
     else:
         opened = open_study(study)
@@ -222,7 +222,7 @@ def gan_score(
         sets = [SyntheticSet(opened, number, to, gan_seed) for number in numbers]
         for scans in sets:
             score_again(scans, compute, judge)
-        found = {"study": str(study), "sets": [describe(scans) for scans in sets]}
+        answer = {"study": str(study), "sets": [describe(scans) for scans in sets]}
         lines = iter(())
         misses = [
             f"{scans.folder}: {miss}"
@@ -231,7 +231,7 @@ def gan_score(
             for miss in missed(requirements, scans.scores)
         ]
     if as_json:
-        print_json({**found, "missed": misses} if requirements else found)
+        print_json({**answer, "missed": misses} if requirements else answer)
     else:
         for line in lines:
             results.print(line)

@@ -148,14 +148,14 @@ Verbose = Annotated[
 
 def names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
     """Split a comma-separated option; UsageError names what is unknown and what is known."""
-    found = tuple(dict.fromkeys(clean(part) for part in text.split(",") if part.strip()))
-    unknown = [name for name in found if name not in known]
-    if unknown or not found:
+    chosen = tuple(dict.fromkeys(clean(part) for part in text.split(",") if part.strip()))
+    unknown = [name for name in chosen if name not in known]
+    if unknown or not chosen:
         raise UsageError(
             f"{option} {text}: {', '.join(unknown) or 'nothing'} is unknown; choose among {', '.join(known)}."
             + "".join(did_you_mean(name, known) for name in unknown[:1])
         )
-    return found
+    return chosen
 
 
 def fold_numbers(text: str, study: "Study") -> list[int]:

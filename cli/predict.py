@@ -1,7 +1,7 @@
 """`bus predict`: a trained classifier answers scans."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from ..core.errors import UsageError, did_you_mean
 from .options import MORE, Quiet, StudyPath, fold_numbers
 from .studies import require_study
 from .terminal import say
+
+if TYPE_CHECKING:
+    from ..benchmark.predict import AnsweredScans
 
 FORMATS = ("table", "json", "html")
 
@@ -64,37 +67,37 @@ def predict(
             f"--out {out}: expected a name that ends in .{form}, so that no scan is overwritten by mistake."
         )
     require_study(study)
-    from ..benchmark import predict as answering
+    from ..benchmark.predict import Wanted, answer, find_trained
     from ..core.compute import resolve
-    from ..data import unlabelled as loose
     from ..data.study import Study
+    from ..data.unlabelled import find
 
     opened = Study.open(study)
     opened.verify()
     fold_numbers("all" if fold is None else str(fold), opened)
-    found = loose.find(scans, opened.settings.data.grey or 0)
-    if not found.scans:
+    given = find(scans, opened.settings.data.grey or 0)
+    if not given.scans:
         raise UsageError(
-            f"There is no scan among these; {len(found.passed)} files passed over (masks and others)."
+            f"There is no scan among these; {len(given.passed)} files passed over (masks and others)."
         )
-    trained = answering.find_trained(opened, answering.Wanted(fold, model, arm, seed))
+    trained = find_trained(opened, Wanted(fold, model, arm, seed))
     compute = resolve()
     compute.start()
-    answers = answering.answer(trained, found.scans, compute, heat=form == "html" if heat is None else heat)
+    answers = answer(trained, given.scans, compute, heat=form == "html" if heat is None else heat)
     _show_answers(answers, form, out)
-    if found.passed:
-        say(f"{len(found.passed)} files passed over (masks and others).")
+    if given.passed:
+        say(f"{len(given.passed)} files passed over (masks and others).")
     for _, reason in answers.unreadable:
         say(f"unreadable: {reason}")
     if answers.unreadable:
         raise typer.Exit(1)
 
 
-def _show_answers(answers: Any, form: str, out: Path | None) -> None:
+def _show_answers(answers: "AnsweredScans", form: str, out: Path | None) -> None:
     """Write or print what a classifier answered."""
     from rich.console import Console
 
-    from ..benchmark import predict as answering
+    from ..benchmark.predict import as_json, table
     from ..benchmark.report.predict_page import write_page
     from ..core.files import write_json
     from .terminal import print_json, results
@@ -102,14 +105,12 @@ def _show_answers(answers: Any, form: str, out: Path | None) -> None:
     if form == "html":
         results.print(f"Page: {write_page(answers, out or Path('predict.html'))}")
     elif form == "json" and out:
-        write_json(out, answering.as_json(answers))
+        write_json(out, as_json(answers))
         results.print(f"Written: {out}")
     elif form == "json":
-        print_json(answering.as_json(answers))
+        print_json(as_json(answers))
     else:
         for remark in answers.trained.remarks:
             results.print(f"Note: {remark}", style="yellow")
-        wide = (
-            results if results.is_terminal else Console(width=200)
-        )  # so that a file or pipe gets whole names
-        wide.print(answering.table(answers))
+        wide = results if results.is_terminal else Console(width=200)  # a file or pipe gets whole names
+        wide.print(table(answers))

@@ -37,20 +37,20 @@ def translate(
     from ..core.compute import resolve
     from ..data import unlabelled
     from ..gan.config import check_target
-    from ..gan.translate import translate as translate_scans
+    from ..gan.translate import translate_scans
     from ..gan.translator import Translator
 
     opened = open_study(study)
     numbers = folds_of(fold, opened)
     if len(numbers) != 1:
         raise UsageError(f"--fold {fold}: one translator translates; name one fold.")
-    found = unlabelled.find(scans)
-    if not found.scans:
+    given = unlabelled.find(scans)
+    if not given.scans:
         raise UsageError("There is no scan among these.")
     compute = resolve()
     compute.start()
     translator = Translator(opened, numbers[0], check_target(opened, target or opened.target), gan_seed)
-    rows, unreadable = translate_scans(translator, found.scans, to, compute)
+    rows, unreadable = translate_scans(translator, given.scans, to, compute)
     known = [row for row in rows if row.in_study == "test"]
     if known:
         results.print(

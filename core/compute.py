@@ -74,7 +74,7 @@ def _nothing() -> None:
 
 
 @cache
-def _pool(place: int, threads: int) -> ThreadPoolExecutor:
+def _pool(number: int, threads: int) -> ThreadPoolExecutor:
     """A thread in which torch has so many threads; it lives as long as the process, as OpenMP's team does.
 
     Threads that are born later begin with that number too, until they set their own.
@@ -87,7 +87,7 @@ def _pool(place: int, threads: int) -> ThreadPoolExecutor:
         torch.get_num_threads()
         torch.set_num_threads(threads)
 
-    return ThreadPoolExecutor(1, f"beside-{place}", start)
+    return ThreadPoolExecutor(1, f"beside-{number}", start)
 
 
 if hasattr(os, "register_at_fork"):

@@ -127,18 +127,18 @@ def read_json(path: Path, *, sealed: bool = False) -> dict[str, Any]:
     Numbers are finite and of at most 19 digits, texts without control characters.
     """
     try:
-        found = json.loads(read_bytes(path), parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
-        if not isinstance(found, dict):
-            raise ValueError(f"a {type(found).__name__} where an object was expected")
-        seal = found.pop(SEAL, None)
-        if seal != sha256_json(found) and (sealed or seal is not None):
+        content = json.loads(read_bytes(path), parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+        if not isinstance(content, dict):
+            raise ValueError(f"a {type(content).__name__} where an object was expected")
+        seal = content.pop(SEAL, None)
+        if seal != sha256_json(content) and (sealed or seal is not None):
             raise BusError(
                 f"{path} is damaged: its content is not what was written there. Restore it, or delete it and "
                 "run the same command again."
             )
-        if _shown(found) != found:
+        if _shown(content) != content:
             raise ValueError("a text with control characters, which nobody wrote there")
-        return found
+        return content
     except FileNotFoundError as error:
         raise BusError(f"{path} is missing. Run the command that makes it again.") from error
     except (ValueError, OSError, RecursionError) as error:
@@ -216,16 +216,16 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
         text = read_bytes(path).decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         rows = list(reader)
-        found = reader.fieldnames or []
+        header = reader.fieldnames or []
     except FileNotFoundError as error:
         raise BusError(f"{path} is missing. Run the command that makes it again.") from error
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise BusError(
             f"{path} could not be read as a CSV table ({error}). Save it as CSV in UTF-8."
         ) from error
-    missing = [column for column in columns if column not in found]
+    missing = [column for column in columns if column not in header]
     if missing:
-        raise BusError(f"{path} has the columns {', '.join(found)}; {', '.join(missing)} is missing.")
+        raise BusError(f"{path} has the columns {', '.join(header)}; {', '.join(missing)} is missing.")
     if any(None in row or None in row.values() for row in rows):
         raise BusError(
             f"{path} has rows with more or fewer cells than its header. Save it again as a plain CSV table."

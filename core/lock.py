@@ -31,19 +31,19 @@ UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}  # file 
 BEYOND = 1 << 30  # byte that is locked on Windows, where locked bytes cannot be read
 
 
-def lock_path(place: Path) -> Path:
+def lock_path(guarded: Path) -> Path:
     """The lock file of a folder or file: hidden, beside it."""
-    return place.with_name(f".{place.name}.lock")
+    return guarded.with_name(f".{guarded.name}.lock")
 
 
 @contextmanager
-def attempt(place: Path) -> Iterator[bool]:
-    """Take the lock of `place` if it is free; yields whether it was.
+def attempt(guarded: Path) -> Iterator[bool]:
+    """Take the lock of `guarded` if it is free; yields whether it was.
 
     Where nothing can be written there is nothing to guard. A file system without locks is used all the same,
     and the user is told.
     """
-    path, handle = lock_path(place), None
+    path, handle = lock_path(guarded), None
     try:
         handle = _take(path)
         ours = handle is not None
@@ -52,13 +52,13 @@ def attempt(place: Path) -> Iterator[bool]:
             raise BusError(f"Could not write {path}: {error.strerror}. {mend(error)}.") from error
         if error.errno in UNKNOWN:
             note(
-                f"Note: the disk of {place} knows no locks; don't run two commands on it at once.",
+                f"Note: the disk of {guarded} knows no locks; don't run two commands on it at once.",
                 warning=True,
             )
         ours = True
     try:
         if handle is not None:
-            clear(place)
+            clear(guarded)
         yield ours
     finally:
         if handle is not None:
@@ -68,35 +68,34 @@ def attempt(place: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def hold(place: Path, what: str) -> Iterator[None]:
-    """Hold the lock of `place`, called `what` in messages; waits for another process and says who it is."""
+def hold(guarded: Path, what: str) -> Iterator[None]:
+    """Hold the lock of `guarded`, called `what` in messages; waits for another process and says who it is."""
     waiting = False
     while True:
-        with attempt(place) as ours:
+        with attempt(guarded) as ours:
             if ours:
                 yield
                 return
         if not waiting:
-            note(
-                f"{what} is being made by {holder(place)}. Waiting for that to end; Ctrl-C stops the waiting."
-            )
+            by = holder(guarded)
+            note(f"{what} is being made by {by}. Waiting for that to end; Ctrl-C stops the waiting.")
         waiting = True
         time.sleep(POLL)
 
 
-def holder(place: Path) -> str:
-    """Who holds the lock of `place`, in words."""
+def holder(guarded: Path) -> str:
+    """Who holds the lock of `guarded`, in words."""
     try:
-        found = json.loads(read_bytes(lock_path(place), 1 << 16))
+        found = json.loads(read_bytes(lock_path(guarded), 1 << 16))
         text = f"process {found['process']} on {found['host']} ({found['command']}), since {found['since']}"
     except (OSError, ValueError, TypeError, KeyError, RecursionError, BusError):
         return "another process"
     return printable(text)[:500]
 
 
-def clear(place: Path) -> None:
+def clear(guarded: Path) -> None:
     """Remove temporary files in a folder whose lock is ours: whoever began them has lost it."""
-    for path in place.rglob(".*.part"):
+    for path in guarded.rglob(".*.part"):
         with suppress(OSError):
             path.unlink()
 

@@ -72,14 +72,14 @@ class Switch:
     def read(self, value: object) -> Value:
         """A value of this switch from a text or a value of its type; ValueError if it takes none such."""
         if self.kind is bool:
-            found: Any = WORDS.get(value.casefold()) if isinstance(value, str) else value
+            taken: Any = WORDS.get(value.casefold()) if isinstance(value, str) else value
         elif self.kind in (int, float) and isinstance(value, str):
-            found = self.kind(value)
+            taken = self.kind(value)
         else:
-            found = float(value) if self.kind is float and type(value) is int else value
-        if not self.is_like(found) or not self._is_allowed(found):
+            taken = float(value) if self.kind is float and type(value) is int else value
+        if not self.is_like(taken) or not self._is_allowed(taken):
             raise ValueError(value)
-        return found  # type: ignore[no-any-return]
+        return taken  # type: ignore[no-any-return]
 
     def is_like(self, value: object) -> bool:
         """Whether a value has the type and is not below the range; older versions wrote some above it."""
@@ -136,15 +136,15 @@ def changed(settings: T, changes: Mapping[str, Value]) -> T:
 
 def split(texts: Iterable[str], example: str) -> dict[str, str]:
     """What was typed as `--set NAME=VALUE`, by name; UsageError for anything else and a name given twice."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--set {text}: expected NAME=VALUE, such as --set {example}.")
-        if name in found:
-            raise UsageError(f"--set {name} is given twice: {found[name]} and {value}. Leave one out.")
-        found[name] = value
-    return found
+        if name in values:
+            raise UsageError(f"--set {name} is given twice: {values[name]} and {value}. Leave one out.")
+        values[name] = value
+    return values
 
 
 def read(
@@ -176,12 +176,12 @@ def read(
 
 def check_idle(
     switches: Mapping[str, Switch],
-    found: Mapping[str, Value],
+    changes: Mapping[str, Value],
     beside: Mapping[str, Value],
     where: str = "--set",
 ) -> None:
     """UsageError for a value of `found` that does nothing where all switches are as in `beside`."""
-    for name, value in found.items():
+    for name, value in changes.items():
         needs = switches[name].needs
         if needs is None or value == switches[name].off:
             continue

@@ -146,7 +146,7 @@ class GanConfig(Switches, Training):
 
 
 @dataclass(frozen=True)
-class Effort:
+class Preset:
     """How long a translator is trained, and what that changes of a method; None: nothing."""
 
     pairs: int = 0
@@ -220,10 +220,10 @@ METHODS["detail"] = replace(
 METHOD = "detail"  # unless the preset is paper
 EYES = ((64, 128), (128, 160), (float("inf"), 224))  # scans of up to so many px are shown at this side
 PRESETS = {
-    "demo": Effort(pairs=400, channels=16, blocks=3, phantoms=0.0),
-    "quick": Effort(pairs=6_000),
-    "standard": Effort(pairs=30_000),
-    "paper": Effort(epochs=200, batch=1, channels=64, upsampling="transposed", average=0.0, shift=0),
+    "demo": Preset(pairs=400, channels=16, blocks=3, phantoms=0.0),
+    "quick": Preset(pairs=6_000),
+    "standard": Preset(pairs=30_000),
+    "paper": Preset(epochs=200, batch=1, channels=64, upsampling="transposed", average=0.0, shift=0),
 }
 ENLARGING = {"compact": ("nearest",), "detail": ("nearest", "bilinear")}  # the published generator can do all
 

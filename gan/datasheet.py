@@ -117,10 +117,10 @@ def commands(translator: Translator, count: int, *, data: str = "PATH", where: s
         if given[name] != DEFAULTS[name]
     ]
     effort = options(translator.known_config, study)
-    place = f"--fold {'none' if fold is None else fold} --gan-seed {translator.seed}{to}"
+    where_from = f"--fold {'none' if fold is None else fold} --gan-seed {translator.seed}{to}"
     confidence = translator.scans.confidence
     chosen = f" --confidence {confidence:g}" if confidence else ""
     return [
-        " ".join(["bus gan train", f"--study {shlex.quote(where)}", *changed, place, effort]),
-        f"bus synth --study {shlex.quote(where)} --n {count} {place}{chosen}",
+        " ".join(["bus gan train", f"--study {shlex.quote(where)}", *changed, where_from, effort]),
+        f"bus synth --study {shlex.quote(where)} --n {count} {where_from}{chosen}",
     ]

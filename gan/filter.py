@@ -31,15 +31,15 @@ class Filter:
         said = self._reader.synthetic(
             [row for row, _ in candidates], np.stack([pixels for _, pixels in candidates])
         )
-        passing = [place for place, reading in enumerate(said) if reading.probability >= self.confidence]
+        passing = [number for number, reading in enumerate(said) if reading.probability >= self.confidence]
         self.passed += len(passing)
-        self._said += [said[place] for place in passing]
+        self._said += [said[number] for number in passing]
         if tried >= TRIED and self.passed < LEAST * tried:
             raise BusError(
                 f"Only {self.passed} of {tried} synthetic scans reached --confidence {self.confidence:g}. "
                 "Use a lower one, or train the translator for longer (bus gan train --pairs)."
             )
-        return [candidates[place] for place in passing]
+        return [candidates[number] for number in passing]
 
     def save(self) -> None:
         """Keep what the reader said of those that passed, beside them."""

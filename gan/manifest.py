@@ -46,7 +46,7 @@ class Synthetic:
 
 
 @dataclass(frozen=True)
-class Translated:
+class TranslatedScan:
     """A row of the manifest beside translations of any scans (`bus translate`): where one comes from."""
 
     file: str
@@ -199,9 +199,9 @@ def read_manifest(folder: Path) -> list[Synthetic]:
         raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
 
 
-def write_translated(folder: Path, rows: Sequence[Translated]) -> None:
+def write_translated(folder: Path, rows: Sequence[TranslatedScan]) -> None:
     """Write the manifest of a folder of translations, which belongs to no study."""
-    files.export_csv(folder / MANIFEST, [item.name for item in fields(Translated)], map(astuple, rows))
+    files.export_csv(folder / MANIFEST, [item.name for item in fields(TranslatedScan)], map(astuple, rows))
 
 
 def _row(cells: dict[str, str]) -> Synthetic:

@@ -105,7 +105,7 @@ class Distance:
         ]
         labels = [study.scans[row].label for row in self.sources]
         groups = [study.groups[row] for row in self.target]
-        found = against_reference(
+        reference = against_reference(
             features(np.concatenate(made), eyes),
             labels,
             self._real[0],
@@ -114,7 +114,7 @@ class Distance:
             groups,
             splits=SPLITS,
         )
-        kernel = found.distances.kid and found.distances.kid.normalised
+        kernel = reference.distances.kid and reference.distances.kid.normalised
         return {"kid": round(kernel.mean, 4), "kid_spread": round(kernel.spread, 4)} if kernel else {}
 
 

@@ -48,12 +48,12 @@ class Readings:
     @classmethod
     def open(cls, path: Path) -> "Readings":
         """Read what `save` wrote; BusError where it was changed since or holds something else."""
-        found = files.read_json(path)
-        digest = found.pop("sha256", None)
+        content = files.read_json(path)
+        digest = content.pop("sha256", None)
         try:
-            if digest != files.sha256_json(found):
+            if digest != files.sha256_json(content):
                 raise ValueError("its content does not have the hash it names")
-            return cls(**{**found, "readings": [Reading(**row) for row in found["readings"]]})
+            return cls(**{**content, "readings": [Reading(**row) for row in content["readings"]]})
         except (KeyError, TypeError, ValueError) as error:
             raise BusError(
                 f"{path} is not what the reader wrote ({error}). Delete it and run the same command again."
@@ -85,11 +85,11 @@ class CrossFitted:
         """
         from .scores.features import features, lite0
 
-        place = {
+        row_of = {
             (self.study.scans[row].sha256, self.study.scans[row].label): at
             for at, row in enumerate(self.rows)
         }
-        if foreign := [row.file for row in rows if (row.source_sha256, row.source_label) not in place]:
+        if foreign := [row.file for row in rows if (row.source_sha256, row.source_label) not in row_of]:
             raise BusError(
                 f"The source of {foreign[0]} is no training scan of fold {self.fold}, so nobody may read "
                 "it. Make it again with bus synth."
@@ -99,7 +99,7 @@ class CrossFitted:
             if len(rows)
             else np.zeros((0, self.real.shape[1]), np.float32)
         )
-        parts = self._readers.parts[[place[row.source_sha256, row.source_label] for row in rows]]
+        parts = self._readers.parts[[row_of[row.source_sha256, row.source_label] for row in rows]]
         said = self._readers.probabilities(seen, parts)
         return [
             Reading(row.file, row.sha256, row.source_group, int(part), round(float(chance), DIGITS))
@@ -137,21 +137,19 @@ def real_features(study: Study, device: str) -> NDArray[np.float32]:
     """EfficientNet-Lite0 features of all scans of the study (N×1280), computed once; outside the cohort 0."""
     from .scores.features import features, lite0
 
-    place, used = study.path / "yardstick" / "features.npy", study.used()
+    path, used = study.path / "yardstick" / "features.npy", study.used()
     key = {"pixels": study.pixels_sha256(used)}
-    about = place.with_suffix(".json")
-    found = np.zeros((len(study.scans), 1280), np.float32)
-    if place.exists() and about.exists() and files.read_json(about) == key:
+    about = path.with_suffix(".json")
+    seen = np.zeros((len(study.scans), 1280), np.float32)
+    if path.exists() and about.exists() and files.read_json(about) == key:
         try:
-            return np.asarray(
-                np.load(require_file(place), allow_pickle=False).reshape(found.shape), np.float32
-            )
+            return np.asarray(np.load(require_file(path), allow_pickle=False).reshape(seen.shape), np.float32)
         except (ValueError, OSError) as error:
             raise BusError(
-                f"{place} is damaged ({error}). Delete it and run the same command again."
+                f"{path} is damaged ({error}). Delete it and run the same command again."
             ) from error
-    found[used] = features(study.pixels[used], lite0(device))
-    with files.writing(place) as temporary, temporary.open("wb") as handle:
-        np.save(handle, found)
+    seen[used] = features(study.pixels[used], lite0(device))
+    with files.writing(path) as temporary, temporary.open("wb") as handle:
+        np.save(handle, seen)
     files.write_json(about, key)
-    return found
+    return seen

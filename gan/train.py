@@ -42,7 +42,7 @@ Start = Mapping[str, Mapping[str, Tensor]]  # weights of to_target and to_source
 
 
 @dataclass
-class Run:
+class Session:
     """A training under way: whose it is, what is trained, on what, and what is written down."""
 
     translator: Translator
@@ -127,7 +127,7 @@ def _train(
         measured = config.preset != "demo" and config.size == study.settings.size
         distance = Distance(study, config) if measured else None
         recording = Recording(model) if config.recorded else None
-        run = Run(translator, model, _pools(study, config), Log(), distance, board, recording)
+        run = Session(translator, model, _pools(study, config), Log(), distance, board, recording)
         _resume(run)
 
         # step by step
@@ -215,7 +215,7 @@ def _reduced(scans: Pixels, size: int) -> Pixels:
     return np.stack([cv2.resize(scan, (size, size), interpolation=cv2.INTER_AREA) for scan in scans])
 
 
-def _step(run: Run) -> dict[str, float]:
+def _step(run: Session) -> dict[str, float]:
     """One step on the batch that (seed, step) alone decide."""
     begun, config, number = time.perf_counter(), run.model.config, run.model.step_number
     rng = np.random.default_rng((config.draw, 1, number))
@@ -228,7 +228,7 @@ def _step(run: Run) -> dict[str, float]:
     return losses
 
 
-def _diverged(run: Run, sign: str) -> BusError:
+def _diverged(run: Session, sign: str) -> BusError:
     """What to say, and what to do, where a training cannot come back, as its `sign` tells."""
     kept = (
         f"The last good checkpoint in {run.translator.folder} is kept."
@@ -242,14 +242,14 @@ def _diverged(run: Run, sign: str) -> BusError:
     )
 
 
-def _require_finite(run: Run) -> None:
+def _require_finite(run: Session) -> None:
     """BusError unless all weights are numbers: an update may spoil them although its losses were finite."""
     for name, network in {**run.model.networks, "averaged": run.model.averaged}.items():
         if not all(bool(weights.isfinite().all()) for weights in network.state_dict().values()):
             raise _diverged(run, f"weights of the network {name} are not finite")
 
 
-def _report(run: Run) -> None:
+def _report(run: Session) -> None:
     """At the end of an interval write down the losses; less often a checkpoint, a sheet and the distance."""
     every = max(1, run.model.config.steps // REPORTS)
     number, rest = divmod(run.model.step_number, every)
@@ -286,7 +286,7 @@ def _move(square: Pixels, shift: int, rng: np.random.Generator) -> NDArray[np.ui
     return np.pad(square, shift, mode="edge")[down : down + side, right : right + side]
 
 
-def _checkpoint(run: Run) -> None:
+def _checkpoint(run: Session) -> None:
     """Write down all that a later process needs to go on; the last one stays where the weights are spoilt."""
     if run.translator.config is None:
         raise BusError(
@@ -301,7 +301,7 @@ def _checkpoint(run: Run) -> None:
     run.translator.write_lines(run.log.lines)
 
 
-def _resume(run: Run) -> None:
+def _resume(run: Session) -> None:
     path = run.translator.checkpoint
     if not path.exists():
         return
@@ -323,7 +323,7 @@ def _damaged(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _finish(run: Run) -> None:
+def _finish(run: Session) -> None:
     if run.log.steps:
         run.log.close_line(run.model.step_number, run.pairs, {})
     _checkpoint(run)
@@ -340,7 +340,7 @@ def time_steps(
     """
     compute.start()
     plain = replace(config, phantoms=0.0)
-    run = Run(Translator.of(study, plain), CycleGAN(plain, compute), _pools(study, plain))
+    run = Session(Translator.of(study, plain), CycleGAN(plain, compute), _pools(study, plain))
     times = []
     for _ in range(repeats + 1):
         begun = time.perf_counter()

@@ -15,7 +15,7 @@ from ..data.reading import look
 from ..data.scans import ScanFile
 from ..data.store import restore_bars
 from ..data.unlabelled import Loose
-from .manifest import MANIFEST, Translated, write_translated
+from .manifest import MANIFEST, TranslatedScan, write_translated
 from .pixels import to_pixels, to_tensor
 from .translator import Translator
 
@@ -27,9 +27,9 @@ diagnosis, or test a classifier. {manifest} names the scan that each was made fr
 """
 
 
-def translate(
+def translate_scans(
     translator: Translator, scans: Sequence[Loose], folder: Path, compute: Compute
-) -> tuple[list[Translated], list[tuple[str, str]]]:
+) -> tuple[list[TranslatedScan], list[tuple[str, str]]]:
     """Translate scans and write them with a manifest into a new folder.
 
     Returns the rows, and the files that could not be read with the reason. Scan i depends on its pixels, the
@@ -62,7 +62,7 @@ def translate(
                 noise = noise.to(compute.device)
             made = to_pixels(generator(to_tensor(square[None], compute.device), noise))[0]
             pixels = restore_bars(made, entry.box)
-            row = Translated(
+            row = TranslatedScan(
                 f"synthetic-{number + 1:04}.png",
                 files.sha256_bytes(pixels.tobytes()),
                 entry.file,

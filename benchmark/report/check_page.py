@@ -14,7 +14,6 @@ from .model import (
     Bullets,
     Card,
     Cards,
-    Cell,
     Cells,
     Definitions,
     Exhibit,
@@ -30,6 +29,7 @@ from .model import (
     Section,
     Strong,
     Table,
+    TableCell,
     number,
     table,
 )
@@ -142,7 +142,7 @@ def _folds(findings: Findings) -> Section:
         [
             counts.label,
             *(
-                Cell(str(scans), remark=f"{groups} group{'s' * (groups != 1)}")
+                TableCell(str(scans), remark=f"{groups} group{'s' * (groups != 1)}")
                 for scans, groups in zip(counts.scans, counts.groups, strict=True)
             ),
         ]
@@ -255,7 +255,7 @@ def probe_table(probes: Sequence[Probe]) -> Table:
     """What tells classes apart without a lesion: one row a shortcut, shaded where it tells much."""
     columns: Heads = ["shortcut", "sees only", *(number(f"AUC, {label}") for label in probes[0].auc)]
     rows: list[Cells] = [
-        [probe.name, probe.sees, *(Cell(f"{area:.2f}", shade=tint(area)) for area in probe.auc.values())]
+        [probe.name, probe.sees, *(TableCell(f"{area:.2f}", shade=tint(area)) for area in probe.auc.values())]
         for probe in probes
     ]
     return table("Shortcuts", columns, rows, "prosaic")

@@ -9,7 +9,20 @@ from ...data.shortcuts import Probe
 from ...data.study import Study
 from ..audit import Check
 from .check_page import probe_table
-from .model import Block, Cell, Cells, Flag, Fold, Heading, Heads, Paragraph, Section, Table, number, table
+from .model import (
+    Block,
+    Cells,
+    Flag,
+    Fold,
+    Heading,
+    Heads,
+    Paragraph,
+    Section,
+    Table,
+    TableCell,
+    number,
+    table,
+)
 from .numbers import percent
 
 PROBES = (
@@ -50,10 +63,10 @@ def _counts(study: Study) -> Table:
     """Scans, and in small print groups, of every class in every fold."""
     used = [study.scans[row] for row in study.used()]
 
-    def cell(label: str | None, fold: int | None) -> Cell:
+    def cell(label: str | None, fold: int | None) -> TableCell:
         part = [s for s in used if label in (None, s.label) and fold in (None, s.fold)]
         groups = len({scan.group for scan in part})
-        return Cell(str(len(part)), remark=f"{groups} group{'s' * (groups != 1)}")
+        return TableCell(str(len(part)), remark=f"{groups} group{'s' * (groups != 1)}")
 
     places = [*study.folds, None]
     rows: list[Cells] = [

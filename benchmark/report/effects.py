@@ -14,7 +14,6 @@ from .model import (
     Block,
     Card,
     Cards,
-    Cell,
     Cells,
     Column,
     Definitions,
@@ -26,6 +25,7 @@ from .model import (
     Section,
     Side,
     Table,
+    TableCell,
     number,
     table,
 )
@@ -170,7 +170,7 @@ def _table(label: str, contrasts: Sequence[Contrast], flags: Flags, *, metric: b
             [
                 effect(contrast, flags).label,
                 f"{contrast.first} −\u00a0{contrast.second}",
-                Cell(signed(100 * shares.estimate), ends(again) if again else ""),
+                TableCell(signed(100 * shares.estimate), ends(again) if again else ""),
                 *[(METRICS | MATCHED_METRICS)[contrast.metric] + " × 100" * (contrast.metric == "brier")]
                 * metric,
                 ends(contrast.interval),

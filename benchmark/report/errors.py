@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from ...data.study import Study
 from ..arms import Arm
-from ..cell import Cell as Training
+from ..cell import Cell
 from ..results.contrasts import leading_arms
 from ..results.model import Summary
 from .model import (
     Block,
-    Cell,
     Cells,
     Exhibit,
     Gallery,
@@ -19,6 +18,7 @@ from .model import (
     Paragraph,
     Picture,
     Section,
+    TableCell,
     number,
     table,
 )
@@ -41,9 +41,7 @@ class WorstError:
     fold: int
 
 
-def worst_errors(
-    study: Study, cells: Sequence[Training], arm: Arm, model: str
-) -> tuple[list[WorstError], int]:
+def worst_errors(study: Study, cells: Sequence[Cell], arm: Arm, model: str) -> tuple[list[WorstError], int]:
     """The surest wrong answers of a model in one arm (lowest seed, all folds), and how many are wrong."""
     own = [cell for cell in cells if (cell.arm, cell.model) == (arm, model)]
     seed = min((cell.seed for cell in own), default=0)
@@ -51,17 +49,17 @@ def worst_errors(
     wrong = []
     for cell in (cell for cell in own if cell.seed == seed):
         answers = cell.answers(study.classes)
-        for place, (file, sha256, label, _) in enumerate(answers.scans):
-            given = study.classes[answers.given[place]]
+        for at, (file, sha256, label, _) in enumerate(answers.scans):
+            given = study.classes[answers.given[at]]
             row = row_of.get((sha256, label))
             if given != label and row is not None:
-                share = float(answers.probabilities[place].max())
+                share = float(answers.probabilities[at].max())
                 wrong.append(WorstError(row, file, label, given, share, cell.fold))
     wrong.sort(key=lambda error: (-error.share, error.file))
     return wrong[:SHOWN], len(wrong)
 
 
-def errors_section(study: Study, summary: Summary, cells: Sequence[Training]) -> Section:
+def errors_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Section:
     """The scans of which every model was surest and wrong, in the arm with synthetic scans if it was run."""
     lead = leading_arms(summary.arms)
     arm = next((arm for arm in (lead.cyclegan, lead.original) if arm in summary.arms), summary.arms[0])
@@ -97,7 +95,7 @@ def _gallery(study: Study, worst: Sequence[WorstError], model: str) -> Gallery:
     ]
     columns: Heads = ["scan", "truth", "answer", number("probability, %"), number("fold")]
     rows: list[Cells] = [
-        [error.file, error.truth, error.answer, Cell(percent(error.share, 0)), str(error.fold)]
+        [error.file, error.truth, error.answer, TableCell(percent(error.share, 0)), str(error.fold)]
         for error in worst
     ]
     return Gallery(exhibits, table=table(f"Worst errors of {title(model)}", columns, rows), look="single")

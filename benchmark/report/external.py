@@ -2,7 +2,20 @@
 
 from ..results.external_test import ExternalResult, ExternalRow
 from ..results.model import Measured
-from .model import Block, Cell, Cells, Column, Heads, Paragraph, RowGroup, Section, Table, number, row, table
+from .model import (
+    Block,
+    Cells,
+    Column,
+    Heads,
+    Paragraph,
+    RowGroup,
+    Section,
+    Table,
+    TableCell,
+    number,
+    row,
+    table,
+)
 from .numbers import ends, percent, signed
 from .terms import title
 
@@ -41,7 +54,7 @@ def external_section(result: ExternalResult, target: str) -> Section:
                 title(contrast.model),
                 f"{contrast.first} −\u00a0{contrast.second}",
                 SHOWN[contrast.metric],
-                Cell(signed(100 * contrast.interval.estimate), ends(contrast.interval)),
+                TableCell(signed(100 * contrast.interval.estimate), ends(contrast.interval)),
             ]
             for contrast in result.contrasts
         ]
@@ -54,7 +67,7 @@ def _rows(result: ExternalResult, target: str) -> Table:
     for model in dict.fromkeys(shown.model for shown in result.rows):
         rows = [
             row(
-                Cell(str(shown.arm), collapsed=collapse_flag(shown, target)),
+                TableCell(str(shown.arm), collapsed=collapse_flag(shown, target)),
                 *(_cell(shown.metrics[key]) for key in SHOWN),
             )
             for shown in result.rows
@@ -73,6 +86,8 @@ def collapse_flag(shown: ExternalRow, target: str) -> str:
     return f"collapsed in {shown.collapsed} of {shown.cells}: answers {name} nearly always"
 
 
-def _cell(measured: Measured) -> Cell:
+def _cell(measured: Measured) -> TableCell:
     known = measured.low is not None
-    return Cell(percent(measured.value), f"{percent(measured.low)}–{percent(measured.high)}" if known else "")
+    return TableCell(
+        percent(measured.value), f"{percent(measured.low)}–{percent(measured.high)}" if known else ""
+    )

@@ -12,10 +12,9 @@ from ...core.errors import BusError
 from ...data.store import Pixels
 from ...data.study import Study
 from ..arms import Arm
-from ..cell import Cell as Training
+from ..cell import Cell
 from .model import (
     Block,
-    Cell,
     Cells,
     Column,
     Exhibit,
@@ -26,6 +25,7 @@ from .model import (
     Picture,
     Section,
     Table,
+    TableCell,
     number,
     table,
 )
@@ -57,7 +57,7 @@ SHARES = (
 class SeenByCell:
     """One cell's answers on its test scans (N) and where it looked for them (N×g×g uint8)."""
 
-    cell: Training
+    cell: Cell
     arm: Arm
     rows: list[int]  # of the study
     answers: list[str]
@@ -110,7 +110,7 @@ class Disagreements:
     shown: list[Disagreement]
 
 
-def read_heat(study: Study, cell: Training) -> SeenByCell | None:
+def read_heat(study: Study, cell: Cell) -> SeenByCell | None:
     """A cell's heat with its answers; None for cells trained before heat was kept. BusError if damaged."""
     heat = cell.heat()
     if heat is None:
@@ -130,7 +130,7 @@ def read_heat(study: Study, cell: Training) -> SeenByCell | None:
     return SeenByCell(cell, cell.arm, rows, given, shares, heat)
 
 
-def heat_section(study: Study, cells: Sequence[Training], flags: Flags) -> Section:
+def heat_section(study: Study, cells: Sequence[Cell], flags: Flags) -> Section:
     """Shares of the heat in lesions, scans on which two arms disagree, and what is missing."""
     key, name = "looks", "Where the classifiers look"
     trained = [cell for cell in cells if cell.arm.trains]  # others have no network of their own
@@ -182,12 +182,12 @@ def _lesion_blocks(study: Study, seen: Sequence[SeenByCell], flags: Flags) -> li
     ]
     rows: list[Cells] = [
         [
-            title(one.model),
-            Cell(str(one.arm), collapsed=flags.get((one.arm, one.model), "")),
-            f"{one.scans} of {one.lesions}",
-            *map(percent, (one.own, one.others, one.area)),
+            title(line.model),
+            TableCell(str(line.arm), collapsed=flags.get((line.arm, line.model), "")),
+            f"{line.scans} of {line.lesions}",
+            *map(percent, (line.own, line.others, line.area)),
         ]
-        for one in shares
+        for line in shares
     ]
     return [table("Share of the heat that lies in the lesion", columns, rows), Paragraph(SHARES, "note")]
 
@@ -199,14 +199,14 @@ def lesion_shares(study: Study, seen: Sequence[SeenByCell]) -> list[LesionShares
         return []
     models = _models(seen)
     parts: dict[tuple[int, Arm], list[SeenByCell]] = {}
-    for one in seen:
-        parts.setdefault((models.index(one.cell.model), one.arm), []).append(one)
+    for cell in seen:
+        parts.setdefault((models.index(cell.cell.model), cell.arm), []).append(cell)
     rows = []
     for (model, arm), part in sorted(parts.items(), key=lambda item: (item[0][0], item[0][1].order)):
-        measured = [shares for one in part if (shares := inside(study, one)) is not None]
+        measured = [shares for cell in part if (shares := inside(study, cell)) is not None]
         if measured:
             own, others, area = np.concatenate(measured, axis=1)
-            lesions = sum(int((study.masks[one.rows] == 1).any((1, 2)).sum()) for one in part)
+            lesions = sum(int((study.masks[cell.rows] == 1).any((1, 2)).sum()) for cell in part)
             means = (float(values.mean()) for values in (own, others, area))
             rows.append(LesionShares(models[model], arm, len(own), lesions, *means))
     return rows
@@ -262,11 +262,11 @@ def _disagreement(study: Study, first: SeenByCell, second: SeenByCell, row: int)
     scan, masks = study.scans[index], study.masks
     lesion = None if masks is None else np.asarray(masks[index] == 1)
 
-    def side(one: SeenByCell) -> Side:
-        heat = enlarge(one.heat[row : row + 1], study.settings.size)[0]
-        answer = one.answers[row]
+    def side(seen: SeenByCell) -> Side:
+        heat = enlarge(seen.heat[row : row + 1], study.settings.size)[0]
+        answer = seen.answers[row]
         picture = overlay(study.pixels[index], heat, lesion)
-        return Side(one.arm, answer, one.shares[row], answer == scan.label, in_words(heat), picture)
+        return Side(seen.arm, answer, seen.shares[row], answer == scan.label, in_words(heat), picture)
 
     return Disagreement(scan.file, scan.label, first.cell.fold, (side(first), side(second)))
 

@@ -1,7 +1,20 @@
 """The section on what a split per image would have claimed."""
 
 from ..results.model import GAIN, PRIMARY, Contrast, Summary
-from .model import Block, Cell, Cells, Column, Paragraph, RowGroup, Section, Strong, Table, number, row, table
+from .model import (
+    Block,
+    Cells,
+    Column,
+    Paragraph,
+    RowGroup,
+    Section,
+    Strong,
+    Table,
+    TableCell,
+    number,
+    row,
+    table,
+)
 from .numbers import ends, percent, signed
 from .terms import METRICS, results_of, title
 
@@ -34,10 +47,10 @@ def inflation_section(true: Summary, claimed: Summary) -> Section:
     return Section("inflation", "What a split per image would have claimed", blocks)
 
 
-def _gain(contrast: Contrast | None) -> Cell:
+def _gain(contrast: Contrast | None) -> TableCell:
     if contrast is None:
-        return Cell("–")
-    return Cell(signed(100 * contrast.interval.estimate), ends(contrast.interval))
+        return TableCell("–")
+    return TableCell(signed(100 * contrast.interval.estimate), ends(contrast.interval))
 
 
 def _table(true: Summary, claimed: Summary) -> Table:
@@ -49,7 +62,7 @@ def _table(true: Summary, claimed: Summary) -> Table:
             actual = own.get((model, result.arm), {})
             flag = "answers one class nearly always" if result.collapsed else ""
             shares = (percent(metrics.get(key)) for key in SHOWN for metrics in (result.metrics, actual))
-            rows.append(row(Cell(str(result.arm), collapsed=flag), *shares))
+            rows.append(row(TableCell(str(result.arm), collapsed=flag), *shares))
         groups.append(RowGroup(rows, title(model)))
     names = [f"{METRICS[key]}, {split}" for key in SHOWN for split in ("per image", "true")]
     label = "What a split per image would have claimed"

@@ -8,7 +8,6 @@ from .model import (
     Bullets,
     Card,
     Cards,
-    Cell,
     Code,
     Definitions,
     Figure,
@@ -25,6 +24,7 @@ from .model import (
     Side,
     Strong,
     Table,
+    TableCell,
     spans,
 )
 
@@ -153,7 +153,7 @@ def _cells(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _value(cell: Cell) -> str:
+def _value(cell: TableCell) -> str:
     """A cell's text with what stands around it on the page."""
     shown = text(cell.text)
     shown = f"**{shown}**" if cell.strong and shown else shown

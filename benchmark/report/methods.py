@@ -14,13 +14,13 @@ from ..results.untouched import shows_busi
 from .model import Block, Fold, Link, Listing, Paragraph, Section
 from .references import bibtex
 from .terms import title
-from .translator import Translated
+from .translator import TranslatorFacts
 
 CITED = {"vgg19": " [@simonyan2015]", "resnet18": " [@he2016]"}
 
 
 def methods_section(
-    study: Study, summary: Summary, cells: Sequence[Cell], translators: Sequence[Translated]
+    study: Study, summary: Summary, cells: Sequence[Cell], translators: Sequence[TranslatorFacts]
 ) -> Section:
     """The paragraph, and its references behind a fold."""
     text = methods_paragraph(study, summary, cells, translators)
@@ -41,7 +41,7 @@ def cited(text: str) -> list[str]:
 
 
 def methods_paragraph(
-    study: Study, summary: Summary, cells: Sequence[Cell], translators: Sequence[Translated]
+    study: Study, summary: Summary, cells: Sequence[Cell], translators: Sequence[TranslatorFacts]
 ) -> str:
     """Data, split, translator, arms, classifiers, statistics: only what this study did."""
     settings = study.settings

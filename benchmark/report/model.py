@@ -158,7 +158,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell of a table."""
 
     text: Line = ""
@@ -170,7 +170,7 @@ class Cell:
     strong: bool = False
 
 
-Cells = Sequence[Cell | Line]  # a line stands for a cell of text
+Cells = Sequence[TableCell | Line]  # a line stands for a cell of text
 Heads = list[Column | str]  # a name stands for a column of text
 
 
@@ -178,7 +178,7 @@ Heads = list[Column | str]  # a name stands for a column of text
 class Row:
     """A row; its first cell is its heading."""
 
-    cells: Sequence[Cell]
+    cells: Sequence[TableCell]
     look: Literal["", "always", "collapsed"] = ""
 
 
@@ -201,7 +201,7 @@ class Table:
     groups: Sequence[RowGroup]
     group_heading: str = ""
     foot: Row | None = None
-    caption: Cell | None = None
+    caption: TableCell | None = None
     look: Literal["", "narrow", "prosaic", "results", "effects", "matrix"] = ""
     kind: ClassVar[str] = "table"
 
@@ -318,9 +318,9 @@ def table(
     return Table(label, heads, [body], look=look, foot=row(*foot) if foot else None)
 
 
-def row(*cells: Cell | Line, look: Literal["", "always", "collapsed"] = "") -> Row:
+def row(*cells: TableCell | Line, look: Literal["", "always", "collapsed"] = "") -> Row:
     """A row of cells; a line stands for a cell."""
-    return Row([cell if isinstance(cell, Cell) else Cell(cell) for cell in cells], look)
+    return Row([cell if isinstance(cell, TableCell) else TableCell(cell) for cell in cells], look)
 
 
 def number(name: str) -> Column:

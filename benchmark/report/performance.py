@@ -13,7 +13,6 @@ from ..yardstick import MEANING
 from . import figures
 from .model import (
     Block,
-    Cell,
     Cells,
     Column,
     Definitions,
@@ -27,6 +26,7 @@ from .model import (
     Section,
     Side,
     Table,
+    TableCell,
     row,
     table,
 )
@@ -104,34 +104,34 @@ def _results(summary: Summary, flags: Flags) -> Table:
         )
     ]
     if yardstick:
-        first.append(row(Cell("yardstick"), *_numbers(yardstick, summary), look="always"))
+        first.append(row(TableCell("yardstick"), *_numbers(yardstick, summary), look="always"))
     low = below(summary.table, yardstick) if yardstick else []
     groups = [RowGroup(first)]
     for model in summary.models:
         rows = []
         for result in results_of(summary, model):
             flag = flags.get((result.arm, model), "")
-            head = Cell(str(result.arm), collapsed=flag, sign=BELOW * (result in low))
+            head = TableCell(str(result.arm), collapsed=flag, sign=BELOW * (result in low))
             rows.append(Row([head, *_numbers(result, summary)], "collapsed" if flag else ""))
         groups.append(RowGroup(rows, title(model)))
     columns = _columns(*(f"recall {name}" for name in summary.classes))
     return Table("Results per model and arm", columns, groups, "model", look="results")
 
 
-def _numbers(result: ArmResult, summary: Summary) -> list[Cell]:
+def _numbers(result: ArmResult, summary: Summary) -> list[TableCell]:
     """The cells of one arm: every metric with its interval, then every class's recall."""
     cells = []
     for key in METRICS:
         ends = result.intervals.get(key)
         seeds = seed_range(result) if key == PRIMARY else ""
         cells.append(
-            Cell(
+            TableCell(
                 value(key, result.metrics.get(key)),
                 f"{value(key, ends[0])}–{value(key, ends[1])}" if ends else "",
                 f"seeds {seeds}" if seeds else "",
             )
         )
-    return [*cells, *(Cell(percent(result.recall.get(name))) for name in summary.classes)]
+    return [*cells, *(TableCell(percent(result.recall.get(name))) for name in summary.classes)]
 
 
 def seed_range(result: ArmResult) -> str:
@@ -146,7 +146,7 @@ def _further(summary: Summary, flags: Flags) -> Table | None:
     for model in summary.models:
         rows = [
             row(
-                Cell(str(result.arm), way, collapsed=flags.get((result.arm, model), "")),
+                TableCell(str(result.arm), way, collapsed=flags.get((result.arm, model), "")),
                 *(_measured(key, numbers.get(key)) for key in (*METRICS, "specificity")),
             )
             for result in results_of(summary, model)
@@ -157,11 +157,11 @@ def _further(summary: Summary, flags: Flags) -> Table | None:
     return Table(label, _columns("specificity"), groups, "model", look="results") if groups else None
 
 
-def _measured(key: str, number: Measured | None) -> Cell:
+def _measured(key: str, number: Measured | None) -> TableCell:
     if number is None or number.value is None:
-        return Cell("–")
+        return TableCell("–")
     known = number.low is not None and number.high is not None
-    return Cell(value(key, number.value), f"{value(key, number.low)}–{value(key, number.high)}" * known)
+    return TableCell(value(key, number.value), f"{value(key, number.low)}–{value(key, number.high)}" * known)
 
 
 def _fold_zero(summary: Summary, flags: Flags) -> Table:
@@ -170,7 +170,7 @@ def _fold_zero(summary: Summary, flags: Flags) -> Table:
         shown = [result for result in results_of(summary, model) if result.fold_zero is not None]
         rows = [
             row(
-                Cell(str(result.arm), collapsed=flags.get((result.arm, model), "")),
+                TableCell(str(result.arm), collapsed=flags.get((result.arm, model), "")),
                 *(value(key, (result.fold_zero or {}).get(key)) for key in METRICS),
             )
             for result in shown
@@ -190,7 +190,7 @@ def _zero_effects(summary: Summary) -> list[Table]:
                     title(contrast.model),
                     f"{contrast.first} −\u00a0{contrast.second}",
                     METRICS[contrast.metric],
-                    Cell(signed(100 * zero.estimate), ends(zero)),
+                    TableCell(signed(100 * zero.estimate), ends(zero)),
                 ]
             )
     columns: Heads = [
@@ -264,15 +264,17 @@ def confusion_section(summary: Summary, flags: Flags) -> Section:
 
 def _matrix(result: ArmResult, summary: Summary, flags: Flags) -> Table:
     rows = []
-    for place, (name, counts) in enumerate(zip(summary.classes, result.confusion, strict=True)):
+    for at, (name, counts) in enumerate(zip(summary.classes, result.confusion, strict=True)):
         total = max(sum(counts), 1e-9)
         cells = [
-            Cell(f"{count:.0f}" if count == int(count) else f"{count:.1f}", shade=round(10 * count / total))
+            TableCell(
+                f"{count:.0f}" if count == int(count) else f"{count:.1f}", shade=round(10 * count / total)
+            )
             for count in counts
         ]
-        cells[place] = Cell(cells[place].text, shade=cells[place].shade, strong=True)
+        cells[at] = TableCell(cells[at].text, shade=cells[at].shade, strong=True)
         rows.append(row(name, *cells))
     columns = [Column(""), *(Column(name, "number") for name in summary.classes)]
-    caption = Cell(str(result.arm), collapsed=flags.get((result.arm, result.model), ""))
+    caption = TableCell(str(result.arm), collapsed=flags.get((result.arm, result.model), ""))
     label = f"Confusion matrix of {title(result.model)}, {result.arm}"
     return Table(label, columns, [RowGroup(rows)], caption=caption, look="matrix")

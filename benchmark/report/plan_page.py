@@ -14,7 +14,6 @@ from .cohort import audit_section
 from .model import (
     Block,
     Bullets,
-    Cell,
     Cells,
     Column,
     Heads,
@@ -23,6 +22,7 @@ from .model import (
     Paragraph,
     Section,
     Table,
+    TableCell,
     number,
     table,
 )
@@ -77,7 +77,7 @@ def _runs(result: PlanResult) -> Table:
         _run(run, result, adds=adds, further=further, reported=reported) for run in result.runs
     ]
     blank = [*[""] * (6 + adds + further), *["–"] * reported]
-    yardstick: list[Cell | str] = ["yardstick", "a frozen network and a linear model", *blank]
+    yardstick: list[TableCell | str] = ["yardstick", "a frozen network and a linear model", *blank]
     for name in result.splits:
         own = name == OWN
         macro_f1 = percent(result.yardstick.metrics[PRIMARY])
@@ -87,9 +87,9 @@ def _runs(result: PlanResult) -> Table:
 
 def _run(
     result: RunResult, plan: PlanResult, *, adds: bool, further: bool, reported: bool
-) -> list[Cell | str]:
+) -> list[TableCell | str]:
     run, recipe = result.run, result.recipe
-    cells: list[Cell | str] = [
+    cells: list[TableCell | str] = [
         run.name,
         title(run.model),
         *[str(run.arm)] * adds,
@@ -110,17 +110,17 @@ def _run(
         cells.append(_accuracy(scored, missing))
         macro_f1 = scored.metrics[PRIMARY] if scored else None
         below = name == OWN and macro_f1 is not None and macro_f1 < mark
-        cells.append(Cell(percent(macro_f1), sign=BELOW * below))
+        cells.append(TableCell(percent(macro_f1), sign=BELOW * below))
     return cells
 
 
-def _accuracy(result: ArmResult | None, remark: str = "") -> Cell:
+def _accuracy(result: ArmResult | None, remark: str = "") -> TableCell:
     if result is None:
-        return Cell("–", remark=remark)
+        return TableCell("–", remark=remark)
     flag = f"answers {result.collapsed_class} nearly always" if result.collapsed else ""
     span = result.intervals.get("accuracy")
     interval = f"{percent(span[0])}–{percent(span[1])}" if span else ""
-    return Cell(percent(result.metrics["accuracy"]), interval, remark, flag)
+    return TableCell(percent(result.metrics["accuracy"]), interval, remark, flag)
 
 
 def _pairs(pairs: Sequence[PairResult]) -> Table:
@@ -139,8 +139,8 @@ def _pairs(pairs: Sequence[PairResult]) -> Table:
         rows.append(
             [
                 " − ".join(pair.runs),
-                Cell(" − ".join(map(str, pair.arms)), collapsed=flag),
-                Cell(signed(100 * found.interval.estimate), ends(again) if again else "") if found else "–",
+                TableCell(" − ".join(map(str, pair.arms)), collapsed=flag),
+                TableCell(signed(100 * found.interval.estimate), ends(again) if again else "") if found else "–",
                 ends(found.interval) if found else "–",
                 f"{100 * found.detectable:.1f}" if found else "–",
             ]

@@ -7,11 +7,10 @@ from pathlib import Path
 from ...classify.explain import enlarge
 from ...core.files import write_text
 from ...data.store import Pixels
-from ..predict import PARTS, Answers, Scan
+from ..predict import PARTS, AnsweredScan, AnsweredScans
 from .model import (
     Block,
     Bullets,
-    Cell,
     Definitions,
     Exhibit,
     Flag,
@@ -26,6 +25,7 @@ from .model import (
     Section,
     Strong,
     Table,
+    TableCell,
     number,
     table,
 )
@@ -37,7 +37,7 @@ PICTURED = 200  # scans shown as pictures; the table holds all
 OPEN = 12  # answers in a table that is not folded
 
 
-def write_page(answers: Answers, path: Path) -> Path:
+def write_page(answers: AnsweredScans, path: Path) -> Path:
     """Write the answers as one self-contained page without scripts and requests."""
     count = len(answers.scans)
     sections = [_answers(answers), Section("reading", "How to read them", [Bullets(_reading(answers))])]
@@ -55,7 +55,7 @@ def write_page(answers: Answers, path: Path) -> Path:
     return path
 
 
-def _answers(answers: Answers) -> Section:
+def _answers(answers: AnsweredScans) -> Section:
     """Who answered, every answer with its probabilities, and the first scans as pictures."""
     folder, scans = _folder([scan.file for scan in answers.scans]), answers.scans
     about = [*_about(answers), *([("In", folder)] if folder else [])]
@@ -86,12 +86,12 @@ def _folder(names: list[str]) -> str:
     return common[: common.rfind("/") + 1]
 
 
-def _grid(scans: Sequence[Scan]) -> str:
+def _grid(scans: Sequence[AnsweredScan]) -> str:
     """The cells of a heat map; "" without one."""
     return next((f"{len(scan.heat)}×{len(scan.heat)}" for scan in scans if scan.heat is not None), "")
 
 
-def _about(answers: Answers) -> list[tuple[str, str]]:
+def _about(answers: AnsweredScans) -> list[tuple[str, str]]:
     trained, settings = answers.trained, answers.trained.study.settings
     facts = [
         ("Classifier", trained.name),
@@ -104,27 +104,27 @@ def _about(answers: Answers) -> list[tuple[str, str]]:
     return facts
 
 
-def _table(answers: Answers, folder: str) -> Table:
+def _table(answers: AnsweredScans, folder: str) -> Table:
     classes = answers.trained.study.classes
-    rows: list[list[Cell | Line]] = []
+    rows: list[list[TableCell | Line]] = []
     for scan in answers.scans:
         shares = [
-            Cell(percent(share), shade=round(10 * share), strong=name == scan.answer)
+            TableCell(percent(share), shade=round(10 * share), strong=name == scan.answer)
             for name, share in ((name, scan.probabilities[name]) for name in classes)
         ]
-        answer = Cell(scan.answer, strong=True)
+        answer = TableCell(scan.answer, strong=True)
         rows.append([scan.file.removeprefix(folder), answer, *shares, _part(scan) or "–"])
     columns: Heads = ["scan", "answer", *(number(f"{name}, %") for name in classes), "in the study"]
     return table("Answers and probabilities", columns, rows)
 
 
-def _part(scan: Scan) -> Line:
+def _part(scan: AnsweredScan) -> Line:
     """The scan's part in the study; "" for scans from elsewhere."""
     part = PARTS[scan.part] if scan.part else ""
     return Flag(part) if scan.seen else part
 
 
-def _exhibit(scan: Scan, folder: str) -> Exhibit:
+def _exhibit(scan: AnsweredScan, folder: str) -> Exhibit:
     """A scan and its overlay without letterbox bars."""
     scale = max(1, -(-SIDE // len(scan.square)))
     inside = tuple(slice(scale * part.start, scale * part.stop) for part in scan.box.inside)
@@ -141,7 +141,7 @@ def _exhibit(scan: Scan, folder: str) -> Exhibit:
     return Exhibit(pictures, [f"{name} ", Flag(PARTS[scan.part])] if scan.seen and scan.part else name)
 
 
-def _reading(answers: Answers) -> list[str]:
+def _reading(answers: AnsweredScans) -> list[str]:
     """What an answer is, and what it is not."""
     study = answers.trained.study
     said = [

@@ -31,7 +31,7 @@ from .model import (
     table,
 )
 from .terms import title
-from .translator import Translated, flat, generators
+from .translator import TranslatorFacts, flat, generators
 
 PACKAGES = (
     "torch",
@@ -44,7 +44,7 @@ PACKAGES = (
 )
 
 
-def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section:
+def cost_section(summary: Summary, translators: Sequence[TranslatorFacts]) -> Section:
     """Minutes of every part, trainings alone."""
     times = [t.seconds for t in translators if t.seconds]
     parts = [("CycleGAN", len(times), sum(times))]
@@ -69,7 +69,7 @@ def cost_section(summary: Summary, translators: Sequence[Translated]) -> Section
 def repeat_section(
     study: Study,
     cells: Sequence[Cell],
-    translators: Sequence[Translated],
+    translators: Sequence[TranslatorFacts],
     commands: Sequence[str] | None,
     history: Sequence[Past],
 ) -> Section:

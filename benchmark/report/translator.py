@@ -58,7 +58,7 @@ JUDGES = (
 
 
 @dataclass(frozen=True)
-class Pair:
+class SideBySide:
     """A synthetic scan beside a real one: its source, or the training scan closest to it."""
 
     made: Pixels
@@ -71,7 +71,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Translated:
+class TranslatorFacts:
     """What is known of the translator of a fold to a class, and of the scans it made."""
 
     fold: int
@@ -85,8 +85,8 @@ class Translated:
     made: int
     sources: int  # distinct ones
     generator_sha256: str
-    pairs: list[Pair]
-    copies: list[Pair]
+    pairs: list[SideBySide]
+    copies: list[SideBySide]
     scores: Scores | None
     held_out: HeldOutScores | None
 
@@ -110,7 +110,7 @@ class Translated:
 
 def read_translators(
     study: Study, folds: Sequence[int], gan_seeds: Sequence[int], labels: Sequence[str]
-) -> list[Translated]:
+) -> list[TranslatorFacts]:
     """What is known of the translators of each fold to each of these classes, where there are some."""
     wanted = product(labels, folds, gan_seeds)
     several = len(gan_seeds) > 1
@@ -118,7 +118,7 @@ def read_translators(
     return [translator for translator in known if translator]
 
 
-def _read(translator: Translator, *, several: bool) -> Translated | None:
+def _read(translator: Translator, *, several: bool) -> TranslatorFacts | None:
     """What is known of a translator; `several` of other seeds stand beside it."""
     study, scans, label = translator.study, translator.scans, translator.target
     rows, scores, config = scans.rows, scans.scores, translator.config
@@ -126,7 +126,7 @@ def _read(translator: Translator, *, several: bool) -> Translated | None:
         return None
     sheets = translator.sheets
     sheet = read(sheets[-1]) if sheets else None
-    return Translated(
+    return TranslatorFacts(
         fold=translator.fold or 0,
         label=label,
         is_target=label == study.target,
@@ -147,34 +147,34 @@ def _read(translator: Translator, *, several: bool) -> Translated | None:
     )
 
 
-def pairs(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Pair]:
+def pairs(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[SideBySide]:
     """Synthetic scans beside the sources they were translated from."""
     study = scans.study
     by_hash = {scan.sha256: row for row, scan in enumerate(study.scans)}
-    found = []
+    beside = []
     for row in rows:
         made, source = scans.picture(row.file), by_hash.get(row.source_sha256)
         if made is not None and source is not None:
             real = study.pixels[source]
-            found.append(Pair(made, real, row.file, row.source_file, row.source_label, row.variant))
-    return found
+            beside.append(SideBySide(made, real, row.file, row.source_file, row.source_label, row.variant))
+    return beside
 
 
-def copies(scans: SyntheticSet, scores: Scores | None) -> list[Pair]:
+def copies(scans: SyntheticSet, scores: Scores | None) -> list[SideBySide]:
     """The synthetic scans closest to a training scan, beside that scan."""
     study = scans.study
     by_file = {scan.file: row for row, scan in enumerate(study.scans)}
     worst = scores.copies.worst[:WORST] if scores and scores.copies else ()
-    found = []
+    beside = []
     for near in worst:
         made, nearest = scans.picture(near.file), by_file.get(near.nearest)
         if made is not None and nearest is not None:
             real = study.pixels[nearest]
-            found.append(Pair(made, real, near.file, near.nearest, distance=near.distance))
-    return found
+            beside.append(SideBySide(made, real, near.file, near.nearest, distance=near.distance))
+    return beside
 
 
-def translator_section(translators: Sequence[Translated]) -> Section:
+def translator_section(translators: Sequence[TranslatorFacts]) -> Section:
     """Every translator; the first one open, the others behind a line with their normalised scores."""
     key, name = "translator", "The translator"
     if not translators:
@@ -194,7 +194,7 @@ def translator_section(translators: Sequence[Translated]) -> Section:
     return Section(key, name, blocks)
 
 
-def _blocks(translator: Translated) -> list[Block]:
+def _blocks(translator: TranslatorFacts) -> list[Block]:
     """One translator: what it made, what warns of it, its scores, its scans."""
     label, fold = translator.label, translator.fold
     said = Paragraph(
@@ -230,7 +230,7 @@ def _blocks(translator: Translated) -> list[Block]:
     return blocks
 
 
-def _score_blocks(translator: Translated, scores: Scores) -> list[Block]:
+def _score_blocks(translator: TranslatorFacts, scores: Scores) -> list[Block]:
     """The table of scores, who judged, and what the checks say."""
     words = [f"Judged by the network {scores.extractor.name}."]
     words += [scores.extractor.reason] if scores.extractor.reason else []
@@ -247,7 +247,7 @@ def _score_blocks(translator: Translated, scores: Scores) -> list[Block]:
     return [*blocks, *(Paragraph(note, "note") for note in scores.notes)]
 
 
-def _scores(translator: Translated, scores: Scores) -> Table:
+def _scores(translator: TranslatorFacts, scores: Scores) -> Table:
     columns: Heads = [
         "score",
         number("floor: real ↔ real"),
@@ -265,7 +265,7 @@ def _scores(translator: Translated, scores: Scores) -> Table:
     return table(f"Scores of the synthetic scans, {translator.title}", columns, rows)
 
 
-def _judges(translator: Translated, scores: Scores) -> Table:
+def _judges(translator: TranslatorFacts, scores: Scores) -> Table:
     """What each judge says, beside what it says of real scans and of untranslated sources."""
     columns: Heads = [
         "judge",
@@ -298,7 +298,7 @@ def _judges(translator: Translated, scores: Scores) -> Table:
     return table(f"Judges of the synthetic scans, {translator.title}", columns, rows)
 
 
-def _pairs(translator: Translated) -> Gallery:
+def _pairs(translator: TranslatorFacts) -> Gallery:
     """Sources beside what was made from them; one sheet of all for Markdown."""
     made_label = f"synthetic {translator.label}"
     exhibits = [
@@ -320,7 +320,7 @@ def _pairs(translator: Translated) -> Gallery:
     return Gallery(exhibits, sheet, f"pairs-{translator.slug}")
 
 
-def _copies(translator: Translated) -> Gallery:
+def _copies(translator: TranslatorFacts) -> Gallery:
     """The synthetic scans closest to a training scan, with their distances."""
     exhibits = [
         Exhibit(
@@ -337,7 +337,7 @@ def _copies(translator: Translated) -> Gallery:
     return Gallery(exhibits, table=table(f"Closest to a training scan, {translator.title}", columns, rows))
 
 
-def _sheet(translator: Translated, name: str, pixels: Pixels) -> Fold:
+def _sheet(translator: TranslatorFacts, name: str, pixels: Pixels) -> Fold:
     label = translator.label
     height, width = pixels.shape
     order = f"source, synthetic scan, difference, translation back, a real {label} scan"
@@ -392,6 +392,6 @@ def flat(config: Mapping[str, Json], prefix: str = "") -> dict[str, str]:
     return settings
 
 
-def generators(translators: Sequence[Translated]) -> list[tuple[str, Line]]:
+def generators(translators: Sequence[TranslatorFacts]) -> list[tuple[str, Line]]:
     """The hash of every generator that made scans."""
     return [(f"generator: {t.title}", Code(t.generator_sha256)) for t in translators if t.generator_sha256]

@@ -142,7 +142,7 @@ def mixed(
     return np.concatenate(drawn)
 
 
-class Marks(NamedTuple):
+class SplitValues(NamedTuple):
     """All metrics of one split: from synthetic scans, real target scans and sources to its second half."""
 
     score: Values
@@ -186,7 +186,7 @@ def against_reference(
         untranslated = mixed(source_labels, shares, len(one), rng)
         lacking = max(lacking, len(one) - min(len(some), len(untranslated)))
         values.append(
-            Marks(
+            SplitValues(
                 score=distances(synthetic[some], target[two]),
                 floor=distances(target[one], target[two]),
                 ceiling=distances(sources[untranslated], target[two]),
@@ -206,7 +206,7 @@ def against_reference(
     return Reference(Distances(**scales, notes=tuple(notes)), half)
 
 
-def _scale(metric: Metric, splits: Sequence[Marks]) -> tuple[Scale | None, str]:
+def _scale(metric: Metric, splits: Sequence[SplitValues]) -> tuple[Scale | None, str]:
     """A metric over all splits, and why it or its normalised value is missing ("" where it is not)."""
     series = [[values[metric] for values in part] for part in zip(*splits, strict=True)]
     if any(None in values for values in series):

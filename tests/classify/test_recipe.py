@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from bus.classify.recipe import check_changes, optimiser, rate
+from bus.classify.recipe import build_optimiser, check_changes, rate
 from bus.classify.train import Recipe
 from bus.core.errors import UsageError
 
@@ -39,7 +39,7 @@ def test_schedules_are_those_of_torch():
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_a_recipe_gets_the_optimiser_it_names(name):
-    found = optimiser(torch.nn.Linear(2, 2), replace(PLAIN, optimiser=name))
+    found = build_optimiser(torch.nn.Linear(2, 2), replace(PLAIN, optimiser=name))
     assert type(found).__name__.casefold() == name
     assert found.param_groups[0]["lr"] == PLAIN.learning_rate
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bus.classify import models, train
-from bus.classify.recipe import optimiser
+from bus.classify.recipe import build_optimiser
 from bus.classify.train import (
     Examples,
     Recipe,
@@ -238,7 +238,7 @@ def test_one_pass_over_memory_updates_weights_as_several_do(name):
     for fused in (True, False):
         torch.manual_seed(0)
         network = torch.nn.Linear(50, 3)
-        descent = optimiser(network, replace(PLAIN, optimiser=name), fused=fused)
+        descent = build_optimiser(network, replace(PLAIN, optimiser=name), fused=fused)
         for step in range(20):
             descent.zero_grad()
             network(torch.full((4, 50), 0.1 * step)).square().sum().backward()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from bus.cli import doctor
-from bus.cli.doctor import Chosen, Disk, Machine, Memory, Probe, Processor, Weights
+from bus.cli.doctor import Chosen, Disk, Machine, Memory, Processor, Timing, Weights
 from bus.core.compute import cores, resolve
 
 
@@ -48,7 +48,7 @@ HEALTHY = Machine(
     optional={},
     processor=Processor("a processor", 8, [], 1.0, None, ""),
     compute=Chosen("cuda", "bfloat16", 8),
-    probe=Probe(1024, {"float32": 0.02, "bfloat16": 0.01}),
+    probe=Timing(1024, {"float32": 0.02, "bfloat16": 0.01}),
     memory=Memory(64 * 2**30, 32 * 2**30),
     disk=Disk("study", 100 * 2**30),
     weights=[Weights("Inception (FID)", True, "")],

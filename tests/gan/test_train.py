@@ -188,7 +188,7 @@ def test_what_cannot_come_back_never_replaces_the_good_checkpoint(study, monkeyp
 def test_spoilt_weights_are_no_first_checkpoint_either(study):
     translator, config = Translator(study, 0, "malignant", 0), config_of(study)
     translator.write_config(config)
-    run = train.Run(translator, CycleGAN(config, CPU), {})
+    run = train.Session(translator, CycleGAN(config, CPU), {})
     next(run.model.networks["discriminator_target"].parameters()).data.fill_(float("inf"))
     with pytest.raises(BusError, match=r"discriminator_target are not finite\. There was no checkpoint yet"):
         train._checkpoint(run)

@@ -19,7 +19,7 @@ from bus.benchmark.cells import STEPS, cells_of
 from bus.benchmark.request import Request
 from bus.classify.catalogue import TITLES
 from bus.classify.models import build, place
-from bus.classify.recipe import Recipe, optimiser
+from bus.classify.recipe import Recipe, build_optimiser
 from bus.classify.train import Examples, move_average, step_loss
 from bus.core.compute import Compute
 from bus.data import phantom
@@ -39,7 +39,10 @@ def step(model: str, bench: Bench) -> Row:
     recipe = Recipe(model, 1000, batch=bench.size(32, 4))
     network = place(build(model, CLASSES, "none", 0), model, compute.device).train()
     averaged, other = copy.deepcopy(network), build(model, CLASSES, "none", 0).train()
-    descent, plain_descent = optimiser(network, recipe, fused=compute.fused), optimiser(other, recipe)
+    descent, plain_descent = (
+        build_optimiser(network, recipe, fused=compute.fused),
+        build_optimiser(other, recipe),
+    )
     rng, number = np.random.default_rng(0), iter(range(1000))
     examples = Examples(
         rng.integers(0, 256, (500, size, size), np.uint8), rng.integers(0, CLASSES, 500), list(range(500))

@@ -49,7 +49,7 @@ def paper(bench: Bench) -> Row:
     changes = switches | ({"channels": 8, "blocks": 1} if bench.tiny else {}) | {"preset": "paper"}
     chosen = config("published", bench.compute, **changes)
     files, pools = _scans(bench)
-    ours = train.Run(None, CycleGAN(chosen, bench.compute), pools)
+    ours = train.Session(None, CycleGAN(chosen, bench.compute), pools)
     networks = copy.deepcopy(ours.model.networks)
     judges = [_Patch(networks[f"discriminator_{side}"]) for side in SIDES]
     theirs = plain.PublishedStep(networks["to_target"], networks["to_source"], *judges)
@@ -108,7 +108,7 @@ def default(bench: Bench) -> Row:
         METHOD, bench.compute, **({"channels": 8, "blocks": 1} if bench.tiny else {}), phantoms=0.0
     )
     pools = {side: np.random.default_rng(0).integers(0, 256, (32, 64, 64), np.uint8) for side in SIDES}
-    run = train.Run(None, CycleGAN(chosen, bench.compute), pools)
+    run = train.Session(None, CycleGAN(chosen, bench.compute), pools)
     works = parts(run.model)
     with threads(bench.compute.threads):
         whole, *each = bench.interleave(bench.size(7, 2), lambda: train._step(run), *works.values())
@@ -168,7 +168,7 @@ def parts(model: CycleGAN) -> dict[str, Callable[[], object]]:
     }
 
 
-def _share(bench: Bench, row: Row, run: train.Run) -> Row:
+def _share(bench: Bench, row: Row, run: train.Session) -> Row:
     """Fill in the share of the limit; the step is counted in one thread: torch counts the one that asks."""
     alone = CycleGAN(run.model.config, replace(bench.compute, threads=1))
     return bench.share(row, lambda: train._step(replace(run, model=alone)))

@@ -4,7 +4,7 @@ import re
 
 from bus.benchmark.report import markdown as md
 from bus.benchmark.report import model
-from bus.benchmark.report.model import Cell, Column, Link, Page, Row, RowGroup, Section, Strong, Table
+from bus.benchmark.report.model import Column, Link, Page, Row, RowGroup, Section, Strong, Table, TableCell
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +20,8 @@ def test_markdown_values_stand_for_themselves(value: str) -> None:
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_a_table_keeps_its_columns_whatever_its_cells_hold(title: str, value: str) -> None:
     cells = [
-        Cell(value, "1–2", "remark", "why", strong=True),
-        Cell([value, Strong(value), Link(value, "#x")]),
+        TableCell(value, "1–2", "remark", "why", strong=True),
+        TableCell([value, Strong(value), Link(value, "#x")]),
     ]
     groups = [RowGroup([Row(cells)], title), RowGroup([Row(cells)])]
     table = Table("a table", [Column("a"), Column("b", "number")], groups, "group", foot=Row(cells))

@@ -3,7 +3,6 @@
 import base64
 
 from bus.benchmark.report.model import (
-    Cell,
     Column,
     Fold,
     Heading,
@@ -12,6 +11,7 @@ from bus.benchmark.report.model import (
     Picture,
     Section,
     Side,
+    TableCell,
     blocks_of,
     number,
     row,
@@ -33,10 +33,10 @@ def test_blocks_inside_others_are_walked_in_their_order() -> None:
 
 
 def test_words_stand_for_cells_and_columns_of_text() -> None:
-    made = table("label", ["name", number("value")], [["a", Cell("1", strong=True)]], foot=["all", "1"])
+    made = table("label", ["name", number("value")], [["a", TableCell("1", strong=True)]], foot=["all", "1"])
     assert made.columns == [Column("name"), Column("value", "number")]
     assert [column.is_number for column in made.columns] == [False, True]
-    assert made.groups[0].rows == [row(Cell("a"), Cell("1", strong=True))]
+    assert made.groups[0].rows == [row(TableCell("a"), TableCell("1", strong=True))]
     assert made.foot == row("all", "1") and table("label", ["name"], []).foot is None
 
 

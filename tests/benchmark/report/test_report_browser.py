@@ -76,7 +76,7 @@ def answers_of(made: Any, folder: Path) -> str:
     trained = predict.Trained(study, cell, None, 0)
     heat = np.arange(64).astype(np.uint8).reshape(8, 8)
     scans = [
-        predict.Scan(
+        predict.AnsweredScan(
             f"a folder/of names/{scan.file}",
             scan.sha256,
             "training" if row % 2 else None,
@@ -90,7 +90,7 @@ def answers_of(made: Any, folder: Path) -> str:
     ]
     unreadable = [("x.png", "x.png is no picture.")]
     return (
-        predict_page.write_page(predict.Answers(trained, scans, unreadable), folder / "answers.html")
+        predict_page.write_page(predict.AnsweredScans(trained, scans, unreadable), folder / "answers.html")
         .absolute()
         .as_uri()
     )
