@@ -320,7 +320,9 @@ class Cell(Answered):
         if flipped is not None:
             self.write_answers(study, flipped, FLIPPED)
         if heat is not None:
-            files.write_bytes(self.path / HEAT, _npy(heat))
+            buffer = io.BytesIO()
+            np.save(buffer, heat, allow_pickle=False)
+            files.write_bytes(self.path / HEAT, buffer.getvalue())
         self.write_scores(scores, effort)
         (self.path / WEIGHTS).unlink(missing_ok=True)
         if weights is not None:
@@ -420,9 +422,3 @@ def _write_table(
         for scan, answer, shares in zip(scans, metrics.answers(probabilities), probabilities, strict=True)
     ]
     files.write_csv(path, header, rows)
-
-
-def _npy(values: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
-    return buffer.getvalue()

@@ -162,10 +162,9 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
     kept = ["/".join(path.parts[-4:-1]) for path, _ in kept_weights(study.fold_path(fold))]
     others = f" Weights of this fold: {', '.join(kept)}." if kept else ""
     return (
-        f"{TITLES.get(model, model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n"
-        f"  {shlex.join([*words, '--keep-weights'])}\n"
-        "That writes the report anew with these cells alone; the bus benchmark command you used before "
-        f"brings it back.{others}"
+        f"{TITLES.get(model, model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n  "
+        f"{shlex.join([*words, '--keep-weights'])}\nThat writes the report anew with these cells alone; the "
+        f"bus benchmark command you used before brings it back.{others}"
     )
 
 
@@ -220,6 +219,20 @@ def table(answers: AnsweredScans) -> Table:
 def as_json(answers: AnsweredScans) -> Mapping[str, Json]:
     """The answers for scripts; docs/explanations.md lists the keys."""
     trained, study, cell = answers.trained, answers.trained.study, answers.trained.cell
+    scans: list[dict[str, Json]] = []
+    for scan in answers.scans:
+        scans.append(
+            {
+                "file": scan.file,
+                "sha256": scan.sha256,
+                "answer": scan.answer,
+                "probabilities": scan.probabilities,
+                "seen_in_training": scan.seen,
+                "part": scan.part,
+            }
+        )
+        if scan.heat is not None:
+            scans[-1]["heat"] = [[round(level / 255, 3) for level in row] for row in scan.heat.tolist()]
     return {
         "schema": SCHEMA,
         "research_use_only": True,
@@ -238,20 +251,6 @@ def as_json(answers: AnsweredScans) -> Mapping[str, Json]:
             "size": study.settings.size,
         },
         "classes": study.classes,
-        "scans": [_scan_json(scan) for scan in answers.scans],
+        "scans": scans,
         "unreadable": [{"file": file, "reason": reason} for file, reason in answers.unreadable],
     }
-
-
-def _scan_json(scan: AnsweredScan) -> Mapping[str, Json]:
-    known: dict[str, Json] = {
-        "file": scan.file,
-        "sha256": scan.sha256,
-        "answer": scan.answer,
-        "probabilities": scan.probabilities,
-        "seen_in_training": scan.seen,
-        "part": scan.part,
-    }
-    if scan.heat is not None:
-        known["heat"] = [[round(level / 255, 3) for level in row] for row in scan.heat.tolist()]
-    return known

@@ -36,25 +36,15 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
     (4×4).
     """
     kinds = [kind.__name__ for kind in type(network).__mro__]
-    known = (
-        _before_pooling(network)
-        if "VGG" in kinds
-        else next((LAYERS[kind] for kind in kinds if kind in LAYERS), None)
-    )
+    known = next((LAYERS[kind] for kind in kinds if kind in LAYERS), None)
+    if "VGG" in kinds:  # any of them, with batch normalisation or without: the last layer before a pooling
+        layers = enumerate(network.get_submodule("features").children())
+        pools = [at for at, layer in layers if isinstance(layer, nn.MaxPool2d)]
+        known = {16: f"features.{pools[4] - 1}", 8: f"features.{pools[3] - 1}"}
     if known is None:
         raise BusError(f"Heat maps are made for {', '.join(LAYERS)} and VGG, not {type(network).__name__}.")
     fitting = (name for stride, name in known.items() if size // stride >= CELLS)
     return network.get_submodule(next(fitting, list(known.values())[-1]))
-
-
-def _before_pooling(network: nn.Module) -> dict[int, str]:
-    """Stride → layer for any VGG, with batch normalisation or without: the last before a pooling."""
-    pools = [
-        place
-        for place, layer in enumerate(network.get_submodule("features").children())
-        if isinstance(layer, nn.MaxPool2d)
-    ]
-    return {16: f"features.{pools[4] - 1}", 8: f"features.{pools[3] - 1}"}
 
 
 def grad_cam(

@@ -173,15 +173,12 @@ def place(network: nn.Module, model: str, device: str) -> nn.Module:
     if device != "cpu":
         return network
     stages = list(network.features if model in DEEP else network.children())  # type: ignore[arg-type]
-    small = stages.index(network.layer3) if model == "resnet18" else _after_third_pool(stages)
+    pools = [at for at, stage in enumerate(stages) if isinstance(stage, nn.MaxPool2d)]
+    small = stages.index(network.layer3) if model == "resnet18" else pools[2] + 1
     for stage in stages[:small]:
         stage.to(memory_format=torch.channels_last)
     stages[small].register_forward_pre_hook(_contiguous)
     return network
-
-
-def _after_third_pool(stages: list[nn.Module]) -> int:
-    return [place + 1 for place, stage in enumerate(stages) if isinstance(stage, nn.MaxPool2d)][2]
 
 
 def _contiguous(_: nn.Module, maps: tuple[Tensor]) -> tuple[Tensor]:

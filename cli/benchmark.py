@@ -299,14 +299,12 @@ def _check_together(typed: dict[str, str], source: str | None) -> None:
     ):
         raise UsageError(
             f"{', '.join(idle)} does not go with --plan: a plan says itself which models, arms and recipes "
-            "are trained. "
-            "Write it into a plan of your own (docs/benchmark.md), or leave --plan out."
+            "are trained. Write it into a plan of your own (docs/benchmark.md), or leave --plan out."
         )
     if "inflation" in typed and (unequal := [typed[name] for name in ("init", "balance") if name in typed]):
         raise UsageError(
             f"--inflation does not go with {', '.join(unequal)}: a split per image is trained without, and "
-            "the true figures beside it "
-            "would differ in more than the split. Leave one of them out."
+            "the true figures beside it would differ in more than the split. Leave one of them out."
         )
     if {"dry_run", "as_json"} <= set(typed):
         raise UsageError(

@@ -46,25 +46,20 @@ def visible(text: str) -> str:
 def retyped(command: str) -> str:
     """A command that a file names, as a shell would take it: each word quoted, so that it runs `bus` alone.
 
-    Whoever wrote the file may have put anything there; what is no command of `bus` becomes `bus --help`.
+    Whoever wrote the file may have put anything there; what is no command of `bus` becomes `bus --help`, and
+    what is no call of its Python interface `help(bus)`.
     """
-    if command.startswith("bus."):
-        return _recalled(command)
+    if command.startswith("bus."):  # of the Python interface: names and plain values alone
+        harmless = (ast.Expression, ast.Call, ast.Attribute, ast.Name, ast.Load, ast.keyword, ast.Constant)
+        try:
+            nodes = list(ast.walk(tree := ast.parse(command, mode="eval")))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return "help(bus)"
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        plain = all(isinstance(node, (*harmless, ast.List, ast.Tuple)) for node in nodes)
+        return ast.unparse(tree) if plain and names == {"bus"} else "help(bus)"
     try:
         words = shlex.split(command)
     except ValueError:
         words = []
     return shlex.join(words) if words[:1] == ["bus"] and len(words) > 1 else "bus --help"
-
-
-def _recalled(call: str) -> str:
-    """A call of the Python interface, of names and plain values alone; `help(bus)` for any other."""
-    harmless = (ast.Expression, ast.Call, ast.Attribute, ast.Name, ast.Load, ast.keyword, ast.Constant)
-    try:
-        tree = ast.parse(call, mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "help(bus)"
-    nodes = list(ast.walk(tree))
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    plain = all(isinstance(node, (*harmless, ast.List, ast.Tuple)) for node in nodes)
-    return ast.unparse(tree) if plain and names == {"bus"} else "help(bus)"

@@ -88,8 +88,7 @@ def require_space(folder: Path, needed: int, what: str) -> None:
     if free < needed + SPARE:
         raise BusError(
             f"{what} needs about {megabytes(needed + SPARE)} in {folder}, where {megabytes(free)} are free. "
-            "Free some "
-            "space, or choose a folder on another disk (--study). Nothing was changed."
+            "Free some space, or choose a folder on another disk (--study). Nothing was changed."
         )
 
 

@@ -125,7 +125,10 @@ class CycleGAN:
 
     def draw(self, count: int, rng: np.random.Generator) -> Draws:
         """The chance of a step on `count` scans a side, on the device; their order decides the weights."""
-        noise = self._draw_noise(count, rng)
+        noise = None
+        if self.config.noise:
+            draws = rng.standard_normal((count, self.config.noise), dtype=np.float32)
+            noise = torch.from_numpy(draws).to(self.compute.device)
         return Draws(noise, *(self._draw_views(count, rng) for _ in ("generators", "discriminators")))
 
     def work(self, real: Pair, draws: Draws, rng: np.random.Generator) -> Terms:
@@ -232,12 +235,6 @@ class CycleGAN:
         if not self.config.augmentation:
             return None
         draws = rng.uniform(-1, 1, (2 * count, 6)).astype(np.float32)
-        return torch.from_numpy(draws).to(self.compute.device)
-
-    def _draw_noise(self, count: int, rng: np.random.Generator) -> Tensor | None:
-        if not self.config.noise:
-            return None
-        draws = rng.standard_normal((count, self.config.noise), dtype=np.float32)
         return torch.from_numpy(draws).to(self.compute.device)
 
     def _replay(self, side: str, fresh: Tensor, rng: np.random.Generator) -> Tensor:

@@ -1,10 +1,11 @@
-"""Scans as the networks take them: grey bytes to numbers in [-1, 1], and back."""
+"""Scans as the networks take them, grey bytes to numbers in [-1, 1] and back, and the noise beside them."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..data.store import Pixels
+from .networks import AnyGenerator
 
 
 def to_tensor(pixels: Pixels, device: str = "cpu") -> Tensor:
@@ -16,3 +17,11 @@ def to_pixels(scans: Tensor) -> Pixels:
     """Float N×1×S×S in [-1, 1] to grey bytes N×S×S."""
     pixels: Pixels = scans.float().add(1).mul(127.5).round().clamp(0, 255).byte().squeeze(1).cpu().numpy()
     return pixels
+
+
+def noise_of(generator: AnyGenerator, seed: int, index: int) -> Tensor | None:
+    """The noise of translation `index` by the translator with this seed (1×noise), or None."""
+    if not generator.noise:
+        return None
+    draws = np.random.default_rng((seed, 9, index)).standard_normal((1, generator.noise), dtype=np.float32)
+    return torch.from_numpy(draws).to(next(generator.parameters()).device)

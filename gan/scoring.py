@@ -44,20 +44,10 @@ def score_again(scans: SyntheticSet, compute: Compute, judge: Judge) -> None:
 
 
 def score_set(scans: SyntheticSet, compute: Compute, judge: Judge) -> bool:
-    """Score a set and write the scores into its datasheet too; returns whether it was done now."""
-    scored = _score(scans, compute, judge)
-    if scored or not scans.has_datasheet:
-        datasheet.write(scans, told(scans))
-    return scored
+    """Score a set, unless its scores speak of these scans already, and write them into its datasheet too.
 
-
-def told(scans: SyntheticSet) -> list[str]:
-    """The scores of a set in sentences; none where it has no scores."""
-    return list(sentences(scans.scores)) if scans.scores else []
-
-
-def _score(scans: SyntheticSet, compute: Compute, judge: Judge) -> bool:
-    """Score a set unless its scores speak of these scans already; returns whether it was done now."""
+    Returns whether it was scored now.
+    """
     asked = Asked(
         manifest=scans.sha256,
         asked=judge.extractor,
@@ -66,19 +56,26 @@ def _score(scans: SyntheticSet, compute: Compute, judge: Judge) -> bool:
         confidence=scans.confidence,
         version=VERSION,
     )
-    if scans.scores and scans.scores.key == asked:
-        return False
-    from .scores.features import choose_extractor  # late: torch-fidelity takes seconds to import
-    from .scores.score import score_synthetic
+    fresh = not scans.scores or scans.scores.key != asked
+    if fresh:
+        from .scores.features import choose_extractor  # late: torch-fidelity takes seconds to import
+        from .scores.score import score_synthetic
 
-    extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
-    synthetic, real, making = material(scans)
-    compute.start()
-    note("Scoring the synthetic scans against the target scans of the training part …")
-    scores = score_synthetic(synthetic, real, making, extractor, splits=judge.splits)
-    scans.write_scores(replace(scores, key=asked))
-    tell(scores)
-    return True
+        extractor = choose_extractor(judge.extractor, judge.weights, device=compute.device)
+        synthetic, real, making = material(scans)
+        compute.start()
+        note("Scoring the synthetic scans against the target scans of the training part …")
+        scores = score_synthetic(synthetic, real, making, extractor, splits=judge.splits)
+        scans.write_scores(replace(scores, key=asked))
+        tell(scores)
+    if fresh or not scans.has_datasheet:
+        datasheet.write(scans, told(scans))
+    return fresh
+
+
+def told(scans: SyntheticSet) -> list[str]:
+    """The scores of a set in sentences; none where it has no scores."""
+    return list(sentences(scans.scores)) if scans.scores else []
 
 
 def tell(scores: Scores) -> None:

@@ -16,7 +16,7 @@ from ..data.study import Study
 from .filter import Candidates, Filter
 from .manifest import Synthetic, SyntheticSet
 from .networks import AnyGenerator
-from .pixels import to_pixels, to_tensor
+from .pixels import noise_of, to_pixels, to_tensor
 from .request import Judge
 from .scoring import score_set
 from .translator import Translator, set_aside
@@ -210,7 +210,7 @@ def _translate(
     ]
     # one scan at a time in float32: the result must not depend on which others share its batch
     translated = [
-        to_pixels(generator(to_tensor(square[None], compute.device), _noise(generator, seed, index)))[0]
+        to_pixels(generator(to_tensor(square[None], compute.device), noise_of(generator, seed, index)))[0]
         for index, (_, square) in zip(indices, versions, strict=True)
     ]
     made = []
@@ -236,11 +236,3 @@ def _translate(
             )
         )
     return made
-
-
-def _noise(generator: AnyGenerator, seed: int, index: int) -> torch.Tensor | None:
-    """The noise of synthetic scan `index` (1×noise); None for a generator without noise."""
-    if not generator.noise:
-        return None
-    draws = np.random.default_rng((seed, 9, index)).standard_normal((1, generator.noise), dtype=np.float32)
-    return torch.from_numpy(draws).to(next(generator.parameters()).device)

@@ -102,14 +102,11 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
     translator.write_config(config)
     if not translator.smaller.is_done:
         _train(translator.smaller, config.smaller, compute, silent)
-    return _train(translator, config, compute, board, _start(translator.smaller))
-
-
-def _start(smaller: Translator) -> Start:
-    """The generators of a finished training at a smaller side: the averaged one, and the one back."""
-    with _damaged(smaller.checkpoint):
-        saved = torch.load(require_file(smaller.checkpoint), map_location="cpu", weights_only=True)["model"]
-        return {"to_target": saved["averaged"], "to_source": saved["networks"]["to_source"]}
+    path = translator.smaller.checkpoint
+    with _damaged(path):
+        saved = torch.load(require_file(path), map_location="cpu", weights_only=True)["model"]
+    start = {"to_target": saved["averaged"], "to_source": saved["networks"]["to_source"]}
+    return _train(translator, config, compute, board, start)
 
 
 def _train(
@@ -122,7 +119,7 @@ def _train(
         model = CycleGAN(config, compute)
         if start:
             model.begin_from(start)
-        _require_space(translator.folder, model)
+        files.require_space(translator.folder, _bytes(model), "Training this translator")
         translator.write_config(config)
         measured = config.preset != "demo" and config.size == study.settings.size
         distance = Distance(study, config) if measured else None
@@ -165,12 +162,8 @@ def _memory(config: GanConfig) -> Iterator[None]:
         ) from error
 
 
-def _require_space(folder: Path, model: CycleGAN) -> None:
-    """Room for a checkpoint (weights, Adam's two moments), its successor beside it, generator and sheets."""
-    files.require_space(folder, _bytes(model), "Training this translator")
-
-
 def _bytes(model: CycleGAN) -> int:
+    """Room for a checkpoint (weights, Adam's two moments), its successor beside it, generator and sheets."""
     config = model.config
     trained = sum(weights.numel() for network in model.networks.values() for weights in network.parameters())
     generator = 4 * sum(weights.numel() for weights in model.averaged.parameters())
@@ -191,7 +184,11 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         "target": study.pixels[study.rows_of(rows, [config.target])],
     }
     if config.size != study.settings.size:
-        pools = {side: _reduced(scans, config.size) for side, scans in pools.items()}
+        square = (config.size, config.size)  # each pixel becomes the mean of those that it stands for
+        pools = {
+            name: np.stack([cv2.resize(scan, square, interpolation=cv2.INTER_AREA) for scan in scans])
+            for name, scans in pools.items()
+        }
     if lacks_phantoms(config.method, config.preset, config.target):
         note(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")
     if config.simulated:
@@ -208,11 +205,6 @@ def _pools(study: Study, config: GanConfig) -> Pools:
             scans = [scan for scan in simulated if (scan.label == config.target) == (side == "target")]
             pools[f"{side} phantom"] = np.stack([scan.pixels for scan in scans])
     return pools
-
-
-def _reduced(scans: Pixels, size: int) -> Pixels:
-    """Scans N×S×S at a smaller side, each pixel the mean of those that it stands for."""
-    return np.stack([cv2.resize(scan, (size, size), interpolation=cv2.INTER_AREA) for scan in scans])
 
 
 def _step(run: Session) -> dict[str, float]:
@@ -240,13 +232,6 @@ def _diverged(run: Session, sign: str) -> BusError:
         f"--set learning_rate={run.model.config.learning_rate / 2:g}, --precision float32, or another "
         "--gan-seed."
     )
-
-
-def _require_finite(run: Session) -> None:
-    """BusError unless all weights are numbers: an update may spoil them although its losses were finite."""
-    for name, network in {**run.model.networks, "averaged": run.model.averaged}.items():
-        if not all(bool(weights.isfinite().all()) for weights in network.state_dict().values()):
-            raise _diverged(run, f"weights of the network {name} are not finite")
 
 
 def _report(run: Session) -> None:
@@ -293,7 +278,10 @@ def _checkpoint(run: Session) -> None:
             f"{run.translator.folder} has vanished while its translator was trained. Nothing more was "
             "written there."
         )
-    _require_finite(run)
+    for name, network in {**run.model.networks, "averaged": run.model.averaged}.items():
+        # an update may spoil weights although its losses were finite
+        if not all(bool(weights.isfinite().all()) for weights in network.state_dict().values()):
+            raise _diverged(run, f"weights of the network {name} are not finite")
     # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
     buffer = io.BytesIO()
     torch.save({"model": run.model.state(), "log": json.dumps(asdict(run.log))}, buffer)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ..core import files
@@ -16,7 +15,7 @@ from ..data.scans import ScanFile
 from ..data.store import restore_bars
 from ..data.unlabelled import Loose
 from .manifest import MANIFEST, TranslatedScan, write_translated
-from .pixels import to_pixels, to_tensor
+from .pixels import noise_of, to_pixels, to_tensor
 from .translator import Translator
 
 NOTE = """SYNTHETIC, not patients
@@ -55,11 +54,7 @@ def translate_scans(
             except BusError as error:
                 unreadable.append((loose.name, str(error)))
                 continue
-            noise = None
-            if generator.noise:
-                rng = np.random.default_rng((translator.seed, 9, number))
-                noise = torch.from_numpy(rng.standard_normal((1, generator.noise), dtype=np.float32))
-                noise = noise.to(compute.device)
+            noise = noise_of(generator, translator.seed, number)
             made = to_pixels(generator(to_tensor(square[None], compute.device), noise))[0]
             pixels = restore_bars(made, entry.box)
             row = TranslatedScan(

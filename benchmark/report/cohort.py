@@ -28,8 +28,7 @@ from .numbers import percent
 PROBES = (
     "How well a random forest tells a class from the others that sees no lesion, only what the second column "
     "names: AUC, mean over the study’s folds; 0.5 is chance, and less only means few groups. Whatever is "
-    "well "
-    "above, a classifier can use too."
+    "well above, a classifier can use too."
 )
 
 
@@ -42,15 +41,29 @@ def cohort_section(study: Study, probes: Sequence[Probe]) -> Section:
     names = "; ".join(GROUP_SOURCES.get(name, name) for name in study.settings.data.groups.split("+"))
     words = (
         f"{len(used)} scans in {len(sizes)} groups; a group, the scans of one patient or scene, is never "
-        "split "
-        f"between training and test. Groups: {names}. {siblings} scans ({percent(siblings / len(used), 0)} "
-        "%) "
-        f"share their group with another, {same} have the same pixels as another."
+        f"split between training and test. Groups: {names}. {siblings} scans "
+        f"({percent(siblings / len(used), 0)} %) share their group with another, {same} have the same pixels "
+        "as another."
     )
-    blocks: list[Block] = [Paragraph(words), _counts(study), *_left_out(study)]
+    blocks: list[Block] = [Paragraph(words), _counts(study)]
+
+    # who was left out
+    out = sorted((scan for scan in study.scans if scan.fold is None), key=lambda scan: (scan.why, scan.file))
+    if out:
+        reasons = Counter(scan.left_out.short for scan in out if scan.left_out)
+        said = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
+        rows: list[Cells] = [[scan.file, scan.label, scan.why] for scan in out]
+        whole = table("Scans left out", ["scan", "class", "why"], rows)
+        instead = f"Each is named, with the reason, in {COHORT_FILE}."
+        blocks.append(Paragraph(f"Left out: {said}."))
+        blocks.append(Fold(f"Every scan left out ({len(out)})", [whole], instead=instead))
+    else:
+        blocks.append(Paragraph("No scan was left out."))
     if ignored := study.settings.data.ignored:
         words = f"{ignored} files below the data folder were not taken for scans (masks and others)."
         blocks.append(Paragraph(words))
+
+    # what else tells the classes
     blocks.append(Heading("Shortcuts"))
     if probes:
         blocks += [Paragraph(PROBES, "note"), probe_table(probes)]
@@ -76,21 +89,6 @@ def _counts(study: Study) -> Table:
     foot: Cells = ["all", *(cell(None, fold) for fold in places)]
     columns: Heads = ["class", *(number(f"fold {fold}") for fold in study.folds), number("all folds")]
     return table("Scans and groups per class and fold", columns, rows, foot=foot)
-
-
-def _left_out(study: Study) -> list[Block]:
-    out = sorted((scan for scan in study.scans if scan.fold is None), key=lambda scan: (scan.why, scan.file))
-    if not out:
-        return [Paragraph("No scan was left out.")]
-    reasons = Counter(scan.left_out.short for scan in out if scan.left_out)
-    said = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
-    rows: list[Cells] = [[scan.file, scan.label, scan.why] for scan in out]
-    whole = table("Scans left out", ["scan", "class", "why"], rows)
-    instead = f"Each is named, with the reason, in {COHORT_FILE}."
-    return [
-        Paragraph(f"Left out: {said}."),
-        Fold(f"Every scan left out ({len(out)})", [whole], instead=instead),
-    ]
 
 
 def audit_section(checks: Sequence[Check] | None) -> Section:

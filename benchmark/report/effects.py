@@ -46,10 +46,8 @@ def verdict_section(study: Study, summary: Summary, flags: Flags, presets: Seque
     arms, target = leading_arms(summary.arms), study.target
     note = (
         "Macro-F1 weighs all classes alike, however rare; a point is one hundredth. Each sentence is about "
-        "the "
-        f"arm {arms.cyclegan} against {arms.original}: the same classifier, trained as long, with and "
-        "without "
-        f"synthetic {target} scans."
+        f"the arm {arms.cyclegan} against {arms.original}: the same classifier, trained as long, with and "
+        f"without synthetic {target} scans."
     )
     first = Paragraph(outcome(summary), "lead")
     cards = Cards([_card(summary, model, flags) for model in summary.models])

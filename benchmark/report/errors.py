@@ -65,8 +65,7 @@ def errors_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Sec
     arm = next((arm for arm in (lead.cyclegan, lead.original) if arm in summary.arms), summary.arms[0])
     words = (
         f"Arm {arm}, first seed: the test scans that got the highest probability of a wrong class. All "
-        "answers are "
-        "in predictions.csv."
+        "answers are in predictions.csv."
     )
     blocks: list[Block] = [Paragraph(words)]
     for model in summary.models:

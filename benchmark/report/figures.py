@@ -126,7 +126,9 @@ def roc(name: str, curves: Mapping[str, Roc], notes: Mapping[str, str], *, alt: 
     with _canvas(WIDTH) as canvas:
         axes = _square(canvas, "false alarms, % of all other scans", "target scans found, %")
         for arm, (colour, dash, width) in _styles(curves):
-            x, y = _thin(np.array(curves[arm], float).reshape(-1, 2)).T * 100
+            points = np.array(curves[arm], float).reshape(-1, 2)
+            kept = np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int)
+            x, y = points[np.unique(kept)].T * 100
             axes.plot(x, y, color=colour, ls=dash, lw=width, label=f"{arm} {notes.get(arm, '')}".strip())
         axes.legend(loc="lower right", handlelength=2.6, borderaxespad=0.2)
         return _finish(canvas, name, alt)
@@ -242,10 +244,6 @@ def _square(canvas: Canvas, x: str, y: str) -> Axes:
     return axes
 
 
-def _thin(points: Points) -> Points:
-    return points[np.unique(np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int))]
-
-
 def _average(points: Points) -> Points:
     return np.array([part.mean(0) for part in np.array_split(points, min(len(points), POINTS // 4))])
 
@@ -263,13 +261,19 @@ def _finish(canvas: Canvas, name: str, alt: str) -> Figure:
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="svg", metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
-    used = {ref for element in root.iter() for value in element.attrib.values() for ref in _references(value)}
+
+    # only what is pointed at keeps its id, and matplotlib's own styles go
+    values = [value for element in root.iter() for value in element.attrib.values()]
+    used = {reference for value in values for reference in re.findall(r"url\(#([^)]+)\)", value)}
+    used |= {value[1:] for value in values if value.startswith("#")}
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
                 parent.remove(child)
     for element in root.iter():
         _restyle(element, name, used)
+
+    # its size in CSS px, and its alternative text
     for key in ("version", "width", "height"):
         del root.attrib[key]
     _, _, width, height = (float(value) * 96 / 72 for value in root.attrib["viewBox"].split())
@@ -286,10 +290,6 @@ def _finish(canvas: Canvas, name: str, alt: str) -> Figure:
     root.insert(0, title)
     ElementTree.register_namespace("", SVG)
     return Figure(name, ElementTree.tostring(root, encoding="unicode"), alt)
-
-
-def _references(value: str) -> list[str]:
-    return re.findall(r"url\(#([^)]+)\)", value) + ([value[1:]] if value.startswith("#") else [])
 
 
 def _restyle(element: ElementTree.Element, name: str, used: set[str]) -> None:

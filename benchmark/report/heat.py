@@ -24,7 +24,6 @@ from .model import (
     Paragraph,
     Picture,
     Section,
-    Table,
     TableCell,
     number,
     table,
@@ -37,19 +36,14 @@ SHOWN = 6  # scans a model on which the two arms disagree: the first ones, never
 ARMS = (Arm("original"), Arm("cyclegan"))
 METHOD = (
     "Grad-CAM (for SimpleCNN without averaging over places, HiResCAM): how much each place of a test scan "
-    "spoke "
-    "for the answer that was given. It shows where, not what or why, and a plausible map is no proof of a "
-    "right "
-    "reason."
+    "spoke for the answer that was given. It shows where, not what or why, and a plausible map is no proof "
+    "of a right reason."
 )
 SHARES = (
     "Means over answers to test scans with a lesion in their mask, whether right or wrong. The last column "
-    "is "
-    "chance: what heat spread evenly would give. The one before it is habit: lesions mostly lie in the "
-    "same part "
-    "of a scan, and looking there without seeing anything gives that much. Only what exceeds both says "
-    "that the "
-    "lesion itself was found."
+    "is chance: what heat spread evenly would give. The one before it is habit: lesions mostly lie in the "
+    "same part of a scan, and looking there without seeing anything gives that much. Only what exceeds both "
+    "says that the lesion itself was found."
 )
 
 
@@ -122,8 +116,7 @@ def read_heat(study: Study, cell: Cell) -> SeenByCell | None:
     if not len(heat) == len(rows) == len(known):
         raise BusError(
             f"{cell.path} holds heat of {len(heat)} scans and answers on {len(known)}, which must be the "
-            "study's. "
-            "Delete the folder and run bus benchmark again."
+            "study's. Delete the folder and run bus benchmark again."
         )
     shares = answers.probabilities[range(len(rows)), answers.given].tolist()
     given = [study.classes[label] for label in answers.given]
@@ -279,8 +272,7 @@ def _disagreement_blocks(part: Disagreements, flags: Flags, masks: bool) -> list
     outline = "; white outline: the lesion’s mask, where there is one" * masks
     note = (
         f"They answer {part.count} of {part.total} test scans differently. {which}, in the order of the "
-        "scans’ "
-        f"hashes, not a choice. Yellow: most heat; grey: none{outline}."
+        f"scans’ hashes, not a choice. Yellow: most heat; grey: none{outline}."
     )
     flagged = [
         Paragraph(f"† {arm} {flags[arm, part.model]}", "flagged")
@@ -301,21 +293,6 @@ def _gallery(part: Disagreements) -> Gallery:
     slug = re.sub(r"\W+", "-", part.model)
     images = [[scan.sides[side].picture for scan in part.shown] for side in range(len(ARMS))]
     alt = "Heat of original above, of cyclegan below, over the scans of the table in their order"
-    return Gallery(exhibits, Picture(encode(stack(images)), alt), f"looks-{slug}", _sides_table(part))
-
-
-def _picture(side: Side, scan: Disagreement) -> Picture:
-    outcome = "right" if side.right else "wrong"
-    label = f"{side.arm}: {side.answer} {percent(side.share, 0)} %, {outcome}"
-    alt = (
-        f"heat of {side.arm} over {scan.file}: answered {side.answer}, truth {scan.truth}, middle of the "
-        "heat "
-        f"{side.middle}"
-    )
-    return Picture(encode(side.picture), alt, label)
-
-
-def _sides_table(part: Disagreements) -> Table:
     rows: list[Cells] = [
         [
             scan.file,
@@ -325,4 +302,15 @@ def _sides_table(part: Disagreements) -> Table:
         for scan in part.shown
     ]
     columns: Heads = ["scan", "truth", *(Column(str(arm)) for arm in ARMS)]
-    return table(f"Disagreements of {title(part.model)}", columns, rows)
+    sides = table(f"Disagreements of {title(part.model)}", columns, rows)
+    return Gallery(exhibits, Picture(encode(stack(images)), alt), f"looks-{slug}", sides)
+
+
+def _picture(side: Side, scan: Disagreement) -> Picture:
+    outcome = "right" if side.right else "wrong"
+    label = f"{side.arm}: {side.answer} {percent(side.share, 0)} %, {outcome}"
+    alt = (
+        f"heat of {side.arm} over {scan.file}: answered {side.answer}, truth {scan.truth}, middle of the "
+        f"heat {side.middle}"
+    )
+    return Picture(encode(side.picture), alt, label)

@@ -76,8 +76,6 @@ def _shortcuts(probes: Sequence[Probe]) -> str:
         measured = f"They alone reach these AUC for one class (0.5 is chance): {told}."
     return (
         "A classifier can tell classes apart by a scan’s size, by the black bars of letterboxing, by its "
-        "border or "
-        f"its grey levels. {measured} Whether a classifier used them this report does not say; marks "
-        "burned into "
-        "the scans are counted by bus data check."
+        f"border or its grey levels. {measured} Whether a classifier used them this report does not say; "
+        "marks burned into the scans are counted by bus data check."
     )

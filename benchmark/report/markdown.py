@@ -63,19 +63,15 @@ def _span(part: str | Strong | Code | Link | Flag) -> str:
         case Strong():
             return f"**{literal(part.text)}**"
         case Code():
-            return _code(part.text)
+            words = " ".join(part.text.split())
+            fence = "`" * (1 + max((len(run) for run in re.findall("`+", words)), default=0))
+            return f"{fence} {words} {fence}" if "`" in words else f"{fence}{words}{fence}"
         case Link() if part.target.startswith("#"):
             return literal(part.text)
         case Link():
             return f"[{literal(part.text)}]({part.target})"
         case Flag():
             return literal(part.text)
-
-
-def _code(value: str) -> str:
-    words = " ".join(value.split())
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", words)), default=0))
-    return f"{fence} {words} {fence}" if "`" in words else f"{fence}{words}{fence}"
 
 
 def _block(block: Block) -> list[str]:

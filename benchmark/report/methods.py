@@ -47,13 +47,16 @@ def methods_paragraph(
     settings = study.settings
     source = " [@aldhabyani2020]" * shows_busi((scan.sha256, scan.label) for scan in study.scans)
     folds = "all folds" if len(summary.folds) == settings.k else f"{count(len(summary.folds))} of them"
+
+    # the scans
     said = [
         f"We used {settings.data.name}{source}, cohort “{settings.cohort}” "
         f"({COHORTS.get(settings.cohort, 'own definition')}), cut into {settings.k} stratified folds that "
-        "split no "
-        f"group of scans of one scene or patient; {folds} were tested ({summary.scans} scans in "
+        f"split no group of scans of one scene or patient; {folds} were tested ({summary.scans} scans in "
         f"{summary.groups} groups). Scans were letterboxed to {settings.size} × {settings.size} grey pixels."
     ]
+
+    # what was trained
     if translators:
         config = dict(translators[0].config)
         pairs = f" on {int(config['pairs']):,} pairs of scans" if config.get("pairs", "").isdigit() else ""
@@ -68,7 +71,9 @@ def methods_paragraph(
             "[@heusel2017] between a floor of real scans and a ceiling of untranslated sources."
         )
     arms = "; ".join(f"“{arm}”: {arm.meaning}" for arm in summary.arms)
-    adds = " Arms that add scans add the same number." if _several_add(summary) else ""
+    doses = [arm.dose for arm in summary.arms if arm.kind in (*TRANSLATED, "oversampled")]
+    same = len(doses) > 1 and len(set(doses)) == 1
+    adds = " Arms that add scans add the same number." * same
     models = ", ".join(title(m) + CITED.get(m, "") for m in summary.models)
     steps = sorted({cell.recipe.steps for cell in cells})
     said.append(
@@ -76,6 +81,8 @@ def methods_paragraph(
         f"({', '.join(f'{n:,}' for n in steps)}), batch, schedule, augmentation and first weights, with "
         f"{count(summary.seeds)} seed{'s' * (summary.seeds != 1)}; nothing was chosen on test scans."
     )
+
+    # how it was judged
     said.append(
         "The primary metric, named before the work, was macro-F1 on pooled out-of-fold answers. Intervals "
         "are 95 %; those for other scans come from a bootstrap over groups, stratified by fold and shared by "
@@ -88,11 +95,6 @@ def methods_paragraph(
         "[@tejani2024]."
     )
     return " ".join(said)
-
-
-def _several_add(summary: Summary) -> bool:
-    adding = [arm for arm in summary.arms if arm.kind in (*TRANSLATED, "oversampled")]
-    return len(adding) > 1 and len({arm.dose for arm in adding}) == 1
 
 
 def _deciding(summary: Summary) -> str:

@@ -74,16 +74,14 @@ def fold_zero(study: Study) -> str:
     if settings.inner is not None:
         return (
             "Development data: defaults and recipes of bus were chosen on such scans, so look for a "
-            "confirmation "
-            "on the whole data."
+            "confirmation on the whole data."
         )
     tested = [study.scans[row] for row in study.test(0)] if 0 in study.folds else []
     if not is_locked_away((scan.sha256, scan.label) for scan in tested):
         return ""
     return (
         "Defaults and recipes of bus were chosen on fold 0’s training part only: none of these choices saw "
-        "the "
-        "test scans. What was chosen after looking at a benchmark of this study did."
+        "the test scans. What was chosen after looking at a benchmark of this study did."
     )
 
 
@@ -210,8 +208,7 @@ def curves_section(summary: Summary, flags: Flags) -> Section:
     target = summary.target[:1].upper() + summary.target[1:]
     note = (
         f"{target} against the rest, averaged over cells (trainings). ROC: how many target scans are found "
-        "for "
-        "how many false alarms; the more a curve bends to the upper left, the better."
+        "for how many false alarms; the more a curve bends to the upper left, the better."
     )
     first = Paragraph(note + " † collapsed." * bool(flags))
     if summary.scans >= ENOUGH:
@@ -257,24 +254,23 @@ def confusion_section(summary: Summary, flags: Flags) -> Section:
     note = "Rows: true class; columns: answer. Scans, averaged over seeds; the shade is the share of the row."
     blocks: list[Block] = [Paragraph(note)]
     for model in summary.models:
-        matrices = [_matrix(result, summary, flags) for result in results_of(summary, model)]
+        matrices = []
+        for result in results_of(summary, model):
+            rows = []
+            for at, (name, counts) in enumerate(zip(summary.classes, result.confusion, strict=True)):
+                total = max(sum(counts), 1e-9)
+                cells = [
+                    TableCell(
+                        f"{count:.{int(count != int(count))}f}",
+                        shade=round(10 * count / total),
+                        strong=column == at,
+                    )
+                    for column, count in enumerate(counts)
+                ]
+                rows.append(row(name, *cells))
+            columns = [Column(""), *(Column(name, "number") for name in summary.classes)]
+            caption = TableCell(str(result.arm), collapsed=flags.get((result.arm, model), ""))
+            label = f"Confusion matrix of {title(model)}, {result.arm}"
+            matrices.append(Table(label, columns, [RowGroup(rows)], caption=caption, look="matrix"))
         blocks += [Heading(title(model)), Side(matrices, "matrices")]
     return Section("confusion", "Confusion matrices", blocks)
-
-
-def _matrix(result: ArmResult, summary: Summary, flags: Flags) -> Table:
-    rows = []
-    for at, (name, counts) in enumerate(zip(summary.classes, result.confusion, strict=True)):
-        total = max(sum(counts), 1e-9)
-        cells = [
-            TableCell(
-                f"{count:.0f}" if count == int(count) else f"{count:.1f}", shade=round(10 * count / total)
-            )
-            for count in counts
-        ]
-        cells[at] = TableCell(cells[at].text, shade=cells[at].shade, strong=True)
-        rows.append(row(name, *cells))
-    columns = [Column(""), *(Column(name, "number") for name in summary.classes)]
-    caption = TableCell(str(result.arm), collapsed=flags.get((result.arm, result.model), ""))
-    label = f"Confusion matrix of {title(result.model)}, {result.arm}"
-    return Table(label, columns, [RowGroup(rows)], caption=caption, look="matrix")

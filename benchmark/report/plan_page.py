@@ -36,10 +36,8 @@ def write_plan(study: Study, name: str, result: PlanResult, command: str, checks
     """Write the page and the Markdown of a plan's runs beside the report; returns the page's path."""
     words = (
         "Test accuracy in %, ours with 95 % intervals from a bootstrap over groups; macro-F1 beside it, "
-        "since "
-        "accuracy hides a model that always gives one answer. † collapsed: 90 % or more of the answers are "
-        "one "
-        "class."
+        "since accuracy hides a model that always gives one answer. † collapsed: 90 % or more of the answers "
+        "are one class."
     )
     sections = [Section("runs", "Runs", [Paragraph(words), _runs(result)])]
     if result.pairs:
@@ -164,18 +162,16 @@ def _reading(study: Study, result: PlanResult) -> list[str]:
         )
     if len(result.splits) > 1:
         said.append(
-            "In a split per image, scans of one patient or scene stand on both sides, so its numbers are "
-            "too good. "
-            "It is here because reported numbers often come from one."
+            "In a split per image, scans of one patient or scene stand on both sides, so its numbers are too "
+            "good. It is here because reported numbers often come from one."
         )
     if result.adds and len(result.splits) > 1:
         said.append("Arms that add scans train on folds by group alone.")
     if result.plan.note:
         said.append(result.plan.note)
     said.append(
-        f"Ours: at {study.settings.size} px; nothing is chosen on test scans. No group is on both sides of "
-        "a fold "
-        "by group, nor are equal pixels (checked before the training). A validation part trains nobody; only "
-        "ReduceLROnPlateau (“plateau”) watches it."
+        f"Ours: at {study.settings.size} px; nothing is chosen on test scans. No group is on both sides of a "
+        "fold by group, nor are equal pixels (checked before the training). A validation part trains nobody; "
+        "only ReduceLROnPlateau (“plateau”) watches it."
     )
     return said

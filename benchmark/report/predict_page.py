@@ -113,15 +113,10 @@ def _table(answers: AnsweredScans, folder: str) -> Table:
             for name, share in ((name, scan.probabilities[name]) for name in classes)
         ]
         answer = TableCell(scan.answer, strong=True)
-        rows.append([scan.file.removeprefix(folder), answer, *shares, _part(scan) or "–"])
+        part = PARTS[scan.part] if scan.part else "–"  # a dash for scans from elsewhere
+        rows.append([scan.file.removeprefix(folder), answer, *shares, Flag(part) if scan.seen else part])
     columns: Heads = ["scan", "answer", *(number(f"{name}, %") for name in classes), "in the study"]
     return table("Answers and probabilities", columns, rows)
-
-
-def _part(scan: AnsweredScan) -> Line:
-    """The scan's part in the study; "" for scans from elsewhere."""
-    part = PARTS[scan.part] if scan.part else ""
-    return Flag(part) if scan.seen else part
 
 
 def _exhibit(scan: AnsweredScan, folder: str) -> Exhibit:
@@ -145,22 +140,18 @@ def _reading(answers: AnsweredScans) -> list[str]:
     """What an answer is, and what it is not."""
     study = answers.trained.study
     said = [
-        f"The answer is the most probable of {', '.join(study.classes)}. The classifier knows nothing "
-        "else: a scan "
-        "of something else gets one of these answers too, however sure it looks.",
+        f"The answer is the most probable of {', '.join(study.classes)}. The classifier knows nothing else: "
+        "a scan of something else gets one of these answers too, however sure it looks.",
         "Probabilities are the network’s own and are not corrected. Training on a balanced set raises that "
-        "of "
-        f"{study.target}; see the calibration in the study’s report.",
+        f"of {study.target}; see the calibration in the study’s report.",
         "Seen in training: these very pixels were among its training scans. Another file of the same scan, "
-        "scaled "
-        "or cropped, is not recognised.",
+        "scaled or cropped, is not recognised.",
     ]
     if _grid(answers.scans):
         said.append(
             "The heat is Grad-CAM (Selvaraju et al. 2017; for SimpleCNN HiResCAM, Draelos and Carin 2020): "
-            "how much "
-            "each place spoke for the answer that was given, scaled so that the hottest place of each scan "
-            "is 1. It "
-            "shows where, not what or why, and two scans’ heat cannot be compared in strength."
+            "how much each place spoke for the answer that was given, scaled so that the hottest place of "
+            "each scan is 1. It shows where, not what or why, and two scans’ heat cannot be compared in "
+            "strength."
         )
     return said

@@ -60,8 +60,7 @@ def cost_section(summary: Summary, translators: Sequence[TranslatorFacts]) -> Se
     shown = table("Cost", ["part", number("trainings"), number("minutes in all")], rows, "narrow")
     note = (
         "Training only, added up. Cells trained side by side take less on the clock; reading data, scoring "
-        "and "
-        "testing come on top."
+        "and testing come on top."
     )
     return Section("cost", "Cost", [shown, Paragraph(note, "note")], appendix=True)
 
@@ -136,10 +135,9 @@ def machine() -> str:
 def claim_section(titles: Mapping[str, str], *, external: bool) -> Section:
     """The items of CLAIM 2024 that the report answers, each with its section (key → title)."""
     words = (
-        "Items of the Checklist for Artificial Intelligence in Medical Imaging, 2024 update (Tejani et "
-        "al., doi "
-        "10.1148/ryai.240300), that this report can answer. The others, such as the origin of the reference "
-        "standard, ethics and funding, are for the authors."
+        "Items of the Checklist for Artificial Intelligence in Medical Imaging, 2024 update (Tejani et al., "
+        "doi 10.1148/ryai.240300), that this report can answer. The others, such as the origin of the "
+        "reference standard, ethics and funding, are for the authors."
     )
     rows: list[Cells] = [
         [str(item.number), item.topic, Link(titles[item.section], f"#{item.section}"), item.remark]
