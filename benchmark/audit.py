@@ -52,11 +52,15 @@ def audit(study: Study, fold: int, request: Request) -> list[Check]:
 def audit_split(study: Study, fold: int) -> list[Check]:
     """The checks that need no synthetic scans, before any translator is trained; BusError as `audit`."""
     train, test = study.train(fold), study.test(fold)
+
+    # what is on both sides
     shared = {study.groups[row] for row in train} & {study.groups[row] for row in test}
     same = {study.scans[row].sha256 for row in train} & {study.scans[row].sha256 for row in test}
     pixels, mend = study.pixels, "Make a new study: this one's {} was changed."
     shown = {pixels[row].tobytes() for row in test}
     twins = [study.scans[row].file for row in train if pixels[row].tobytes() in shown]
+
+    # the checks
     table = mend.format(COHORT_FILE)
     return _refuse(
         fold,
@@ -162,12 +166,15 @@ def _first_weights(study: Study, fold: int, request: Request) -> list[Check]:
 
 def _unverified(study: Study, fold: int, request: Request) -> list[Check]:
     """What can be checked of another generator's scans."""
+    # what is used
     number = max(
         (needed(study, fold, study.target, arm.dose) for arm in request.arms if arm.kind == "unverified"),
         default=0,
     )
     if not request.folder or not number:
         return []
+
+    # what can be known of it
     copies = foreign.copies(study, request.folder, number, fold)
     told = foreign.told(study, request.folder, number, fold)
     mend = f"Take such scans out of {request.folder}."
@@ -194,6 +201,7 @@ def _unverified(study: Study, fold: int, request: Request) -> list[Check]:
 
 def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequence[Synthetic]) -> list[Check]:
     """The checks of one translator and of those of its scans that are used."""
+    # what they should be
     translator = Translator(study, fold, label, gan_seed)
     train, test = study.train(fold), study.test(fold)
     generator, config = translator.generator_sha256, translator.known_config
@@ -201,6 +209,7 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequenc
     pixels = translator.scans.pixels(rows)  # every file against the hash in its manifest
     shown = {square.tobytes() for square in study.pixels[test]}
 
+    # the checks
     def check(name: str, bad: list[Synthetic]) -> Check:
         return Check(name, len(rows), not bad, bad[0].file if bad else "")
 
@@ -265,6 +274,8 @@ def _read(study: Study, fold: int, label: str, synthetic: SyntheticSet) -> list[
     path, what = synthetic.readings_path, f"synthetic {label} scans"
     if not path.exists():
         return []
+
+    # what the file says, and who may have read what
     kept, mend = reader.Readings.open(path), f"Delete {path} and run the same command again."
     scans = {row.file: (row.sha256, row.source_group) for row in synthetic.rows}
     seen, train = [set(groups) for groups in kept.trained_on], study.train(fold)
@@ -279,6 +290,8 @@ def _read(study: Study, fold: int, label: str, synthetic: SyntheticSet) -> list[
         study.pixels_sha256(train),
         reader.trained_on(study, fold, label),
     )
+
+    # the checks
     return [
         Check(
             f"no reader of {what} saw the group of the scan, or of its source, that it read",

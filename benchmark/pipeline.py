@@ -215,6 +215,7 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
     from .results.summary import summarise
     from .yardstick import yardsticks
 
+    # what the report shows
     note("Writing the report …")
     if whole:  # no look at test scans before all is trained
         for fold, label, gan_seed in synthetic_needed(study, request):
@@ -222,6 +223,8 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
     marks = yardsticks(study, request.folds, request.compute)
     summary = summarise(study, finished.cells, marks, looked_at(study, request))
     claimed = inflated(study, request) if request.inflation else None
+
+    # its files
     report = ReportFolder(study.path)
     with report.held():
         verdicts = {TITLES[model]: wording.sentence(verdict) for model, verdict in summary.verdicts.items()}

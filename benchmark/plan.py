@@ -102,6 +102,7 @@ def read(source: str) -> Plan:
 
     UsageError names an unknown key and the known one it may have been meant for.
     """
+    # the file
     try:
         if source in SHIPPED:
             text = (package_files(__package__) / "plans" / f"{source}.toml").read_text(encoding="utf-8")
@@ -118,6 +119,8 @@ def read(source: str) -> Plan:
     for name in content.keys() - set(TABLES):
         slip = did_you_mean(name, TABLES)
         raise UsageError(f"--plan {source}: {name} is unknown; known are {', '.join(TABLES)}.{slip}")
+
+    # its runs
     common, runs, per_image = content.get("all", {}), content.get("runs", []), content.get("per_image", True)
     if type(per_image) is not bool:
         raise UsageError(f"--plan {source}: per_image = {per_image}: expected true or false.")

@@ -170,11 +170,14 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
 
 def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat: bool) -> AnsweredScans:
     """Read and answer scans; those that cannot be read are named with the reason, the others answered."""
+    # who answers, and what the study knows of the scans
     study, cell = trained.study, trained.cell
     sha256 = cell.done.hashes.get("weights")
     network = predict.load(cell.path / WEIGHTS, cell.model, len(study.classes), sha256, compute.device)
     parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
     parts |= {study.scans[row].sha256: "training" for row in study.train(cell.fold)}
+
+    # read, then answer
     read, unreadable = [], []
     for loose in wanted:
         try:
@@ -218,6 +221,7 @@ def table(answers: AnsweredScans) -> Table:
 
 def as_json(answers: AnsweredScans) -> Mapping[str, Json]:
     """The answers for scripts; docs/explanations.md lists the keys."""
+    # the scans
     trained, study, cell = answers.trained, answers.trained.study, answers.trained.cell
     scans: list[dict[str, Json]] = []
     for scan in answers.scans:
@@ -233,6 +237,8 @@ def as_json(answers: AnsweredScans) -> Mapping[str, Json]:
         )
         if scan.heat is not None:
             scans[-1]["heat"] = [[round(level / 255, 3) for level in row] for row in scan.heat.tolist()]
+
+    # with who answered
     return {
         "schema": SCHEMA,
         "research_use_only": True,

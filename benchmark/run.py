@@ -222,6 +222,8 @@ def run(
         correct(study, cells, external)
         return failures
     require_space(study, todo, keep_weights, keep_some)
+
+    # in pools of processes until nothing is left
     work = partial(
         run_cell,
         study.path,
@@ -326,6 +328,7 @@ def _attempt(
 
     Returns those that another process is training, and in their order those lost with the pool.
     """
+    # begin
     elsewhere: list[Cell] = []
     lost: list[Cell] = []
     shares = processes.shares(len(cells))
@@ -337,6 +340,8 @@ def _attempt(
                 running[pool.submit(work, number=number)] = cell
             except BrokenProcessPool:
                 lost.append(cell)
+
+        # hear of each as it ends
         while running:
             ready, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
             ended = []
@@ -424,6 +429,7 @@ def measure(study: Study, cell: Cell) -> Pace:
 
     The median step counts: on a machine that does something else too, single ones take many times as long.
     """
+    # some steps
     compute = Compute(cell.device, cell.precision, 1)
     compute.start()
     own, classes = _own(study, training_rows(study, cell.fold, cell.recipe)[0]), len(study.classes)
@@ -438,8 +444,12 @@ def measure(study: Study, cell: Cell) -> Pace:
         0,
         told=lambda share: ends.append(time.perf_counter()),
     )
+
+    # the usual one, and the spread
     steps = np.diff(ends)  # the first one is slower, and counts with the building
     quick, step, slow = np.quantile(steps, (0.1, 0.5, 0.9))
+
+    # a batch of recalibration, answers, heat
     squares = study.pixels[study.test(cell.fold)[:TIMED]]
     times = [time.perf_counter()]
     recalibrate(outcome.network, own, replace(short, recalibration=1), compute, 0)

@@ -70,6 +70,7 @@ def fit(
     scans of the schedule `plateau`, no others look at them; `first` is a file with the first weights, instead
     of `recipe.init`; `told` hears what share of the steps is done.
     """
+    # what is trained
     begun = time.monotonic()
     examples = on_device(examples, compute)
     network = place(build(recipe.model, classes, first or recipe.init, seed), recipe.model, compute.device)
@@ -79,6 +80,8 @@ def fit(
     plateau = ReduceLROnPlateau(optimiser, factor=GAMMA, patience=PATIENCE)
     weights = class_weights(examples.labels, classes) if recipe.weighted else torch.ones(classes)
     weights = weights.to(compute.device)
+
+    # step by step
     losses = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of VGG-16's dropout
@@ -94,6 +97,8 @@ def fit(
             move_average(averaged, network, min(recipe.average, (1 + step) / (10 + step)))
             losses.append(float(loss.detach()))
             told((step + 1) / recipe.steps)
+
+    # batch statistics of the averaged network
     recalibrate(averaged, examples, recipe, compute, seed)
     return Outcome(averaged.eval(), losses, time.monotonic() - begun)
 
@@ -170,6 +175,7 @@ def augment(
     Never upside down. What happens to a scan depends on (seed, its key, how often it was shown), not on the
     arm or the batch.
     """
+    # as they are
     grey = (
         torch.from_numpy(examples.pixels[rows])
         if examples.kept is None
@@ -178,6 +184,8 @@ def augment(
     images = grey.to(device).float().div_(255).unsqueeze(1)
     if not recipe.augment:
         return images
+
+    # flipped, turned, enlarged and moved, by the scan and the turn alone
     draws = np.stack(
         [
             np.random.default_rng((seed, 11, examples.keys[row], turn)).uniform(-1, 1, 8)
@@ -195,6 +203,8 @@ def augment(
     )
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     moved = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
+
+    # gain, contrast and speckle
     mean = moved.mean((1, 2, 3), keepdim=True)
     contrast, gain = (1 + 0.2 * contrast)[:, None, None, None], (1 + 0.15 * gain)[:, None, None, None]
     gained = ((moved - mean) * contrast + mean).mul(gain)

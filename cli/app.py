@@ -116,18 +116,19 @@ def main(arguments: list[str] | None = None) -> None:
     from ..core.progress import Interrupted, listening
     from .terminal import Terminal, results, stopping
 
+    # what was typed, and how it is answered
     arguments = sys.argv[1:] if arguments is None else arguments
     debug, arguments = DEBUG in arguments, [text for text in arguments if text != DEBUG]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what its encoding lacks is escaped, no verdict lost
             stream.reconfigure(errors="backslashreplace")
 
-    gc.set_threshold(
-        50_000
-    )  # while torch is imported, Python's collector would look through all of it again and again
-    atexit.register(
-        gc.freeze
-    )  # and once more at the end; together a third of what a finished study takes to answer
+    # while torch is imported, Python's collector would look through all of it again and again, and once more
+    # at the end: together a third of the time that a finished study takes to answer
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
+
+    # the command, and what may end it
     try:
         with listening(Terminal()), stopping():
             _require_folder()

@@ -17,15 +17,13 @@ from .. import __version__
 from ..core.compute import Compute, instructions, resolve
 from ..core.files import Json
 
-SIDE = (
-    512  # of the matrices in the probe: threads and vector units are busy, emulated bfloat16 takes no second
-)
+# of the matrices in the probe: threads and vector units are busy, emulated bfloat16 takes no second
+SIDE = 512
 REPEATS = 5
 PATIENCE = 1.0  # s after which a probe is not repeated
 INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "fma3", "sve", "bf16")
-INCEPTION = (
-    "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's file; naming it here spares a slow import
-)
+# torch-fidelity's file; naming it here spares a slow import
+INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 PACKAGES = (
     "torch",
     "torchvision",

@@ -67,8 +67,11 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     from ..benchmark.cells import cells_of
     from ..benchmark.pipeline import expectation
 
+    # what it needs
     if request.external:
         results.print(external.foresee(request.external, study))
+
+    # the trainings
     paces: dict[tuple[str, int], Pace] = {}
     cells = cells_of(study, request)
     todo = run.to_train(run.missing(cells, keep_weights=False))
@@ -82,6 +85,8 @@ def print_benchmark(study: "Study", request: "Request") -> None:
             f"  {model}: {usual:.0f} ms a step ({quick:.0f} to {slow:.0f}), "
             f"{1000 * (pace.predict + pace.heat):.0f} ms to answer a scan"
         )
+
+    # translators, scans, report
     disk = run.bytes_needed(study, todo, request.keep_weights, keep_some=True) if todo else 0
     for translator in _translators(study, [request]):
         time, disk = time + translator.time, disk + translator.disk

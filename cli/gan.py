@@ -142,11 +142,14 @@ def gan_train(
     from ..gan.train import train_gan
     from ..gan.translator import Translator
 
+    # what is asked
     compute, insist = resolve(device, precision), (device, precision) != ("auto", "auto")
     opened = use_study(study, frozen(ctx), preset=preset)
     names = tuple(clean(name) for name in sources.split(",")) if sources else None
     ask, usual = Ask(preset, pairs, names, method, changes), usual_preset(compute.device)
     to = check_target(opened, clean(to or opened.target))
+
+    # fold by fold
     for number in folds_of(fold, opened):
         translator = Translator(opened, number, to, gan_seed)
         config, arithmetic = plan_gan(translator, ask, compute, preset=usual, redo=redo, insist=insist)
@@ -205,6 +208,7 @@ def gan_score(
     from ..gan.scores.sentences import comparison
     from ..gan.scoring import compare_folders, describe, score_again
 
+    # what is asked
     if synthetic and not real:
         raise UsageError(
             f"One folder ({synthetic}) was given: expected two, generated then real, or none for a study."
@@ -212,6 +216,8 @@ def gan_score(
     _refuse_idle(given(ctx))
     compute, judge = resolve(), Judge(extractor, fid_weights)
     compute.start()
+
+    # two folders, or a study
     if synthetic and real:
         compared = compare_folders(synthetic, real, size, judge, compute)
         answer, lines = to_json(compared), comparison(compared)
@@ -230,6 +236,8 @@ def gan_score(
             if scans.scores
             for miss in missed(requirements, scans.scores)
         ]
+
+    # the answer
     if as_json:
         print_json({**answer, "missed": misses} if requirements else answer)
     else:
@@ -297,6 +305,7 @@ def synth(
     from ..gan.config import check_target
     from ..gan.extractors import check_extractor
 
+    # slips are refused before torch is imported
     check_names(device, precision)  # before torch is imported
     check_extractor(extractor)
     require_study(study)
@@ -305,12 +314,15 @@ def synth(
     from ..gan.synth import make_scans
     from ..gan.translator import Translator
 
+    # make and score
     compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
     opened = open_study(study)
     numbers, to = folds_of(fold, opened), check_target(opened, clean(to or opened.target))
     translators = [Translator(opened, number, to, gan_seed) for number in numbers]
     for translator in translators:
         make_scans(translator, compute, judge, count=n, confidence=confidence, redo=redo)
+
+    # the answer, and what comes next
     if as_json:
         sets = [describe(translator.scans) for translator in translators]
         print_json({"study": str(study), "sets": sets})

@@ -53,6 +53,7 @@ def predict(
     from ..benchmark.arms import CHOSEN
     from ..classify.catalogue import MODELS
 
+    # slips are refused before torch is imported
     for option, name, known in (("format", form, FORMATS), ("model", model, MODELS), ("arm", arm, CHOSEN)):
         if name is not None and name not in known:
             raise UsageError(
@@ -72,6 +73,7 @@ def predict(
     from ..data.study import Study
     from ..data.unlabelled import find
 
+    # the scans
     opened = Study.open(study)
     opened.verify()
     fold_numbers("all" if fold is None else str(fold), opened)
@@ -80,6 +82,8 @@ def predict(
         raise UsageError(
             f"There is no scan among these; {len(given.passed)} files passed over (masks and others)."
         )
+
+    # who answers, and what
     trained = find_trained(opened, Wanted(fold, model, arm, seed))
     compute = resolve()
     compute.start()

@@ -40,6 +40,7 @@ def translate(
     from ..gan.translate import translate_scans
     from ..gan.translator import Translator
 
+    # what is asked
     opened = open_study(study)
     numbers = folds_of(fold, opened)
     if len(numbers) != 1:
@@ -47,10 +48,14 @@ def translate(
     given = unlabelled.find(scans)
     if not given.scans:
         raise UsageError("There is no scan among these.")
+
+    # translate
     compute = resolve()
     compute.start()
     translator = Translator(opened, numbers[0], check_target(opened, target or opened.target), gan_seed)
     rows, unreadable = translate_scans(translator, given.scans, to, compute)
+
+    # what was done
     known = [row for row in rows if row.in_study == "test"]
     if known:
         results.print(

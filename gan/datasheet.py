@@ -64,6 +64,7 @@ LICENCES = {  # by where the groups come from: only BUSI's scans are found in th
 
 def write(scans: SyntheticSet, scores: Iterable[str]) -> None:
     """Write the sheet beside synthetic scans; `scores` are sentences. It names no path of this machine."""
+    # where the scans come from
     study, rows = scans.study, scans.rows
     first, settings = rows[0], study.settings
     translator = Translator(study, scans.fold, scans.label, scans.seed)
@@ -75,6 +76,8 @@ def write(scans: SyntheticSet, scores: Iterable[str]) -> None:
     distinct = {
         label: len({row.source_sha256 for row in rows if row.source_label == label}) for label in counts
     }
+
+    # in words
     text = TEXT.format(
         count=len(rows),
         target=scans.label,

@@ -65,6 +65,7 @@ def plan_gan(
         begun = Compute if translator.is_done else resolve
         compute = begun(old.device, old.precision, old.threads)
 
+    # all as it was begun, or what is asked
     if old and ask.is_empty:
         return replace(
             old,

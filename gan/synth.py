@@ -202,6 +202,7 @@ def _translate(
     origin: tuple[int | None, str, int],
 ) -> Candidates:
     """Translations number `indices` with their provenance; they depend on nothing else."""
+    # the sources, varied where they are shown again
     fold, digest, seed = origin
     sources = [order[index % len(order)] for index in indices]
     versions = [
@@ -213,6 +214,8 @@ def _translate(
         to_pixels(generator(to_tensor(square[None], compute.device), noise_of(generator, seed, index)))[0]
         for index, (_, square) in zip(indices, versions, strict=True)
     ]
+
+    # each with where it comes from
     made = []
     for index, row, (variant, _), scan in zip(indices, sources, versions, translated, strict=True):
         source = study.scans[row]

@@ -178,6 +178,7 @@ def bytes_needed(config: GanConfig, compute: Compute) -> int:
 
 def _pools(study: Study, config: GanConfig) -> Pools:
     """The scans that batches are drawn from, N×S×S uint8: source, target, simulated ones for a warm start."""
+    # the real ones
     rows = study.train(config.fold)
     pools = {
         "source": study.pixels[study.rows_of(rows, config.sources)],
@@ -189,6 +190,8 @@ def _pools(study: Study, config: GanConfig) -> Pools:
             name: np.stack([cv2.resize(scan, square, interpolation=cv2.INTER_AREA) for scan in scans])
             for name, scans in pools.items()
         }
+
+    # simulated ones
     if lacks_phantoms(config.method, config.preset, config.target):
         note(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")
     if config.simulated:

@@ -35,16 +35,20 @@ def translate_scans(
     generator and i alone. UsageError where the folder holds something, BusError where no translator is
     trained.
     """
+    # what is asked
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"--to {folder}: the folder holds something. Give a new one.")
     if not translator.is_done:
         raise BusError(f"{translator.folder} holds no finished translator. Run bus gan train first.")
+
+    # who translates, and what the study knows of the scans
     study, digest = translator.study, translator.generator_sha256
     generator = translator.load(compute.device)
     parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
     parts |= {study.scans[row].sha256: "training" for row in study.train(translator.fold)}
     files.require_space(folder, len(scans) * (study.settings.size**2 + 8192), "Translating these scans")
 
+    # one scan after another
     rows, unreadable = [], []
     with progress("Translating", len(scans)) as advance, torch.inference_mode():
         for number, loose in enumerate(scans):
@@ -68,6 +72,8 @@ def translate_scans(
             )
             files.write_bytes(folder / row.file, synthetic_png(pixels))
             rows.append(row)
+
+    # what they are
     write_translated(folder, rows)
     note = NOTE.format(generator=digest[:12], study=study.path, target=translator.target, manifest=MANIFEST)
     files.write_text(folder / "README.txt", note)

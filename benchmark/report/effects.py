@@ -152,6 +152,7 @@ def split_contrasts(summary: Summary) -> tuple[list[Contrast], list[Contrast]]:
 
 def _table(label: str, contrasts: Sequence[Contrast], flags: Flags, *, metric: bool = False) -> Table:
     """The differences in numbers; `metric` names the metric of each, where they differ in it."""
+    # columns
     names = list(COLUMNS)
     columns: Heads = [
         "model",
@@ -160,6 +161,8 @@ def _table(label: str, contrasts: Sequence[Contrast], flags: Flags, *, metric: b
         *[Column("metric", whole=True)] * metric,
         *map(number, names[1:]),
     ]
+
+    # a row a difference
     rows: list[Cells] = []
     for contrast in contrasts:
         again = contrast.retrained

@@ -151,6 +151,7 @@ def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
 def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> Figure:
     """Draw a translator's training over the pairs seen: the game, what is kept of a scan and, where
     measured, the distance."""
+    # what is drawn
     panels = (
         (("adversarial", BLUE, "-"), ("discriminators", VERMILION, (0, (5, 2)))),
         (("cycle", GREEN, "-"), ("identity", ORANGE, (0, (5, 2)))),
@@ -159,6 +160,8 @@ def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> 
         [(r["pairs"], r["kid"], r.get("kid_spread", 0)) for r in records if "kid" in r and "pairs" in r],
         float,
     )
+
+    # panel by panel
     rows = len(panels) + bool(len(measured))
     height = 150 * rows
     with _canvas(height) as canvas:

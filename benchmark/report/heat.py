@@ -156,6 +156,7 @@ def _models(seen: Sequence[SeenByCell]) -> list[str]:
 
 
 def _lesion_blocks(study: Study, seen: Sequence[SeenByCell], flags: Flags) -> list[Block]:
+    # what is missing
     if study.masks is None:
         words = (
             "These data came without lesion masks, or the study was made before masks were kept: nothing to "
@@ -165,6 +166,8 @@ def _lesion_blocks(study: Study, seen: Sequence[SeenByCell], flags: Flags) -> li
     shares = lesion_shares(study, seen)
     if not shares:
         return [Paragraph("Too few test scans have both a lesion in their mask and heat.", "absent")]
+
+    # a row a model and arm
     columns: Heads = [
         "model",
         "arm",

@@ -19,6 +19,8 @@ def limits_section(
     said = ["Research use only: nothing here is a medical device, and nothing here supports a diagnosis."]
     if "demo" in presets:
         said.append("The preset demo shows the way in minutes. Its numbers mean nothing.")
+
+    # how much could have been seen
     if gains:
         said.append(
             f"The intervals of the gain reach {span([gain.half_width for gain in gains])} points of "
@@ -31,6 +33,8 @@ def limits_section(
     if tested < k:
         was = "was" if tested == 1 else "were"
         said.append(f"{tested} of {k} folds {was} tested. All folds (--fold all) would narrow the intervals.")
+
+    # what was tested, how often, on what
     sets = "One data set, no external test"
     if external:
         sets = "One data set, and one external set that tests the target against other lesions only"

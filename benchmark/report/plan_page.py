@@ -148,6 +148,7 @@ def _pairs(pairs: Sequence[PairResult]) -> Table:
 
 def _reading(study: Study, result: PlanResult) -> list[str]:
     """What a reader must know to compare these numbers with others."""
+    # what every row is
     folds = ", ".join(map(str, result.folds))
     trainings = f"{result.seeds} training{'s' * (result.seeds > 1)}"
     said = [f"Folds by group: {folds}; {trainings} of every run on each. Every row is their mean."]
@@ -155,6 +156,8 @@ def _reading(study: Study, result: PlanResult) -> list[str]:
         said.append(f"All runs: {result.shared}.")
     meaning = MEANING.format(study.settings.size)
     said.append(f"Yardstick: {meaning}. A retrained network with less macro-F1 ({BELOW}) is below it.")
+
+    # each kind of split
     for name, split in result.splits.items():
         said.append(
             f"{name[:1].upper()}{name[1:]}: {'; '.join(split.sizes)} scans (training / validation / test). "
@@ -165,6 +168,8 @@ def _reading(study: Study, result: PlanResult) -> list[str]:
             "In a split per image, scans of one patient or scene stand on both sides, so its numbers are too "
             "good. It is here because reported numbers often come from one."
         )
+
+    # what else decides the numbers
     if result.adds and len(result.splits) > 1:
         said.append("Arms that add scans train on folds by group alone.")
     if result.plan.note:

@@ -52,11 +52,14 @@ def write_report(
     the user ran, `checks` the outcome of the leak audit, `claimed` what a split per image would have claimed.
     Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
+    # what is known
     flags, probes = collapse_flags(summary), shortcuts.of_study(study)
     presets = sorted({cell.preset for cell in cells})
     raised = [label for cell in cells if cell.arm.kind in TRANSLATED for label in cell.added]
     labels = list(dict.fromkeys(raised)) or [study.target]
     translators = read_translators(study, summary.folds, gan_seeds, labels)
+
+    # section by section
     sections = [
         verdict_section(study, summary, flags, presets),
         effects_section(summary, flags),
@@ -83,6 +86,8 @@ def write_report(
         repeat_section(study, cells, translators, commands, history),
         files_section(),
     ]
+
+    # the files
     folder = ReportFolder(study.path).path
     export.write_tables(folder, study, summary)
     write_predictions(folder / PREDICTIONS, study, cells)

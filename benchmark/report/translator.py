@@ -196,6 +196,7 @@ def translator_section(translators: Sequence[TranslatorFacts]) -> Section:
 
 def _blocks(translator: TranslatorFacts) -> list[Block]:
     """One translator: what it made, what warns of it, its scores, its scans."""
+    # what was made, and what warns of it
     label, fold = translator.label, translator.fold
     said = Paragraph(
         f"{translator.made} synthetic {label} scans, made from {translator.sources} distinct sources of the "
@@ -206,6 +207,8 @@ def _blocks(translator: TranslatorFacts) -> list[Block]:
     for name, sentence in translator.warnings:
         words = f"{name[:1].upper()}{name[1:]}."
         blocks.append(Paragraph([Strong(words), f" {sentence}"], "banner"))
+
+    # scores and losses
     drawn = (
         scores_figure(translator.slug, translator.scores),
         losses_figure(translator.slug, translator.records),
@@ -216,6 +219,8 @@ def _blocks(translator: TranslatorFacts) -> list[Block]:
         blocks += _score_blocks(translator, translator.scores)
     else:
         blocks.append(Paragraph(f"The synthetic scans of fold {fold} have no scores.", "absent"))
+
+    # scans
     if translator.pairs:
         note = f"The first {len(translator.pairs)} of the manifest, not a choice."
         blocks += [Heading("Source → synthetic", 4), Paragraph(note, "note"), _pairs(translator)]
