@@ -16,6 +16,12 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="session")
+def commands():
+    """What was typed to make it, without the study."""
+    return COMMANDS
+
+
+@pytest.fixture(scope="session")
 def finished(tiny_study, tmp_path_factory):
     """A study after the three commands; folder with a space and Korean letters in its name."""
     path = tmp_path_factory.mktemp("cli") / "내 study"

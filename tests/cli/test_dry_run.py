@@ -1,39 +1,5 @@
 """What would be done, and for how long."""
 
-import shutil
-
-import pytest
-from bus.cli.app import main
-
-
-@pytest.fixture(scope="module")
-def finished(tiny_study, tmp_path_factory):
-    """A study after the three commands; folder with a space and Korean letters in its name."""
-    path = tmp_path_factory.mktemp("cli") / "내 study"
-    shutil.copytree(tiny_study, path)
-    for command in COMMANDS:
-        with pytest.raises(SystemExit) as stop:
-            main([*command, "--study", str(path)])
-        assert stop.value.code == 0
-    return path
-
-
-COMMANDS = (
-    ["gan", "train", "--preset", "demo", "--pairs", "8"],
-    ["synth", "--n", "30"],
-    [
-        "benchmark",
-        "--preset",
-        "demo",
-        "--models",
-        "simplecnn",
-        "--arms",
-        "original,oversampled,cyclegan",
-        "--jobs",
-        "1",
-    ],
-)
-
 
 def test_a_dry_run_trains_nothing(finished, tree, run_bus):
     before = tree()

@@ -1,45 +1,7 @@
 """bus gan and bus synth."""
 
-import shutil
-
-import pytest
-from bus.cli.app import main
-from bus.core.compute import Compute
 from bus.data.study import Study
 from bus.gan.manifest import SyntheticSet
-from bus.gan.request import Judge
-from bus.gan.scoring import score_again
-from bus.gan.synth import make_scans
-from bus.gan.translator import Translator
-
-
-@pytest.fixture(scope="module")
-def finished(tiny_study, tmp_path_factory):
-    """A study after the three commands; folder with a space and Korean letters in its name."""
-    path = tmp_path_factory.mktemp("cli") / "내 study"
-    shutil.copytree(tiny_study, path)
-    for command in COMMANDS:
-        with pytest.raises(SystemExit) as stop:
-            main([*command, "--study", str(path)])
-        assert stop.value.code == 0
-    return path
-
-
-COMMANDS = (
-    ["gan", "train", "--preset", "demo", "--pairs", "8"],
-    ["synth", "--n", "30"],
-    [
-        "benchmark",
-        "--preset",
-        "demo",
-        "--models",
-        "simplecnn",
-        "--arms",
-        "original,oversampled,cyclegan",
-        "--jobs",
-        "1",
-    ],
-)
 
 
 def test_synth_without_a_study_says_what_to_run_first(tmp_path, run_bus):
@@ -68,21 +30,7 @@ def test_two_folders_are_compared(finished, run_bus):
     assert "holds no scans" in text
 
 
-CPU = Compute("cpu", "float32", 1)
-
-
-@pytest.fixture(scope="module")
-def scans(study: Study) -> SyntheticSet:
-    """Synthetic scans that were scored on two splits and then on three."""
-    translator = Translator(study, 0, "malignant", 0)
-    make_scans(translator, CPU, Judge("efficientnet-lite0", splits=2), count=12)
-    score_again(translator.scans, CPU, Judge("efficientnet-lite0", splits=3))
-    return translator.scans
-
-
 def test_synthetic_scans_come_with_a_datasheet(finished):
-    from bus.data.study import Study
-    from bus.gan.manifest import SyntheticSet
 
     study = Study.open(finished)
     scans = SyntheticSet(study, 0, "malignant", 0)

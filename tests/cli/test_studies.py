@@ -2,38 +2,6 @@
 
 import shutil
 
-import pytest
-from bus.cli.app import main
-
-
-@pytest.fixture(scope="module")
-def finished(tiny_study, tmp_path_factory):
-    """A study after the three commands; folder with a space and Korean letters in its name."""
-    path = tmp_path_factory.mktemp("cli") / "내 study"
-    shutil.copytree(tiny_study, path)
-    for command in COMMANDS:
-        with pytest.raises(SystemExit) as stop:
-            main([*command, "--study", str(path)])
-        assert stop.value.code == 0
-    return path
-
-
-COMMANDS = (
-    ["gan", "train", "--preset", "demo", "--pairs", "8"],
-    ["synth", "--n", "30"],
-    [
-        "benchmark",
-        "--preset",
-        "demo",
-        "--models",
-        "simplecnn",
-        "--arms",
-        "original,oversampled,cyclegan",
-        "--jobs",
-        "1",
-    ],
-)
-
 
 def test_status_says_what_is_there(finished, run_bus):
     code, text = run_bus("status", "--study", finished)
@@ -43,7 +11,7 @@ def test_status_says_what_is_there(finished, run_bus):
     assert "cells of cyclegan: 1 trained" in text
 
 
-def test_the_report_is_written_again_without_training(finished, tmp_path, run_bus, monkeypatch):
+def test_the_report_is_written_again_without_training(commands, finished, tmp_path, run_bus, monkeypatch):
     path = tmp_path / "moved 연구"
     shutil.copytree(finished, path)
     report = path / "report"
@@ -56,7 +24,7 @@ def test_the_report_is_written_again_without_training(finished, tmp_path, run_bu
     assert "SimpleCNN: " in text
     assert opened == [(report / "index.html").resolve().as_uri()]
     assert {file.name: file.read_bytes() for file in report.iterdir() if file.suffix == ".csv"} == before
-    assert "Nothing to do" in run_bus(*COMMANDS[2], "--study", path)[1]
+    assert "Nothing to do" in run_bus(*commands[2], "--study", path)[1]
     for done in path.glob("fold-0/cells/cyclegan/*/*/DONE"):
         done.unlink()
     code, text = run_bus("report", "--study", path)
