@@ -8,7 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from ..benchmark import pipeline, run
-from ..benchmark.arms import DEFAULT_ARMS, ORIGINAL, chosen, with_doses
+from ..benchmark.arms import DEFAULT_ARMS, ORIGINAL, check_inflation, chosen, with_doses
 from ..benchmark.cells import cells_of
 from ..benchmark.request import Request
 from ..classify.catalogue import MODELS
@@ -212,11 +212,15 @@ class Study:
         Makes translators and synthetic scans where they are missing and leaves alone what is done. `jobs`:
         trainings at once, as many as there are cores unless given. BusError if some failed, after the others.
         """
+        # what is asked
+        kinds, shares = chosen(",".join(arms), self.classes), tuple(options.get("dose", (1.0,)))
+        if options.get("inflation"):
+            check_inflation(models, kinds, shares)
         asked = {"models": list(models), "arms": list(arms), "folds": list(folds), "seeds": seeds}
         said = [f"{name}={value!r}" for name, value in {**asked, "preset": preset, **options}.items()]
         request = Request(
             folds=tuple(folds),
-            arms=with_doses(chosen(",".join(arms), self.classes), tuple(options.get("dose", (1.0,)))),
+            arms=with_doses(kinds, shares),
             models=tuple(models),
             seeds=seeds,
             preset=preset or self._usual_preset,
@@ -234,6 +238,8 @@ class Study:
             judge=Judge(options.get("extractor", "auto")),
             command=f"bus.study({str(self.path)!r}).benchmark({', '.join(said)})",
         )
+
+        # done
         with listening(self._listener):
             pipeline.benchmark(self._opened, request)
         return self.result()

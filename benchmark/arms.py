@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ..classify.catalogue import INFLATED
 from ..core.errors import UsageError, did_you_mean
 from ..data.names import clean
 
@@ -124,3 +125,18 @@ def with_doses(arms: Iterable[Arm], shares: Sequence[float]) -> tuple[Arm, ...]:
         for arm in chosen
         for share in (shares if arm.kind in ADDING else (arm.dose,))
     )
+
+
+def check_inflation(models: Sequence[str], arms: Sequence[Arm], shares: Sequence[float]) -> None:
+    """UsageError where --inflation lacks what it compares: two arms of one of two models, in full dose."""
+    if 1 not in shares:
+        raise UsageError(
+            f"--inflation compares the full dose, which --dose {','.join(f'{share:g}' for share in shares)} "
+            "leaves out. Add 1 to it, or leave --inflation out."
+        )
+    plain = {str(arm) for arm in arms}
+    if not (set(INFLATED) & set(models) and {"original", "cyclegan"} <= plain):
+        raise UsageError(
+            "--inflation compares original and cyclegan of SimpleCNN and ResNet18: name both arms and one "
+            "of these models, or leave it out."
+        )

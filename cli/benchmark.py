@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -40,9 +40,6 @@ from .options import (
 )
 from .studies import use_study
 from .terminal import print_json, suggest
-
-if TYPE_CHECKING:
-    from ..benchmark.arms import Arm
 
 PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the plan says itself
     "study",
@@ -202,7 +199,7 @@ def benchmark(
     """Retrain the classifiers on every arm of a fold and write the report.
 
     Makes translator and scans where they are missing."""
-    from ..benchmark.arms import Arm, chosen, doses, with_doses
+    from ..benchmark.arms import Arm, check_inflation, chosen, doses, with_doses
     from ..classify.catalogue import INITS, KNOWN, check_init
     from ..classify.recipe import check_changes
     from ..core.compute import check_names, cores, resolve
@@ -216,11 +213,13 @@ def benchmark(
     check_preset(preset or "quick")
     wanted_models, shares = names(models, KNOWN, "--models"), doses(dose)
     check_init(wanted_models, init)
-    _check_inflation(inflation, wanted_models, chosen(arms), shares)
+    if inflation:
+        check_inflation(wanted_models, chosen(arms), shares)
     recipe = check_changes(split(changes or [], "batch=16"))
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
 
+    # what is asked
     from ..benchmark import pipeline, run_plan
     from ..benchmark.external import check_alike
     from ..benchmark.report_folder import ReportFolder
@@ -252,6 +251,8 @@ def benchmark(
         judge=Judge(extractor, fid_weights),
         command=shlex.join(["bus", *sys.argv[1:]]),
     )
+
+    # shown, or done
     if dry_run and ablation:
         print_plan(opened, ablation, request)
     elif dry_run:
@@ -265,25 +266,6 @@ def benchmark(
             summary = read_json(ReportFolder(study).summary)
             print_json({"study": str(study), "report": str(page), **summary})
         suggest("report", study, "--open")
-
-
-def _check_inflation(
-    asked: bool, models: tuple[str, ...], arms: "tuple[Arm, ...]", shares: tuple[float, ...]
-) -> None:
-    """UsageError where --inflation lacks what it compares."""
-    from ..classify.catalogue import INFLATED
-
-    if asked and 1 not in shares:
-        raise UsageError(
-            f"--inflation compares the full dose, which --dose {','.join(f'{share:g}' for share in shares)} "
-            "leaves out. Add 1 to it, or leave --inflation out."
-        )
-    plain = {str(arm) for arm in arms}
-    if asked and not (set(INFLATED) & set(models) and {"original", "cyclegan"} <= plain):
-        raise UsageError(
-            "--inflation compares original and cyclegan of SimpleCNN and ResNet18: name both arms and one "
-            "of these models, or leave it out."
-        )
 
 
 def _check_together(typed: dict[str, str], source: str | None) -> None:

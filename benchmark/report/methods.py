@@ -58,12 +58,12 @@ def methods_paragraph(
 
     # what was trained
     if translators:
-        config = dict(translators[0].config)
-        pairs = f" on {int(config['pairs']):,} pairs of scans" if config.get("pairs", "").isdigit() else ""
+        config = translators[0].config
+        pairs = f" on {config.pairs:,} pairs of scans" if config else ""
         seeds = len({translator.seed for translator in translators})
         trained = f"{count(seeds)} CycleGANs [@zhu2017] were" if seeds > 1 else "a CycleGAN [@zhu2017] was"
         turns = " The seeds of the classifiers took them in turn." if seeds > 1 else ""
-        start = ", beginning with simulated scans," if float(config.get("phantoms") or 0) else ""
+        start = ", beginning with simulated scans," if config and config.phantoms else ""
         said.append(
             f"For each fold {trained} trained on the training part alone{pairs}{start} to turn scans of the "
             f"other classes into {study.target} ones; the last weights were used.{turns} Synthetic scans "

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ...data.study import Study
 from ..arms import Arm
@@ -202,7 +203,7 @@ def _zero_effects(summary: Summary) -> list[Table]:
 
 def curves_section(summary: Summary, flags: Flags) -> Section:
     """ROC and calibration of every model, all arms in one drawing."""
-    drawings = [drawn for model in summary.models if (drawn := curves(summary, model, flags))]
+    drawings = [drawn for model in summary.models if any(drawn := curves(summary, model, flags))]
     if not drawings:
         return Section("curves", "ROC and calibration", [Paragraph("No curves could be drawn.", "absent")])
     target = summary.target[:1].upper() + summary.target[1:]
@@ -212,27 +213,36 @@ def curves_section(summary: Summary, flags: Flags) -> Section:
     )
     first = Paragraph(note + " † collapsed." * bool(flags))
     if summary.scans >= ENOUGH:
-        return Section("curves", "ROC and calibration", [first, *(Side(drawn) for drawn in drawings)])
-    rocs = [figure for drawn in drawings for figure in drawn if figure.name.startswith("roc-")]
-    others = [figure for drawn in drawings for figure in drawn if figure not in rocs]
+        sides = [Side([figure for figure in drawn if figure]) for drawn in drawings]
+        return Section("curves", "ROC and calibration", [first, *sides])
+    rocs = [drawn.roc for drawn in drawings if drawn.roc]
+    others = [drawn.calibration for drawn in drawings if drawn.calibration]
     words = f"Calibration of {summary.scans} test scans, too few to read much from"
     blocks: list[Block] = [first, Side(rocs), *([Fold(words, [Side(others)])] if others else [])]
     return Section("curves", "ROC and calibration", blocks)
 
 
-def curves(summary: Summary, model: str, flags: Flags) -> list[Figure]:
+class Curves(NamedTuple):
+    """The drawings of one model; None where there is nothing to draw."""
+
+    roc: Figure | None
+    calibration: Figure | None
+
+
+def curves(summary: Summary, model: str, flags: Flags) -> Curves:
     """A model's ROC and calibration, without arms that differ from another in dose or source only."""
     name, slug = title(model), re.sub(r"\W+", "-", model)
     results = results_of(summary, model)
     results = [result for result in results if result.arm == Arm(result.arm.kind)] or results
-    drawn = []
+    drawn = Curves(None, None)
     if roc := {str(result.arm): result.roc for result in results if result.roc}:
         areas = {str(result.arm): percent(result.metrics.get("target_auc")) for result in results}
         marked = {str(result.arm) for result in results if (result.arm, model) in flags}
         notes = {arm: area + " †" * (arm in marked) for arm, area in areas.items()}
         alt = f"ROC curves of {name}, target against rest. Area under the curve in %: {_list(areas)}."
         figure = figures.roc(f"roc-{slug}", roc, notes, alt=alt)
-        drawn.append(figure.entitled(f"{name}: ROC", "arm, then area under its curve in %"))
+        entitled = figure.entitled(f"{name}: ROC", "arm, then area under its curve in %")
+        drawn = drawn._replace(roc=entitled)
     if bins := {str(result.arm): result.calibration for result in results if result.calibration}:
         brier = {str(result.arm): decimal(result.metrics.get("brier")) for result in results}
         alt = f"Calibration of {name} for the target. Brier score: {_list(brier)}."
@@ -241,7 +251,7 @@ def curves(summary: Summary, model: str, flags: Flags) -> list[Figure]:
             "on the diagonal, probabilities mean what they say; bins of fewer than "
             f"{figures.FEWEST} answers are left out"
         )
-        drawn.append(figure.entitled(f"{name}: calibration", caption))
+        drawn = drawn._replace(calibration=figure.entitled(f"{name}: calibration", caption))
     return drawn
 
 

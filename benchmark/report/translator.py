@@ -8,6 +8,7 @@ from ...core.files import Json
 from ...data.pictures import synthetic_png
 from ...data.store import Pixels
 from ...data.study import Study
+from ...gan.config import GanConfig
 from ...gan.manifest import Synthetic, SyntheticSet
 from ...gan.scores.model import DISTANCES, METRICS, HeldOutScores, Scores
 from ...gan.scores.sentences import NAMES, against_tests, facts, name_of, per_cent, shown, warning
@@ -79,7 +80,7 @@ class TranslatorFacts:
     is_target: bool  # whether `label` is the study's target
     slug: str  # in the names of figures
     seed: int | None  # where the fold has several
-    config: list[tuple[str, str]]
+    config: GanConfig | None
     records: list[dict[str, float]]  # of the training
     sheet: tuple[str, Pixels] | None  # name and pixels of the last sample sheet
     made: int
@@ -121,7 +122,7 @@ def read_translators(
 def _read(translator: Translator, *, several: bool) -> TranslatorFacts | None:
     """What is known of a translator; `several` of other seeds stand beside it."""
     study, scans, label = translator.study, translator.scans, translator.target
-    rows, scores, config = scans.rows, scans.scores, translator.config
+    rows, scores = scans.rows, scans.scores
     if not (translator.folder.exists() or rows or scores):
         return None
     sheets = translator.sheets
@@ -134,7 +135,7 @@ def _read(translator: Translator, *, several: bool) -> TranslatorFacts | None:
         + (f"-{study.classes.index(label)}" if label != study.target else "")
         + f"-seed-{translator.seed}" * several,
         seed=translator.seed if several else None,
-        config=list(flat(asdict(config)).items()) if config else [],
+        config=translator.config,
         records=translator.lines,
         sheet=None if sheet is None else (sheets[-1].stem, sheet),
         made=len(rows),
@@ -230,7 +231,7 @@ def _blocks(translator: TranslatorFacts) -> list[Block]:
     if translator.sheet:
         blocks.append(_sheet(translator, *translator.sheet))
     if translator.config:
-        settings = Definitions(translator.config, "settings")
+        settings = Definitions(list(flat(asdict(translator.config)).items()), "settings")
         blocks.append(Fold("Configuration of the translator", [settings]))
     return blocks
 

@@ -29,3 +29,15 @@ def test_an_unknown_arm_is_refused(text, words):
 def test_a_dose_that_is_none_is_refused(text):
     with pytest.raises(UsageError, match="expected numbers above 0"):
         arms.doses(text)
+
+
+def test_an_inflation_without_what_it_compares_is_refused():
+    both = (Arm("original"), Arm("cyclegan"))
+    arms.check_inflation(("resnet18", "vgg19"), both, (0.5, 1.0))
+    for models, kinds, shares, words in (
+        (("resnet18",), both, (0.5,), "the full dose, which --dose 0.5"),
+        (("vgg19",), both, (1.0,), "SimpleCNN and ResNet18"),
+        (("resnet18",), both[:1], (1.0,), "name both arms"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            arms.check_inflation(models, kinds, shares)
