@@ -2,6 +2,7 @@
 
 import pytest
 from bus.benchmark import arms
+from bus.benchmark.arms import Arm
 from bus.core.errors import UsageError
 
 
