@@ -17,7 +17,7 @@ from ..data.groups import Descriptors, alike_between, describe
 from ..data.names import match
 from ..data.reading import Entry, list_source, read_listing
 from ..data.scans import Listing
-from ..data.store import Pixels, Squares, load_pixels
+from ..data.store import PIXELS_FILE, Pixels, Squares, load_pixels
 from ..data.study import Study
 from .cell import SCAN, Cell, ExternalAnswers, Floats
 
@@ -41,7 +41,7 @@ class External:
     @property
     def pixels(self) -> Pixels:
         """The squares (N×S×S), memory-mapped."""
-        return load_pixels(self.folder / "pixels.npy", len(self.rows), self.size)
+        return load_pixels(self.folder / PIXELS_FILE, len(self.rows), self.size)
 
     def answered(self, classes: Sequence[str], probabilities: Floats) -> ExternalAnswers:
         """Probabilities of the study's classes for these scans (N×classes), ready to be kept."""
@@ -151,7 +151,7 @@ def read(source: str, study: Study, *, alike: str = "refuse") -> External:
     digest = files.sha256_json({"rows": [row[1:] for row in rows]})
     folder = study.path / "external" / digest[:12]
     left = Counter(entry.label for entry in data.entries if entry.label not in classes)
-    squares.save(folder / "pixels.npy", [entry.place for entry, _ in used])
+    squares.save(folder / PIXELS_FILE, [entry.place for entry, _ in used])
     files.write_csv(folder / "scans.csv", SCAN, rows)
     files.write_json(
         folder / "external.json",

@@ -66,12 +66,13 @@ def report(
 def use_study(path: Path, asked: "Mapping[str, Value]", *, preset: str | None = None) -> "Study":
     """Open or create the study and show what every reader must know about its data."""
     from ..data.creation import PHANTOMS
+    from ..data.settings import FILE
     from ..data.study import open_or_create
     from ..gan.config import check_preset
 
     if preset:
         check_preset(preset)
-    new = not (path / "study.json").exists()
+    new = not (path / FILE).exists()
     phantoms = 240 if preset == "demo" else PHANTOMS
     with Bars("Reading scans") as bars:
         study = open_or_create(path, asked, phantoms=phantoms, say=console.print, reading=bars.start)
@@ -84,7 +85,9 @@ def use_study(path: Path, asked: "Mapping[str, Value]", *, preset: str | None = 
 
 def require_study(path: Path) -> None:
     """BusError unless there is a study, with the way to make one; torch is not imported for it."""
-    if not (path / "study.json").exists():
+    from ..data.settings import FILE
+
+    if not (path / FILE).exists():
         raise BusError(
             f"There is no study in {path}. Run bus gan train first, or give its folder with --study."
         )

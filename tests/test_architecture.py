@@ -52,6 +52,41 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "data.unlabelled": "benchmark/test_predict.py",
     "gan.imagenet": "gan/scores/test_features.py",
 }
+OWNERS = {  # file of a study → the modules that know it by name; several: files of that name in several folders
+    "study.json": {"data.settings"},
+    "cohort.csv": {"data.cohort"},
+    "pixels.npy": {"data.store"},
+    "masks.npy": {"data.store"},
+    "shortcuts.json": {"data.shortcuts"},
+    "config.json": {"gan.translator", "benchmark.cell"},
+    "metrics.jsonl": {"gan.translator"},
+    "checkpoint.pt": {"gan.translator"},
+    "generator.safetensors": {"gan.translator"},
+    "DONE": {"gan.translator", "benchmark.cell", "benchmark.report_folder"},
+    "manifest.csv": {"gan.manifest"},
+    "scores.json": {"gan.manifest"},
+    "scores-test.json": {"gan.manifest"},
+    "filter.json": {"gan.manifest"},
+    "reader.json": {"gan.manifest"},
+    "DATASHEET.md": {"gan.manifest"},
+    "features.npy": {"gan.reader"},
+    "predictions.csv": {"benchmark.cell", "benchmark.report_folder"},
+    "flipped.csv": {"benchmark.cell"},
+    "metrics.json": {"benchmark.cell"},
+    "heat.npy": {"benchmark.cell"},
+    "classifier.safetensors": {"benchmark.cell"},
+    "p_": {"benchmark.cell"},  # column of a probability
+    "benchmark.json": {"benchmark.request"},
+    "benchmarks.json": {"benchmark.history"},
+    "external.json": {"benchmark.external"},
+    "scans.csv": {"benchmark.external"},
+    "index.html": {"benchmark.report_folder"},
+    "results.csv": {"benchmark.report_folder"},
+    "metrics.csv": {"benchmark.report_folder"},
+    "contrasts.csv": {"benchmark.report_folder"},
+    "summary.json": {"benchmark.report_folder"},
+}
+UNTYPED = {"core.files.read_json", "core.files.read_sealed"}  # what a file holds shows when it is read
 LONG: dict[str, str] = {}  # function of the library beyond the limit → why
 WHOLE = {  # tests within a room that are of several of its modules
     "data/test_traps.py",  # a check of one set with every trap at once
@@ -109,6 +144,16 @@ def test_a_function_of_the_library_fits_a_screen_and_its_callers_memory() -> Non
     wide = {name for count, name in house.parameters(MODULES) if count > 12}  # commands apart: their options
     assert (long | wide) - set(LONG) == set()
     assert set(LONG) - long - wide == set(), "no longer needed"
+
+
+@pytest.mark.parametrize("name", OWNERS)
+def test_a_file_of_a_study_is_known_to_its_owner_alone(name: str) -> None:
+    assert set(house.knowers(MODULES, (name,))) == OWNERS[name]
+
+
+def test_what_is_returned_has_a_type() -> None:
+    """No function hands out a dictionary of anything but those that parse a file."""
+    assert set(house.untyped(MODULES)) == UNTYPED
 
 
 def test_every_test_is_of_a_module() -> None:

@@ -8,6 +8,7 @@ from ...data.cohort import COHORTS
 from ...data.study import Study
 from ..arms import TRANSLATED
 from ..cell import Cell
+from ..report_folder import REFERENCES
 from ..results.model import GAIN, TRANSLATOR, Summary
 from ..results.outcome import count
 from ..results.untouched import shows_busi
@@ -32,7 +33,7 @@ def methods_section(
     return Section("methods", "Methods, for a paper", blocks)
 
 
-BIB_LINK = Link("methods.bib", "methods.bib")
+BIB_LINK = Link(REFERENCES, REFERENCES)
 
 
 def cited(text: str) -> list[str]:
