@@ -52,7 +52,7 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "data.unlabelled": "benchmark/test_predict.py",
     "gan.imagenet": "gan/scores/test_features.py",
 }
-OWNERS = {  # file of a study → the modules that know it by name; several: files of that name in several folders
+OWNERS = {  # file of a study → who knows it by name; several have files of the same name in their folders
     "study.json": {"data.settings"},
     "cohort.csv": {"data.cohort"},
     "pixels.npy": {"data.store"},
