@@ -41,6 +41,7 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "benchmark.results.plan_result": "benchmark/test_plan.py",
     "benchmark.results.wording": "benchmark/results/test_summary.py",
     "cli.predict": "benchmark/test_predict.py",
+    "gan.translate": "cli/test_translate.py",
     "gan.scores.scans": "gan/scores/test_score.py",
     "data.check_text": "data/test_check.py",
     "data.creation": "data/test_study.py",
