@@ -3,7 +3,7 @@
 Nothing is chosen by them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from ..data.study import Study
 from .config import GanConfig
 from .cyclegan import SIDES, CycleGAN
 from .pixels import to_pixels, to_tensor
+from .scores.model import Measured
+from .translator import Line, Stretch
 
 if TYPE_CHECKING:
     from .scores.features import Features
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 SHEET_ROWS = 6  # sources on a sample sheet
 SPLITS = 10  # of the target scans, at an interval; the final scores take 50
 LOSSES_KEPT = 6  # digits
-
-Line = dict[str, float]  # of `metrics.jsonl`: step, pairs, means of the losses, perhaps the distance, seconds
 
 
 @dataclass
@@ -46,11 +46,10 @@ class Log:
         self.steps += 1
         self.seconds += seconds
 
-    def close_line(self, step: int, pairs: int, distance: Mapping[str, float]) -> Line:
+    def close_line(self, step: int, pairs: int, distance: Measured | None) -> Line:
         """Turn what was gathered into a line of means, add the `distance` if any, and return the line."""
         means = {name: round(value / self.steps, LOSSES_KEPT) for name, value in self.sums.items()}
-        seconds = round(self.seconds, 3)
-        self.lines.append({"step": step, "pairs": pairs, **means, **distance, "seconds": seconds})
+        self.lines.append(Stretch(pairs, means, round(self.seconds, 3), distance).line(step))
         self.sums, self.steps, self.seconds = {}, 0, 0.0
         return self.lines[-1]
 
@@ -90,8 +89,8 @@ class Distance:
         self._real: tuple[Features, Features] | None = None
 
     @torch.inference_mode()
-    def __call__(self, model: CycleGAN) -> dict[str, float]:
-        """`kid` (0 real, 1 did nothing) and `kid_spread`; empty where too few scans leave it unnormalised."""
+    def __call__(self, model: CycleGAN) -> Measured | None:
+        """The distance (0 real, 1 did nothing); None where too few scans leave it unnormalised."""
         from .scores.distances import against_reference  # late: torch-fidelity takes seconds to import
         from .scores.features import features, lite0
 
@@ -115,7 +114,7 @@ class Distance:
             splits=SPLITS,
         )
         kernel = reference.distances.kid and reference.distances.kid.normalised
-        return {"kid": round(kernel.mean, 4), "kid_spread": round(kernel.spread, 4)} if kernel else {}
+        return Measured(round(kernel.mean, 4), round(kernel.spread, 4)) if kernel else None
 
 
 Board = Callable[[Line], None]

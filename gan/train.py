@@ -244,7 +244,7 @@ def _report(run: Session) -> None:
     if rest:
         return
     sheet = number % SHEET_EVERY == 0
-    distance = run.distance(run.model) if sheet and run.distance else {}
+    distance = run.distance(run.model) if sheet and run.distance else None
     run.board(run.log.close_line(run.model.step_number, run.pairs, distance))
     if sheet:
         write_sheet(run.translator.sheet(run.pairs), run.model, run.pools)
@@ -316,7 +316,7 @@ def _damaged(path: Path) -> Iterator[None]:
 
 def _finish(run: Session) -> None:
     if run.log.steps:
-        run.log.close_line(run.model.step_number, run.pairs, {})
+        run.log.close_line(run.model.step_number, run.pairs, None)
     _checkpoint(run)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in run.model.averaged.state_dict().items()}
     run.translator.finish(safetensors_bytes(tensors), sum(line["seconds"] for line in run.log.lines))

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from ..core.opener import read_bytes, require_file
 from ..data.study import Study, class_folder
 from .config import GanConfig, from_json
 from .manifest import SyntheticSet
+from .scores.model import Measured
 
 if TYPE_CHECKING:  # a translator is looked at without torch
     from .networks import AnyGenerator
@@ -32,6 +33,36 @@ CONFIG, METRICS, CHECKPOINT, GENERATOR, DONE = (
     "generator.safetensors",
     "DONE",
 )
+
+
+Line = dict[str, float]  # of `metrics.jsonl`
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What was noted of a stretch of a training: one line of `metrics.jsonl`."""
+
+    pairs: int  # of scans shown so far
+    losses: Mapping[str, float]  # means, by name
+    seconds: float = 0.0
+    distance: Measured | None = None  # the normalised KID at its end, where it was measured
+
+    @classmethod
+    def read(cls, line: Line) -> "Stretch":
+        """What a line says; KeyError where it does not say how many pairs were shown."""
+        losses = {name: value for name, value in line.items() if name not in NOTED}
+        distance = Measured(line["kid"], line.get("kid_spread", 0.0)) if "kid" in line else None
+        return cls(int(line["pairs"]), losses, line.get("seconds", 0.0), distance)
+
+    def line(self, step: int) -> Line:
+        """Its line; `step` is the last one of the stretch."""
+        distance = {}
+        if self.distance:
+            distance = {"kid": self.distance.mean, "kid_spread": self.distance.spread}
+        return {"step": step, "pairs": self.pairs, **self.losses, **distance, "seconds": self.seconds}
+
+
+NOTED = ("step", "pairs", "seconds", "kid", "kid_spread")  # in a line beside the losses
 
 
 class Translator:
@@ -123,12 +154,12 @@ class Translator:
         """The file that a training goes on from."""
         return self.folder / CHECKPOINT
 
-    def write_lines(self, lines: Sequence[Mapping[str, float]]) -> None:
+    def write_lines(self, lines: Sequence[Line]) -> None:
         """Write the lines of `metrics.jsonl`, all of them."""
         files.write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
 
     @property
-    def lines(self) -> list[dict[str, float]]:
+    def lines(self) -> list[Line]:
         """The numbers of `metrics.jsonl`, a line an interval; a last line that was cut off is passed over.
 
         `step`, `pairs`, means of the losses, `seconds`, and `kid` with `kid_spread` where it was measured.
@@ -150,6 +181,11 @@ class Translator:
                         f"{path}, line {number} is damaged ({error}). Delete that line."
                     ) from error
         return records
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """The training so far, a stretch a line of `metrics.jsonl`."""
+        return [Stretch.read(line) for line in self.lines if "pairs" in line]
 
     @property
     def told(self) -> int:

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
+from ...gan.translator import Stretch
 from .model import Figure
 from .numbers import signed
 
@@ -148,7 +149,7 @@ def calibration(name: str, curves: Mapping[str, Bins], *, alt: str) -> Figure:
         return _finish(canvas, name, alt)
 
 
-def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> Figure:
+def training(name: str, stretches: Sequence[Stretch], *, alt: str) -> Figure:
     """Draw a translator's training over the pairs seen: the game, what is kept of a scan and, where
     measured, the distance."""
     # what is drawn
@@ -156,10 +157,8 @@ def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> 
         (("adversarial", BLUE, "-"), ("discriminators", VERMILION, (0, (5, 2)))),
         (("cycle", GREEN, "-"), ("identity", ORANGE, (0, (5, 2)))),
     )
-    measured = np.array(
-        [(r["pairs"], r["kid"], r.get("kid_spread", 0)) for r in records if "kid" in r and "pairs" in r],
-        float,
-    )
+    known = [(stretch.pairs, stretch.distance) for stretch in stretches if stretch.distance]
+    measured = np.array([(pairs, distance.mean, distance.spread) for pairs, distance in known], float)
 
     # panel by panel
     rows = len(panels) + bool(len(measured))
@@ -169,9 +168,9 @@ def training(name: str, records: Sequence[Mapping[str, float]], *, alt: str) -> 
         canvas.subplots_adjust(left=0.15, right=0.97, top=1 - 9 / height, bottom=39 / height)
         for axes, lines in zip(grid, panels, strict=False):
             for key, colour, dash in lines:
-                points = np.array([(r["pairs"], r[key]) for r in records if key in r and "pairs" in r], float)
-                if len(points):
-                    x, y = _average(points).T
+                points = [(part.pairs, part.losses[key]) for part in stretches if key in part.losses]
+                if points:
+                    x, y = _average(np.array(points, float)).T
                     axes.plot(x, y, color=colour, ls=dash, lw=1.5, label=key)
             axes.legend(loc="upper right", ncols=2, borderaxespad=0)
             axes.margins(y=0.25)

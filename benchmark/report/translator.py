@@ -12,7 +12,7 @@ from ...gan.config import GanConfig
 from ...gan.manifest import Synthetic, SyntheticSet
 from ...gan.scores.model import DISTANCES, METRICS, HeldOutScores, Scores
 from ...gan.scores.sentences import NAMES, against_tests, facts, name_of, per_cent, shown, warning
-from ...gan.translator import Translator
+from ...gan.translator import Stretch, Translator
 from . import figures
 from .figures import Place
 from .model import (
@@ -81,7 +81,7 @@ class TranslatorFacts:
     slug: str  # in the names of figures
     seed: int | None  # where the fold has several
     config: GanConfig | None
-    records: list[dict[str, float]]  # of the training
+    stretches: list[Stretch]  # of the training
     sheet: tuple[str, Pixels] | None  # name and pixels of the last sample sheet
     made: int
     sources: int  # distinct ones
@@ -100,7 +100,7 @@ class TranslatorFacts:
     @property
     def seconds(self) -> float:
         """What its training took."""
-        return sum(record.get("seconds", 0.0) for record in self.records)
+        return sum(stretch.seconds for stretch in self.stretches)
 
     @property
     def warnings(self) -> list[tuple[str, str]]:
@@ -136,7 +136,7 @@ def _read(translator: Translator, *, several: bool) -> TranslatorFacts | None:
         + f"-seed-{translator.seed}" * several,
         seed=translator.seed if several else None,
         config=translator.config,
-        records=translator.lines,
+        stretches=translator.stretches,
         sheet=None if sheet is None else (sheets[-1].stem, sheet),
         made=len(rows),
         sources=len({row.source_sha256 for row in rows}),
@@ -212,7 +212,7 @@ def _blocks(translator: TranslatorFacts) -> list[Block]:
     # scores and losses
     drawn = (
         scores_figure(translator.slug, translator.scores),
-        losses_figure(translator.slug, translator.records),
+        losses_figure(translator.slug, translator.stretches),
     )
     if any(drawn):
         blocks.append(Side([figure for figure in drawn if figure]))
@@ -355,20 +355,21 @@ def _sheet(translator: TranslatorFacts, name: str, pixels: Pixels) -> Fold:
     return Fold(f"Last sample sheet of the training ({name})", blocks, instead="")
 
 
-def losses_figure(slug: str, records: Sequence[Mapping[str, float]]) -> Figure | None:
+def losses_figure(slug: str, stretches: Sequence[Stretch]) -> Figure | None:
     """The translator's losses, if any were recorded, and its distances where some were measured on the
     way."""
-    if not records:
+    if not stretches:
         return None
-    last, names = records[-1], ("adversarial", "discriminators", "cycle", "identity")
-    ends = ", ".join(f"{name} {last[name]:.3f}" for name in names if name in last)
-    alt = f"Losses of the translator over {last.get('pairs', 0):,.0f} pairs; at the end: {ends}."
-    if measured := [r for r in records if {"pairs", "kid", "kid_spread"} <= set(r)]:
+    last, names = stretches[-1], ("adversarial", "discriminators", "cycle", "identity")
+    ends = ", ".join(f"{name} {last.losses[name]:.3f}" for name in names if name in last.losses)
+    alt = f"Losses of the translator over {last.pairs:,} pairs; at the end: {ends}."
+    measured = [(stretch.distance, stretch.pairs) for stretch in stretches if stretch.distance]
+    if measured:
         points = ", ".join(
-            f"{r['kid']:.2f} ± {r['kid_spread']:.2f} after {r['pairs']:,.0f} pairs" for r in measured
+            f"{kid.mean:.2f} ± {kid.spread:.2f} after {pairs:,} pairs" for kid, pairs in measured
         )
         alt += f" Normalised KID (0 real, 1 did nothing): {points}."
-    drawn = figures.training(f"training-{slug}", records, alt=alt)
+    drawn = figures.training(f"training-{slug}", stretches, alt=alt)
     return drawn.entitled(
         "Training", "a low cycle loss says that structure is kept, not that the scans look real"
     )

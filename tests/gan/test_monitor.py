@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 from bus.gan.monitor import Log, spread
+from bus.gan.scores.model import Measured
 
 
 def test_a_line_holds_means_since_the_last_one() -> None:
     log = Log()
     for cycle in (1.0, 2.0):
         log.add({"cycle": cycle}, 0.5)
-    assert log.close_line(2, 8, {}) == {"step": 2, "pairs": 8, "cycle": 1.5, "seconds": 1.0}
+    assert log.close_line(2, 8, None) == {"step": 2, "pairs": 8, "cycle": 1.5, "seconds": 1.0}
     log.add({"cycle": 4.0}, 0.25)
-    line = log.close_line(3, 12, {"kid": 0.3, "kid_spread": 0.1})
+    line = log.close_line(3, 12, Measured(0.3, 0.1))
     assert line == {"step": 3, "pairs": 12, "cycle": 4.0, "kid": 0.3, "kid_spread": 0.1, "seconds": 0.25}
     assert len(log.lines) == 2 and not log.sums
 

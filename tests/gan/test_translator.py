@@ -49,3 +49,9 @@ def test_what_is_set_aside_keeps_its_place_and_its_content(translator):
     kept = aside / translator.folder.relative_to(translator.study.path) / "generator.safetensors"
     assert kept.read_bytes() == content and translator.config is None and not translator.is_done
     assert set_aside(translator.study, [translator.folder]) is None
+
+
+def test_a_stretch_of_the_training_is_written_and_read_alike() -> None:
+    for distance in (None, Measured(0.3, 0.1)):
+        stretch = Stretch(12, {"cycle": 0.5, "identity": 0.25}, 1.5, distance)
+        assert Stretch.read(stretch.line(3)) == stretch

@@ -13,13 +13,13 @@ from bus.benchmark.report.study_report import write_report
 from bus.core.files import read_csv
 from bus.data.study import Study
 from bus.gan.manifest import SyntheticSet
-from bus.gan.scores.model import HeldOutScores, WarningKind
-from bus.gan.translator import Translator
+from bus.gan.scores.model import HeldOutScores, Measured, WarningKind
+from bus.gan.translator import Stretch, Translator
 
 
 def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
-    plain = [{"pairs": 4.0 * step, "cycle": 1 / step, "adversarial": 1.0} for step in range(1, 5)]
-    measured = [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.2}]
+    plain = [Stretch(4 * step, {"cycle": 1 / step, "adversarial": 1.0}) for step in range(1, 5)]
+    measured = [*plain[:3], replace(plain[3], distance=Measured(1.25, 0.2))]
     without, drawn = translator.losses_figure("0", plain), translator.losses_figure("0", measured)
     assert without is not None and drawn is not None
     assert (
@@ -28,7 +28,7 @@ def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
     )
     for words in ("normalised KID", "did nothing", "real"):
         assert f">{words}</text>" in drawn.svg and f">{words}</text>" not in without.svg
-    higher = translator.losses_figure("0", [*plain[:3], {**plain[3], "kid": 1.25, "kid_spread": 0.4}])
+    higher = translator.losses_figure("0", [*plain[:3], replace(plain[3], distance=Measured(1.25, 0.4))])
     assert higher is not None and higher.svg != drawn.svg, "the spread is drawn"
 
 
