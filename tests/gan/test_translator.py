@@ -7,7 +7,8 @@ import pytest
 from bus.core import files
 from bus.core.errors import BusError
 from bus.data.study import Study
-from bus.gan.translator import Translator, set_aside
+from bus.gan.scores.model import Measured
+from bus.gan.translator import Stretch, Translator, set_aside
 
 
 @pytest.fixture
