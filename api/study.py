@@ -7,9 +7,10 @@ from typing import Literal, TypedDict, Unpack
 import pandas as pd
 from torch import Tensor
 
-from ..benchmark import pipeline, run
+from ..benchmark import pipeline
 from ..benchmark.arms import DEFAULT_ARMS, ORIGINAL, check_inflation, chosen, with_doses
 from ..benchmark.cells import cells_of
+from ..benchmark.examples import examples
 from ..benchmark.request import Request
 from ..classify.catalogue import MODELS
 from ..classify.train import Examples
@@ -154,13 +155,11 @@ class Study:
         arms = tuple(one if one.trains else ORIGINAL for one in chosen(arm, self.classes))
         if part == "test":
             rows = study.test(fold)
-            examples = Examples(study.pixels[rows], study.labels[rows], [])
+            held = Examples(study.pixels[rows], study.labels[rows], [])
         else:
             request = Request((fold,), arms, MODELS[:1], gan_seed=gan_seed, compute=self._compute)
-            examples = run.examples(study, cells_of(study, request)[0])
-        return ScanDataset(
-            examples.pixels, examples.labels, self.classes, real=examples.own, transform=transform
-        )
+            held = examples(study, cells_of(study, request)[0])
+        return ScanDataset(held.pixels, held.labels, self.classes, real=held.own, transform=transform)
 
     def train_translator(
         self,

@@ -1,11 +1,10 @@
-"""Running cells: what one cell trains on, and many cells beside each other."""
+"""Running cells: one training, and many beside each other."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,73 +15,24 @@ from ..classify import explain, metrics
 from ..classify.catalogue import DEEP
 from ..classify.models import build, place, weight_bytes
 from ..classify.prior import corrected
-from ..classify.train import Examples, fit, predict, recalibrate
+from ..classify.train import fit, predict
 from ..core import files, lock, processes
 from ..core.compute import Compute, is_out_of_memory
 from ..core.errors import BusError
 from ..core.progress import Advance, Interrupted, note, progress, result, stoppable
-from ..data.store import Pixels
 from ..data.study import Study
-from ..gan.manifest import SyntheticSet
-from . import foreign, warm_start
-from .arms import ADDING, Arm
+from . import warm_start
+from .arms import Arm
 from .cell import Cell, Effort
-from .cells import PHANTOM_INIT, picked, training_rows
+from .cells import PHANTOM_INIT, training_rows
+from .examples import examples, own_examples
 from .external import External
 
 REPORT_BYTES = 10 << 20
-START = 5.0  # s until a process has imported torch and opened the study (4–6 s of one core of an EPYC)
-TIMED, TIMED_STEPS = 16, 11  # test scans whose answers, and steps, that are timed for an estimate
 LOSSES = 50  # means of the loss that are kept of a training
 HALF_ERROR = 1e-3  # of a probability, up to which weights are kept in half precision
 DEEP_STEP = 6  # times as long as a step of the other networks
 RETRY = 2.0  # s between two looks at cells that other processes train
-
-
-def key(digest: str) -> int:
-    """A number for a scan that is the same in every arm and study."""
-    return int(digest[:15], 16)
-
-
-def examples(study: Study, cell: Cell) -> Examples:
-    """The training part of one cell: the fold's real scans, then what its arm adds to the raised classes."""
-    own, arm = _own(study, training_rows(study, cell.fold, cell.recipe)[0]), cell.arm
-    pixels, labels, keys = [own.pixels], [own.labels], list(own.keys)
-    for label, number in cell.added.items() if arm.kind in ADDING else ():
-        added = _repeated if arm.kind == "oversampled" else _synthetic
-        squares, numbers = added(study, cell, label, number)
-        pixels.append(squares)
-        labels.append(np.full(len(squares), study.classes.index(label)))
-        keys += numbers
-    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels))
-
-
-def _own(study: Study, rows: list[int]) -> Examples:
-    """Real scans as they are."""
-    return Examples(study.pixels[rows], study.labels[rows], [key(study.scans[row].sha256) for row in rows])
-
-
-def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
-    """Real scans of class `label` again, each as often as the others or once more, with keys of their own."""
-    own = study.rows_of(study.train(cell.fold), [label])
-    order = np.random.default_rng((cell.draw, 12, study.classes.index(label))).permutation(len(own))
-    extra = [own[order[turn % len(own)]] for turn in range(number)]
-    keys = [key(study.scans[row].sha256) + 1 + turn for turn, row in enumerate(extra)]
-    return study.pixels[extra], keys
-
-
-def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
-    """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
-    arm = cell.arm
-    if cell.folder:
-        squares = foreign.load(study, cell.folder, number)
-        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares]
-    made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
-    keys = [key(row.sha256) for row in made]
-    if arm.kind == "cyclegan":
-        return SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made), keys
-    row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    return study.pixels[[row_of[row.source_sha256, row.source_label] for row in made]], keys
 
 
 def run_cell(
@@ -142,7 +92,7 @@ def _train_cell(
         cell.recipe,
         compute,
         cell.draw,
-        watched=_own(study, training_rows(study, cell.fold, cell.recipe)[1]),
+        watched=own_examples(study, training_rows(study, cell.fold, cell.recipe)[1]),
         first=_first(study, cell),
         told=told,
     )
@@ -397,110 +347,3 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, BrokenProcessPool):
         return processes.KILLED
     return f"{type(error).__name__}: {error}"
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds that the parts of a cell take on this machine with one thread."""
-
-    build: float  # of the networks, with the first step's surplus
-    step: float
-    recalibration: float  # a batch
-    predict: float  # a scan
-    heat: float  # a scan
-    range: tuple[float, float] = (0.0, 0.0)  # a quick and a slow step: one in ten is quicker, one slower
-
-    def seconds(self, study: Study, cell: Cell, step: float | None = None) -> float:
-        """What a whole cell takes: training, batch statistics, answers and heat of test and watched scans.
-
-        `step`: with other steps than the usual one.
-        """
-        recipe, tested = cell.recipe, len(study.test(cell.fold))
-        watched = len(training_rows(study, cell.fold, recipe)[1]) if recipe.schedule == "plateau" else 0
-        looks = recipe.steps // recipe.epoch if watched and recipe.epoch else 0
-        usual = self.step if step is None else step
-        training = recipe.steps * usual + recipe.recalibration * self.recalibration
-        answered = 2 * tested + looks * watched  # test scans and their mirror images, watched scans
-        return self.build + training + answered * self.predict + tested * self.heat
-
-
-def measure(study: Study, cell: Cell) -> Pace:
-    """Time the parts of a cell: some steps, a batch of recalibration, answers and their heat.
-
-    The median step counts: on a machine that does something else too, single ones take many times as long.
-    """
-    # some steps
-    compute = Compute(cell.device, cell.precision, 1)
-    compute.start()
-    own, classes = _own(study, training_rows(study, cell.fold, cell.recipe)[0]), len(study.classes)
-    short = replace(cell.recipe, init="none", schedule="cosine", recalibration=0)
-    ends: list[float] = []
-    begun = time.perf_counter()
-    outcome = fit(
-        own,
-        classes,
-        replace(short, steps=TIMED_STEPS + 1),
-        compute,
-        0,
-        told=lambda share: ends.append(time.perf_counter()),
-    )
-
-    # the usual one, and the spread
-    steps = np.diff(ends)  # the first one is slower, and counts with the building
-    quick, step, slow = np.quantile(steps, (0.1, 0.5, 0.9))
-
-    # a batch of recalibration, answers, heat
-    squares = study.pixels[study.test(cell.fold)[:TIMED]]
-    times = [time.perf_counter()]
-    recalibrate(outcome.network, own, replace(short, recalibration=1), compute, 0)
-    times.append(time.perf_counter())
-    answers = metrics.answers(predict(outcome.network.eval(), squares, compute))
-    times.append(time.perf_counter())
-    explain.coarse_maps(outcome.network, squares, answers, compute.device)
-    times.append(time.perf_counter())
-    batch, predicted, heat = np.diff(times)
-    return Pace(
-        build=max(0.0, ends[0] - begun - step),
-        step=float(step),
-        recalibration=float(batch),
-        predict=float(predicted) / len(squares),
-        heat=float(heat) / len(squares),
-        range=(float(quick), float(slow)),
-    )
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """How long something will take, in seconds: as usual, and with quick and with slow steps."""
-
-    usual: float = 0.0
-    quick: float = 0.0
-    slow: float = 0.0
-
-    def __add__(self, other: "Outlook") -> "Outlook":
-        return Outlook(self.usual + other.usual, self.quick + other.quick, self.slow + other.slow)
-
-
-def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pace], jobs: int) -> Outlook:
-    """How long the trainings of cells last when `jobs` run at once, with the start of the processes.
-
-    Measures what is not yet in `paces` (by model and batch).
-    """
-    cells = to_train(cells)
-    for cell in cells:
-        kind = (cell.model, cell.recipe.batch)
-        if kind not in paces:
-            paces[kind] = measure(study, cell)
-    pace_of = [paces[cell.model, cell.recipe.batch] for cell in cells]
-
-    def lasting(steps: Sequence[float]) -> float:
-        parts = zip(pace_of, cells, steps, strict=True)
-        return wall_seconds([pace.seconds(study, cell, step) for pace, cell, step in parts], jobs)
-
-    quick, slow = zip(*(pace.range for pace in pace_of), strict=True) if cells else ((), ())
-    return Outlook(lasting([pace.step for pace in pace_of]), lasting(quick), lasting(slow))
-
-
-def wall_seconds(spent: Sequence[float], jobs: int) -> float:
-    """How long works that take `spent` seconds each last when `jobs` run at once, with their start."""
-    return max(sum(spent) / jobs, max(spent)) + START if spent else 0.0

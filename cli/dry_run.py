@@ -8,8 +8,8 @@ from ..core.files import megabytes
 from .terminal import duration, results
 
 if TYPE_CHECKING:
+    from ..benchmark.estimate import Outlook, Pace
     from ..benchmark.request import Request
-    from ..benchmark.run import Outlook, Pace
     from ..core.compute import Compute
     from ..data.study import Study
     from ..gan.config import GanConfig
@@ -36,16 +36,16 @@ def print_training(translator: "Translator", config: "GanConfig", compute: "Comp
 
 def print_plan(study: "Study", source: str, request: "Request") -> None:
     """Show the runs of a plan and what is missing of them, by group and per image, and for how long."""
-    from ..benchmark import plan, run, run_plan, warm_start
+    from ..benchmark import estimate, plan, run, run_plan, warm_start
     from ..benchmark.per_image import preview
 
     paces: dict[tuple[str, int], Pace] = {}
-    chosen, total = plan.read(source), run.Outlook()
+    chosen, total = plan.read(source), estimate.Outlook()
     for name, (home, pairs) in run_plan.plan_sets(study, preview(study), chosen, request).items():
         cells = run_plan.distinct(pairs)
         todo = run.missing(cells, keep_weights=False)
         trained = todo + warm_start.untrained(home, todo)
-        time = run.outlook(home, trained, paces, request.jobs)
+        time = estimate.outlook(home, trained, paces, request.jobs)
         total += time
         results.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, {about(time)}.")
         first = {id(line): (line, cell) for line, cell in reversed(pairs)}  # of its folds and seeds
@@ -63,7 +63,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
 
     External scans that the run would refuse for their classes are refused now.
     """
-    from ..benchmark import external, run, warm_start
+    from ..benchmark import estimate, external, run, warm_start
     from ..benchmark.cells import cells_of
     from ..benchmark.pipeline import expectation
 
@@ -76,7 +76,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     cells = cells_of(study, request)
     todo = run.to_train(run.missing(cells, keep_weights=False))
     trained = todo + warm_start.untrained(study, todo)
-    time = run.outlook(study, trained, paces, request.jobs)
+    time = estimate.outlook(study, trained, paces, request.jobs)
     arms, models = ", ".join(map(str, request.arms)), ", ".join(request.models)
     results.print(f"{len(cells)} cells ({arms} × {models} × {request.seeds} seed(s)), {len(todo)} to train.")
     for (model, _), pace in paces.items():
@@ -91,7 +91,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     for translator in _translators(study, [request]):
         time, disk = time + translator.time, disk + translator.disk
     if disk:
-        time += run.Outlook(REPORT, REPORT, REPORT)
+        time += estimate.Outlook(REPORT, REPORT, REPORT)
     results.print(
         f"{about(time).capitalize()} with {request.jobs} job(s), and at most {megabytes(disk)} of disk."
     )
@@ -100,7 +100,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
 
 def _lasting(study: "Study", config: "GanConfig", compute: "Compute") -> "Outlook":
     """How long a translator's training lasts, with that of the smaller one from which it grows."""
-    from ..benchmark.run import Outlook
+    from ..benchmark.estimate import Outlook
     from ..gan.train import time_steps
 
     time = Outlook()

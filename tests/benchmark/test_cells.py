@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bus.benchmark import arms, run
+from bus.benchmark import arms
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_translators
 from bus.benchmark.cells import cells_of, needed, synthetic_needed, training_rows
+from bus.benchmark.examples import examples
 from bus.benchmark.request import Request
 from bus.classify.recipe import Recipe
 from bus.core import files
@@ -21,28 +22,6 @@ from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
 ORIGINAL, CYCLEGAN = (Request((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
-
-
-def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
-    wish = Request((0,), arms=tuple(map(Arm, arms.CHOSEN)), models=("resnet18",), preset="demo")
-    cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
-    examples = {arm: run.examples(study, cell) for arm, cell in cells.items()}
-    real = len(study.train(0))
-    counts = {
-        arm: [int((found.labels == number).sum()) for number in range(3)] for arm, found in examples.items()
-    }
-    assert counts["original"] == counts["weighted"]
-    assert counts["oversampled"] == counts["cyclegan"] == counts["relabelled"]
-    assert counts["cyclegan"][1] == counts["cyclegan"][0] == max(counts["original"])
-    for found in examples.values():
-        assert (found.pixels[:real] == examples["original"].pixels).all()
-        assert found.keys[:real] == examples["original"].keys
-    recipes = {replace(cell.recipe, weighted=False) for cell in cells.values()}
-    assert len(recipes) == 1, "equal effort: one recipe for all arms"
-    assert [arm for arm, cell in cells.items() if cell.recipe.weighted] == ["weighted"]
-    untranslated = examples["relabelled"].pixels[real:]
-    sources = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["benign", "normal"])}
-    assert all(square.tobytes() in sources for square in untranslated)
 
 
 def test_another_translator_trains_no_arm_anew_that_it_has_no_part_in(study):
@@ -104,30 +83,11 @@ def test_doses_add_their_share_and_the_smaller_is_the_beginning_of_the_larger(st
             == {"malignant": round(share * whole)}
         )
     for kind in ("oversampled", "cyclegan"):
-        half, full = (run.examples(study, cells[name]) for name in (f"{kind}@0.5", kind))
+        half, full = (examples(study, cells[name]) for name in (f"{kind}@0.5", kind))
         assert (full.pixels[: len(half.labels)] == half.pixels).all()
         assert full.keys[: len(half.labels)] == half.keys
     assert len({cell.path for cell in cells.values()}) == len(chosen)
     assert cells["cyclegan@0.5"].path.parent.parent.name == "cyclegan@0.5"
-
-
-def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
-    """The translator's order is fixed, so it is known beforehand how many scans hold enough of one source."""
-    chosen = arms.chosen("cyclegan,cyclegan:normal,relabelled:normal", study.classes)
-    wish = Request((0,), chosen, ("simplecnn",), preset="demo")
-    count = synthetic_needed(study, wish)[0, "malignant", 0]
-    whole = needed(study, 0, "malignant")
-    synth.synthesise(Translator(study, 0, "malignant", 0), CPU, count=count)
-    made = SyntheticSet(study, 0, "malignant", 0).rows
-    assert sum(row.source_label == "normal" for row in made) == whole
-    assert made[-1].source_label == "normal", "not one more than needed"
-    cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
-    added = {arm: run.examples(study, cell).pixels[len(study.train(0)) :] for arm, cell in cells.items()}
-    assert {len(squares) for squares in added.values()} == {whole}
-    normal = [row for row in made if row.source_label == "normal"]
-    assert (added["cyclegan:normal"] == SyntheticSet(study, 0, "malignant", 0).pixels(normal)).all()
-    squares = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["normal"])}
-    assert all(square.tobytes() in squares for square in added["relabelled:normal"])
 
 
 def test_several_classes_are_raised_by_translators_of_their_own(study):
@@ -149,7 +109,7 @@ def test_several_classes_are_raised_by_translators_of_their_own(study):
     cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
     for arm in ("oversampled", "cyclegan"):
         assert cells[arm].added == wanted
-        labels = run.examples(study, cells[arm]).labels
+        labels = examples(study, cells[arm]).labels
         assert len(set(np.bincount(labels).tolist())) == 1, "all classes are equally large"
     path = SyntheticSet(study, 0, "normal", 0).folder / "synthetic-0001.png"
     shutil.copy(path.with_name("synthetic-0002.png"), path)
@@ -166,7 +126,7 @@ def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
         ORIGINAL, models=("simplecnn",), recipe=(("validation", True), ("schedule", "plateau"), ("batch", 16))
     )
     cell = cells_of(study, wish)[0]
-    assert len(run.examples(study, cell).labels) == len(rows)
+    assert len(examples(study, cell).labels) == len(rows)
     assert cell.recipe.epoch == -(-len(rows) // 16)
     with pytest.raises(UsageError, match="watches a validation part"):
         cells_of(study, replace(ORIGINAL, recipe=(("schedule", "plateau"),)))

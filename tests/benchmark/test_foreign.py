@@ -4,10 +4,11 @@ from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
-from bus.benchmark import foreign, run
+from bus.benchmark import foreign
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit
 from bus.benchmark.cells import cells_of, needed
+from bus.benchmark.examples import examples
 from bus.benchmark.request import Request
 from bus.core import files
 from bus.core.errors import BusError, UsageError
@@ -26,7 +27,7 @@ def test_another_generators_scans_are_used_unverified_but_never_test_scans(study
     checks = audit(study, 0, wish)
     assert "unverified" in checks[-1].name and checks[-1].count == number
     cell = cells_of(study, wish)[1]
-    found = run.examples(study, cell)
+    found = examples(study, cell)
     assert (found.pixels[len(study.train(0)) :] == made).all() and "folder" not in cell.config
     assert (found.labels[len(study.train(0)) :] == study.classes.index("malignant")).all()
     files.write_bytes(folder / "000.png", synthetic_png(study.pixels[study.test(0)[0]]))

@@ -1,0 +1,88 @@
+"""What a cell trains on: the same counts and scans whatever the arm."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+from bus.benchmark import arms
+from bus.benchmark.arms import Arm
+from bus.benchmark.cells import cells_of, needed, synthetic_needed
+from bus.benchmark.examples import examples
+from bus.benchmark.request import Request
+from bus.classify import train as training
+from bus.classify.train import augment, batch_rows, fit
+from bus.core.compute import Compute
+from bus.gan import synth
+from bus.gan.manifest import SyntheticSet
+from bus.gan.translator import Translator
+
+CPU = Compute("cpu", "float32", 1)
+
+
+def test_balancing_arms_reach_the_same_counts_and_share_what_they_share(study):
+    wish = Request((0,), arms=tuple(map(Arm, arms.CHOSEN)), models=("resnet18",), preset="demo")
+    cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
+    parts = {arm: examples(study, cell) for arm, cell in cells.items()}
+    real = len(study.train(0))
+    counts = {
+        arm: [int((found.labels == number).sum()) for number in range(3)] for arm, found in parts.items()
+    }
+    assert counts["original"] == counts["weighted"]
+    assert counts["oversampled"] == counts["cyclegan"] == counts["relabelled"]
+    assert counts["cyclegan"][1] == counts["cyclegan"][0] == max(counts["original"])
+    for found in parts.values():
+        assert (found.pixels[:real] == parts["original"].pixels).all()
+        assert found.keys[:real] == parts["original"].keys
+    recipes = {replace(cell.recipe, weighted=False) for cell in cells.values()}
+    assert len(recipes) == 1, "equal effort: one recipe for all arms"
+    assert [arm for arm, cell in cells.items() if cell.recipe.weighted] == ["weighted"]
+    untranslated = parts["relabelled"].pixels[real:]
+    sources = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["benign", "normal"])}
+    assert all(square.tobytes() in sources for square in untranslated)
+
+
+def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
+    """The translator's order is fixed, so it is known beforehand how many scans hold enough of one source."""
+    chosen = arms.chosen("cyclegan,cyclegan:normal,relabelled:normal", study.classes)
+    wish = Request((0,), chosen, ("simplecnn",), preset="demo")
+    count = synthetic_needed(study, wish)[0, "malignant", 0]
+    whole = needed(study, 0, "malignant")
+    synth.synthesise(Translator(study, 0, "malignant", 0), CPU, count=count)
+    made = SyntheticSet(study, 0, "malignant", 0).rows
+    assert sum(row.source_label == "normal" for row in made) == whole
+    assert made[-1].source_label == "normal", "not one more than needed"
+    cells = {str(cell.arm): cell for cell in cells_of(study, wish)}
+    added = {arm: examples(study, cell).pixels[len(study.train(0)) :] for arm, cell in cells.items()}
+    assert {len(squares) for squares in added.values()} == {whole}
+    normal = [row for row in made if row.source_label == "normal"]
+    assert (added["cyclegan:normal"] == SyntheticSet(study, 0, "malignant", 0).pixels(normal)).all()
+    squares = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["normal"])}
+    assert all(square.tobytes() in squares for square in added["relabelled:normal"])
+
+
+def test_arms_share_everything_but_what_they_add(study, monkeypatch):
+    """Equal effort: steps, batches, schedule, first weights and the augmentation of every shared scan."""
+    wish = Request((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo")
+    cells = cells_of(study, wish)
+    assert len({json.dumps(asdict(replace(cell.recipe, weighted=False))) for cell in cells}) == 1
+    parts = [examples(study, cell) for cell in cells]
+    firsts = [
+        fit(part, 3, replace(cell.recipe, steps=0, recalibration=0), CPU, cell.seed).network.state_dict()
+        for part, cell in zip(parts, cells, strict=True)
+    ]
+    assert all(torch.equal(one[name], firsts[0][name]) for one in firsts for name in firsts[0])
+    rates: list[list[float]] = []
+    monkeypatch.setattr(training, "set_rate", lambda optimiser, value: rates[-1].append(value))
+    for part, cell in zip(parts, cells, strict=True):
+        rates.append([])
+        fit(part, 3, replace(cell.recipe, steps=3, batch=2, recalibration=0), CPU, cell.seed)
+    assert len(rates[0]) == 3 and all(one == rates[0] for one in rates)
+    rows = np.arange(8)
+    seen = [
+        augment(part, rows, [3] * 8, cell.seed, cell.recipe) for part, cell in zip(parts, cells, strict=True)
+    ]
+    assert all(torch.equal(one, seen[0]) for one in seen)
+    adding = [part for part in parts if len(part.labels) > part.own]
+    drawn = [batch_rows(len(part.labels), 32, 5, 0) for part in adding]
+    assert len(drawn) > 1 and all((batch[0] == drawn[0][0]).all() for batch in drawn), "batches are shared"
