@@ -105,10 +105,36 @@ def overview(study: Study) -> Overview:
         for fold, folder in study.fold_folders()
         for arm, trained in sorted(Counter(arm for arm, _ in finished_folders(folder / "cells")).items())
     ]
+    translators = []
+    for translator in Translator.all_of(study):
+        config, done = translator.known_config, translator.is_done
+        translators.append(
+            TranslatorState(
+                fold=translator.fold,
+                target=translator.target,
+                gan_seed=translator.seed,
+                preset=config.preset,
+                pairs=config.pairs,
+                done=1.0 if done else min(0.99, translator.told / REPORTS),
+                seconds=translator.seconds if done else None,
+                folder=str(translator.folder),
+            )
+        )
+    synthetic = [
+        SyntheticState(
+            fold=scans.fold,
+            target=scans.label,
+            gan_seed=scans.seed,
+            scans=len(scans.rows),
+            scored=scans.scores is not None,
+            folder=str(scans.folder),
+        )
+        for scans in SyntheticSet.all_of(study)
+    ]
     return Overview(
         study=study,
-        translators=[_translator(translator) for translator in Translator.all_of(study)],
-        synthetic=[_synthetic(scans) for scans in SyntheticSet.all_of(study)],
+        translators=translators,
+        synthetic=synthetic,
         cells=cells,
         report=page if page.exists() else None,
     )
@@ -116,28 +142,3 @@ def overview(study: Study) -> Overview:
 
 def _fold_name(fold: int | None) -> str:
     return f"fold-{'none' if fold is None else fold}"
-
-
-def _translator(translator: Translator) -> TranslatorState:
-    config, done = translator.known_config, translator.is_done
-    return TranslatorState(
-        fold=translator.fold,
-        target=translator.target,
-        gan_seed=translator.seed,
-        preset=config.preset,
-        pairs=config.pairs,
-        done=1.0 if done else min(0.99, translator.told / REPORTS),
-        seconds=translator.seconds if done else None,
-        folder=str(translator.folder),
-    )
-
-
-def _synthetic(scans: SyntheticSet) -> SyntheticState:
-    return SyntheticState(
-        fold=scans.fold,
-        target=scans.label,
-        gan_seed=scans.seed,
-        scans=len(scans.rows),
-        scored=scans.scores is not None,
-        folder=str(scans.folder),
-    )

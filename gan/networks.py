@@ -184,24 +184,18 @@ def grown(weights: Mapping[str, Tensor], generator: DetailGenerator) -> dict[str
     for name, tensor in drawn.items():
         finer = not same_side and (name.startswith("change") or name not in weights)
         start[name] = tensor if finer else weights[name].to(tensor)
-    start[entry] = _inflated(start[entry], drawn[entry].shape[1])
-    wrong = [name for name, tensor in drawn.items() if start[name].shape != tensor.shape]
-    if wrong:
-        raise ValueError(f"{wrong[0]} is {[*start[wrong[0]].shape]}, expected {[*drawn[wrong[0]].shape]}")
-    return start
 
-
-def _inflated(entry: Tensor, channels: int) -> Tensor:
-    """A first convolution for f² pixels gathered into one (C×f²×3×3), for `channels` pixels instead.
-
-    It gives for a scan what the old one gives for the scan's means.
-    """
-    small, large = math.isqrt(entry.shape[1]), math.isqrt(channels)
+    # the entry, for f² pixels gathered into one (C×f²×3×3), gives for a scan what it gave for the scan's means
+    small, large = (math.isqrt(weights.shape[1]) for weights in (start[entry], drawn[entry]))
     ratio = large // small
     if ratio * small != large:
         raise ValueError(f"{large} pixels a side are no multiple of {small}")
     pixels = torch.arange(large) // ratio
-    return entry[:, (pixels[:, None] * small + pixels).ravel()] / ratio**2
+    start[entry] = start[entry][:, (pixels[:, None] * small + pixels).ravel()] / ratio**2
+    wrong = [name for name, tensor in drawn.items() if start[name].shape != tensor.shape]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is {[*start[wrong[0]].shape]}, expected {[*drawn[wrong[0]].shape]}")
+    return start
 
 
 def local_mean(scans: Tensor, reach: int) -> Tensor:

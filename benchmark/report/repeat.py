@@ -80,7 +80,11 @@ def repeat_section(
             "In the order in which they were looked at, with what each said, early looks too. More than one "
             "is a choice: whoever reports one of them tells of the others."
         )
-        said = [_past(past) for past in history]
+        said: list[Line] = []
+        for past in history:
+            words = " ".join(f"{model}: {sentence}" for model, sentence in past.verdicts.items())
+            early = ", while others were missing" * past.partial
+            said.append([Code(past.command), f": {past.cells} cells{early}. {words}"])
         blocks += [
             Heading("Every benchmark of this study"),
             Paragraph(note, "note"),
@@ -97,11 +101,6 @@ def repeat_section(
         settings = Definitions(configuration([cell for cell in cells if cell.model == model]), "settings")
         blocks.append(Fold(f"Configuration of {title(model)}", [settings]))
     return Section("repeat", "How to repeat it", blocks, appendix=True)
-
-
-def _past(past: Past) -> Line:
-    said = " ".join(f"{model}: {sentence}" for model, sentence in past.verdicts.items())
-    return [Code(past.command), f": {past.cells} cells{', while others were missing' * past.partial}. {said}"]
 
 
 def configuration(cells: Sequence[Cell]) -> list[tuple[str, str]]:

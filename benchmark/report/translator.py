@@ -33,7 +33,6 @@ from .model import (
     Section,
     Side,
     Strong,
-    Table,
     number,
     table,
 )
@@ -238,22 +237,7 @@ def _blocks(translator: TranslatorFacts) -> list[Block]:
 
 def _score_blocks(translator: TranslatorFacts, scores: Scores) -> list[Block]:
     """The table of scores, who judged, and what the checks say."""
-    words = [f"Judged by the network {scores.extractor.name}."]
-    words += [scores.extractor.reason] if scores.extractor.reason else []
-    if scores.trained_with:
-        words.append(f"The translator was trained with {scores.trained_with}, which therefore never judges.")
-    words += [f"Reference: {scores.reference}.", NORMALISED]
-    blocks: list[Block] = [_scores(translator, scores), Paragraph(" ".join(words), "note")]
-    if scores.judges:
-        blocks += [_judges(translator, scores), Paragraph(JUDGES, "note")]
-    known: list[tuple[str, Line]] = [*facts(scores)]
-    if translator.held_out and translator.held_out.kid:
-        known.append(("Against test scans", against_tests(translator.held_out, translator.label)))
-    blocks.append(Definitions(known))
-    return [*blocks, *(Paragraph(note, "note") for note in scores.notes)]
-
-
-def _scores(translator: TranslatorFacts, scores: Scores) -> Table:
+    # the table
     columns: Heads = [
         "score",
         number("floor: real ↔ real"),
@@ -268,7 +252,22 @@ def _scores(translator: TranslatorFacts, scores: Scores) -> Table:
             values = (scale.floor, scale.score, scale.ceiling, scale.normalised)
             better = "lower" if metric in DISTANCES else "higher"
             rows.append([name_of(metric, scores), *map(shown, values), better])
-    return table(f"Scores of the synthetic scans, {translator.title}", columns, rows)
+    label = f"Scores of the synthetic scans, {translator.title}"
+
+    # who judged, and what else is known
+    words = [f"Judged by the network {scores.extractor.name}."]
+    words += [scores.extractor.reason] if scores.extractor.reason else []
+    if scores.trained_with:
+        words.append(f"The translator was trained with {scores.trained_with}, which therefore never judges.")
+    words += [f"Reference: {scores.reference}.", NORMALISED]
+    blocks: list[Block] = [table(label, columns, rows), Paragraph(" ".join(words), "note")]
+    if scores.judges:
+        blocks += [_judges(translator, scores), Paragraph(JUDGES, "note")]
+    known: list[tuple[str, Line]] = [*facts(scores)]
+    if translator.held_out and translator.held_out.kid:
+        known.append(("Against test scans", against_tests(translator.held_out, translator.label)))
+    blocks.append(Definitions(known))
+    return [*blocks, *(Paragraph(note, "note") for note in scores.notes)]
 
 
 def _judges(translator: TranslatorFacts, scores: Scores) -> Table:
