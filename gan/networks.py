@@ -185,7 +185,7 @@ def grown(weights: Mapping[str, Tensor], generator: DetailGenerator) -> dict[str
         finer = not same_side and (name.startswith("change") or name not in weights)
         start[name] = tensor if finer else weights[name].to(tensor)
 
-    # the entry, for f² pixels gathered into one (C×f²×3×3), gives for a scan what it gave for the scan's means
+    # the entry, of f² pixels gathered into one (C×f²×3×3), does to a scan what it did to the scan's means
     small, large = (math.isqrt(weights.shape[1]) for weights in (start[entry], drawn[entry]))
     ratio = large // small
     if ratio * small != large:
