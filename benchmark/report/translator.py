@@ -33,6 +33,7 @@ from .model import (
     Section,
     Side,
     Strong,
+    Table,
     number,
     table,
 )

@@ -58,9 +58,7 @@ def rows(first: Scores) -> dict[str, Value]:
                 number, lambda said, part=part: said.two_sample and getattr(said.two_sample, part)
             )
         for name in judge.parts:
-            lines[f"… {name} alone"] = of_judge(
-                number, lambda said, name=name: said.parts[name].synthetic
-            )
+            lines[f"… {name} alone"] = of_judge(number, lambda said, name=name: said.parts[name].synthetic)
             lines[f"… {name} alone: sources"] = of_judge(
                 number, lambda said, name=name: said.parts[name].sources
             )
