@@ -174,8 +174,7 @@ def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat:
     study, cell = trained.study, trained.cell
     sha256 = cell.done.hashes.get("weights")
     network = predict.load(cell.path / WEIGHTS, cell.model, len(study.classes), sha256, compute.device)
-    parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
-    parts |= {study.scans[row].sha256: "training" for row in study.train(cell.fold)}
+    parts = study.parts(cell.fold)
 
     # read, then answer
     read, unreadable = [], []

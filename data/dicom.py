@@ -173,7 +173,12 @@ def decode_rgb(content: bytes, frame: int | None, where: str) -> Pixels:
         index = frames // 2 if frame is None else frame - 1
         pixels = pixel_array(data, index=index)
         if str(data.PhotometricInterpretation) == "RGB" and data.file_meta.TransferSyntaxUID in LOSSY:
-            pixels = _greyer(pixels)
+            # scanners write that tag on YCbCr streams too, without a marker that would say so; ultrasound is
+            # mostly grey, so the greyer reading is right
+            converted = convert_color_space(pixels, "YBR_FULL", "RGB")
+            pixels = min(
+                (pixels, converted), key=lambda rgb: float(np.ptp(rgb.astype(np.int16), axis=-1).mean())
+            )
         return _as_rgb(data, pixels)
 
 
@@ -237,15 +242,6 @@ def _require_decoder(data: Any, where: str) -> None:
             f"{where} is compressed by {name}, for which no decoder is installed. Install pyjpegls (JPEG-LS) "
             "or python-gdcm (others), or export it uncompressed."
         )
-
-
-def _greyer(pixels: Any) -> Any:
-    """The pixels of a JPEG tagged RGB, or what they are if it holds YCbCr after all: the greyer of both.
-
-    Scanners write that tag on YCbCr streams without a marker that would say so. Ultrasound is mostly grey.
-    """
-    converted = convert_color_space(pixels, "YBR_FULL", "RGB")
-    return min((pixels, converted), key=lambda rgb: float(np.ptp(rgb.astype(np.int16), axis=-1).mean()))
 
 
 def _as_rgb(data: Any, pixels: Any) -> Pixels:

@@ -2,14 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import groups, names
 from .caution import Caution, caution
-from .cohort import KnownScan, busi_list
+from .cohort import busi_list
 from .groups import Pair
 from .reading import Entry
 
@@ -51,14 +51,24 @@ def find_groups(entries: Sequence[Entry], *, merge_alike: bool = False) -> Group
     scene are one group, and join the known group that one of them resembles most. Scans of several given
     groups that it takes for one scene are named in `alike`; with `merge_alike`, their groups are one.
     """
+    # what is known of each, and which look alike
     listed = busi_list()
-    known = [_known(entry, listed) for entry in entries]
+    known: list[Group | None] = []
+    for entry in entries:
+        about = listed.get((entry.sha256, entry.label))
+        own = None if entry.group is None else ("given", names.key(entry.group))
+        known.append(own or (("list", about.group) if about else None))
     pairs = _pairs(entries)
     groups_of = _joined(entries, known, pairs)
     doubted = [  # two groups of the published list were told apart by eye
         pair for pair in pairs if {groups_of[pair.first][0], groups_of[pair.second][0]} != {"list"}
     ]
-    sets = [rows for rows in _sets(len(entries), doubted) if len({groups_of[row] for row in rows}) > 1]
+
+    # scans of several groups that look like one scene
+    rows_of = defaultdict(list)
+    for row, number in enumerate(groups.joined(len(entries), (pair[:2] for pair in doubted))):
+        rows_of[number].append(row)
+    sets = [tuple(rows) for rows in rows_of.values() if len({groups_of[row] for row in rows}) > 1]
     shown = _shown(entries, groups_of, sets if merge_alike else [])
     return Grouping(
         [shown[group] for group in groups_of],
@@ -67,13 +77,6 @@ def find_groups(entries: Sequence[Entry], *, merge_alike: bool = False) -> Group
         sets if merge_alike else [],
         _spelt_alike(shown),
     )
-
-
-def _known(entry: Entry, listed: dict[tuple[str, str], KnownScan]) -> Group | None:
-    if entry.group is not None:
-        return "given", names.key(entry.group)
-    about = listed.get((entry.sha256, entry.label))
-    return ("list", about.group) if about else None
 
 
 def _pairs(entries: Sequence[Entry]) -> list[Pair]:
@@ -115,24 +118,16 @@ def _joined(entries: Sequence[Entry], known: Sequence[Group | None], pairs: Sequ
     for first, second, likeness in [*within, *pairs]:
         for one, other in ((first, second), (second, first)):
             if same[one] in unknown:
-                place = part[unknown[same[one]]]
+                number = part[unknown[same[one]]]
                 best = [(-likeness, group) for group in of_same[same[other]]]
-                best += [nearest[place]] if place in nearest else []
+                best += [nearest[number]] if number in nearest else []
                 if best:
-                    nearest[place] = min(best)
+                    nearest[number] = min(best)
     own: dict[int, Group] = {}
     for row, entry in enumerate(entries):
         name = f"scan-{entry.sha256[:12]}"
         own[part[row]] = min(own.get(part[row], ("detected", name)), ("detected", name))
     return [group or nearest.get(part[row], (0, own[part[row]]))[1] for row, group in enumerate(known)]
-
-
-def _sets(count: int, pairs: Iterable[Pair]) -> list[tuple[int, ...]]:
-    """The scans that these pairs hold together, two or more each."""
-    rows = defaultdict(list)
-    for row, number in enumerate(groups.joined(count, (pair[:2] for pair in pairs))):
-        rows[number].append(row)
-    return [tuple(together) for together in rows.values() if len(together) > 1]
 
 
 def _shown(

@@ -167,7 +167,7 @@ def _domains(children: dict[str, list[str]], root: str) -> Layout | None:
 
 def _check_classes(classes: set[str], folders: set[str], files: Files, root: str, where: str) -> None:
     """Raise BusError unless `classes`, those of `folders` that hold scans, can be the classes."""
-    here, found = f"{where}/{root}", ", ".join(sorted(classes))
+    folder, names = f"{where}/{root}", ", ".join(sorted(classes))
     tables = [name for name in files.tables if name.startswith(root)]
     strange = sorted(
         name for name in classes if name.casefold() in SPLITS or is_mask_folder(name) or is_scan_folder(name)
@@ -175,35 +175,35 @@ def _check_classes(classes: set[str], folders: set[str], files: Files, root: str
     empty = sorted(folders - classes)
     if tables:
         raise BusError(
-            f"{here} holds the folders {found}, and {tables[0]} lies below. Give that file, or the folder of "
+            f"{folder} holds the folders {names}, and {tables[0]} lies below. Give that file, or the folder of "
             "one data set."
         )
     if strange:
         raise BusError(
-            f"{here} holds the folders {found}; {strange[0]} is no class. Put the scans into one folder per "
-            f"class, masks beside them as NAME_mask.png, or {USE_TABLE}.{_hint(files, root, where)}"
+            f"{folder} holds the folders {names}; {strange[0]} is no class. Put the scans into one folder "
+            f"per class, masks beside them as NAME_mask.png, or {USE_TABLE}.{_hint(files, root, where)}"
         )
     if empty:
         raise BusError(
-            f"{here} holds the folder {empty[0]} without a single scan, beside {found}. If it is a class, "
+            f"{folder} holds the folder {empty[0]} without a single scan, beside {names}. If it is a class, "
             "put its scans there (links to folders are not followed); if not, move it away."
         )
     if len(classes) < 2:
         raise BusError(
-            f"{here} holds one class only ({found}); two or more are expected, a folder for each."
+            f"{folder} holds one class only ({names}); two or more are expected, a folder for each."
             f"{_hint(files, root, where)}"
         )
     if len({key(name) for name in classes}) < len(classes):
-        raise BusError(f"{here} holds the classes {found}; two differ in upper and lower case only.")
+        raise BusError(f"{folder} holds the classes {names}; two differ in upper and lower case only.")
 
 
-def _check_nesting(classes: dict[str, list[str]], here: str) -> None:
+def _check_nesting(classes: dict[str, list[str]], folder: str) -> None:
     """Raise BusError where folders look like several data sets, or like a data set beside something else."""
     flat = {_holds_files(inside) for inside in classes.values()}
     shared = set.intersection(*(set(_children(inside, "")) for inside in classes.values()))
     if len(flat) > 1 or len(shared) > 1:
         raise BusError(
-            f"{here} holds the folders {', '.join(sorted(classes))}, which hold folders of scans in turn: "
+            f"{folder} holds the folders {', '.join(sorted(classes))}, which hold folders of scans in turn: "
             "classes, or several data sets? Give the folder of one data set, put the scans directly into "
             f"class folders, or {USE_TABLE}."
         )

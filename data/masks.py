@@ -123,14 +123,14 @@ def pair(images: Sequence[str]) -> Pairing:
     certain = {
         name for name in images if _folder(name) in folders.inside or any(r.plain for r in readings[name])
     }
-    found = _find_scans(images, readings, folders, certain)
-    uncertain = _settle(images, readings, certain, found)
+    scans_of = _find_scans(images, readings, folders, certain)
+    uncertain = _settle(images, readings, certain, scans_of)
     masks = certain | uncertain
     # to whom each belongs: a chain, such as X_tumor of X_roi of X, ends at a picture that is no mask
     paired: dict[str, list[tuple[int, str]]] = defaultdict(list)
     unused: dict[str, str] = {}
     for name in sorted(masks):
-        scans, rank = found.get(name, ([], 0))
+        scans, rank = scans_of.get(name, ([], 0))
         scans = [scan for scan in scans if scan not in masks]
         if not scans:
             unused[name] = "a mask without a scan"
@@ -381,7 +381,7 @@ def _find_scans(
         scopes[folders.scopes[path]].add(name)
         for top in tops.intersection(path[:depth] for depth in range(len(path) + 1)):
             below[top].add(name)
-    found: dict[str, tuple[list[str], int]] = {}
+    scans_of: dict[str, tuple[list[str], int]] = {}
     for name in images:
         path = _folder(name)
         places = [scopes.get(folders.scopes[path])]
@@ -390,16 +390,16 @@ def _find_scans(
         for scans in filter(None, places):
             for reading in readings[name]:
                 same = [scan for scan in scans.find(reading) if scan != name]
-                if same and name not in found:
-                    found[name] = (same, reading.rank)
-    return found
+                if same and name not in scans_of:
+                    scans_of[name] = (same, reading.rank)
+    return scans_of
 
 
 def _settle(
     images: Sequence[str],
     readings: Mapping[str, Sequence[_Reading]],
     certain: set[str],
-    found: Mapping[str, tuple[list[str], int]],
+    scans_of: Mapping[str, tuple[list[str], int]],
 ) -> set[str]:
     """The masks among pictures whose words may also name what a scan shows.
 
@@ -409,5 +409,5 @@ def _settle(
     alone: Counter[frozenset[str]] = Counter()
     words = {name: readings[name][0].words for name in images if name not in certain and readings[name]}
     for name, said in words.items():
-        (paired if name in found else alone)[said] += 1
-    return {name for name, said in words.items() if name in found or paired[said] > alone[said]}
+        (paired if name in scans_of else alone)[said] += 1
+    return {name for name, said in words.items() if name in scans_of or paired[said] > alone[said]}

@@ -4,8 +4,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from .groups import joined
-
 UNKNOWN = {
     "", "na", "nan", "none", "null", "nil", "unknown", "unkn", "unk", "anonymous", "anonymized", "anonymised",
     "anonym", "anon", "missing", "undefined", "unspecified", "unassigned", "noid", "nopatient", "noname",
@@ -57,6 +55,8 @@ def share_either(first: Sequence[str | None], second: Sequence[str | None]) -> l
         [(column, key(name)) for column, name in enumerate(both) if name is not None]
         for both in zip(first, second, strict=True)
     ]
+    from .groups import joined  # late: names are read without OpenCV and scipy
+
     rows: dict[tuple[int, str], int] = {}
     links = [(rows.setdefault(key, row), row) for row, own in enumerate(keys) for key in own]
     component = joined(len(keys), links)

@@ -134,12 +134,12 @@ def read_phantoms(
 ) -> Data:
     """Simulate `count` phantoms (128 px) of the built-in cohort; keep squares of `size` px, lesions too."""
     entries = []
-    for place, spec in enumerate(phantom.specs(count, seed=seed)):
+    for number, spec in enumerate(phantom.specs(count, seed=seed)):
         made = phantom.simulate(spec)
         scan = scans.ScanFile(made.file, made.label, group=made.group)
-        entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, place, describe=False)
-        keep(place, square)
-        keep_mask(place, letterbox_mask(made.mask > 0, size))
+        entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, number, describe=False)
+        keep(number, square)
+        keep_mask(number, letterbox_mask(made.mask > 0, size))
         entries.append(entry)
         advance()
     return Data("phantom", by_content(entries), [])

@@ -111,7 +111,11 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
     if by_table:
         layout = Layout("", path.name)
     else:
-        tables = [name for name in source.names if _is_table(source, name)]
+        tables = [  # a labels.csv, or the table of a public set
+            name
+            for name in source.names
+            if PurePosixPath(name).name.casefold() in PUBLIC and is_table(name, source.head(name, 4096))
+        ]
         others = [name for name, why in stock.ignored if PurePosixPath(name).suffix.casefold() in SAYING]
         layout = find_layout(Files(stock.scans, stock.folders(source), tables, others), str(path))
     rows, grouped_by, cautions = _rows(source, layout, stock)
@@ -124,24 +128,23 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
         grouped_by = "DICOM patient"
     scans, places = _below_root(scans, layout.root, stock.headers)
     _refuse_crowded(scans)
+    # in words
+    called = "train and test folders" if layout.splits else "class folders"
+    called = PurePosixPath(layout.table).name if layout.table else called
+    # names of a zip that are not marked as UTF-8, and are none
+    odd = [] if source.decoded in ("", "UTF-8") else [source.decoded]
+    zipped = [Caution("names of a zip", detail=f"read as {code}") for code in odd]
     return Listing(
         name=path.resolve().stem if path.is_file() else path.resolve().name,
         root=path.parent if by_table else path / layout.root,
-        layout=_called(layout),
+        layout=called,
         scans=tuple(sorted(scans, key=lambda scan: scan.file)),
         ignored=tuple(sorted((name.removeprefix(layout.root), why) for name, why in ignored)),
         grouped_by=grouped_by,
-        cautions=(*cautions, *told, *caution("merged", layout.splits), *_encoding(source), *left),
+        cautions=(*cautions, *told, *caution("merged", layout.splits), *zipped, *left),
         source=source,
         places=places,
     )
-
-
-def _called(layout: Layout) -> str:
-    """The layout in words."""
-    if layout.table:
-        return PurePosixPath(layout.table).name
-    return "train and test folders" if layout.splits else "class folders"
 
 
 def read_scan(listing: Listing, scan: ScanFile) -> Pixels:
@@ -206,18 +209,6 @@ def _measure(listing: Listing) -> Grey:
 def to_grey(rgb: Pixels) -> Pixels:
     """Luma of an 8-bit RGB scan (H×W); where the three channels are equal, exactly their value."""
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-def _encoding(source: Source) -> tuple[Caution, ...]:
-    """What to say of a zip whose names are not marked as UTF-8; UTF-8 without the mark is no matter."""
-    if source.decoded in ("", "UTF-8"):
-        return ()
-    return (Caution("names of a zip", detail=f"read as {source.decoded}"),)
-
-
-def _is_table(source: Source, name: str) -> bool:
-    """Whether a file is a labels.csv, or the table of a public set."""
-    return PurePosixPath(name).name.casefold() in PUBLIC and is_table(name, source.head(name, 4096))
 
 
 def _rows(
@@ -289,12 +280,12 @@ def _dicom_cautions(headers: Mapping[str, dicom.Header], placeholders: Sequence[
         return []
     marks = Counter(header.burned_in for header in headers.values())
     said = f"BurnedInAnnotation is YES in {marks[True]}, NO in {marks[False]}, absent in {marks[None]}"
-    found = [Caution("DICOM", len(headers), detail=said)]
+    told = [Caution("DICOM", len(headers), detail=said)]
     if placeholders:
-        found.append(Caution("placeholder patients", len(placeholders), total=len(headers)))
+        told.append(Caution("placeholder patients", len(placeholders), total=len(headers)))
     if named := sum(header.named for header in headers.values()):
-        found.append(Caution("named paths", named))
-    return found
+        told.append(Caution("named paths", named))
+    return told
 
 
 def _refuse_crowded(scans: Sequence[ScanFile]) -> None:

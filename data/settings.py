@@ -30,6 +30,11 @@ class DataInfo:
     ignored: int  # files that were not taken for scans
     grey: int = 0  # bits by which the grey levels of 16-bit files were read; 0 where there are none
 
+    @property
+    def group_sources(self) -> tuple[str, ...]:
+        """Where its groups come from: keys of cohort.GROUP_SOURCES, or phantom."""
+        return tuple(self.groups.split("+"))
+
 
 @dataclass(frozen=True)
 class Frozen:
@@ -68,14 +73,13 @@ class Settings:
 def freeze(folder: Path, settings: Settings, rows: Sequence[Scan]) -> None:
     """Write the table of a study whose pixels lie there, and last its settings: now `folder` is a study."""
     write_cohort(folder, rows)
-    files = tuple(_frozen(folder / name) for name in (COHORT_FILE, *LARGE) if (folder / name).exists())
+    paths = [folder / name for name in (COHORT_FILE, *LARGE) if (folder / name).exists()]
+    files = tuple(
+        Frozen(path.name, sha256_file(path), (about := path.stat()).st_size, about.st_mtime_ns)
+        for path in paths
+    )
     cautions = tuple(item.brief() for item in settings.cautions)
     write_json(folder / FILE, asdict(replace(settings, format=FORMAT, cautions=cautions, files=files)))
-
-
-def _frozen(path: Path) -> Frozen:
-    about = path.stat()
-    return Frozen(path.name, sha256_file(path), about.st_size, about.st_mtime_ns)
 
 
 def read(folder: Path) -> tuple[Settings, list[Scan]]:

@@ -116,7 +116,8 @@ def take_stock(source: Source) -> Stock:
         # DICOM by its suffix or its first bytes; damaged files are for the reader to tell
         elif dicom.is_dicom(name, source.head(name, dicom.HEAD)):
             try:
-                header = _read_header(source, name)
+                with source.open(name) as handle:
+                    header = dicom.read_header(handle, name, source.where(name))
             except BusError as error:
                 damaged[name] = error
                 continue
@@ -141,8 +142,3 @@ def peak(source: Source, name: str) -> int | None:
         return pictures.peak(source.read(name), source.where(name))
     except BusError:
         return None  # whoever decodes it says so
-
-
-def _read_header(source: Source, name: str) -> dicom.Header:
-    with source.open(name) as handle:
-        return dicom.read_header(handle, name, source.where(name))

@@ -79,14 +79,14 @@ class Squares:
                 f"Could not write in {folder}: {error.strerror}. Choose another --study."
             ) from error
 
-    def put(self, place: int, square: Pixels) -> None:
-        """Keep `square` as number `place`; may be called from many threads. BusError on a full disk."""
+    def put(self, number: int, square: Pixels) -> None:
+        """Keep `square` as that `number`; may be called from many threads. BusError on a full disk."""
         try:
             with self._lock:
-                self._file.seek(place * self.size**2)
+                self._file.seek(number * self.size**2)
                 self._file.write(square.tobytes())
                 self._file.flush()
-                self.places.add(place)
+                self.places.add(number)
         except OSError as error:
             raise BusError(
                 f"The scans could not be kept: {error.strerror}. Free some space or choose another --study."

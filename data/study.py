@@ -66,6 +66,11 @@ class Study:
         """Rows of the test part of `fold`."""
         return [row for row in self.used() if self.scans[row].fold == fold]
 
+    def parts(self, fold: int | None) -> dict[str, str]:
+        """What a network of this fold saw, by hash of a scan's pixels: training, test or left out."""
+        known = {scan.sha256: "left out" if scan.fold is None else "test" for scan in self.scans}
+        return known | {self.scans[row].sha256: "training" for row in self.train(fold)}
+
     def rows_of(self, rows: Sequence[int], labels: Sequence[str]) -> list[int]:
         """Those of `rows` whose class is one of `labels`."""
         return [row for row in rows if self.scans[row].label in labels]

@@ -53,14 +53,14 @@ def find(paths: Sequence[Path], bits: int = 0) -> Found:
             scans.append(_unreadable(str(path), error))
             continue
         if packed or path.is_dir():
-            found = _below(path, scale)
+            listed = _below(path, scale)
         else:
             folder = path.absolute().parent
             if folder not in pairings:
                 pairings[folder] = _pair_folder(folder)
-            found = _alone(path, pairings[folder], scale)
-        scans += found.scans
-        passed += found.passed
+            listed = _alone(path, pairings[folder], scale)
+        scans += listed.scans
+        passed += listed.passed
     return Found(scans, passed)
 
 

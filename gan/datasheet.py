@@ -100,7 +100,7 @@ def write(scans: SyntheticSet, scores: Iterable[str]) -> None:
         trained=len(study.train(first.fold)),
         scores="\n".join(f"- {line}" for line in scores) or "- They have no scores.",
         fold_use="this fold" if first.fold is not None else "a study on other data",
-        licence=" ".join(LICENCES[name] for name in settings.data.groups.split("+") if name in LICENCES),
+        licence=" ".join(LICENCES[name] for name in settings.data.group_sources if name in LICENCES),
         commands="\n".join(commands(translator, len(rows))),
     )
     scans.write_datasheet(text)

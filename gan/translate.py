@@ -44,8 +44,7 @@ def translate_scans(
     # who translates, and what the study knows of the scans
     study, digest = translator.study, translator.generator_sha256
     generator = translator.load(compute.device)
-    parts = {scan.sha256: "left out" if scan.fold is None else "test" for scan in study.scans}
-    parts |= {study.scans[row].sha256: "training" for row in study.train(translator.fold)}
+    parts = study.parts(translator.fold)
     files.require_space(folder, len(scans) * (study.settings.size**2 + 8192), "Translating these scans")
 
     # one scan after another

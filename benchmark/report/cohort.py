@@ -38,7 +38,7 @@ def cohort_section(study: Study, probes: Sequence[Probe]) -> Section:
     sizes, copies = (Counter(getattr(scan, key) for scan in used) for key in ("group", "sha256"))
     siblings = sum(sizes[scan.group] > 1 for scan in used)
     same = sum(copies[scan.sha256] > 1 for scan in used)
-    names = "; ".join(GROUP_SOURCES.get(name, name) for name in study.settings.data.groups.split("+"))
+    names = "; ".join(GROUP_SOURCES.get(name, name) for name in study.settings.data.group_sources)
     words = (
         f"{len(used)} scans in {len(sizes)} groups; a group, the scans of one patient or scene, is never "
         f"split between training and test. Groups: {names}. {siblings} scans "

@@ -100,30 +100,29 @@ def draw_lesion(rng: Rng, label: str, anatomy: Anatomy) -> Lesion:
     diameter = rng.uniform(0.16, 0.52) * anatomy.extent_mm  # geometric mean of width and height
     lateral = rng.uniform(-0.22, 0.22) * anatomy.extent_mm
     centre = anatomy.skin_mm + anatomy.fat_mm * 0.8 + rng.uniform(0.15, 0.7) * anatomy.gland_mm
-    found = {name: _choose(rng, shares[label]) for name, shares in SHARES.items()}
-    if label == "benign" and found["echo_pattern"] == "anechoic":  # a simple cyst
-        found |= {"shape": found["shape"].replace("irregular", "oval"), "margin": "circumscribed"}
-    longest = {"round": 1.15, "oval": 2.1, "irregular": 1.7}[found["shape"]]
-    ratio = rng.uniform(1.0 if found["shape"] == "round" else 1.2, longest)
-    ratio = ratio if found["orientation"] == "parallel" else 1 / ratio
+    drawn = {
+        name: str(rng.choice(list(shares[label]), p=list(shares[label].values())))
+        for name, shares in SHARES.items()
+    }
+    if label == "benign" and drawn["echo_pattern"] == "anechoic":  # a simple cyst
+        drawn |= {"shape": drawn["shape"].replace("irregular", "oval"), "margin": "circumscribed"}
+    longest = {"round": 1.15, "oval": 2.1, "irregular": 1.7}[drawn["shape"]]
+    ratio = rng.uniform(1.0 if drawn["shape"] == "round" else 1.2, longest)
+    ratio = ratio if drawn["orientation"] == "parallel" else 1 / ratio
     height = diameter / ratio**0.5
     return Lesion(
-        **found,
+        **drawn,
         width_mm=diameter * ratio**0.5,
         height_mm=height,
         lateral_mm=lateral,
         depth_mm=max(centre, anatomy.skin_mm + 1 + height / 2),
         tilt=rng.normal(0, 0.15),
-        echo_db=rng.normal(*_ECHO_DB[found["echo_pattern"]]),
-        posterior_db=rng.uniform(*_POSTERIOR_DB[found["posterior"]]),
-        edge_mm=rng.uniform(*_EDGE_MM.get(found["margin"], (0.4, 0.9))),
+        echo_db=rng.normal(*_ECHO_DB[drawn["echo_pattern"]]),
+        posterior_db=rng.uniform(*_POSTERIOR_DB[drawn["posterior"]]),
+        edge_mm=rng.uniform(*_EDGE_MM.get(drawn["margin"], (0.4, 0.9))),
         halo_mm=rng.uniform(0.8, 2.0) if rng.random() < HALO[label] else 0.0,
         calcifications=int(rng.integers(3, 14)) if rng.random() < CALCIFIED[label] else 0,
     )
-
-
-def _choose(rng: Rng, shares: dict[str, float]) -> str:
-    return str(rng.choice(list(shares), p=list(shares.values())))
 
 
 def insert(plane: Plane, lesion: Lesion, echo: Array, attenuation: Array) -> Array:

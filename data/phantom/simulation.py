@@ -106,13 +106,16 @@ def specs(
     if n < 1 or seed < 0 or not 16 <= size <= 1024:
         raise UsageError(f"{n} scans of {size} px, seed {seed}: expected n ≥ 1, 16–1024 px, a seed ≥ 0.")
     counts = dict.fromkeys(BLOCK, 0)
-    found = []
+    listed = []
     for patient, label, view in islice(_pairs() if paired else _patients(seed), n):
-        marked = not paired and _is_marked(seed, label, counts[label])
+        # exactly MARKED[label] of each hundred scans of a class, in an order that only the seed knows
+        hundred, within = divmod(counts[label], 100)
+        order = _rng(_ORDER, seed, list(BLOCK).index(label), hundred).permutation(100)
+        marked = not paired and bool(order[within] < MARKED[label])
         counts[label] += 1
         file = f"{label}/{label} ({counts[label]}).png"
-        found.append(Spec(file, label, patient, view, marked, seed, size, scanner))
-    return found
+        listed.append(Spec(file, label, patient, view, marked, seed, size, scanner))
+    return listed
 
 
 def _pairs() -> Iterator[tuple[int, str, int]]:
@@ -131,12 +134,6 @@ def _patients(seed: int) -> Iterator[tuple[int, str, int]]:
             yield patient, label, view
         if not any(left.values()):
             left = dict(BLOCK)
-
-
-def _is_marked(seed: int, label: str, number: int) -> bool:
-    """Exactly MARKED[label] of each hundred scans of a class, in an order that only the seed knows."""
-    order = _rng(_ORDER, seed, list(BLOCK).index(label), number // 100).permutation(100)
-    return bool(order[number % 100] < MARKED[label])
 
 
 def _rng(*key: int) -> Rng:

@@ -119,7 +119,7 @@ def test_a_source_shown_again_takes_another_noise(tiny_study, tmp_path, monkeypa
     assert [row.source_sha256 for row in rows[:count]] == [row.source_sha256 for row in rows[count:]]
     shutil.rmtree(scans.folder)
     noise = synth.noise_of
-    monkeypatch.setattr(synth, "noise_of", lambda generator, seed, index: noise(generator, seed, index % count))
+    monkeypatch.setattr(synth, "noise_of", lambda generator, seed, at: noise(generator, seed, at % count))
     make(study, 2 * count)
     same = scans.pixels(scans.rows).astype(int)
     assert (own[:count] == same[:count]).all()
