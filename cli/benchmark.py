@@ -211,10 +211,10 @@ def benchmark(
     check_names(device, precision)
     check_extractor(extractor)
     check_preset(preset or "quick")
-    wanted_models, shares = names(models, KNOWN, "--models"), doses(dose)
+    wanted_models, wanted_arms, shares = names(models, KNOWN, "--models"), chosen(arms), doses(dose)
     check_init(wanted_models, init)
     if inflation:
-        check_inflation(wanted_models, chosen(arms), shares)
+        check_inflation(wanted_models, wanted_arms, shares)
     recipe = check_changes(split(changes or [], "batch=16"))
     if fold == "none":
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")

@@ -175,8 +175,8 @@ def _check_classes(classes: set[str], folders: set[str], files: Files, root: str
     empty = sorted(folders - classes)
     if tables:
         raise BusError(
-            f"{folder} holds the folders {names}, and {tables[0]} lies below. Give that file, or the folder of "
-            "one data set."
+            f"{folder} holds the folders {names}, and {tables[0]} lies below. Give that file, or the folder "
+            "of one data set."
         )
     if strange:
         raise BusError(

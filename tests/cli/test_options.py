@@ -1,20 +1,13 @@
 """Options that commands share."""
 
-import shutil
-
 import pytest
 from bus.cli import options
 from bus.core.errors import UsageError
 from bus.data.study import Study
 
 
-@pytest.fixture
-def study(translated, tmp_path):
-    shutil.copytree(translated, tmp_path / "study")
-    return Study.open(tmp_path / "study")
-
-
-def test_unknown_names_are_refused_with_the_known_ones(study):
+def test_unknown_names_are_refused_with_the_known_ones(tiny_study):
+    study = Study.open(tiny_study)
     with pytest.raises(UsageError, match="vgg is unknown; choose among simplecnn"):
         options.names("vgg,resnet18", ("simplecnn", "vgg19", "resnet18"), "--models")
     with pytest.raises(UsageError, match="0, 1, 2"):
