@@ -42,9 +42,8 @@ OF_GROUP = 4  # scans of a group that are shown
 OPEN = 12  # items of a list that are shown at once
 PROBES = (
     "What tells the classes apart without a lesion being looked at. A random forest saw nothing but what the "
-    "second column names. Its AUC (that class against the rest) is the mean over folds that split no "
-    "group; 0.5 is "
-    "chance, and less only means few groups. Whatever is well above, a classifier can learn too."
+    "second column names. Its AUC (that class against the rest) is the mean over folds that split no group; "
+    "0.5 is chance, and less only means few groups. Whatever is well above, a classifier can learn too."
 )
 
 
@@ -90,8 +89,7 @@ def _verdict(findings: Findings) -> Section:
     if findings.inflation:
         leak += (
             f" A nearest neighbour is right for {percent(findings.inflation.random)} % of the scans then, "
-            "for "
-            f"{percent(findings.inflation.grouped)} % in folds by group."
+            f"for {percent(findings.inflation.grouped)} % in folds by group."
         )
     told = ", ".join(f"{probe.name} alone ({probe.worst:.2f})" for probe in findings.telling)
     shortcuts = f"Highest AUC of a class: {told}." if told else f"None reaches an AUC of {TELLING}."
@@ -158,8 +156,7 @@ def _groups(findings: Findings) -> Section:
     blocks: list[Block] = [
         Paragraph(
             f"Scans of one scene or patient form a group; {findings.siblings} of {findings.scans} scans "
-            f"({share} "
-            "%) share theirs with another. Had the split been per image (stratified, 80/20), "
+            f"({share} %) share theirs with another. Had the split been per image (stratified, 80/20), "
             f"{percent(findings.leak)} % of the test scans would have had a sibling in training."
         )
     ]
@@ -167,8 +164,7 @@ def _groups(findings: Findings) -> Section:
         words = (
             "What that would inflate: a nearest neighbour on 32 × 32 pixels reaches an accuracy of "
             f"{decimal(inflation.random)} in folds per image and {decimal(inflation.grouped)} in folds by "
-            "group; "
-            f"always answering the largest class, {decimal(inflation.majority)}."
+            f"group; always answering the largest class, {decimal(inflation.majority)}."
         )
         blocks.append(Paragraph(words))
     rows: list[Cells] = [[str(size), str(count)] for size, count in findings.group_sizes.items()]
@@ -223,9 +219,8 @@ def _labels(findings: Findings) -> Section:
     if not findings.contradictions:
         return Section(key, name, [Paragraph("No group carries more than one label.", "absent")])
     words = (
-        "One scene, several labels: at most one is right, and the same echoes would be trained and tested "
-        "as two "
-        "classes. A patient with several findings may rightly have several."
+        "One scene, several labels: at most one is right, and the same echoes would be trained and tested as "
+        "two classes. A patient with several findings may rightly have several."
     )
     shown = set([file for group in findings.contradictions for file, _ in group.scans][:SHOWN])
     blocks: list[Block] = [Paragraph(words)]

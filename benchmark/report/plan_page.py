@@ -132,17 +132,15 @@ def _pairs(pairs: Sequence[PairResult]) -> Table:
     rows: list[Cells] = []
     for pair in pairs:
         flag = "one of the two gives one answer nearly always" if pair.collapsed else ""
-        found = pair.difference
-        again = found.retrained if found else None
-        rows.append(
-            [
-                " − ".join(pair.runs),
-                TableCell(" − ".join(map(str, pair.arms)), collapsed=flag),
-                TableCell(signed(100 * found.interval.estimate), ends(again) if again else "") if found else "–",
-                ends(found.interval) if found else "–",
-                f"{100 * found.detectable:.1f}" if found else "–",
-            ]
-        )
+        difference = pair.difference
+        again = difference.retrained if difference else None
+        shown: Cells = ["–"] * 3
+        if difference:
+            points = signed(100 * difference.interval.estimate)
+            deciding = TableCell(points, ends(again) if again else "")
+            shown = [deciding, ends(difference.interval), f"{100 * difference.detectable:.1f}"]
+        arms = TableCell(" − ".join(map(str, pair.arms)), collapsed=flag)
+        rows.append([" − ".join(pair.runs), arms, *shown])
     return table("Arms compared", columns, rows)
 
 
