@@ -116,7 +116,8 @@ def of(cls: type) -> dict[str, Switch]:
 
 def defaults(cls: type) -> Values:
     """The switches of a dataclass with their values where nothing else is asked for."""
-    return {item.name: item.default for item in dataclasses.fields(cls) if "switch" in item.metadata}  # type: ignore[misc]
+    fields = (item for item in dataclasses.fields(cls) if "switch" in item.metadata)
+    return {item.name: item.default for item in fields}  # type: ignore[misc]
 
 
 def values(settings: "DataclassInstance") -> Values:
