@@ -154,11 +154,9 @@ def _shown(
 
 
 def _spelt_alike(shown: dict[Group, str]) -> list[tuple[str, ...]]:
-    """Given names that are one but for zeros before a number, and are not one group."""
+    """Given names that are one but for zeros at the beginning of a number, and are not one group."""
     plain = defaultdict(set)
     for (source, key), name in shown.items():
         if source == "given":
-            plain[
-                re.sub(r"0+(?=\d)", "", re.sub(r"\d+", lambda digits: digits[0].lstrip("0") or "0", key))
-            ].add(name)
+            plain[re.sub(r"\d+", lambda digits: digits[0].lstrip("0") or "0", key)].add(name)
     return sorted(tuple(sorted(same)) for same in plain.values() if len(same) > 1)

@@ -68,7 +68,7 @@ def test_a_step_counts_the_same_operations_with_one_thread_and_two(tmp_path: Pat
     assert counted[0] == counted[1]
 
 
-@pytest.mark.parametrize("row", ["scans", "detected", "side"])
+@pytest.mark.parametrize("row", ["scans", "detected", "check", "side"])
 def test_growth_is_measured_point_by_point(tmp_path: Path, row: str) -> None:
     measure("growth.py", tmp_path, row)
     points = json.loads((tmp_path / "growth.json").read_text())[row]

@@ -117,6 +117,20 @@ def test_numbers_that_differ_in_zeros_stay_apart_and_are_named() -> None:
     assert said.count == 3 and "0012 and 12" in said.sentence
 
 
+@given(st.lists(st.integers(0, 2000), min_size=2, max_size=30, unique=True), st.sampled_from(["", "P", "a-"]))
+@settings(max_examples=50, deadline=None)
+def test_numbers_that_are_others_are_not_named(numbers: list[int], before: str) -> None:
+    entries = [
+        replace(entry(0, 0, f"{before}{number}", number=place), descriptor=np.zeros(0, np.int8))
+        for place, number in enumerate(numbers)
+    ]
+    assert find_groups(entries).spelt == []
+    padded = [replace(entries[0], group=f"{before}00{numbers[0]}"), *entries]
+    assert find_groups(padded).spelt == [
+        tuple(sorted(f"{before}{zeros}{numbers[0]}" for zeros in ("00", "")))
+    ]
+
+
 def test_scans_without_a_group_join_the_one_they_resemble() -> None:
     """A column patient, half of it empty: copies of known scans among the empty half."""
     known = [entry(scene, 0, f"P{scene}") for scene in range(SCENES)]

@@ -1,10 +1,11 @@
 """`make growth`: time and peak memory over the number of scans, their side, and the number of cells.
 
-    python tests/speed/growth.py [--rows scans,detected,side,cells] [--tiny] [--out DIR]
+    python tests/speed/growth.py [--rows scans,detected,check,side,cells] [--tiny] [--out DIR]
 
 Every point runs in a fresh process, whose peak memory (and that of its children) the system tells. Points are
 written to growth.json one by one. `scans`: a study from a labels.csv that names groups; `detected`: the same
-without groups, so that near-duplicates are looked for, every scan against every other.
+without groups, so that near-duplicates are looked for, every scan against every other, mirrored too; `check`:
+all of `bus data check` on the same scans.
 """
 
 import argparse
@@ -24,13 +25,15 @@ from bus.core import files
 POINTS = {
     "scans": (1_000, 5_000, 10_000, 20_000, 50_000),
     "detected": (1_000, 5_000, 10_000, 20_000),
+    "check": (1_000, 5_000, 10_000, 20_000),
     "side": (64, 128, 256, 512),
     "cells": (4, 8, 16),
 }
-TINY = {"scans": (60, 120), "detected": (60, 120), "side": (32, 64), "cells": (1, 2)}
+TINY = {"scans": (60, 120), "detected": (60, 120), "check": (60, 120), "side": (32, 64), "cells": (1, 2)}
 SIDES = {
     "scans": "scans of 64 px",
     "detected": "scans of 64 px, groups detected",
+    "check": "scans of 64 px, bus data check",
     "side": "px a side, 500 scans",
     "cells": "cells, 2 jobs",
 }
@@ -83,7 +86,8 @@ def prepare(row: str, value: int, folder: Path) -> None:
     count, side = (500 if value >= 64 else 30, value) if row == "side" else (value, 64)
     made = [phantom.simulate(spec) for spec in phantom.specs(BASE, size=side)]
     rng = np.random.default_rng(0)
-    lines = ["file,label,group" if row != "detected" else "file,label"]
+    grouped = row not in ("detected", "check")
+    lines = ["file,label,group" if grouped else "file,label"]
     (folder / "data").mkdir()
     for number in range(count):
         one = made[number % BASE]
@@ -93,7 +97,7 @@ def prepare(row: str, value: int, folder: Path) -> None:
         name = f"{number}.png"
         cv2.imwrite(str(folder / "data" / name), pixels.clip(0, 255).astype(np.uint8))
         lines.append(
-            f"{name},{one.label}" + (f",g{number // (2 * BASE)}-{number % BASE}" if row != "detected" else "")
+            f"{name},{one.label}" + (f",g{number // (2 * BASE)}-{number % BASE}" if grouped else "")
         )
     (folder / "data" / "labels.csv").write_text("\n".join(lines))
 
@@ -103,6 +107,8 @@ def measure(row: str, value: int, folder: Path) -> Json:
     begun = time.perf_counter()
     if row == "cells":
         _cells(value, folder)
+    elif row == "check":
+        _check(folder)
     else:
         _study(folder, value if row == "side" else 64)
     seconds = time.perf_counter() - begun
@@ -119,6 +125,12 @@ def _study(folder: Path, size: int) -> None:
     table = folder / "data" / "labels.csv"
     study = open_or_create(folder / "study", {"data": str(table), "size": size, "k": 2})
     study.pixels_sha256(study.train(0))
+
+
+def _check(folder: Path) -> None:
+    from bus.data.check import check
+
+    check(folder / "data" / "labels.csv")
 
 
 def _cells(count: int, folder: Path) -> None:
