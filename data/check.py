@@ -355,8 +355,13 @@ def _few_groups(folds: Sequence[FoldCounts]) -> Iterator[Caution]:
     """Classes of which some fold tests too few groups for a verdict on that fold alone."""
     few = [counts for counts in folds if min(counts.groups) < FEWEST]
     if few:
-        said = "; ".join(f"{counts.label} {min(counts.groups)} to {max(counts.groups)}" for counts in few)
+        said = "; ".join(f"{counts.label} {_range(counts.groups)}" for counts in few)
         yield Caution("few groups", len(few), total=len(folds), detail=said)
+
+
+def _range(numbers: Sequence[int]) -> str:
+    least, most = min(numbers), max(numbers)
+    return f"{least} to {most}" if least < most else str(least)
 
 
 def telling(probes: Sequence[Probe]) -> list[Probe]:

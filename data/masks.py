@@ -39,8 +39,7 @@ TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 ENDS = " _-.([)]"
 FEW_LEVELS = 8  # grey levels of a mask that holds class numbers or colours; real scans hold 171 and more
 NEAR_ENDS = 0.98  # share of pixels nearly black or white: of JPEG masks; of 347 real scans at most 0.51
-# The same for a picture of the name and size of a scan elsewhere: masks that were resized or saved as JPEG
-TWIN_LEVELS, TWIN_ENDS = 32, 0.85
+TWIN_ENDS = 0.85  # the same beside a scan of that name and size: masks that were resized or saved as JPEG
 
 Tokens = tuple[str, ...]
 Path = tuple[str, ...]  # the names of folders, from above
@@ -210,16 +209,16 @@ def looks_like_mask(rgb: NDArray[np.uint8], *, beside: bool = False) -> bool:
     """Whether a picture (H×W×3) holds two to FEW_LEVELS grey levels, or nothing but nearly black and white.
 
     An ultrasound scan holds dozens of levels; a picture of one level is empty, whatever it was. With `beside`
-    it has the name of a scan elsewhere: more levels, and none, may be a mask then.
+    it has the name of a scan elsewhere: softer edges, and a single level, may be a mask then.
     """
     counts = np.bincount(rgb[..., :3].max(axis=2).ravel(), minlength=256)
     levels = int((counts > 0).sum())
     if levels < 2:
         return beside
-    most, near = (TWIN_LEVELS, TWIN_ENDS) if beside else (FEW_LEVELS, NEAR_ENDS)
+    near = TWIN_ENDS if beside else NEAR_ENDS
     ends = counts[:16].sum() + counts[240:].sum()
     both = counts[:16].any() and counts[240:].any()
-    return levels <= most or bool(both and ends >= near * counts.sum())
+    return levels <= FEW_LEVELS or bool(both and ends >= near * counts.sum())
 
 
 def _stem(name: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from .. import __version__
 from ..core.errors import BusError
@@ -21,10 +21,11 @@ SUFFIXES = {
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif",
     ".pgm", ".ppm", ".pnm",
 }  # fmt: skip
-DEEP_SUFFIXES = {".png", ".tif", ".tiff", ".pgm", ".pnm"}  # of pictures that may hold 16 bits of grey
+DEEP_SUFFIXES = {".png", ".tif", ".tiff", ".pgm", ".pnm"}  # of pictures that may hold 16 bits
 DEPTHS = (8, 10, 12, 14, 16)  # bits of scanners
 MAX_PIXELS = 64_000_000  # the largest screens of ultrasound scanners have 8 million
 MIN_SIDE = 16  # px
+ORIENTATION, BITS_PER_SAMPLE = 0x0112, 258  # tags of EXIF and TIFF
 LEVELS, BETWEEN = 32, 0.5  # grey levels, and share of pixels neither black nor white, that no mask has
 
 # Pillow warns of damaged metadata and of sizes that are refused here anyway
@@ -34,24 +35,21 @@ warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 def decode_rgb(content: bytes, where: str, bits: int = 16) -> Pixels:
     """Decode a scan into 8-bit RGB (H×W×3): upright by its EXIF tag, composited on black where it has alpha.
 
-    Grey of a 16-bit file is scaled so that 2^`bits` − 1 becomes 255; 16-bit colour keeps its upper byte.
+    A 16-bit file, grey or colour, is scaled so that 2^`bits` − 1 becomes 255.
     Raises BusError, naming `where`, for files that are damaged, too large, too small, floating-point or hold
     several pictures.
     """
     with _decoding(where):
         image = _open(content, where)
         check_size(*image.size, where)
-        return _as_rgb(image, where, bits)
+        return _as_rgb(image, _deep(image, content), where, bits)
 
 
 def peak(content: bytes, where: str) -> int | None:
-    """The highest grey level in a picture of 16 bits, None for any other; BusError as of decode_rgb."""
+    """The highest level in a picture of 16 bits, None for any other; BusError as of decode_rgb."""
     with _decoding(where):
-        image = _open(content, where, load=False)
-        if not _is_deep(image):
-            return None
-        image.load()
-        return int(np.asarray(image).max())
+        levels = _deep(_open(content, where, load=False), content)
+        return None if levels is None else _highest(levels)
 
 
 def bits_of(highest: int) -> int:
@@ -67,8 +65,9 @@ def decode_mask(content: bytes, where: str) -> Mask:
     """
     with _decoding(where):
         image = _open(content, where)
-        bits = bits_of(int(np.asarray(image).max())) if _is_deep(image) else 8
-        red, green, blue = cv2.split(_as_rgb(image, where, bits))
+        levels = _deep(image, content)
+        bits = 8 if levels is None else bits_of(_highest(levels))
+        red, green, blue = cv2.split(_as_rgb(image, levels, where, bits))
         values = np.maximum(np.maximum(red, green), blue)  # several times as fast as max(axis=2)
     counts = np.bincount(values.ravel(), minlength=256)
     if (counts > 0).sum() > LEVELS and counts[16:240].sum() > BETWEEN * values.size:
@@ -119,9 +118,25 @@ def _decoding(where: str) -> Iterator[None]:
         ) from error
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Whether a picture holds 16 bits of grey."""
-    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+def _deep(image: Image.Image, content: bytes) -> NDArray[np.uint16] | None:
+    """The levels of a picture of 16 bits (H×W, or H×W×3 or 4 in colour), as they lie in the file; else None.
+
+    Pillow keeps the upper byte of 16-bit colour alone, so that is decoded by OpenCV.
+    """
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return np.asarray(image).astype(np.uint16)
+    sizes: tuple[int, ...] = ()
+    if image.format == "PNG" and content[24] == 16:  # the depth in its header
+        sizes = (16, 16, 16)
+    elif isinstance(image, TiffImagePlugin.TiffImageFile):
+        sizes = tuple(image.tag_v2.get(BITS_PER_SAMPLE, ()))
+    if len(sizes) < 3 or set(sizes) != {16}:
+        return None
+    levels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.dtype != np.uint16 or levels.ndim != 3:
+        return None
+    order = cv2.COLOR_BGRA2RGBA if levels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return np.asarray(cv2.cvtColor(levels, order), np.uint16)
 
 
 def _open(content: bytes, where: str, *, load: bool = True) -> Image.Image:
@@ -148,23 +163,45 @@ def _open(content: bytes, where: str, *, load: bool = True) -> Image.Image:
     return image
 
 
-def _as_rgb(image: Image.Image, where: str, bits: int) -> Pixels:
-    deep = _is_deep(image)
-    if image.mode in ("I", "F") and not deep:
+def _as_rgb(image: Image.Image, levels: NDArray[np.uint16] | None, where: str, bits: int) -> Pixels:
+    """The pixels of a picture, whose `levels` are given where it has 16 bits, upright."""
+    if levels is not None:
+        return _upright(_scaled(levels, bits), image)
+    if image.mode in ("I", "F"):
         raise BusError(
             f"{where} holds 32-bit {'floating-point' if image.mode == 'F' else 'whole'} numbers, whose range "
             "is not known. Save it with 8 or 16 bits a pixel."
         )
     image = ImageOps.exif_transpose(image)
-    if deep:
-        grey, full = np.asarray(image).astype(np.uint32), (1 << bits) - 1
-        return _repeat(np.minimum((grey * 255 + full // 2) // full, 255).astype(np.uint8))
     if image.has_transparency_data:
         pixels = np.asarray(image.convert("RGBA")).astype(np.uint16)
         return ((pixels[..., :3] * pixels[..., 3:] + 127) // 255).astype(np.uint8)
     if image.mode in ("1", "L"):
         return _repeat(np.asarray(image.convert("L")))
     return np.array(image.convert("RGB"))
+
+
+def _scaled(levels: NDArray[np.uint16], bits: int) -> Pixels:
+    """16-bit levels as 8-bit RGB: 2^bits − 1 becomes 255; composited on black where there is alpha."""
+    full = (1 << bits) - 1
+    pixels = np.minimum((levels.astype(np.uint32) * 255 + full // 2) // full, 255)
+    if levels.ndim == 2:
+        return _repeat(pixels.astype(np.uint8))
+    if levels.shape[2] == 4:
+        pixels = (pixels * levels[..., 3:] + 32767) // 65535
+    return pixels[..., :3].astype(np.uint8)
+
+
+def _highest(levels: NDArray[np.uint16]) -> int:
+    """The highest level of grey or colour; alpha is none."""
+    return int(levels[..., :3].max() if levels.ndim == 3 else levels.max())
+
+
+def _upright(pixels: Pixels, image: Image.Image) -> Pixels:
+    """Pixels of a picture turned as its EXIF tag says."""
+    turned = Image.fromarray(pixels)
+    turned.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
+    return np.array(ImageOps.exif_transpose(turned))
 
 
 def _repeat(grey: Pixels) -> Pixels:

@@ -194,7 +194,7 @@ def _cases(findings: Findings) -> Section:
         exhibits = [Exhibit([_picture(findings, file) for file in case]) for case in cases]
         if not any(picture.png for exhibit in exhibits for picture in exhibit.pictures):
             continue
-        blocks += [Heading(f"{item.counted}."), Paragraph(item.words.advice, "note"), Gallery(exhibits)]
+        blocks += [Heading(item.counted), Paragraph(item.words.advice, "note"), Gallery(exhibits)]
         if len(item.cases) > CASES:
             blocks.append(_several([" and ".join(case) for case in item.cases[CASES:]], "Others"))
     return Section(

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from bus.core.errors import BusError
@@ -70,6 +71,24 @@ def test_fewer_bits_in_16_fill_the_range_of_8(kind: str, bits: int) -> None:
     assert bits_of(full) == bits
     assert (decode_rgb(content, "x", bits) == repeated(np.floor(deep * (255 / full) + 0.5))).all()
     assert peak(encode(Image.fromarray(GREY), kind), "x") is None
+
+
+@pytest.mark.parametrize("kind", [".png", ".tif"])
+@pytest.mark.parametrize("bits", [8, 12, 14, 16])
+def test_colour_of_16_bits_is_scaled_like_grey(kind: str, bits: int) -> None:
+    full = 2**bits - 1
+    deep = np.random.default_rng(3).integers(0, full + 1, (HEIGHT, WIDTH, 3)).astype(np.uint16)
+    deep[0, 0], deep[0, 1] = 0, full
+    content = cv2.imencode(kind, deep[..., ::-1])[1].tobytes()
+    assert peak(content, "x") == full
+    assert (decode_rgb(content, "x", bits) == np.floor(deep * (255 / full) + 0.5)).all()
+    if kind == ".png":  # with alpha, which is 16 bits whatever the others are
+        alpha = np.full((HEIGHT, WIDTH, 1), 65535, np.uint16)
+        alpha[3] = 0
+        content = cv2.imencode(kind, np.dstack([deep[..., ::-1], alpha]))[1].tobytes()
+        assert peak(content, "x") == full
+        kept = np.floor(deep * (255 / full) + 0.5) * (alpha > 0)
+        assert (decode_rgb(content, "x", bits) == kept).all()
 
 
 @pytest.mark.parametrize("inside", [1, 255, 4095, 65535])

@@ -96,9 +96,7 @@ def prepare(row: str, value: int, folder: Path) -> None:
         )
         name = f"{number}.png"
         cv2.imwrite(str(folder / "data" / name), pixels.clip(0, 255).astype(np.uint8))
-        lines.append(
-            f"{name},{one.label}" + (f",g{number // (2 * BASE)}-{number % BASE}" if grouped else "")
-        )
+        lines.append(f"{name},{one.label}" + (f",g{number // (2 * BASE)}-{number % BASE}" if grouped else ""))
     (folder / "data" / "labels.csv").write_text("\n".join(lines))
 
 
