@@ -82,7 +82,7 @@ def benchmark(study: Study, request: Request) -> Path:
     todo = run.missing(cells, request.keep_weights, others)
     report = ReportFolder(study.path)
     request.remember(study)
-    if not todo and report.is_whole(request.key(cells, others.sha256 if others else "")):
+    if not todo and report.is_whole(request.key(study, cells, others.sha256 if others else "")):
         result(f"Nothing to do: all {len(cells)} cells are done. Report: {report.page}")
         return report.page
 
@@ -97,7 +97,7 @@ def benchmark(study: Study, request: Request) -> Path:
         keep_some=True,
         external=others,
     )
-    finished = _finished(request, cells, checks, others)
+    finished = _finished(study, request, cells, checks, others)
     if not finished.cells:
         raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
     if request.inflation:
@@ -119,7 +119,7 @@ def rewrite(study: Study) -> Path:
     request = Request.recall(study)
     others = _external(study, request)
     cells = cells_of(study, request)
-    finished = _finished(request, cells, check(study, request, others), others)
+    finished = _finished(study, request, cells, check(study, request, others), others)
     if not finished.cells:
         raise BusError(
             f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to "
@@ -168,10 +168,10 @@ def check(study: Study, request: Request, others: External | None = None) -> lis
 
 
 def _finished(
-    request: Request, cells: Sequence[Cell], checks: list[Check], others: External | None
+    study: Study, request: Request, cells: Sequence[Cell], checks: list[Check], others: External | None
 ) -> Finished:
     done = [cell for cell in cells if cell.is_done and (others is None or cell.has_external(others.sha256))]
-    key = request.key(done, others.sha256 if others else "")
+    key = request.key(study, done, others.sha256 if others else "")
     return Finished(done, len(cells) - len(done), checks, others, key)
 
 

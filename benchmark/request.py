@@ -13,6 +13,7 @@ from ..core.compute import Compute
 from ..core.errors import BusError
 from ..core.switches import Value
 from ..data.study import Study
+from ..gan.manifest import SyntheticSet
 from ..gan.request import Ask, Judge
 from .arms import ADDING, DEFAULT_ARMS, Arm, parse
 from .cell import Cell
@@ -72,14 +73,16 @@ class Request:
         """The classes that the arms raise."""
         return self.balance or (study.target,)
 
-    def key(self, cells: Sequence[Cell], external: str) -> str:
+    def key(self, study: Study, cells: Sequence[Cell], external: str) -> str:
         """Hash of all that decides what the report says; `external` is that of the scans from elsewhere."""
+        sets = SyntheticSet.all_of(study)
         return files.sha256_json(
             {
                 "cells": [str(cell.path.name) for cell in cells],
                 "folds": list(self.folds),
                 "external": external,
                 "inflation": self.inflation,
+                "scores": {str(scans.folder.relative_to(study.path)): scans.scores_sha256 for scans in sets},
             }
         )
 

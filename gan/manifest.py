@@ -130,6 +130,12 @@ class SyntheticSet:
         """What `scores.json` says; None where the set was not scored, BusError where the file is damaged."""
         return self._read(Scores, SCORES)
 
+    @property
+    def scores_sha256(self) -> str:
+        """Hash of the file of scores; "" where the set was not scored."""
+        path = self.folder / SCORES
+        return files.sha256_file(path) if path.exists() else ""
+
     def write_scores(self, scores: Scores) -> None:
         """Keep the scores of the set."""
         files.write_json(self.folder / SCORES, to_json(scores))

@@ -93,7 +93,11 @@ def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_re
     assert all(f"{one['cells']} cells. SimpleCNN: " in (report / "report.md").read_text() for one in kept)
     code, text = run_bus(*command)
     assert code == 0 and "Nothing to do: all 9 cells are done" in text
-    assert (SyntheticSet(study, 0, "malignant", 0).folder / "scores-test.json").exists()
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    assert (scans.folder / "scores-test.json").exists() and scans.scores
+    scans.write_scores(replace(scans.scores, notes=("Scored anew.",)))
+    code, _ = run_bus(*command)
+    assert code == 0 and "Scored anew." in (report / "report.md").read_text(), "a report follows its scores"
     (study.path / "benchmarks.json").write_text('{"benchmarks": [1]}')
     code, text = run_bus("report", "--study", study.path)
     assert code == 1 and "benchmarks.json does not hold what this version wrote" in " ".join(text.split())
