@@ -26,6 +26,7 @@ def shuffled_copy(source: Path, place: Path, seed: int) -> Path:
     return place
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_steps")
 def test_jobs_order_of_files_and_folder_change_no_byte(
     tmp_path: Path, run_bus: Callable[..., tuple[int, str]]

@@ -66,6 +66,7 @@ def test_cohorts_that_only_busi_has_are_refused_elsewhere():
         cohort.build(entries, ["0"] * 4, "clear")
 
 
+@pytest.mark.slow
 def test_strict_and_curated_leave_out_what_their_lists_name(datasets, tmp_path):
     counts = {}
     for kind in ("raw", "clean", "strict", "curated"):
