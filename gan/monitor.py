@@ -21,14 +21,15 @@ from .config import GanConfig
 from .cyclegan import SIDES, CycleGAN
 from .pixels import to_pixels, to_tensor
 from .scores.model import Measured
-from .translator import Line, Stretch
+from .scores.scans import Making, RealScans, SyntheticScans
+from .translator import Line, Looks, Stretch
 
 if TYPE_CHECKING:
     from .scores.features import Features
 
 SHEET_ROWS = 6  # sources on a sample sheet
 SPLITS = 10  # of the target scans, at an interval; the final scores take 50
-LOSSES_KEPT = 6  # digits
+LOSSES_KEPT, DIGITS = 6, 4  # digits of losses, of what judges say
 
 
 @dataclass
@@ -46,10 +47,10 @@ class Log:
         self.steps += 1
         self.seconds += seconds
 
-    def close_line(self, step: int, pairs: int, distance: Measured | None) -> Line:
-        """Turn what was gathered into a line of means, add the `distance` if any, and return the line."""
+    def close_line(self, step: int, pairs: int, looks: Looks) -> Line:
+        """Turn what was gathered into a line of means, add what judges said, and return the line."""
         means = {name: round(value / self.steps, LOSSES_KEPT) for name, value in self.sums.items()}
-        self.lines.append(Stretch(pairs, means, round(self.seconds, 3), distance).line(step))
+        self.lines.append(Stretch(pairs, means, round(self.seconds, 3), looks).line(step))
         self.sums, self.steps, self.seconds = {}, 0, 0.0
         return self.lines[-1]
 
@@ -74,11 +75,11 @@ def write_sheet(path: Path, model: CycleGAN, pools: dict[str, Pixels]) -> None:
     files.write_bytes(path, synthetic_png(sheet))
 
 
-class Distance:
-    """The normalised KID of a translator under way, by EfficientNet-Lite0, which trains nothing.
+class Judges:
+    """What judges that train nothing say of a translator under way: EfficientNet-Lite0, hand-made features.
 
-    Compares the first, middle translation of as many sources as half the target scans; the reference is the
-    training part. Features of the real scans are computed once, at the first call.
+    They look at the first, middle translation of as many sources as half the target scans; the reference is
+    the training part. Features of the real scans are computed once, at the first call.
     """
 
     def __init__(self, study: Study, config: GanConfig) -> None:
@@ -86,35 +87,59 @@ class Distance:
         self.study, self.target = study, study.rows_of(rows, [config.target])
         sources = np.array(study.rows_of(rows, config.sources))
         self.sources = [int(row) for row in spread(sources, max(2, len(self.target) // 2))]
-        self._real: tuple[Features, Features] | None = None
+        self._seen: Features | None = None
 
     @torch.inference_mode()
-    def __call__(self, model: CycleGAN) -> Measured | None:
-        """The distance (0 real, 1 did nothing); None where too few scans leave it unnormalised."""
+    def __call__(self, model: CycleGAN) -> Looks:
+        """What they say now."""
         from .scores.distances import against_reference  # late: torch-fidelity takes seconds to import
         from .scores.features import features, lite0
+        from .scores.judges import unlearned
 
-        eyes, study = lite0(model.compute.device), self.study
-        if self._real is None:
-            rows = (self.sources, self.target)
-            self._real = features(study.pixels[rows[0]], eyes), features(study.pixels[rows[1]], eyes)
-        made = [
-            to_pixels(model.averaged(to_tensor(study.pixels[[row]], model.config.device)))
-            for row in self.sources
-        ]
-        labels = [study.scans[row].label for row in self.sources]
-        groups = [study.groups[row] for row in self.target]
+        # what is judged
+        eyes, count = lite0(model.compute.device), len(self.sources)
+        real, synthetic, making = self._material(model)
+        if self._seen is None:
+            self._seen = features(real.pixels, eyes)
+
+        # who says what
+        labels = list(real.labels[:count])
         reference = against_reference(
-            features(np.concatenate(made), eyes),
+            features(synthetic.pixels, eyes),
             labels,
-            self._real[0],
+            self._seen[:count],
             labels,
-            self._real[1],
-            groups,
+            self._seen[count:],
+            list(real.groups[count:]),
             splits=SPLITS,
         )
-        kernel = reference.distances.kid and reference.distances.kid.normalised
-        return Measured(round(kernel.mean, 4), round(kernel.spread, 4)) if kernel else None
+        kernel = reference.distances.kid.normalised if reference.distances.kid else None
+        said = unlearned(synthetic, real, making)
+        told = round(said.two_sample.synthetic, DIGITS) if said.two_sample else None
+        return Looks(_rounded(kernel), _rounded(said.kid), told)
+
+    def _material(self, model: CycleGAN) -> tuple[RealScans, SyntheticScans, Making]:
+        """Sources, then targets; what the translator makes of the sources; and of which classes they are."""
+        study, config, rows = self.study, model.config, [*self.sources, *self.target]
+        made = [
+            to_pixels(model.averaged(to_tensor(study.pixels[[row]], config.device))) for row in self.sources
+        ]
+        scans = [study.scans[row] for row in rows]
+        names = [scan.file for scan in scans]
+        real = RealScans(
+            study.pixels[rows],
+            [scan.label for scan in scans],
+            [study.groups[row] for row in rows],
+            names,
+            [scan.box for scan in scans],
+        )
+        count = len(self.sources)
+        synthetic = SyntheticScans(np.concatenate(made), np.arange(count), names[:count])
+        return real, synthetic, Making(config.target, config.sources)
+
+
+def _rounded(value: Measured | None) -> Measured | None:
+    return value and Measured(round(value.mean, DIGITS), round(value.spread, DIGITS))
 
 
 Board = Callable[[Line], None]

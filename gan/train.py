@@ -26,10 +26,10 @@ from ..data.store import Pixels
 from ..data.study import Study
 from .config import GanConfig, lacks_phantoms
 from .cyclegan import SIDES, CycleGAN
-from .monitor import Board, Distance, Log, silent, tensorboard, write_sheet
+from .monitor import Board, Judges, Log, silent, tensorboard, write_sheet
 from .pixels import to_tensor
 from .recording import Recording
-from .translator import Translator
+from .translator import Looks, Translator
 
 REPORTS = 60  # lines of metrics.jsonl over a whole training
 CHECKPOINT_EVERY = 3  # reports
@@ -49,7 +49,7 @@ class Session:
     model: CycleGAN
     pools: Pools
     log: Log = field(default_factory=Log)
-    distance: Distance | None = None
+    judges: Judges | None = None
     board: Board = silent
     recording: Recording | None = None
 
@@ -122,9 +122,9 @@ def _train(
         files.require_space(translator.folder, _bytes(model), "Training this translator")
         translator.write_config(config)
         measured = config.preset != "demo" and config.size == study.settings.size
-        distance = Distance(study, config) if measured else None
+        judges = Judges(study, config) if measured else None
         recording = Recording(model) if config.recorded else None
-        run = Session(translator, model, _pools(study, config), Log(), distance, board, recording)
+        run = Session(translator, model, _pools(study, config), Log(), judges, board, recording)
         _resume(run)
 
         # step by step
@@ -244,8 +244,8 @@ def _report(run: Session) -> None:
     if rest:
         return
     sheet = number % SHEET_EVERY == 0
-    distance = run.distance(run.model) if sheet and run.distance else None
-    run.board(run.log.close_line(run.model.step_number, run.pairs, distance))
+    looks = run.judges(run.model) if sheet and run.judges else Looks()
+    run.board(run.log.close_line(run.model.step_number, run.pairs, looks))
     if sheet:
         write_sheet(run.translator.sheet(run.pairs), run.model, run.pools)
     if number % CHECKPOINT_EVERY == 0:
@@ -316,7 +316,7 @@ def _damaged(path: Path) -> Iterator[None]:
 
 def _finish(run: Session) -> None:
     if run.log.steps:
-        run.log.close_line(run.model.step_number, run.pairs, None)
+        run.log.close_line(run.model.step_number, run.pairs, Looks())
     _checkpoint(run)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in run.model.averaged.state_dict().items()}
     run.translator.finish(safetensors_bytes(tensors), sum(line["seconds"] for line in run.log.lines))

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,30 +39,61 @@ Line = dict[str, float]  # of `metrics.jsonl`
 
 
 @dataclass(frozen=True)
+class Looks:
+    """What judges said of a translator under way; None where nobody looked, or where scans were too few.
+
+    Normalised KIDs (0 real, 1 did nothing) by EfficientNet-Lite0 and by hand-made features, and how well a
+    linear reader tells the scans from real ones by the latter: area under its ROC curve, 0.5 not at all.
+    """
+
+    distance: Measured | None = None
+    handmade: Measured | None = None
+    told: float | None = None
+
+    @classmethod
+    def read(cls, line: Line) -> "Looks":
+        """What a line says."""
+        distance, handmade = (
+            Measured(line[name], line.get(f"{name}_spread", 0.0)) if name in line else None for name in KIDS
+        )
+        return cls(distance, handmade, line.get(TOLD))
+
+    def line(self) -> Line:
+        """Their part of a line."""
+        noted: Line = {}
+        for name, kid in zip(KIDS, (self.distance, self.handmade), strict=True):
+            noted |= {name: kid.mean, f"{name}_spread": kid.spread} if kid else {}
+        return noted | ({} if self.told is None else {TOLD: self.told})
+
+
+KIDS, TOLD = ("kid", "kid_handmade"), "auc_handmade"  # in a line beside the losses
+NOTED = {"step", "pairs", "seconds", TOLD, *KIDS, *(f"{name}_spread" for name in KIDS)}
+
+
+@dataclass(frozen=True)
 class Stretch:
     """What was noted of a stretch of a training: one line of `metrics.jsonl`."""
 
     pairs: int  # of scans shown so far
     losses: Mapping[str, float]  # means, by name
     seconds: float = 0.0
-    distance: Measured | None = None  # the normalised KID at its end, where it was measured
+    looks: Looks = field(default_factory=Looks)  # at its end
 
     @classmethod
     def read(cls, line: Line) -> "Stretch":
         """What a line says; KeyError where it does not say how many pairs were shown."""
         losses = {name: value for name, value in line.items() if name not in NOTED}
-        distance = Measured(line["kid"], line.get("kid_spread", 0.0)) if "kid" in line else None
-        return cls(int(line["pairs"]), losses, line.get("seconds", 0.0), distance)
+        return cls(int(line["pairs"]), losses, line.get("seconds", 0.0), Looks.read(line))
 
     def line(self, step: int) -> Line:
         """Its line; `step` is the last one of the stretch."""
-        distance = {}
-        if self.distance:
-            distance = {"kid": self.distance.mean, "kid_spread": self.distance.spread}
-        return {"step": step, "pairs": self.pairs, **self.losses, **distance, "seconds": self.seconds}
-
-
-NOTED = ("step", "pairs", "seconds", "kid", "kid_spread")  # in a line beside the losses
+        return {
+            "step": step,
+            "pairs": self.pairs,
+            **self.losses,
+            **self.looks.line(),
+            "seconds": self.seconds,
+        }
 
 
 class Translator:
@@ -162,7 +193,8 @@ class Translator:
     def lines(self) -> list[Line]:
         """The numbers of `metrics.jsonl`, a line an interval; a last line that was cut off is passed over.
 
-        `step`, `pairs`, means of the losses, `seconds`, and `kid` with `kid_spread` where it was measured.
+        `step`, `pairs`, means of the losses, `seconds`, and what judges said where they looked: `kid`,
+        `kid_handmade`, both with a spread, and `auc_handmade`.
         """
         path, records = self.folder / METRICS, []
         lines = read_bytes(path).splitlines() if path.exists() else []

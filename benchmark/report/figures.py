@@ -157,11 +157,17 @@ def training(name: str, stretches: Sequence[Stretch], *, alt: str) -> Figure:
         (("adversarial", BLUE, "-"), ("discriminators", VERMILION, (0, (5, 2)))),
         (("cycle", GREEN, "-"), ("identity", ORANGE, (0, (5, 2)))),
     )
-    known = [(stretch.pairs, stretch.distance) for stretch in stretches if stretch.distance]
-    measured = np.array([(pairs, distance.mean, distance.spread) for pairs, distance in known], float)
+    measured = {
+        name: np.array([(pairs, kid.mean, kid.spread) for pairs, kid in known if kid], float)
+        for name, known in (
+            ("EfficientNet-Lite0", [(part.pairs, part.looks.distance) for part in stretches]),
+            ("hand-made features", [(part.pairs, part.looks.handmade) for part in stretches]),
+        )
+    }
+    measured = {name: points for name, points in measured.items() if len(points)}
 
     # panel by panel
-    rows = len(panels) + bool(len(measured))
+    rows = len(panels) + bool(measured)
     height = 150 * rows
     with _canvas(height) as canvas:
         grid = canvas.subplots(rows, 1, sharex=True, gridspec_kw={"hspace": 0.18})
@@ -175,17 +181,23 @@ def training(name: str, stretches: Sequence[Stretch], *, alt: str) -> Figure:
             axes.legend(loc="upper right", ncols=2, borderaxespad=0)
             axes.margins(y=0.25)
             axes.set_ylabel("loss")
-        if len(measured):
-            _distance(grid[-1], measured)
+        if measured:
+            _distances(grid[-1], measured)
         grid[-1].set_xlabel("pairs of scans seen")
         grid[-1].xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         return _finish(canvas, name, alt)
 
 
-def _distance(axes: Axes, measured: Points) -> None:
-    """Normalised KID with its spread (N×3: pairs, mean, spread) between its two marks."""
-    x, mean, spread = measured.T
-    axes.errorbar(x, mean, spread, fmt="D", ms=4.5, color=PURPLE, lw=1.4)
+def _distances(axes: Axes, measured: Mapping[str, Points]) -> None:
+    """Normalised KID by each judge with its spread (N×3: pairs, mean, spread) between its two marks."""
+    looks = (("D", PURPLE), ("s", BLUE))
+    shift = 0.006 * max(points[-1, 0] for points in measured.values())  # so that bars do not hide each other
+    for (name, points), (marker, colour), side in zip(measured.items(), looks, (-1, 1), strict=False):
+        x, mean, spread = points.T
+        axes.errorbar(x + side * shift, mean, spread, fmt=marker, ms=4.5, color=colour, lw=1.4, label=name)
+    if len(measured) > 1:
+        axes.legend(loc="upper right", ncols=2, borderaxespad=0)
+    mean, spread = (np.concatenate([points[:, row] for points in measured.values()]) for row in (1, 2))
     for y, text, dash in ((0.0, "real", "-"), (1.0, "did nothing", (0, (4, 2)))):
         axes.axhline(y, color=MUTED, lw=0.8, ls=dash, zorder=0.5)
         axes.annotate(

@@ -363,12 +363,14 @@ def losses_figure(slug: str, stretches: Sequence[Stretch]) -> Figure | None:
     last, names = stretches[-1], ("adversarial", "discriminators", "cycle", "identity")
     ends = ", ".join(f"{name} {last.losses[name]:.3f}" for name in names if name in last.losses)
     alt = f"Losses of the translator over {last.pairs:,} pairs; at the end: {ends}."
-    measured = [(stretch.distance, stretch.pairs) for stretch in stretches if stretch.distance]
-    if measured:
+    for name, measured in (
+        ("by EfficientNet-Lite0", [(part.looks.distance, part.pairs) for part in stretches]),
+        ("by hand-made features", [(part.looks.handmade, part.pairs) for part in stretches]),
+    ):
         points = ", ".join(
-            f"{kid.mean:.2f} ± {kid.spread:.2f} after {pairs:,} pairs" for kid, pairs in measured
+            f"{kid.mean:.2f} ± {kid.spread:.2f} after {pairs:,} pairs" for kid, pairs in measured if kid
         )
-        alt += f" Normalised KID (0 real, 1 did nothing): {points}."
+        alt += f" Normalised KID {name} (0 real, 1 did nothing): {points}." * bool(points)
     drawn = figures.training(f"training-{slug}", stretches, alt=alt)
     return drawn.entitled(
         "Training", "a low cycle loss says that structure is kept, not that the scans look real"

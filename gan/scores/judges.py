@@ -112,16 +112,28 @@ def opinion(
 
 def by_hand(synthetic: SyntheticScans, real: RealScans, question: Question, *, seed: int = 0) -> Opinion:
     """The opinion by features that no network learned, and what each kind of them tells apart alone."""
-    rows = question.source_rows
-    values = handmade(real.pixels, real.boxes), handmade(synthetic.pixels, [real.boxes[row] for row in rows])
-    said = opinion(HANDMADE, Kin.UNLEARNED, *standardised(*values), question, seed=seed)
+    seen, made = _by_hand(synthetic, real, question)
+    said = opinion(HANDMADE, Kin.UNLEARNED, *standardised(seen, made), question, seed=seed)
     if said.two_sample is None:
         return said
     size, parts = real.pixels.shape[1], {}
     for name in PARTS:
         chosen = columns(name, size)
-        parts[name] = _told(values[0][:, chosen], values[1][:, chosen], question, seed)
+        parts[name] = _told(seen[:, chosen], made[:, chosen], question, seed)
     return replace(said, parts=parts)
+
+
+def unlearned(synthetic: SyntheticScans, real: RealScans, making: Making, *, seed: int = 0) -> Opinion:
+    """The opinion by hand-made features without its parts, for a translator under way."""
+    question = Question.about(synthetic, real, making)
+    values = standardised(*_by_hand(synthetic, real, question))
+    return opinion(HANDMADE, Kin.UNLEARNED, *values, question, seed=seed)
+
+
+def _by_hand(synthetic: SyntheticScans, real: RealScans, question: Question) -> tuple[Features, Features]:
+    """Hand-made features of real and of synthetic scans, the bars of whose sources are left out."""
+    boxes = [real.boxes[row] for row in question.source_rows]
+    return handmade(real.pixels, real.boxes), handmade(synthetic.pixels, boxes)
 
 
 def trained_here(synthetic: SyntheticScans, real: RealScans, question: Question, *, seed: int = 0) -> Opinion:

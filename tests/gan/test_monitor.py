@@ -4,16 +4,26 @@ import numpy as np
 import pytest
 from bus.gan.monitor import Log, spread
 from bus.gan.scores.model import Measured
+from bus.gan.translator import Looks, Stretch
 
 
 def test_a_line_holds_means_since_the_last_one() -> None:
     log = Log()
     for cycle in (1.0, 2.0):
         log.add({"cycle": cycle}, 0.5)
-    assert log.close_line(2, 8, None) == {"step": 2, "pairs": 8, "cycle": 1.5, "seconds": 1.0}
+    assert log.close_line(2, 8, Looks()) == {"step": 2, "pairs": 8, "cycle": 1.5, "seconds": 1.0}
     log.add({"cycle": 4.0}, 0.25)
-    line = log.close_line(3, 12, Measured(0.3, 0.1))
-    assert line == {"step": 3, "pairs": 12, "cycle": 4.0, "kid": 0.3, "kid_spread": 0.1, "seconds": 0.25}
+    looks = Looks(Measured(0.3, 0.1), Measured(0.4, 0.2), 0.7)
+    line = log.close_line(3, 12, looks)
+    said = {
+        "kid": 0.3,
+        "kid_spread": 0.1,
+        "kid_handmade": 0.4,
+        "kid_handmade_spread": 0.2,
+        "auc_handmade": 0.7,
+    }
+    assert line == {"step": 3, "pairs": 12, "cycle": 4.0, **said, "seconds": 0.25}
+    assert Stretch.read(line) == Stretch(12, {"cycle": 4.0}, 0.25, looks)
     assert len(log.lines) == 2 and not log.sums
 
 

@@ -8,7 +8,7 @@ from bus.core import files
 from bus.core.errors import BusError
 from bus.data.study import Study
 from bus.gan.scores.model import Measured
-from bus.gan.translator import Stretch, Translator, set_aside
+from bus.gan.translator import Looks, Stretch, Translator, set_aside
 
 
 @pytest.fixture
@@ -53,6 +53,7 @@ def test_what_is_set_aside_keeps_its_place_and_its_content(translator):
 
 
 def test_a_stretch_of_the_training_is_written_and_read_alike() -> None:
-    for distance in (None, Measured(0.3, 0.1)):
-        stretch = Stretch(12, {"cycle": 0.5, "identity": 0.25}, 1.5, distance)
+    kid = Measured(0.3, 0.1)
+    for looks in (Looks(), Looks(kid), Looks(None, kid), Looks(kid, kid, 0.6)):
+        stretch = Stretch(12, {"cycle": 0.5, "identity": 0.25}, 1.5, looks)
         assert Stretch.read(stretch.line(3)) == stretch

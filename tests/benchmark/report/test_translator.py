@@ -14,22 +14,26 @@ from bus.core.files import read_csv
 from bus.data.study import Study
 from bus.gan.manifest import SyntheticSet
 from bus.gan.scores.model import HeldOutScores, Measured, WarningKind
-from bus.gan.translator import Stretch, Translator
+from bus.gan.translator import Looks, Stretch, Translator
 
 
 def test_distances_on_the_way_are_drawn_where_they_were_measured() -> None:
     plain = [Stretch(4 * step, {"cycle": 1 / step, "adversarial": 1.0}) for step in range(1, 5)]
-    measured = [*plain[:3], replace(plain[3], distance=Measured(1.25, 0.2))]
+    measured = [*plain[:3], replace(plain[3], looks=Looks(Measured(1.25, 0.2)))]
     without, drawn = translator.losses_figure("0", plain), translator.losses_figure("0", measured)
     assert without is not None and drawn is not None
     assert (
-        "Normalised KID (0 real, 1 did nothing): 1.25 ± 0.20 after 16 pairs." in drawn.alt
+        "KID by EfficientNet-Lite0 (0 real, 1 did nothing): 1.25 ± 0.20 after 16 pairs." in drawn.alt
         and "KID" not in without.alt
     )
     for words in ("normalised KID", "did nothing", "real"):
         assert f">{words}</text>" in drawn.svg and f">{words}</text>" not in without.svg
-    higher = translator.losses_figure("0", [*plain[:3], replace(plain[3], distance=Measured(1.25, 0.4))])
+    higher = translator.losses_figure("0", [*plain[:3], replace(plain[3], looks=Looks(Measured(1.25, 0.4)))])
     assert higher is not None and higher.svg != drawn.svg, "the spread is drawn"
+    both = Looks(Measured(1.25, 0.2), Measured(0.5, 0.1))
+    two = translator.losses_figure("0", [*plain[:3], replace(plain[3], looks=both)])
+    assert two is not None and "by hand-made features (0 real, 1 did nothing): 0.50 ± 0.10" in two.alt
+    assert ">hand-made features</text>" in two.svg and ">hand-made features</text>" not in drawn.svg
 
 
 def test_gallery_shows_the_very_source_of_each_synthetic_scan(full: Any) -> None:
