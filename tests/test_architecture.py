@@ -61,7 +61,7 @@ OWNERS = {  # file of a study → who knows it by name; several have files of th
     "shortcuts.json": {"data.shortcuts"},
     "config.json": {"gan.translator", "benchmark.cell"},
     "metrics.jsonl": {"gan.translator"},
-    "kid_spread": {"gan.translator"},  # one of its keys
+    "auc_handmade": {"gan.translator"},  # one of its keys
     "checkpoint.pt": {"gan.translator"},
     "generator.safetensors": {"gan.translator"},
     "DONE": {"gan.translator", "benchmark.cell", "benchmark.report_folder"},

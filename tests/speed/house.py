@@ -40,7 +40,7 @@ FORMATS: dict[str, tuple[str, ...]] = {  # the words by which one sees that a fi
     "heat.npy": ("heat.npy",),
     "results.csv": ("results.csv",),
     "summary.json": ("summary.json",),
-    "metrics.jsonl": ("metrics.jsonl", "kid_spread"),
+    "metrics.jsonl": ("metrics.jsonl", "auc_handmade"),
     "DONE": ("DONE",),
 }
 PATHS = {"gan_path", "synth_path", "cells_path"}  # methods of Study, asked for a folder
