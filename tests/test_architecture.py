@@ -30,16 +30,12 @@ LIBRARY = [module for name, module in MODULES.items() if module.room not in ("cl
 TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under its own name
     "__main__": "test_docs.py",  # the tutorial runs python -m bus
     "benchmark.report.check_page": "benchmark/report/test_report_browser.py",
-    "benchmark.report.external": "benchmark/test_external.py",
-    "benchmark.report.plan_page": "benchmark/test_plan.py",
+    "benchmark.report.plan_page": "benchmark/test_run_plan.py",
     "benchmark.report.predict_page": "benchmark/report/test_report_browser.py",
     "benchmark.results.compare": "cli/test_compare.py",
     "benchmark.report.compare_figure": "cli/test_compare.py",
-    "benchmark.results.contrasts": "benchmark/results/test_summary.py",
-    "benchmark.results.external_test": "benchmark/test_external.py",
     "benchmark.results.model": "benchmark/results/test_summary.py",
-    "benchmark.results.plan_result": "benchmark/test_plan.py",
-    "benchmark.results.wording": "benchmark/results/test_summary.py",
+    "benchmark.results.plan_result": "benchmark/test_run_plan.py",
     "cli.predict": "benchmark/test_predict.py",
     "gan.translate": "cli/test_translate.py",
     "gan.scores.scans": "gan/scores/test_score.py",
@@ -49,9 +45,7 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "data.phantom.lesion": "data/phantom/test_simulation.py",
     "data.stock": "data/test_scans.py",
     "data.shortcuts": "data/test_check.py",
-    "data.table": "data/test_scans.py",
     "data.unlabelled": "benchmark/test_predict.py",
-    "gan.imagenet": "gan/scores/test_features.py",
 }
 OWNERS = {  # file of a study → who knows it by name; several have files of the same name in their folders
     "study.json": {"data.settings"},

@@ -23,6 +23,7 @@ from bus.benchmark.results.summary import summarise
 from bus.classify.train import Recipe
 from bus.core import files
 from bus.core.compute import Compute
+from bus.data import phantom
 from bus.data.caution import Caution
 from bus.data.cohort import LeftOut, Scan
 from bus.data.settings import FORMAT, DataInfo, Settings, freeze
@@ -330,3 +331,11 @@ def edit_manifest() -> Callable[[Study, Callable[[dict[str, str]], None]], None]
             writer.writerows(rows)
 
     return edit
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort of another seed, another scanner and another size."""
+    return phantom.write_cohort(
+        tmp_path_factory.mktemp("elsewhere") / "cohort", 30, seed=9, size=48, scanner="linear-7"
+    )

@@ -12,24 +12,13 @@ from bus.benchmark.arms import Arm
 from bus.benchmark.cell import WEIGHTS, external_file
 from bus.benchmark.cells import STEPS, cells_of
 from bus.benchmark.external import External
-from bus.benchmark.report.external import collapse_flag
 from bus.benchmark.request import Request
-from bus.benchmark.results.external_test import external_result
-from bus.classify import metrics
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data import phantom
 from bus.data.study import Study, open_or_create
 
 CPU = Compute("cpu", "float32", 1)
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    """A cohort of another seed, another scanner and another size."""
-    folder = tmp_path_factory.mktemp("elsewhere") / "cohort"
-    phantom.write_cohort(folder, 30, seed=9, size=48, scanner="linear-7")
-    return folder
 
 
 @pytest.fixture
@@ -183,59 +172,6 @@ def test_cells_answer_when_trained_and_later_from_kept_weights(study, elsewhere)
     (cell.path / WEIGHTS).write_bytes((cell.path / WEIGHTS).read_bytes()[:-4] + b"0000")
     with pytest.raises(BusError, match="was changed since it was written"):
         run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
-
-
-def test_numbers_are_those_of_the_plain_metrics(study, elsewhere):
-    """Sensitivity, specificity and AUC of the table against the answers by hand; gain is the paired
-    difference."""
-    found = external.read(str(elsewhere), study)
-    cells = short_cells(study, "original", "oversampled")
-    cells[1] = replace(cells[1], arm=Arm("cyclegan"))
-    labels = np.array([row["label"] == "malignant" for row in found.rows]).astype(int)
-    rng = np.random.default_rng(0)
-    for cell in cells:
-        chances = rng.dirichlet([1, 1, 1], len(labels))
-        cell.write_external(found.answered(study.classes, chances))
-    result = external_result(found, study, cells)
-    for cell, row in zip(cells, result.rows, strict=True):
-        two = external.answers(found, study, cell)
-        assert np.allclose(two.sum(axis=1), 1)
-        said = two[:, 1] > two[:, 0]
-        assert row.metrics["target_recall"].value == pytest.approx(said[labels == 1].mean())
-        assert row.metrics["specificity"].value == pytest.approx(1 - said[labels == 0].mean())
-        assert row.metrics["target_auc"].value == pytest.approx(metrics.target_auc(labels, two, 1))
-        assert (
-            row.metrics["target_auc"].low <= row.metrics["target_auc"].value <= row.metrics["target_auc"].high
-        )
-    assert [f"{row.first} − {row.second}" for row in result.contrasts] == ["cyclegan − original"] * 2
-
-
-@pytest.mark.parametrize(
-    ("shares", "words"),
-    [((0.1, 0.8, 0.1), "answers malignant"), ((0.8, 0.1, 0.1), "answers another kind of lesion"), (None, "")],
-)
-def test_a_model_that_collapses_on_scans_from_elsewhere_is_flagged(study, elsewhere, shares, words):
-    found = external.read(str(elsewhere), study)
-    (cell,) = short_cells(study, "original")
-    chances = (
-        np.random.default_rng(0).dirichlet([1, 1, 1], len(found.rows))
-        if shares is None
-        else np.tile(shares, (len(found.rows), 1))
-    )
-    cell.write_external(found.answered(study.classes, chances))
-    (row,) = external_result(found, study, [cell]).rows
-    flag = collapse_flag(row, "malignant")
-    assert flag.startswith(f"collapsed in 1 of 1: {words}") if words else not flag
-
-
-def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
-    found = external.read(str(elsewhere), study)
-    cells = [
-        replace(cell, seed=seed) for cell in short_cells(study, "original", "relabelled") for seed in (0, 1)
-    ][:3]
-    for cell in cells:
-        cell.write_external(found.answered(study.classes, np.full((len(found.rows), 3), 1 / 3)))
-    assert [str(row.arm) for row in external_result(found, study, cells).rows] == ["original"]
 
 
 def test_a_benchmark_reports_the_external_test(study, elsewhere, in_process, monkeypatch):

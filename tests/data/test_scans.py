@@ -186,76 +186,11 @@ def test_paths_that_are_no_data_are_wrong_options(tmp_path: Path) -> None:
         list_scans(tmp_path, frames="first")
 
 
-def test_a_table_rules_over_folders(tmp_path: Path) -> None:
-    for name in ("images/1.png", "images/2.png", "images/3.png", "masks/1 left.png", "masks/1 right.png"):
-        put(tmp_path / "set" / name)
-    path = table(
-        tmp_path / "set",
-        "\ufeffFile, label ,age,patient,mask,fold\n"
-        "images/1.png,benign,50,p1,masks/1 left.png; masks/1 right.png,0\n\n"
-        ".\\images\\2.png,malignant,60,,,1\n",
-    )
-    for given_path in (tmp_path, tmp_path / "set", path):
-        listing = list_scans(given_path)
-        assert listing.root == tmp_path / "set"
-        assert (listing.layout, listing.grouped_by) == ("labels.csv", "patient")
-        assert [(s.file, s.label, s.group, s.fold) for s in listing.scans] == [
-            ("images/1.png", "benign", "p1", 0),
-            ("images/2.png", "malignant", None, 1),
-        ]
-        assert listing.scans[0].masks == ("masks/1 left.png", "masks/1 right.png")
-        assert listing.ignored == (("images/3.png", "not in the table"),)
-        assert read_scan(listing, listing.scans[1]).shape == (20, 24, 3)
-
-
 def test_composed_and_decomposed_names_meet(tmp_path: Path) -> None:
     put(tmp_path / "\u1109\u1173\u110f\u1162\u11ab.png")  # as macOS writes it
     put(tmp_path / "b.png")
     table(tmp_path, "file,label,group\n\uc2a4\uce94.png,x,1\nb.png,y,2\n")  # as Windows writes it
     assert len(list_scans(tmp_path).scans) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", ["(none)", "file and label"]),
-        ("file,label\n", ["no rows"]),
-        ("name,label\na.png,x\n", ["name, label", "file and label"]),
-        ("file label\na.png x\n", ["file label", "commas"]),
-        ("file,label,Label\na.png,x,x\n", ["label stands there twice"]),
-        ("file,label\na.png,x\nb.png\n", ["row 3", "1 cells"]),
-        ("file,label\na.png,x\nb.png,y,z\n", ["row 3", "3 cells"]),
-        ("file,label\na.png,x\n,y\n", ["row 3", "file is empty"]),
-        ("file,label\na.png,x\nb.png, \n", ["row 3", "label is empty"]),
-        ("file,label\na.png,x\nb.png,\x1b[31my\n", ["row 3", "control characters"]),
-        ("file,label\na.png,x\nc.png,y\n", ["row 3", "c.png", "no such file"]),
-        ("file,label\na.png,x\nB.PNG,y\n", ["row 3", "Did you mean b.png"]),
-        ("file,label\na.png,x\n./a.png,y\n", ["row 3", "row 2"]),
-        ("file,label\na.png,x\n../b.png,y\n", ["row 3", "outside"]),
-        ("file,label\na.png,x\n/b.png,y\n", ["row 3", "absolute"]),
-        ("file,label\na.png,x\nC:\\b.png,y\n", ["row 3", "absolute"]),
-        ("file,label\na.png,x\n.b.png,y\n", ["row 3", "hidden"]),
-        ("file,label,mask\na.png,x,m.png\nb.png,y,\n", ["row 2", "m.png"]),
-        ("file,label\na.png,x\nb.png,x\n", ["one label only (x)"]),
-        ("file,label\na.png,x\nb.png,X\n", ["differ in case"]),
-        ("file,label,fold\na.png,x,0\nb.png,y,1.0\n", ["row 3", "1.0", "whole number"]),
-        ("file,label,fold\na.png,x,0\nb.png,y,-1\n", ["row 3", "-1"]),
-        ("file,label,fold\na.png,x,0\nb.png,y,٣\n", ["row 3", "whole number"]),
-        ("file,label,fold\na.png,x,0\nb.png,y,\n", ["row 3", "b.png has no fold"]),
-        ('file,label\na.png,"x\n', ["CSV"]),
-    ],
-)
-def test_wrong_tables_name_the_row(tmp_path: Path, text: str, words: list[str]) -> None:
-    put(tmp_path / "a.png")
-    put(tmp_path / "b.png")
-    refused(table(tmp_path, text), str(tmp_path / "labels.csv"), *words)
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "cp949", "latin-1"])
-def test_other_encodings_are_refused(tmp_path: Path, encoding: str) -> None:
-    text = {"cp949": "file,label\n스캔.png,x\n"}.get(encoding, "file,label\nsé.png,x\n")
-    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
-    refused(tmp_path, "labels.csv is not UTF-8", "CSV UTF-8")
 
 
 def test_a_scan_that_vanishes_is_named(tmp_path: Path) -> None:
@@ -312,16 +247,6 @@ def test_plain_names_are_never_refused() -> None:
             assert labels(list_scans(Path(place))) == expected
 
     check()
-
-
-@given(content=st.binary(max_size=300) | st.text(max_size=200).map(lambda t: f"file,label\n{t}".encode()))
-def test_any_table_is_read_or_refused(content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        put(Path(place, "a.png"))
-        Path(place, "labels.csv").write_bytes(content)
-        with pytest.raises(BusError) as caught:
-            list_scans(Path(place))
-        assert "labels.csv" in str(caught.value)
 
 
 def test_real_counts(datasets: Path) -> None:
