@@ -77,6 +77,19 @@ def test_scans_without_known_groups_carry_a_banner(tmp_path):
     assert "Scans without a known group: 12 of 12." in study.settings.banners[0]
 
 
+def test_the_side_of_a_study_changes_no_group(tmp_path):
+    """The detector reads scans at their native size, whatever side the study's squares have."""
+    phantom.write_cohort(tmp_path / "data", 40, size=96)
+    for table in ("labels.csv", "parameters.csv"):
+        (tmp_path / "data" / table).unlink()
+    studies = [
+        open_or_create(tmp_path / str(size), {"data": str(tmp_path / "data"), "size": size, "k": 2})
+        for size in (32, 64, 128)
+    ]
+    first, *others = ({scan.file: scan.group for scan in study.scans} for study in studies)
+    assert all(groups == first for groups in others) and len(set(first.values())) < 40
+
+
 def test_a_missing_target_names_the_classes(tmp_path):
     scans = write_scans(tmp_path / "scans", names=("cyst", "mass"))
     with pytest.raises(UsageError, match="classes cyst, mass"):
