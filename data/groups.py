@@ -31,7 +31,7 @@ FREE_THRESHOLD = 0.80
 WORTH = 0.40  # correlation from which a free alignment is tried; nine in ten likely strangers reach 0.46
 STEPS = 30  # of the free alignment
 # It is tried at half the detail first, which takes a quarter of the time, and given up below a correlation
-# that strangers rarely reach (one in eight) and copies pass: the lowest of 272 reached 0.73.
+# that BUSI's strangers rarely reach (one in ten) and copies pass: the lowest of 272 reached 0.73.
 HALF, HALF_STEPS, HOPE = SIDE // 2, 8, 0.65
 FREEST = 1.7  # times that it may stretch or shrink along one axis
 SHARED = 0.4  # least share of a scan's pixels that must lie on the other's then
@@ -148,7 +148,7 @@ def alike(descriptors: Descriptors, *, block: int = 512) -> list[Pair]:
     """The pairs among N scans (N × SIDE² descriptors) that the detector takes for one scene, first < second.
 
     Of several identical scans each is paired with the next. `block` scans at a time are compared with all
-    others, which bounds memory: about 20 kB a scan. Scans that show nothing resemble nothing.
+    others, which bounds memory: about 33 kB a scan. Scans that show nothing resemble nothing.
     """
     seen = np.flatnonzero(descriptors.any(axis=1))
     # sorted: the same work whatever the order
