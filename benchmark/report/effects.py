@@ -169,7 +169,7 @@ def _table(label: str, contrasts: Sequence[Contrast], flags: Flags, *, metric: b
         shares = again or contrast.interval
         rows.append(
             [
-                effect(contrast, flags).label,
+                effect(contrast, flags).label.replace(" †", "\u00a0†"),
                 f"{contrast.first} −\u00a0{contrast.second}",
                 TableCell(signed(100 * shares.estimate), ends(again) if again else ""),
                 *[(METRICS | MATCHED_METRICS)[contrast.metric] + " × 100" * (contrast.metric == "brier")]

@@ -47,7 +47,8 @@ COLUMNS = {  # of the table of effects → what it is
     "times 100; were everything trained again and tested on other scans of the same kind, about 19 of 20 "
     "such intervals would hold the true difference; without an interval, too few trainings were made to "
     "know",
-    "for other scans alone": "the same for these very trainings: what other test scans would change",
+    "for other scans alone": "the same for these very trainings: what other test scans would change; now and "
+    "then the wider of the two, where the few trainings happen to agree",
     "smallest detectable": "a true difference of this size is found by four such studies in five, before the "
     "correction for several models; a smaller one by fewer",
     "p": "how often chance gives such a difference, were there none: of scans, trainings and translators, "

@@ -256,8 +256,8 @@ def _score_blocks(translator: TranslatorFacts, scores: Scores) -> list[Block]:
     label = f"Scores of the synthetic scans, {translator.title}"
 
     # who judged, and what else is known
-    words = [f"Judged by the network {scores.extractor.name}."]
-    words += [scores.extractor.reason] if scores.extractor.reason else []
+    why = f" ({scores.extractor.reason.rstrip('.')})" if scores.extractor.reason else ""
+    words = [f"Judged by the network {scores.extractor.name}{why}."]
     if scores.trained_with:
         words.append(f"The translator was trained with {scores.trained_with}, which therefore never judges.")
     words += [f"Reference: {scores.reference}.", NORMALISED]

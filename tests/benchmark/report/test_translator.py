@@ -90,3 +90,8 @@ def test_a_translator_to_another_class_is_shown_with_its_warnings(
         )
     names = [path.name for path in (study.path / "report" / "figures").iterdir()]
     assert {"training-0.svg", "training-0-2.svg", "pairs-0.png", "pairs-0-2.png"} <= set(names)
+
+
+def test_who_judged_and_why_stand_in_one_sentence(full: Any) -> None:
+    said = " ".join(map(str, blocks_of_first_translator(full.study)))
+    assert "Judged by the network efficientnet-lite0 (No Inception weights). " in said

@@ -42,6 +42,13 @@ def test_trainings_that_lean_are_held_by_the_interval_that_decides(seeds: int, t
     assert covered["scans"][0] < 0.93 and covered["scans"][1] < covered["retrained"][1]
 
 
+def test_the_interval_that_decides_is_mostly_the_wider_one() -> None:
+    design = simulation.Design(3, 5, 2.3, 2.3)
+    found = simulation.narrower(design, 40)
+    assert found.narrower < 0.4 and found.deciding <= found.wider
+    assert found.deciding == simulation.coverage(design, 40, NARROW)["retrained"][0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("design", [*simulation.designs()], ids=str)
 def test_every_design_that_can_know_is_covered(design: "simulation.Design") -> None:  # type: ignore[name-defined]
