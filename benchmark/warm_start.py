@@ -1,9 +1,11 @@
 """First weights from simulated scans (`--init phantom`): each classifier is first trained on phantoms."""
 
+import io
 from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from safetensors.torch import save as safetensors_bytes
@@ -12,8 +14,8 @@ from ..classify.train import Examples, fit
 from ..core import files, processes
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError
-from ..core.opener import require_file
-from ..core.progress import progress
+from ..core.opener import read_bytes
+from ..core.progress import note, progress
 from ..data.reading import read_phantoms
 from ..data.study import Study
 from .cell import Cell
@@ -83,14 +85,18 @@ def _phantoms(study: Study) -> Examples:
     """The simulated cohort at the study's size, made once; none of the phantoms of which studies are made."""
     size = study.settings.size
     path = study.path / FOLDER / f"phantoms-{size}-{PHANTOMS}.npz"
-    if not path.exists():
-        squares = np.zeros((PHANTOMS, size, size), np.uint8)
-        with progress(f"Simulating {PHANTOMS} phantoms", PHANTOMS) as advance:
-            data = read_phantoms(PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance)
-        labels = np.zeros(PHANTOMS, np.int64)
-        for entry in data.entries:
-            labels[entry.place] = PHANTOM_CLASSES.index(entry.label)
-        with files.writing(path) as temporary, temporary.open("wb") as handle:
-            np.savez(handle, pixels=squares, labels=labels)
-    with np.load(require_file(path), allow_pickle=False) as kept:
-        return Examples(kept["pixels"], kept["labels"], list(range(PHANTOMS)))
+    if path.exists():
+        try:  # the archive carries a checksum of each array
+            with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as kept:
+                return Examples(kept["pixels"], kept["labels"], list(range(PHANTOMS)))
+        except (ValueError, KeyError, EOFError, OSError, BadZipFile):
+            note(f"{path} is damaged: simulating its phantoms again.")
+    squares = np.zeros((PHANTOMS, size, size), np.uint8)
+    with progress(f"Simulating {PHANTOMS} phantoms", PHANTOMS) as advance:
+        data = read_phantoms(PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance)
+    labels = np.zeros(PHANTOMS, np.int64)
+    for entry in data.entries:
+        labels[entry.place] = PHANTOM_CLASSES.index(entry.label)
+    with files.writing(path) as temporary, temporary.open("wb") as handle:
+        np.savez(handle, pixels=squares, labels=labels)
+    return Examples(squares, labels, list(range(PHANTOMS)))

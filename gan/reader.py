@@ -1,5 +1,6 @@
 """The reader's word on scans, kept with who said it and what they had seen."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..core import files
 from ..core.errors import BusError
-from ..core.opener import require_file
+from ..core.opener import read_bytes
+from ..core.progress import note
 from ..data.store import Pixels
 from ..data.study import Study
 from .manifest import Synthetic
@@ -138,18 +140,20 @@ def real_features(study: Study, device: str) -> NDArray[np.float32]:
     from .scores.features import features, lite0
 
     path, used = study.path / "yardstick" / "features.npy", study.used()
-    key = {"pixels": study.pixels_sha256(used)}
-    about = path.with_suffix(".json")
-    seen = np.zeros((len(study.scans), 1280), np.float32)
-    if path.exists() and about.exists() and files.read_json(about) == key:
+    about, key = path.with_suffix(".json"), {"pixels": study.pixels_sha256(used)}
+    if path.exists() and about.exists():
+        content = read_bytes(path)
         try:
-            return np.asarray(np.load(require_file(path), allow_pickle=False).reshape(seen.shape), np.float32)
-        except (ValueError, OSError) as error:
-            raise BusError(
-                f"{path} is damaged ({error}). Delete it and run the same command again."
-            ) from error
+            sure = files.read_sealed(about) == {**key, "sha256": files.sha256_bytes(content)}
+        except BusError:
+            sure = False
+        if sure:
+            return np.asarray(np.load(io.BytesIO(content), allow_pickle=False), np.float32)
+        note("The features of the scans that were kept are of other scans or damaged: computing them again.")
+    seen = np.zeros((len(study.scans), 1280), np.float32)
     seen[used] = features(study.pixels[used], lite0(device))
-    with files.writing(path) as temporary, temporary.open("wb") as handle:
-        np.save(handle, seen)
-    files.write_json(about, key)
+    buffer = io.BytesIO()
+    np.save(buffer, seen)
+    files.write_bytes(path, buffer.getvalue())
+    files.write_json(about, {**key, "sha256": files.sha256_bytes(buffer.getvalue())})
     return seen

@@ -35,6 +35,7 @@ REPORTS = 60  # lines of metrics.jsonl over a whole training
 CHECKPOINT_EVERY = 3  # reports
 SHEET_EVERY = 10  # reports; a sample sheet and, outside preset demo, the distance
 DIVERGED = 1e4  # a loss above this cannot come back: healthy ones stay below 100
+PHANTOM_SEED = 2_000  # of no study's phantoms: they must not be the scans that a phantom study tests on
 PHANTOM_PAIRS = 300  # simulated anatomies of a warm start, each with a benign and a malignant lesion
 
 Pools = dict[str, Pixels]
@@ -202,7 +203,7 @@ def _pools(study: Study, config: GanConfig) -> Pools:
                 "without --set phantoms."
             )
         note(f"Simulating {PHANTOM_PAIRS} pairs of phantoms for the warm start …")
-        specs = phantom.specs(2 * PHANTOM_PAIRS, size=config.size, paired=True)
+        specs = phantom.specs(2 * PHANTOM_PAIRS, size=config.size, seed=PHANTOM_SEED, paired=True)
         simulated = [phantom.simulate(spec) for spec in specs]
         for side in SIDES:
             scans = [scan for scan in simulated if (scan.label == config.target) == (side == "target")]

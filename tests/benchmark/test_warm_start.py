@@ -31,8 +31,12 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
     weights = warm_start.path(study, cells[0])
     first = weights.read_bytes()
     weights.unlink()
+    (phantoms,) = weights.parent.glob("*.npz")
+    damaged = bytearray(phantoms.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    phantoms.write_bytes(damaged)
     warm_start.make(study.path, cells[0])
-    assert weights.read_bytes() == first
+    assert weights.read_bytes() == first, "damaged phantoms are simulated again"
     seen = {}
     monkeypatch.setattr(
         run,

@@ -108,3 +108,17 @@ def test_features_are_computed_once(study, fitted, monkeypatch):
     assert not reader.real_features(study, "cpu")[
         [row for row, scan in enumerate(study.scans) if scan.fold is None]
     ].any()
+
+
+def test_features_that_are_damaged_are_computed_again(study, fitted):
+    path, real = study.path / "yardstick" / "features.npy", reader.real_features(study, "cpu")
+    whole = path.read_bytes()
+    for place in (20, len(whole) // 2, len(whole) - 1):  # in the header, in a number, at the end
+        damaged = bytearray(whole)
+        damaged[place] ^= 64
+        path.write_bytes(damaged)
+        assert np.array_equal(reader.real_features(study, "cpu"), real)
+        assert path.read_bytes() == whole
+    about = path.with_suffix(".json")
+    about.write_text(about.read_text().replace('"pixels": "', '"pixels": "0'))
+    assert np.array_equal(reader.real_features(study, "cpu"), real)

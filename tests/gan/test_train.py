@@ -12,6 +12,7 @@ from bus.cli.terminal import Terminal
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.core.progress import Interrupted, listening
+from bus.data import phantom
 from bus.data.study import Study, open_or_create
 from bus.gan import losses, train
 from bus.gan.config import configure
@@ -194,3 +195,12 @@ def test_spoilt_weights_are_no_first_checkpoint_either(study):
     with pytest.raises(BusError, match=r"discriminator_target are not finite\. There was no checkpoint yet"):
         train._checkpoint(run)
     assert not translator.checkpoint.exists()
+
+
+def test_no_phantom_of_a_warm_start_is_one_that_phantom_studies_are_made_of():
+    def hashes(specs):
+        return {phantom.simulate(spec).pixels.tobytes() for spec in specs}
+
+    studied = hashes(phantom.specs(40, size=32))
+    assert not hashes(phantom.specs(40, size=32, seed=train.PHANTOM_SEED, paired=True)) & studied
+    assert hashes(phantom.specs(40, size=32, paired=True)) & studied, "with the seed of studies some would be"
