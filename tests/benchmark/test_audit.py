@@ -293,3 +293,13 @@ def test_a_rounding_of_another_processor_is_no_forgery(edit_manifest, study):
     scans.write_scan(row, rounded)
     (check,) = [check for check in audit(study, 0, CYCLEGAN) if "generator makes of" in check.name]
     assert f"({check.count - 1} bit for bit" in check.name
+
+
+def test_scans_of_before_files_were_called_otherwise_are_what_they_were(study):
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    older = [replace(row, file=f"synthetic ({row.index + 1}).png") for row in scans.rows]
+    for row, named in zip(scans.rows, older, strict=True):
+        (scans.folder / row.file).rename(scans.folder / named.file)
+    scans.write_rows(older)
+    checks = [check for check in audit(study, 0, CYCLEGAN) if "generator makes of" in check.name]
+    assert [check.ok for check in checks] == [True]
