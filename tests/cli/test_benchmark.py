@@ -8,9 +8,9 @@ import pytest
 from bus.benchmark import pipeline, plan, run_plan
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import needed
+from bus.benchmark.estimate import Outlook
 from bus.benchmark.per_image import per_image
 from bus.benchmark.request import Request
-from bus.benchmark.run import Outlook
 from bus.cli import dry_run
 from bus.core.errors import BusError
 from bus.data import phantom
