@@ -15,6 +15,7 @@ from ..core.opener import open_file
 MAX_FILES = 1_000_000
 MAX_BYTES = 1 << 29  # of one file, unpacked: 512 MB
 MAX_TOTAL = 1 << 30  # of a zip, unpacked, above which MAX_RATIO is looked at: 1 GB
+PIECE = 1 << 20  # bytes that are read at once
 MAX_RATIO = 200  # of a zip, unpacked to packed; scans are packed already and stay near 1
 JUNK = {
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "#recycle", "lost+found",
@@ -53,9 +54,16 @@ class Source:
             ) from error
 
     def head(self, name: str, count: int) -> bytes:
-        """The first `count` bytes of a file, or all of them if there are fewer."""
+        """The first `count` bytes of a file, or all of them if there are fewer.
+
+        Read in pieces: a zip unpacks as much as it is asked for, whatever it declares, before it cuts.
+        """
+        pieces = []
         with self.open(name) as handle:
-            return handle.read(count)
+            while count > 0 and (piece := handle.read(min(count, PIECE))):
+                pieces.append(piece)
+                count -= len(piece)
+        return b"".join(pieces)
 
     def read(self, name: str) -> bytes:
         """The content of a file; BusError if it cannot be read or holds more than MAX_BYTES."""

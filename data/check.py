@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.compute import cores
 from ..core.errors import BusError
 from . import cohort, pictures, scans, shortcuts, splits
 from .caution import Caution, caution, of_weight
@@ -218,7 +219,7 @@ def _read_all(listing: Listing, advance: Callable[[], None]) -> tuple[list[Seen]
         finally:
             advance()
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         answers = list(pool.map(read, listing.scans))
     seen = [scan for scan in answers if isinstance(scan, Seen)]
     seen.sort(key=lambda scan: (scan.entry.sha256, scan.entry.label, scan.entry.file))
@@ -228,7 +229,7 @@ def _read_all(listing: Listing, advance: Callable[[], None]) -> tuple[list[Seen]
 def _see(scan: ScanFile, rgb: Pixels) -> Seen:
     entry, square = look(scan, rgb, SIZE)
     grey = scans.to_grey(rgb)
-    histogram = np.bincount(grey.ravel() // (256 // LEVELS), minlength=LEVELS) / grey.size
+    histogram = pictures.histogram(grey).reshape(LEVELS, -1).sum(1) / grey.size
     return Seen(entry, square, find_marks(rgb), histogram)
 
 
@@ -405,6 +406,6 @@ def _pictures(listing: Listing, files: Sequence[str]) -> dict[str, Pixels]:
             return None
         return letterbox(scans.to_grey(rgb), SHOWN)[0]
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         squares = dict(zip(files, pool.map(read, files), strict=True))
     return {file: square for file, square in squares.items() if square is not None}

@@ -37,7 +37,7 @@ from pydicom.uid import (
 
 from ..core.errors import BusError
 from .names import is_unknown, key
-from .pictures import Pixels, check_size
+from .pictures import Pixels, check_size, room
 
 SUFFIXES = {".dcm", ".dicom", ".ima"}
 HEAD = 132  # bytes by which a file is known to be DICOM
@@ -171,15 +171,16 @@ def decode_rgb(content: bytes, frame: int | None, where: str) -> Pixels:
         if frame is not None and not 1 <= frame <= frames:
             raise BusError(f"{where} has {frames} frames; there is no frame {frame}. List the data again.")
         index = frames // 2 if frame is None else frame - 1
-        pixels = pixel_array(data, index=index)
-        if str(data.PhotometricInterpretation) == "RGB" and data.file_meta.TransferSyntaxUID in LOSSY:
-            # scanners write that tag on YCbCr streams too, without a marker that would say so; ultrasound is
-            # mostly grey, so the greyer reading is right
-            converted = convert_color_space(pixels, "YBR_FULL", "RGB")
-            pixels = min(
-                (pixels, converted), key=lambda rgb: float(np.ptp(rgb.astype(np.int16), axis=-1).mean())
-            )
-        return _as_rgb(data, pixels)
+        with room(int(data.Columns), int(data.Rows)):
+            pixels = pixel_array(data, index=index)
+            if str(data.PhotometricInterpretation) == "RGB" and data.file_meta.TransferSyntaxUID in LOSSY:
+                # scanners write that tag on YCbCr streams too, without a marker that would say so;
+                # ultrasound is mostly grey, so the greyer reading is right
+                converted = convert_color_space(pixels, "YBR_FULL", "RGB")
+                pixels = min(
+                    (pixels, converted), key=lambda rgb: float(np.ptp(rgb.astype(np.int16), axis=-1).mean())
+                )
+            return _as_rgb(data, pixels)
 
 
 @contextmanager

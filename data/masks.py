@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import BusError
+from .pictures import histogram
 
 PLAIN = {"mask", "masks", "msk", "msks", "segmentation", "segmentations", "groundtruth", "마스크"}
 RANKS = {  # what a word promises: of several annotations of a scan the lowest rank is its mask
@@ -211,7 +212,7 @@ def looks_like_mask(rgb: NDArray[np.uint8], *, beside: bool = False) -> bool:
     An ultrasound scan holds dozens of levels; a picture of one level is empty, whatever it was. With `beside`
     it has the name of a scan elsewhere: softer edges, and a single level, may be a mask then.
     """
-    counts = np.bincount(rgb[..., :3].max(axis=2).ravel(), minlength=256)
+    counts = histogram(rgb[..., :3].max(axis=2))
     levels = int((counts > 0).sum())
     if levels < 2:
         return beside

@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Condition
 
 import cv2
 import numpy as np
@@ -25,8 +26,11 @@ DEEP_SUFFIXES = {".png", ".tif", ".tiff", ".pgm", ".pnm"}  # of pictures that ma
 DEPTHS = (8, 10, 12, 14, 16)  # bits of scanners
 MAX_PIXELS = 64_000_000  # the largest screens of ultrasound scanners have 8 million
 MIN_SIDE = 16  # px
+STRIP = 256  # rows that are composited or counted at once
 ORIENTATION, BITS_PER_SAMPLE = 0x0112, 258  # tags of EXIF and TIFF
 LEVELS, BETWEEN = 32, 0.5  # grey levels, and share of pixels neither black nor white, that no mask has
+
+_waiting, _decoded = Condition(), list[int]()  # pixels of the pictures that threads are decoding
 
 # Pillow warns of damaged metadata and of sizes that are refused here anyway
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
@@ -42,13 +46,17 @@ def decode_rgb(content: bytes, where: str, bits: int = 16) -> Pixels:
     with _decoding(where):
         image = _open(content, where)
         check_size(*image.size, where)
-        return _as_rgb(image, _deep(image, content), where, bits)
+        with room(*image.size):
+            image.load()
+            return _as_rgb(image, _deep(image, content), where, bits)
 
 
 def peak(content: bytes, where: str) -> int | None:
     """The highest level in a picture of 16 bits, None for any other; BusError as of decode_rgb."""
     with _decoding(where):
-        levels = _deep(_open(content, where, load=False), content)
+        image = _open(content, where)
+        with room(*image.size):
+            levels = _deep(image, content)
         return None if levels is None else _highest(levels)
 
 
@@ -65,11 +73,13 @@ def decode_mask(content: bytes, where: str) -> Mask:
     """
     with _decoding(where):
         image = _open(content, where)
-        levels = _deep(image, content)
-        bits = 8 if levels is None else bits_of(_highest(levels))
-        red, green, blue = cv2.split(_as_rgb(image, levels, where, bits))
-        values = np.maximum(np.maximum(red, green), blue)  # several times as fast as max(axis=2)
-    counts = np.bincount(values.ravel(), minlength=256)
+        with room(*image.size):
+            image.load()
+            levels = _deep(image, content)
+            bits = 8 if levels is None else bits_of(_highest(levels))
+            red, green, blue = cv2.split(_as_rgb(image, levels, where, bits))
+            values = np.maximum(np.maximum(red, green), blue)  # several times as fast as max(axis=2)
+    counts = histogram(values)
     if (counts > 0).sum() > LEVELS and counts[16:240].sum() > BETWEEN * values.size:
         raise BusError(
             f"{where} holds {int((counts > 0).sum())} grey levels: a picture, not a lesion mask. Rename it "
@@ -106,6 +116,24 @@ def check_size(width: int, height: int, where: str) -> None:
 
 
 @contextmanager
+def room(width: int, height: int) -> Iterator[None]:
+    """Wait until a picture of this size may be decoded beside those that other threads are decoding.
+
+    All threads together decode no more pixels than the largest picture has: up to 20 bytes each, 1.3 GB.
+    """
+    pixels = min(width * height, MAX_PIXELS)
+    with _waiting:
+        _waiting.wait_for(lambda: sum(_decoded) + pixels <= MAX_PIXELS)
+        _decoded.append(pixels)
+    try:
+        yield
+    finally:
+        with _waiting:
+            _decoded.remove(pixels)
+            _waiting.notify_all()
+
+
+@contextmanager
 def _decoding(where: str) -> Iterator[None]:
     try:
         yield
@@ -139,7 +167,8 @@ def _deep(image: Image.Image, content: bytes) -> NDArray[np.uint16] | None:
     return np.asarray(cv2.cvtColor(levels, order), np.uint16)
 
 
-def _open(content: bytes, where: str, *, load: bool = True) -> Image.Image:
+def _open(content: bytes, where: str) -> Image.Image:
+    """A picture whose pixels are not decoded yet."""
     if not content:
         raise BusError(f"{where} is empty (0 bytes). Copy it again or remove it.")
     try:
@@ -158,9 +187,13 @@ def _open(content: bytes, where: str, *, load: bool = True) -> Image.Image:
     check_size(max(width, MIN_SIDE), max(height, MIN_SIDE), where)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise BusError(f"{where} holds several pictures; one is expected. Save one frame alone.")
-    if load:
-        image.load()
     return image
+
+
+def histogram(values: Pixels) -> NDArray[np.int64]:
+    """How many pixels (H×W) have each of the 256 levels; in strips, since counting takes 8 bytes a pixel."""
+    strips = (values[top : top + STRIP].ravel() for top in range(0, len(values), STRIP))
+    return np.asarray(sum(np.bincount(strip, minlength=256) for strip in strips))
 
 
 def _as_rgb(image: Image.Image, levels: NDArray[np.uint16] | None, where: str, bits: int) -> Pixels:
@@ -174,8 +207,12 @@ def _as_rgb(image: Image.Image, levels: NDArray[np.uint16] | None, where: str, b
         )
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
-        pixels = np.asarray(image.convert("RGBA")).astype(np.uint16)
-        return ((pixels[..., :3] * pixels[..., 3:] + 127) // 255).astype(np.uint8)
+        pixels = np.asarray(image.convert("RGBA"))
+        composited = np.empty((*pixels.shape[:2], 3), np.uint8)
+        for top in range(0, len(pixels), STRIP):  # whole, the products would take ten times the picture
+            strip = pixels[top : top + STRIP].astype(np.uint16)
+            composited[top : top + STRIP] = (strip[..., :3] * strip[..., 3:] + 127) // 255
+        return composited
     if image.mode in ("1", "L"):
         return _repeat(np.asarray(image.convert("L")))
     return np.array(image.convert("RGB"))

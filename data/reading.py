@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.compute import cores
 from ..core.errors import BusError
 from ..core.files import sha256_bytes
 from . import groups, kaggle, phantom, scans
@@ -97,7 +98,7 @@ def read_listing(
         return entry
 
     entries: list[Entry] = []
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for start in range(0, len(listing.scans), AHEAD):
             entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
     cautions = (*known(listing, entries), *caution("unusable masks", refused))

@@ -12,6 +12,7 @@ from threading import Lock
 import cv2
 import numpy as np
 
+from ..core.compute import cores
 from ..core.errors import BusError, UsageError
 from . import dicom, masks, pictures
 from .archive import Source, open_source
@@ -198,7 +199,7 @@ def _measure(listing: Listing) -> Grey:
     """Find the scale of the 16-bit files: that of the scanner, by the highest level in any of them."""
     files = [scan.file for scan in listing.scans if scan.frame is None]
     places = [listing.places[file] for file in files]
-    with MEASURING, ThreadPoolExecutor() as pool:
+    with MEASURING, ThreadPoolExecutor(cores()) as pool:
         if known := listing.__dict__.get("grey"):  # another thread was faster
             return known
         peaks = dict(zip(files, pool.map(partial(peak, listing.source), places), strict=True))

@@ -3,6 +3,7 @@
 import io
 import stat
 import tempfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +137,24 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(archive, "MAX_FILES", 5)
     with pytest.raises(BusError, match="more than 5 files"):
         list_scans(bomb)
+
+
+def test_no_more_is_unpacked_than_a_member_declares(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("benign/a.png", bytes(1 << 26))
+    content = path.read_bytes()
+    real, claimed = (1 << 26).to_bytes(4, "little"), (1000).to_bytes(4, "little")
+    assert content.count(real) == 2, "in the header of the file and in the directory"
+    path.write_bytes(content.replace(real, claimed))
+    source = archive.open_source(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BusError, match=r"benign/a.png could not be read .*Copy it again"):
+            source.read("benign/a.png")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_large_files_and_folders_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,16 @@
 
 import io
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from bus.core.errors import BusError
+from bus.data import pictures
 from bus.data.pictures import bits_of, decode_mask, decode_rgb, peak
 from bus.data.scans import to_grey
 from hypothesis import given
@@ -219,3 +223,25 @@ def test_damaged_files_give_pixels_or_a_clear_error(kind: str, data: st.DataObje
         assert pixels.dtype == np.uint8
         assert pixels.ndim == 3
         assert pixels.shape[2] == 3
+
+
+def test_threads_share_the_pixels_that_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads decode, no more pixels at once than one largest picture has."""
+    buffer = io.BytesIO()
+    Image.new("L", (64, 64), 90).save(buffer, "PNG")
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 2 * 64 * 64)
+    decode, together = pictures._as_rgb, []
+
+    def watched(*given: Any) -> Any:
+        together.append(sum(pictures._decoded))
+        time.sleep(0.01)
+        return decode(*given)
+
+    monkeypatch.setattr(pictures, "_as_rgb", watched)
+    with ThreadPoolExecutor(8) as pool:
+        scans = list(pool.map(lambda _: pictures.decode_rgb(buffer.getvalue(), "a.png"), range(24)))
+    assert len(scans) == 24 and max(together) == 2 * 64 * 64
+    assert not pictures._decoded
+    with pytest.raises(BusError):
+        pictures.decode_rgb(buffer.getvalue()[:60], "a.png")
+    assert not pictures._decoded, "a damaged picture gives its room back"
