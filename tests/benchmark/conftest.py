@@ -16,6 +16,7 @@ from bus.benchmark.arms import DEFAULT_ARMS, ORIGINAL, parse
 from bus.benchmark.audit import Check
 from bus.benchmark.cell import HEAT, Cell
 from bus.benchmark.cells import needed
+from bus.benchmark.report.study_report import write_report
 from bus.benchmark.report_folder import TEXT, ReportFolder
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results.model import Summary
@@ -339,3 +340,11 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return phantom.write_cohort(
         tmp_path_factory.mktemp("elsewhere") / "cohort", 30, seed=9, size=48, scanner="linear-7"
     )
+
+
+@pytest.fixture(scope="session")
+def full(made_up: Callable[..., Any]) -> Any:
+    """Made-up answers of all kinds with their report."""
+    made = made_up(banners=("Numbers of made-up answers mean nothing.",))
+    write_report(made.study, made.summary, cells=made.cells, checks=made.checks, commands=["bus benchmark"])
+    return made

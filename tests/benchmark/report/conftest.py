@@ -38,13 +38,6 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="session")
-def full(made_up: Callable[..., Any]) -> Any:
-    made = made_up(banners=("Numbers of made-up answers mean nothing.",))
-    write_report(made.study, made.summary, cells=made.cells, checks=made.checks, commands=["bus benchmark"])
-    return made
-
-
-@pytest.fixture(scope="session")
 def bare(made_up: Callable[..., Any]) -> Any:
     """No translator, no contrasts, and a class whose name is meant to break things."""
     made = made_up(
