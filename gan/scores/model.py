@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 VERSION = 2  # of what is computed; scores of another version are made again by `bus gan score`
-APART = 0.02  # of two-sample AUC, which as many scans as BUSI has move by chance
+APART = 0.25  # over the root of the number of scans: 0.02 of AUC for BUSI's 129, less than chance moves it
 MOST = 10**12  # no number is larger
 
 
@@ -189,6 +189,7 @@ class ToldApart:
     synthetic: float
     sources: float  # the untranslated sources instead: what doing nothing gives
     halves: float  # one half of the real target scans against the other: what being real gives
+    scans: int = 0  # real target scans, and as many others
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,9 @@ class Opinion:
         """Whether this judge calls the scans worse than their untranslated sources."""
         worse = self.kid is not None and self.kid.mean - self.kid.spread > 1
         told = self.two_sample
-        return worse or (told is not None and told.synthetic > told.sources + APART)
+        return worse or (
+            told is not None and told.synthetic - told.sources > APART / max(told.scans, 1) ** 0.5
+        )
 
 
 class WarningKind(StrEnum):

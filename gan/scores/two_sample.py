@@ -64,4 +64,6 @@ def told_apart(
     names = np.asarray(target_groups)
     parts = halves(list(names), DRAWS, seed)
     real = [auc(target[one], target[two], names[one], names[two]) for one, two in parts]
-    return ToldApart(drawn(synthetic, synthetic_groups), drawn(sources, source_groups), float(np.mean(real)))
+    return ToldApart(
+        drawn(synthetic, synthetic_groups), drawn(sources, source_groups), float(np.mean(real)), len(target)
+    )

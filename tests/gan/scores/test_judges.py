@@ -78,10 +78,13 @@ def test_too_few_groups_give_an_empty_opinion() -> None:
 
 
 def test_a_judge_that_calls_scans_worse_than_nothing_disagrees() -> None:
-    told = ToldApart(0.7, 0.8, 0.5)
+    told = ToldApart(0.7, 0.8, 0.5, 100)
     assert not Opinion("x", Kin.FAMILY, Measured(1.05, 0.1), told).disagrees
     assert Opinion("x", Kin.FAMILY, Measured(1.3, 0.1), told).disagrees
     assert Opinion("x", Kin.FAMILY, Measured(0.3, 0.1), replace(told, synthetic=0.9)).disagrees
+    few = replace(told, synthetic=0.84, scans=30)  # so few scans move it as much by chance
+    assert not Opinion("x", Kin.FAMILY, None, few).disagrees
+    assert Opinion("x", Kin.FAMILY, None, replace(few, scans=60)).disagrees
     assert not Opinion("x", Kin.FAMILY, None, None, Called(0.5, 0.5, 0.5)).disagrees
 
 
