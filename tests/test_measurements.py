@@ -1,10 +1,14 @@
 """The measurements of tests/speed run and mean what they say; here they are tiny, so no time is looked at."""
 
+import ast
+import importlib
 import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from bus.core import files
@@ -93,3 +97,28 @@ def test_copies_are_counted_by_kind_for_simulated_scans_and_for_listed_ones(tmp_
         assert list(rows) == ["no copies", "identical", "mirrored", "rotated 5°"]
         assert rows["identical"]["recall"] == 1 and 0 <= rows["mirrored"]["recall"] <= 1
         assert rows["identical"]["pairs"] >= 4
+
+
+def test_every_name_that_a_measurement_takes_from_the_package_is_there() -> None:
+    """They are run by hand and not typed, so that what moves would leave them behind."""
+    missing = []
+    for script in sorted(SPEED.glob("*.py")):
+        tree = ast.parse(script.read_text())
+        modules = {}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("bus."):
+                continue
+            for name in node.names:
+                origin = importlib.import_module(str(node.module))
+                if not hasattr(origin, name.name) and not find_spec(f"{node.module}.{name.name}"):
+                    missing.append(f"{script.name}: {node.module}.{name.name}")
+                    continue
+                value = getattr(origin, name.name, None)
+                if value is None or isinstance(value, ModuleType):
+                    modules[name.asname or name.name] = importlib.import_module(f"{node.module}.{name.name}")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                module = modules.get(node.value.id)
+                if module is not None and not hasattr(module, node.attr):
+                    missing.append(f"{script.name}, line {node.lineno}: {node.value.id}.{node.attr}")
+    assert missing == []

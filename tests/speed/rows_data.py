@@ -5,7 +5,8 @@ from functools import partial
 
 import numpy as np
 import plain
-from bus.data import cohort, groups, phantom
+from bus.data import groups, phantom, reading
+from bus.data.scans import read_scan, to_grey
 from bus.data.study import open_or_create
 from bus.gan.scores.features import lite0
 from bus.gan.scores.score import compare
@@ -52,8 +53,8 @@ def phantoms(bench: Bench) -> Row:
     folder = bench.folder / "phantoms"
     shutil.rmtree(folder, ignore_errors=True)
     seconds = bench.time(lambda: phantom.write_cohort(folder, count, size=64, jobs=bench.compute.threads))
-    listing = cohort.list_source(str(folder))
-    scans = [cohort.scans.to_grey(cohort.scans.read_scan(listing, scan)) for scan in listing.scans]
+    listing = reading.list_source(str(folder))
+    scans = [to_grey(read_scan(listing, scan)) for scan in listing.scans]
     descriptors = np.stack([groups.describe(grey) for grey in scans])
     with threads(bench.compute.threads):
         (found,) = bench.interleave(bench.size(3, 1), lambda: groups.near_duplicates(descriptors))
