@@ -119,7 +119,7 @@ def check_size(width: int, height: int, where: str) -> None:
 def room(width: int, height: int) -> Iterator[None]:
     """Wait until a picture of this size may be decoded beside those that other threads are decoding.
 
-    All threads together decode no more pixels than the largest picture has: up to 20 bytes each, 1.3 GB.
+    All threads together decode no more pixels than the largest picture may have.
     """
     pixels = min(width * height, MAX_PIXELS)
     with _waiting:

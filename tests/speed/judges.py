@@ -17,8 +17,9 @@ from bus.gan.extractors import LITE0
 from bus.gan.manifest import SyntheticSet
 from bus.gan.request import Judge
 from bus.gan.scores.model import Opinion, Scores
-from bus.gan.scoring import score_set
+from bus.gan.scoring import material, score_set
 
+PERIOD = 4  # px, of the grid that enlarging by nearest neighbour leaves
 Value = Callable[[Scores], float | None]
 
 
@@ -32,20 +33,33 @@ def main() -> None:
     columns = {path.name: scored(path) for path in studies}
     print(f"| | {' | '.join(f'{name} ({len(sets)} sets)' for name, sets in columns.items())} |")
     print(f"|---|{'---|' * len(columns)}")
-    first = next(scores for sets in columns.values() for scores in sets)
+    first = next(scores for sets in columns.values() for scores, _ in sets)
     for title, value in rows(first).items():
-        told = [summary([value(scores) for scores in sets]) for sets in columns.values()]
+        told = [summary([value(scores) for scores, _ in sets]) for sets in columns.values()]
         print(f"| {title} | {' | '.join(told)} |")
+    grids = [summary([peak for _, peak in sets]) for sets in columns.values()]
+    print(f"| spectrum of the mean change at {PERIOD} px, times its neighbours | {' | '.join(grids)} |")
 
 
-def scored(path: Path) -> list[Scores]:
-    """The scores of all sets of a study."""
+def scored(path: Path) -> list[tuple[Scores, float]]:
+    """The scores of all sets of a study, and how far a grid stands out in each."""
     study, compute = Study.open(path), resolve()
     sets = [scans for scans in SyntheticSet.all_of(study) if scans.rows]
     for scans in sets:
         with scans.held():
             score_set(scans, compute, Judge(LITE0))
-    return [scans.scores for scans in sets if scans.scores]
+    return [(scans.scores, grid(scans)) for scans in sets if scans.scores]
+
+
+def grid(scans: SyntheticSet) -> float:
+    """How far the spectrum of what is changed on average stands out at a period of PERIOD px."""
+    synthetic, real, _ = material(scans)
+    plain = synthetic.plain
+    sources = real.pixels[synthetic.source_rows[plain]].astype(float)
+    change = (synthetic.pixels[plain] - sources).mean(0)
+    spectrum = np.abs(np.fft.fft2(change - change.mean()))
+    lines, at = (spectrum + spectrum.T).mean(1), len(change) // PERIOD
+    return float(lines[at] / lines[[at + step for step in (-3, -2, 2, 3)]].mean())
 
 
 def rows(first: Scores) -> dict[str, Value]:
