@@ -73,8 +73,8 @@ def benchmark(study: Study, request: Request) -> Path:
 
     BusError if cells failed, after the others ran.
     """
-    lock.sweep(study.path)
     others = _foresee(study, request)
+    lock.sweep(study.path)
     prepare(study, request)
 
     # what there is to do
@@ -145,6 +145,8 @@ def _foresee(study: Study, request: Request) -> External | None:
     cells = cells_of(study, request)
     if request.inflation:
         cells_of(study, _per_image_request(request))
+    for fold, label, gan_seed in synthetic_needed(study, request):
+        check_translator(study, request, fold, label, gan_seed)
     if todo := run.missing(cells, request.keep_weights, others):
         run.require_space(study, todo, request.keep_weights, keep_some=True)
         trainings = len(run.to_train(todo))

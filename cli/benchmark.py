@@ -228,44 +228,44 @@ def benchmark(
 
     compute = resolve(device, precision)
     check_alike(external_alike)
-    opened = use_study(study, frozen(ctx), preset=preset)
-    kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))
-    request = Request(
-        folds=tuple(fold_numbers(fold, opened)),
-        arms=with_doses(kinds, shares),
-        models=wanted_models,
-        seeds=seeds,
-        preset=preset or usual_preset(compute.device),
-        init=init if init in INITS else str(Path(init).resolve()),
-        gan_seed=gan_seed,
-        gan_seeds=gan_seeds,
-        balance=names(balance, opened.classes, "--balance") if balance else (),
-        recipe=tuple(recipe.items()),
-        folder=synthetic.resolve() if synthetic else None,
-        external=external or "",
-        external_alike=external_alike,
-        inflation=inflation,
-        compute=compute,
-        jobs=jobs or (cores() if compute.device == "cpu" else 1),
-        keep_weights=keep_weights,
-        judge=Judge(extractor, fid_weights),
-        command=shlex.join(["bus", *sys.argv[1:]]),
-    )
+    with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:
+        kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))
+        request = Request(
+            folds=tuple(fold_numbers(fold, opened)),
+            arms=with_doses(kinds, shares),
+            models=wanted_models,
+            seeds=seeds,
+            preset=preset or usual_preset(compute.device),
+            init=init if init in INITS else str(Path(init).resolve()),
+            gan_seed=gan_seed,
+            gan_seeds=gan_seeds,
+            balance=names(balance, opened.classes, "--balance") if balance else (),
+            recipe=tuple(recipe.items()),
+            folder=synthetic.resolve() if synthetic else None,
+            external=external or "",
+            external_alike=external_alike,
+            inflation=inflation,
+            compute=compute,
+            jobs=jobs or (cores() if compute.device == "cpu" else 1),
+            keep_weights=keep_weights,
+            judge=Judge(extractor, fid_weights),
+            command=shlex.join(["bus", *sys.argv[1:]]),
+        )
 
-    # shown, or done
-    if dry_run and ablation:
-        print_plan(opened, ablation, request)
-    elif dry_run:
-        print_benchmark(opened, request)
-    elif ablation:
-        run_plan.run_plan(opened, ablation, request)
-        suggest("status", study)
-    else:
-        page = pipeline.benchmark(opened, request)
-        if as_json:
-            summary = read_json(ReportFolder(study).summary)
-            print_json({"study": str(study), "report": str(page), **summary})
-        suggest("report", study, "--open")
+        # shown, or done
+        if dry_run and ablation:
+            print_plan(opened, ablation, request)
+        elif dry_run:
+            print_benchmark(opened, request)
+        elif ablation:
+            run_plan.run_plan(opened, ablation, request)
+            suggest("status", study)
+        else:
+            page = pipeline.benchmark(opened, request)
+            if as_json:
+                summary = read_json(ReportFolder(study).summary)
+                print_json({"study": str(study), "report": str(page), **summary})
+            suggest("report", study, "--open")
 
 
 def _check_together(typed: dict[str, str], source: str | None) -> None:

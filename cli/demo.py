@@ -30,12 +30,12 @@ def demo(
     from ..gan.train import train_gan
     from ..gan.translator import Translator
 
-    opened = use_study(study, {"data": "phantom"}, preset="demo")
-    command = f"bus demo --study {shlex.quote(str(study))}"
-    request = Request((0,), preset="demo", compute=resolve(), jobs=jobs or cores(), command=command)
-    translator = Translator(opened, 0, opened.target, 0)
-    config, compute = plan_gan(translator, Ask(), request.compute, preset="demo")
-    train_gan(opened, config, compute)
-    make_scans(translator, request.compute, request.judge, count=60)
-    pipeline.benchmark(opened, request)
-    suggest("report", study, "--open")
+    with use_study(study, {"data": "phantom"}, preset="demo") as opened:
+        command = f"bus demo --study {shlex.quote(str(study))}"
+        request = Request((0,), preset="demo", compute=resolve(), jobs=jobs or cores(), command=command)
+        translator = Translator(opened, 0, opened.target, 0)
+        config, compute = plan_gan(translator, Ask(), request.compute, preset="demo")
+        train_gan(opened, config, compute)
+        make_scans(translator, request.compute, request.judge, count=60)
+        pipeline.benchmark(opened, request)
+        suggest("report", study, "--open")

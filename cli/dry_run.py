@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.files import megabytes
@@ -18,18 +19,19 @@ if TYPE_CHECKING:
 REPORT = 30.0  # s: the yardstick's features, statistics, figures
 
 
-def print_training(translator: "Translator", config: "GanConfig", compute: "Compute", *, redo: bool) -> None:
-    """Show what a translator's training would take."""
+def print_training(
+    path: Path, translator: "Translator", config: "GanConfig", compute: "Compute", *, redo: bool
+) -> None:
+    """Show what the training of a translator of the study in `path`, which need not exist, would take."""
     from ..gan.train import bytes_needed
 
-    if not redo:
-        translator.check_unchanged(config)
+    folder = path / translator.folder.relative_to(translator.study.path)
     if translator.is_done and not redo:
-        results.print(f"Nothing to do: the translator in {translator.folder} is trained.")
+        results.print(f"Nothing to do: the translator in {folder} is trained.")
         return
     time = _lasting(translator.study, config, compute)
     results.print(
-        f"Would train {translator.folder}: {config.pairs:,} pairs in {config.steps:,} steps, {about(time)}, "
+        f"Would train {folder}: {config.pairs:,} pairs in {config.steps:,} steps, {about(time)}, "
         f"with at most {megabytes(bytes_needed(config, compute))} of disk."
     )
 

@@ -144,21 +144,28 @@ def gan_train(
 
     # what is asked
     compute, insist = resolve(device, precision), (device, precision) != ("auto", "auto")
-    opened = use_study(study, frozen(ctx), preset=preset)
     names = tuple(clean(name) for name in sources.split(",")) if sources else None
     ask, usual = Ask(preset, pairs, names, method, changes), usual_preset(compute.device)
-    to = check_target(opened, clean(to or opened.target))
+    with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:
+        label = check_target(opened, clean(to or opened.target))
 
-    # fold by fold
-    for number in folds_of(fold, opened):
-        translator = Translator(opened, number, to, gan_seed)
-        config, arithmetic = plan_gan(translator, ask, compute, preset=usual, redo=redo, insist=insist)
-        if dry_run:
-            print_training(translator, config, arithmetic, redo=redo)
-        else:
-            train_gan(opened, config, arithmetic, redo=redo, curves=tensorboard)
-    if not dry_run:
-        suggest("synth", study, *_chosen(opened, fold, to, gan_seed))
+        # what is wrong is refused before the first fold is trained
+        plans = []
+        for number in folds_of(fold, opened):
+            translator = Translator(opened, number, label, gan_seed)
+            config, arithmetic = plan_gan(translator, ask, compute, preset=usual, redo=redo, insist=insist)
+            if not redo:
+                translator.check_unchanged(config)
+            plans.append((translator, config, arithmetic))
+
+        # fold by fold
+        for translator, config, arithmetic in plans:
+            if dry_run:
+                print_training(study, translator, config, arithmetic, redo=redo)
+            else:
+                train_gan(opened, config, arithmetic, redo=redo, curves=tensorboard)
+        if not dry_run:
+            suggest("synth", study, *_chosen(opened, fold, label, gan_seed))
 
 
 @app.command("score", epilog="Example: bus gan score made/malignant real/malignant")
@@ -311,7 +318,7 @@ def synth(
     require_study(study)
     from ..gan.request import Judge
     from ..gan.scoring import describe
-    from ..gan.synth import make_scans
+    from ..gan.synth import check_confidence, make_scans
     from ..gan.translator import Translator
 
     # make and score
@@ -319,6 +326,8 @@ def synth(
     opened = open_study(study)
     numbers, to = folds_of(fold, opened), check_target(opened, clean(to or opened.target))
     translators = [Translator(opened, number, to, gan_seed) for number in numbers]
+    for translator in translators:
+        check_confidence(translator.scans, confidence, redo=redo)
     for translator in translators:
         make_scans(translator, compute, judge, count=n, confidence=confidence, redo=redo)
 

@@ -1,12 +1,14 @@
 """The commands that look at a study, `bus status` and `bus report`, and how all commands open one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core.errors import BusError
+from ..core.errors import BusError, UsageError
 from .options import Json, Quiet, StudyPath
 from .terminal import Bars, console, print_json, results, suggest
 
@@ -63,24 +65,52 @@ def report(
         console.print(f"No browser could be started here. Open {page} in one.", style="yellow")
 
 
-def use_study(path: Path, asked: "Mapping[str, Value]", *, preset: str | None = None) -> "Study":
-    """Open or create the study and show what every reader must know about its data."""
+@contextmanager
+def use_study(
+    path: Path, asked: "Mapping[str, Value]", *, preset: str | None = None, dry_run: bool = False
+) -> "Iterator[Study]":
+    """Open or create the study and show what every reader must know about its data.
+
+    A new one goes again where the command turns out to be wrong within the context (UsageError). For a dry
+    run a new one is made elsewhere, for the time of the context.
+    """
+    from ..core.files import mend, present
     from ..data.creation import PHANTOMS
     from ..data.settings import FILE
-    from ..data.study import open_or_create
+    from ..data.study import check_new, discard, open_or_create
     from ..gan.config import check_preset
 
+    # where it lies
     if preset:
         check_preset(preset)
-    new = not (path / FILE).exists()
-    phantoms = 240 if preset == "demo" else PHANTOMS
-    with Bars("Reading scans") as bars:
-        study = open_or_create(path, asked, phantoms=phantoms, say=console.print, reading=bars.start)
-    if new:
-        console.print(f"New study {path}: {describe(study)}")
-    for banner in study.settings.banners:
-        console.print(f"Note: {banner}", style="yellow")
-    return study
+    new, phantoms = not (path / FILE).exists(), 240 if preset == "demo" else PHANTOMS
+    with ExitStack() as folders:
+        place = path
+        if new:
+            check_new(path)
+        if new and dry_run:
+            place = Path(folders.enter_context(TemporaryDirectory(prefix="bus-"))) / "study"
+        elif new:
+            try:
+                folders.enter_context(present(path))
+            except OSError as error:
+                raise BusError(f"Could not make {path}: {error.strerror}. {mend(error)}.") from error
+
+        # what it holds
+        with Bars("Reading scans") as bars:
+            study = open_or_create(place, asked, phantoms=phantoms, say=console.print, reading=bars.start)
+        if new:
+            console.print(f"New study {path}: {describe(study)}")
+        for banner in study.settings.banners:
+            console.print(f"Note: {banner}", style="yellow")
+
+        # what is done with it
+        try:
+            yield study
+        except UsageError:
+            if new:
+                discard(study)
+            raise
 
 
 def require_study(path: Path) -> None:

@@ -31,6 +31,19 @@ DIGITS = 19  # of a whole number in JSON; no number of ours has more
 
 
 @contextmanager
+def present(folder: Path) -> Iterator[None]:
+    """Make a folder for the time of the context; what was new and is still empty at its end goes again."""
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        with suppress(OSError):  # not empty: something was written
+            for place in new:
+                place.rmdir()
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it takes `path`'s place, on failure it is removed.
 
@@ -38,16 +51,22 @@ def writing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{HOST}-{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        with present(path.parent), _gone_at_last(temporary):
+            yield temporary
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
     except OSError as error:
         raise BusError(
             f"Could not write {path}: {error.strerror or error}. {mend(error)}; what was finished before is "
             "intact."
         ) from error
+
+
+@contextmanager
+def _gone_at_last(temporary: Path) -> Iterator[None]:
+    try:
+        yield
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -11,12 +11,12 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from .errors import BusError, printable
-from .files import HOST, is_left_over, mend
+from .files import HOST, is_left_over, mend, present
 from .opener import read_bytes
 from .progress import note
 
@@ -41,30 +41,32 @@ def attempt(guarded: Path) -> Iterator[bool]:
     """Take the lock of `guarded` if it is free; yields whether it was.
 
     Where nothing can be written there is nothing to guard. A file system without locks is used all the same,
-    and the user is told.
+    and the user is told. Folders that were made for the lock alone go with it.
     """
     path, handle = lock_path(guarded), None
-    try:
-        handle = _take(path)
-        ours = handle is not None
-    except OSError as error:
-        if error.errno not in READ_ONLY | UNKNOWN:
-            raise BusError(f"Could not write {path}: {error.strerror}. {mend(error)}.") from error
-        if error.errno in UNKNOWN:
-            note(
-                f"Note: the disk of {guarded} knows no locks; don't run two commands on it at once.",
-                warning=True,
-            )
-        ours = True
-    try:
-        if handle is not None:
-            clear(guarded)
-        yield ours
-    finally:
-        if handle is not None:
-            with suppress(OSError):  # Windows does not remove open files
-                path.unlink()
-            os.close(handle)
+    with ExitStack() as folders:
+        try:
+            folders.enter_context(present(path.parent))
+            handle = _take(path)
+            ours = handle is not None
+        except OSError as error:
+            if error.errno not in READ_ONLY | UNKNOWN:
+                raise BusError(f"Could not write {path}: {error.strerror}. {mend(error)}.") from error
+            if error.errno in UNKNOWN:
+                note(
+                    f"Note: the disk of {guarded} knows no locks; don't run two commands on it at once.",
+                    warning=True,
+                )
+            ours = True
+        try:
+            if handle is not None:
+                clear(guarded)
+            yield ours
+        finally:
+            if handle is not None:
+                with suppress(OSError):  # Windows does not remove open files
+                    path.unlink()
+                os.close(handle)
 
 
 @contextmanager

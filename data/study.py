@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from ..core import lock
 from ..core.errors import BusError, UsageError
 from ..core.files import sha256_bytes
-from ..core.opener import check_tree
+from ..core.opener import check_tree, kind_of
 from . import settings
 from .cohort import COHORT_FILE, Scan
 from .creation import PHANTOMS, Choices, Counting, content, create
@@ -170,25 +169,40 @@ def open_or_create(
 
 def _create_alone(path: Path, asked: Mapping[str, Any], phantoms: int, counting: Counting) -> bool:
     """Create a study; False where another process was doing that, once it has."""
-    existed = path.exists()
-    if path.is_file() or (
-        existed and any(entry.name not in OWN and entry.name[0] != "." for entry in path.iterdir())
-    ):
+    check_new(path)
+    with lock.hold(path / settings.FILE, f"The study {path}"):
+        if (path / settings.FILE).exists():
+            return False
+        lock.clear(path)
+        by_default = "data" not in asked
+        create(path, Choices(**asked), phantoms=phantoms, reading=counting, by_default=by_default)
+        return True
+
+
+def check_new(path: Path) -> None:
+    """UsageError where no study can be made, since something else lies there."""
+    if path.is_symlink() and not path.exists():
+        raise UsageError(
+            f"{path} is a link to {path.readlink()}, which does not exist. Mend the link, or remove it."
+        )
+    if path.exists() and not path.is_dir():
+        raise UsageError(
+            f"{path} is {kind_of(path.stat().st_mode)}; a study is a folder. Choose another --study."
+        )
+    if path.exists() and any(entry.name not in OWN and entry.name[0] != "." for entry in path.iterdir()):
         raise UsageError(
             f"{path} is a folder with other things in it and no {settings.FILE}. Choose another --study."
         )
-    try:
-        with lock.hold(path / settings.FILE, f"The study {path}"):
-            if (path / settings.FILE).exists():
-                return False
-            lock.clear(path)
-            by_default = "data" not in asked
-            create(path, Choices(**asked), phantoms=phantoms, reading=counting, by_default=by_default)
-            return True
-    finally:
-        if not existed:
-            with suppress(OSError):  # not empty: there is a study
-                path.rmdir()
+
+
+def discard(study: Study) -> None:
+    """Remove the files of a study from which nothing was made; its folder stays."""
+    path = study.path
+    with lock.hold(path / settings.FILE, f"The study {path}"):
+        own = (settings.FILE, *OWN)
+        if all(entry.name in own or entry.name[0] == "." for entry in path.iterdir()):
+            for name in own:  # what makes the folder a study first
+                (path / name).unlink(missing_ok=True)
 
 
 def _same_data(study: Study, source: str, say: Callable[[str], None]) -> bool:

@@ -74,6 +74,8 @@ def make_scans(
     UsageError where the scans that are there had to reach another, unless `redo` sets them aside.
     """
     scans = translator.scans
+    translator.require_trained()
+    check_confidence(scans, confidence, redo=redo)
     lock.sweep(translator.study.path)
     with scans.held():
         if redo and (aside := set_aside(translator.study, [scans.folder])):
@@ -90,16 +92,20 @@ def make_scans(
     return True
 
 
-def _threshold(scans: SyntheticSet, asked: float | None) -> float:
-    """The confidence that scans of a set must reach, frozen with its first scan."""
-    begun = scans.confidence
-    if asked is None or asked == begun:
-        return begun
-    if scans.rows:
+def check_confidence(scans: SyntheticSet, asked: float | None, *, redo: bool = False) -> None:
+    """UsageError where scans of a set had to reach another confidence than is asked, unless they go."""
+    if asked is not None and not redo and scans.rows and asked != (begun := scans.confidence):
         raise UsageError(
             f"{scans.folder} holds scans that were made with --confidence {begun:g}, not {asked:g}. Leave "
             "the option out to add to them, or give --redo to set them aside and make others."
         )
+
+
+def _threshold(scans: SyntheticSet, asked: float | None) -> float:
+    """The confidence that scans of a set must reach, frozen with its first scan."""
+    check_confidence(scans, asked)
+    if asked is None or asked == scans.confidence:
+        return scans.confidence
     scans.write_confidence(asked)
     return asked
 
@@ -114,11 +120,7 @@ def synthesise(translator: Translator, compute: Compute, *, count: int, confiden
     """
     # what is there, and what is missing
     study, scans, fold = translator.study, translator.scans, translator.fold
-    if not translator.is_done:
-        raise BusError(
-            f"{translator.folder} holds no finished translator. Run bus gan train with the same --study and "
-            "--fold first."
-        )
+    translator.require_trained()
     digest = translator.generator_sha256
     made = [row for row in scans.rows if row.generator_sha256 == digest]
     if len(made) >= count:

@@ -263,6 +263,14 @@ class Translator:
             and done.get("generator") == self.generator_sha256
         )
 
+    def require_trained(self) -> None:
+        """BusError unless it is trained."""
+        if not self.is_done:
+            raise BusError(
+                f"{self.folder} holds no finished translator. Run bus gan train with the same --study and "
+                "--fold first."
+            )
+
     @property
     def seconds(self) -> float | None:
         """How long the training took; None before it is done, or where it is not known."""
