@@ -12,8 +12,8 @@ from ..benchmark.arms import DEFAULT_ARMS, ORIGINAL, check_inflation, chosen, wi
 from ..benchmark.cells import cells_of
 from ..benchmark.examples import examples
 from ..benchmark.request import Request
-from ..classify.catalogue import MODELS
-from ..classify.train import Examples
+from ..classify.augmentation import Examples
+from ..classify.catalogue import MODELS, USUAL
 from ..core.compute import Compute, cores, resolve
 from ..core.errors import UsageError
 from ..core.progress import Listener, listening
@@ -60,7 +60,7 @@ class BenchmarkOptions(TypedDict, total=False):
     """What a benchmark may be asked for beside models, arms, folds and seeds."""
 
     dose: Sequence[float]  # shares of what balance needs, for arms that add scans
-    init: str  # first weights: none | imagenet | phantom | a file
+    init: str  # first weights: usual | none | imagenet | phantom | a file
     gan_seed: int
     gan_seeds: int  # translators of a fold, which the seeds take in turn
     balance: tuple[str, ...]  # classes to raise; the study's target unless given
@@ -223,7 +223,7 @@ class Study:
             models=tuple(models),
             seeds=seeds,
             preset=preset or self._usual_preset,
-            init=options.get("init", "none"),
+            init=options.get("init", USUAL),
             gan_seed=options.get("gan_seed", 0),
             gan_seeds=options.get("gan_seeds", 1),
             balance=options.get("balance", ()),

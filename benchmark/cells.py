@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import cycle, islice, product
 
-from ..classify.catalogue import DEEP
-from ..classify.recipe import Recipe
+from ..classify.catalogue import DEEP, LITE0, first_weights
+from ..classify.recipe import TUNED, Recipe
 from ..core import files, switches
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.switches import Values
@@ -21,11 +21,11 @@ from .request import Request
 PHANTOMS, PHANTOM_SEED = 780, 1_000  # of --init phantom; a study made from phantoms has those of seed 0
 PHANTOM_CLASSES = ("benign", "malignant", "normal")
 PHANTOM_INIT = f"phantom: {PHANTOMS} of seed {PHANTOM_SEED}, for as many steps"
-STEPS = {  # optimiser steps of a preset: SimpleCNN and ResNet18, VGG19
-    "demo": (60, 15),
-    "quick": (600, 250),
-    "standard": (1_500, 600),
-    "paper": (1_500, 600),
+STEPS = {  # optimiser steps of a preset: networks trained from scratch, those of DEEP, fine-tuned ones
+    "demo": (60, 15, 15),
+    "quick": (600, 250, 300),
+    "standard": (1_500, 600, 600),
+    "paper": (1_500, 600, 600),
 }
 # fields of Recipe; minutes, not quality
 PRESET_RECIPES: dict[str, Values] = {"demo": {"batch": 16, "recalibration": 4}}
@@ -138,9 +138,7 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
     changes = {**PRESET_RECIPES.get(request.preset, {}), **dict(request.recipe)}
     training = study.pixels_sha256(training_rows(study, fold, switches.changed(Recipe("", 0), changes))[0])
     test = study.pixels_sha256(study.test(fold))
-    init = {"phantom": PHANTOM_INIT}.get(request.init, request.init)
-    if request.first:
-        init = f"weights {files.sha256_file(request.first)}"
+    given = f"weights {files.sha256_file(request.first)}" if request.first else request.init
 
     # what each arm adds
     added = {arm: _added(study, request, arm, fold) for arm in request.arms}
@@ -150,14 +148,19 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
     }
 
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
-        steps = 0 if request.epochs else STEPS[request.preset][model in DEEP]
-        recipe = Recipe(model, steps, init=init, weighted=arm.kind == "weighted")
+        init = first_weights(model, given)
+        steps = 0 if request.epochs else STEPS[request.preset][2 if model == LITE0 else model in DEEP]
+        recipe = Recipe(
+            model, steps, init={"phantom": PHANTOM_INIT}.get(init, init), weighted=arm.kind == "weighted"
+        )
         yield Cell(
             fold=fold,
             arm=arm,
             model=model,
             seed=seed,
-            recipe=scheduled(study, fold, switches.changed(recipe, changes), request.epochs),
+            recipe=scheduled(
+                study, fold, switches.changed(recipe, {**TUNED.get(model, {}), **changes}), request.epochs
+            ),
             # of arms without a translator always 0, or another one would train them anew
             gan_seed=request.translator_of(seed) if arm.kind in TRANSLATED else 0,
             added=added[arm],

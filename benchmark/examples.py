@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..classify.train import Examples
+from ..classify.augmentation import Examples
 from ..core import files
 from ..data.store import Pixels
 from ..data.study import Study

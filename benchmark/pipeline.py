@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..classify.catalogue import INFLATED, INITS, MODELS, TITLES
+from ..classify.catalogue import INFLATED, INITS, TITLES
 from ..core import lock
 from ..core.errors import BusError
 from ..core.progress import note, result
@@ -18,7 +18,7 @@ from ..gan.translator import Translator
 from . import external, run, warm_start
 from .arms import TRANSLATED, Arm
 from .audit import Check, audit, audit_split, audit_translators
-from .cell import Cell
+from .cell import Cell, finished_folders
 from .cells import cells_of, synthetic_needed
 from .external import External
 from .history import Past, record
@@ -197,7 +197,10 @@ def looked_at(study: Study, request: Request) -> list[Cell]:
     """
     from .results.contrasts import leading_arms
 
-    others = tuple(model for model in MODELS if model not in request.models)
+    trained = [
+        folder.parent.name for fold in request.folds for _, folder in finished_folders(study.cells_path(fold))
+    ]
+    others = tuple(model for model in sorted(set(trained)) if model not in request.models)
     if not others or request.init not in INITS:
         return []
     lead = leading_arms(request.arms)

@@ -11,7 +11,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..classify.catalogue import KNOWN, check_init
+from ..classify.catalogue import KNOWN, USUAL, check_init
 from ..classify.recipe import DEFAULTS, SWITCHES, check_changes
 from ..core import switches
 from ..core.errors import BusError, UsageError, did_you_mean
@@ -33,7 +33,7 @@ class RunTable:
     arm: str = switch("how the training part is balanced", "original")
     epochs: int = switch("passes over the training part", above=0)
     accuracy: float | None = switch("what somebody else reports for it, %", None, at_most=100)
-    init: str = switch("first weights, as --init", "none")
+    init: str = switch("first weights, as --init", USUAL)
     gan_seed: int = switch("seed of the translator", 0)
     method: str | None = switch("of the translator", None, choices=tuple(METHODS))
 

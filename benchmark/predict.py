@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..classify import metrics, predict
-from ..classify.catalogue import TITLES
+from ..classify.catalogue import TITLES, USUAL, first_weights
 from ..classify.metrics import COLLAPSED
 from ..core.compute import Compute
 from ..core.errors import BusError, visible
@@ -152,7 +152,7 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
         cell = Cell.open(finished[-1])
         words += ["--preset", cell.preset]
         words += ["--gan-seed", str(cell.gan_seed)] if cell.gan_seed else []
-        words += ["--init", cell.recipe.init] if cell.recipe.init != "none" else []
+        words += ["--init", cell.recipe.init] if cell.recipe.init != first_weights(model, USUAL) else []
     else:
         begun = next(Translator.all_of(study), None)
         words += ["--preset", begun.known_config.preset] if begun else []

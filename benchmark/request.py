@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..classify.catalogue import INITS, MODELS
+from ..classify.catalogue import INITS, MODELS, USUAL
 from ..core import files
 from ..core.compute import Compute
 from ..core.errors import BusError
@@ -34,7 +34,7 @@ class Request:
     models: tuple[str, ...] = MODELS
     seeds: int = 1
     preset: str = "quick"
-    init: str = "none"
+    init: str = USUAL
     gan_seed: int = 0  # of the first translator of a fold
     gan_seeds: int = 1  # translators of a fold; seed s of a classifier takes number s mod this
     balance: tuple[str, ...] = ()  # classes to raise; the study's target unless given
@@ -100,7 +100,7 @@ class Request:
             "--dose": ",".join(doses) if list(doses) != ["1"] else "",
             "--seeds": str(self.seeds) if self.seeds != 1 else "",
             "--preset": self.preset,
-            "--init": self.init if self.init != "none" else "",
+            "--init": self.init if self.init != USUAL else "",
             "--gan-seed": str(self.gan_seed) if self.gan_seed else "",
             "--gan-seeds": str(self.gan_seeds) if self.gan_seeds != 1 else "",
             "--balance": ",".join(self.balance),

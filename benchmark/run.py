@@ -12,7 +12,7 @@ import numpy as np
 from safetensors.torch import save as safetensors_bytes
 
 from ..classify import explain, metrics
-from ..classify.catalogue import DEEP
+from ..classify.catalogue import COST
 from ..classify.models import build, place, weight_bytes
 from ..classify.prior import corrected
 from ..classify.train import fit, predict
@@ -31,7 +31,6 @@ from .external import External
 REPORT_BYTES = 10 << 20
 LOSSES = 50  # means of the loss that are kept of a training
 HALF_ERROR = 1e-3  # of a probability, up to which weights are kept in half precision
-DEEP_STEP = 6  # times as long as a step of the other networks
 RETRY = 2.0  # s between two looks at cells that other processes train
 
 
@@ -163,9 +162,7 @@ def run(
     Interrupted after Ctrl-C: finished cells stay, running ones begin again next time.
     """
     # the longest first
-    todo = sorted(
-        to_train(missing(cells, keep_weights, external)), key=lambda cell: cell.recipe.model not in DEEP
-    )
+    todo = sorted(to_train(missing(cells, keep_weights, external)), key=lambda cell: -COST.get(cell.model, 1))
     compacted = set() if keep_weights or not keep_some else {cell.path for cell in kept_of(cells)}
     failures: list[str] = []
     if not todo:
@@ -241,9 +238,7 @@ class Meter:
     """How much of many trainings is done, the running ones by their steps."""
 
     def __init__(self, cells: Sequence[Cell]) -> None:
-        self.costs = {
-            cell.path: cell.recipe.steps * (DEEP_STEP if cell.model in DEEP else 1) for cell in cells
-        }
+        self.costs = {cell.path: cell.recipe.steps * COST.get(cell.model, 1) for cell in cells}
         self.done: set[Path] = set()
         folds, seeds = len({cell.fold for cell in cells}) > 1, len({cell.seed for cell in cells}) > 1
         self.titles = {  # what tells them apart

@@ -10,7 +10,8 @@ from zipfile import BadZipFile
 import numpy as np
 from safetensors.torch import save as safetensors_bytes
 
-from ..classify.train import Examples, fit
+from ..classify.augmentation import Examples
+from ..classify.train import fit
 from ..core import files, processes
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError

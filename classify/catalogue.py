@@ -4,19 +4,36 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 
+LITE0 = "efficientnet-lite0"
 MODELS = ("simplecnn", "vgg19", "resnet18")
-KNOWN = (*MODELS, "vgg16")  # the last only in the seed project's ablation
-TITLES = {"simplecnn": "SimpleCNN", "vgg19": "VGG19", "resnet18": "ResNet18", "vgg16": "VGG16"}
-INITS = ("none", "imagenet", "phantom")  # of --init, beside a file
+MORE = (LITE0,)  # on demand
+KNOWN = (*MODELS, *MORE, "vgg16")  # the last only in the seed project's ablation
+TITLES = {
+    "simplecnn": "SimpleCNN",
+    "vgg19": "VGG19",
+    "resnet18": "ResNet18",
+    LITE0: "EfficientNet-Lite0",
+    "vgg16": "VGG16",
+}
+USUAL = "usual"  # first weights: those a network comes with
+INITS = (USUAL, "none", "imagenet", "phantom")  # of --init, beside a file
 INFLATED = ("simplecnn", "resnet18")  # of --inflation
-DEEP = ("vgg19", "vgg16")  # a step takes six times as long as the others'
+DEEP = ("vgg19", "vgg16")
+COST = {"vgg19": 6, "vgg16": 6, LITE0: 4}  # of a step, where SimpleCNN's and ResNet18's cost 1; at 64 px
+
+
+def first_weights(model: str, init: str) -> str:
+    """What `init` means for a network: `usual` is ImageNet where the weights come with a package, or none."""
+    if init != USUAL:
+        return init
+    return "imagenet" if model == LITE0 else "none"
 
 
 def check_init(models: tuple[str, ...], init: str) -> None:
     """Raise UsageError before the work if `init` cannot be had for one of the models."""
     if init not in INITS and not Path(init).is_file():
         raise UsageError(
-            f"--init {init}: expected none, phantom, imagenet or a safetensors file that exists."
+            f"--init {init}: expected usual, none, phantom, imagenet or a safetensors file that exists."
         )
     if init == "imagenet" and "vgg16" in models:
         raise UsageError(

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..core.errors import BusError
 from ..data.store import Pixels
-from .models import SimpleCNN
+from .models import Lite0, SimpleCNN
 
 Heat = NDArray[np.float32]
 
@@ -24,6 +24,7 @@ CELLS = 7  # of a map's side, where a layer has so many, as ResNet18's last one 
 LAYERS: dict[str, dict[int, str]] = {  # class of network → stride → the last layer with it, the deepest first
     "SimpleCNN": {8: "features.10"},
     "ResNet": {32: "layer4", 16: "layer3", 8: "layer2"},
+    "Lite0": {32: "network._blocks.15", 16: "network._blocks.10", 8: "network._blocks.4"},
 }
 
 
@@ -43,7 +44,8 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
         known = {16: f"features.{pools[4] - 1}", 8: f"features.{pools[3] - 1}"}
     if known is None:
         raise BusError(f"Heat maps are made for {', '.join(LAYERS)} and VGG, not {type(network).__name__}.")
-    fitting = (name for stride, name in known.items() if size // stride >= CELLS)
+    side = max(size, Lite0.LEAST) if isinstance(network, Lite0) else size
+    fitting = (name for stride, name in known.items() if side // stride >= CELLS)
     return network.get_submodule(next(fitting, list(known.values())[-1]))
 
 

@@ -1,14 +1,17 @@
-"""The three classifiers for scans of one grey channel; each maps B×1×S×S to B×classes logits."""
+"""The classifiers for scans of one grey channel; each maps B×1×S×S in [0, 1] to B×classes logits."""
 
 from pathlib import Path
 
 import torch
+from efficientnet_lite_pytorch import EfficientNet
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional
 
+from ..core import lite
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.opener import require_file
-from .catalogue import DEEP, KNOWN
+from .catalogue import DEEP, KNOWN, LITE0
 
 
 class AveragePool(nn.Module):
@@ -65,6 +68,28 @@ class SimpleCNN(nn.Module):
         return out
 
 
+class Lite0(nn.Module):
+    """EfficientNet-Lite0 (Tan & Le 2019, without squeeze and excitation), with a head of its own.
+
+    Smaller squares are enlarged to 128 px first: its five halvings would leave 2×2 places of 64 px.
+    """
+
+    LEAST = 128  # px, of a side that it looks at
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.normalise = lite.Normalise()
+        self.network = EfficientNet.from_name(LITE0)
+        self.network._fc = nn.Identity()
+        self.classifier = nn.Linear(1280, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] < self.LEAST:
+            x = functional.interpolate(x, (self.LEAST, self.LEAST), mode="bilinear", antialias=False)
+        out: Tensor = self.classifier(self.network(self.normalise(x)))
+        return out
+
+
 def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
     """Make a classifier with weights drawn by `seed` (`init` none), from ImageNet or a safetensors file.
 
@@ -72,7 +97,8 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
     and without them it answers with the largest class whatever it sees, and its 140 M parameters help nobody
     at 64 px. VGG16 is torchvision's without batch normalisation, with its own head of three linear layers,
     whose first layer takes 2×2 places, the size of the last feature map at 64 px, instead of 7×7 at 224 px.
-    Raises UsageError for an unknown model or an `init` that the model does not have.
+    EfficientNet-Lite0's ImageNet weights come with a package. Raises UsageError for an unknown model or an
+    `init` that the model does not have.
     """
     if model not in KNOWN:
         raise UsageError(
@@ -81,7 +107,10 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _construct(model, classes)
-    if init == "imagenet":
+    if init == "imagenet" and isinstance(network, Lite0):
+        state = lite.weights(LITE0)
+        network.network.load_state_dict({name: state[name] for name in network.network.state_dict()})
+    elif init == "imagenet":
         _load_imagenet(network, model)
     elif init != "none":
         _load_file(network, model, Path(init))
@@ -91,6 +120,8 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
 def _construct(model: str, classes: int) -> nn.Module:
     if model == "simplecnn":
         return SimpleCNN(classes)
+    if model == LITE0:
+        return Lite0(classes)
     from torchvision.models import (
         resnet18,
         vgg19_bn,
@@ -168,7 +199,7 @@ def place(network: nn.Module, model: str, device: str) -> nn.Module:
     gradients of weights take longer that way (docs/speed.md).
     """
     network = network.to(device)
-    if device == "cuda" or model == "simplecnn":
+    if device == "cuda" or model in ("simplecnn", LITE0):
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device != "cpu":
         return network

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..core import switches
 from ..core.files import Json
 from ..core.switches import Needs, Values, switch
+from .catalogue import LITE0
 
 if TYPE_CHECKING:  # a slip in --set is answered without torch
     import torch
@@ -20,6 +21,9 @@ PATIENCE = 10  # epochs without a better validation loss that `plateau` waits, t
 MOMENTUM = 0.9  # of SGD
 
 
+AUGMENT = Needs("augment", True, "no scan is augmented")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a classifier is trained; the same for all arms of a comparison (equal effort)."""
@@ -28,6 +32,7 @@ class Recipe:
     steps: int
     batch: int = switch("scans a step", 32, above=0)
     learning_rate: float = switch("peak of the learning rate", 1e-3, above=0)
+    head_rate: float = switch("of the last layer, times the others'", 1.0, above=0)
     weight_decay: float = switch("weight decay", 0.05)
     warm_up: float = switch(
         "share of the steps in which the rate rises; then half a cosine to 0",
@@ -36,6 +41,7 @@ class Recipe:
         needs=Needs("schedule", "cosine", "only the schedule cosine warms up"),
     )
     smoothing: float = switch("of the labels", 0.05, at_most=1)
+    soft: float = switch("share of an added scan's label that goes to the class of its source", 0.0, below=1)
     average: float = switch(
         "decay of the averaged weights that answer in the end; 0: the last weights answer", 0.99, at_most=1
     )
@@ -50,14 +56,32 @@ class Recipe:
     schedule: str = switch("how the rate falls", "cosine", choices=("cosine", "multistep", "step", "plateau"))
     epoch: int = 0  # steps of an epoch, the unit of all schedules but cosine
     augment: bool = switch("flip, affine, gain, contrast", True)
+    rotation: float = switch(
+        "largest turn of augmented scans, degrees", 10.0, at_most=180, off=10.0, needs=AUGMENT
+    )
+    zoom: float = switch("largest change of their scale", 0.1, below=1, off=0.1, needs=AUGMENT)
+    shift: float = switch(
+        "largest shift of them, a share of the side", 0.04, at_most=1, off=0.04, needs=AUGMENT
+    )
+    shear: float = switch("largest slant of them", 0.0, at_most=1, off=0.0, needs=AUGMENT)
+    operations: int = switch(
+        "on each augmented scan, drawn with their strength: TrivialAugment’s that keep ultrasound plausible",
+        0,
+        at_most=4,
+        off=0,
+        needs=AUGMENT,
+    )
     speckle: float = switch(
         "deviation of the multiplicative noise on augmented scans, a share of the grey level",
         0.0,
         off=0,
-        needs=Needs("augment", True, "only augmented scans get noise"),
+        needs=AUGMENT,
     )
     validation: bool = switch(
         "keep the next fold out of the training part, to watch (plateau) or as the seed project did", False
+    )
+    refit: int = switch(
+        "steps in which the last layer alone is fitted anew, to real scans with classes alike often", 0, off=0
     )
     prior: str = switch(
         "how frequent classes are among the scans of recalibration: as in the fold, or as the arm trained",
@@ -86,7 +110,19 @@ class Recipe:
 # switches that won nothing and went, with what they were where nobody changed them: configurations still
 # record them, so that trainings from before count
 GONE: dict[str, str | float] = {"synthetic": "mixed", "synthetic_share": 0.5, "synthetic_weight": 0.5}
-LATER = {"prior": "fold"}  # what older trainings do not record, with what they had
+LATER: dict[str, str | float] = {  # what older trainings do not record, with what they had
+    "prior": "fold",
+    "head_rate": 1.0,
+    "rotation": 10.0,
+    "zoom": 0.1,
+    "shift": 0.04,
+    "shear": 0.0,
+    "operations": 0,
+    "soft": 0.0,
+    "refit": 0,
+}
+# what networks have otherwise, by measurement (docs/benchmark.md); a change that is asked for counts for all
+TUNED: dict[str, Values] = {LITE0: {"learning_rate": 3e-4, "head_rate": 5.0}}
 SWITCHES = switches.of(Recipe)  # what --set and plans may change
 DEFAULTS = switches.defaults(Recipe)
 
@@ -102,15 +138,31 @@ def check_changes(changes: Mapping[str, object], where: str = "--set") -> Values
 
 
 def build_optimiser(network: "nn.Module", recipe: Recipe, *, fused: bool = False) -> "torch.optim.Optimizer":
-    """The optimiser of a recipe for all weights of a network; `fused`: one pass over memory (CPU, CUDA)."""
+    """The optimiser of a recipe for all weights of a network; `fused`: one pass over memory (CPU, CUDA).
+
+    Its groups hold, as `times`, how much faster than others they learn: the last layer may.
+    """
     import torch
 
-    weights, rate, decay = network.parameters(), recipe.learning_rate, recipe.weight_decay
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    last = set(head(network).parameters()) if recipe.head_rate != 1 else set()
+    weights = [
+        {"params": [each for each in network.parameters() if (each in last) == faster], "times": times}
+        for faster, times in ((False, 1.0), (True, recipe.head_rate))
+        if last or not faster
+    ]
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM, weight_decay=decay, fused=fused)
     if recipe.optimiser == "adam":
         return torch.optim.Adam(weights, lr=rate, weight_decay=decay, fused=fused)
     return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=fused)
+
+
+def head(network: "nn.Module") -> "nn.Linear":
+    """The last layer of a classifier."""
+    from torch import nn
+
+    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
 
 
 def rate(recipe: Recipe, step: int) -> float:

@@ -1,9 +1,8 @@
 """Training one classifier: what a cell of the benchmark does."""
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,33 +14,13 @@ from torch.optim.swa_utils import update_bn
 
 from ..core.compute import Compute
 from ..data.store import Pixels
+from .augmentation import Examples, augment, on_device
 from .models import build, place
-from .recipe import GAMMA, PATIENCE, Recipe, build_optimiser, rate
+from .recipe import GAMMA, PATIENCE, Recipe, build_optimiser, cosine, head, rate
 
 EVALUATION_BATCH = 64
-ROOM = 0.25  # of a graphics card's free memory that the scans may take
 
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What a classifier trains on: squares (N×S×S uint8), class numbers, and a stable key for each scan.
-
-    Scans with the same key meet the same augmentations in every arm; repetitions of a scan have keys of their
-    own.
-    """
-
-    pixels: Pixels
-    labels: NDArray[np.int64]
-    keys: Sequence[int]
-    real: int | None = None  # so many at the beginning are the fold's own, the rest was added; None: all are
-    kept: Tensor | None = None  # `pixels` on a graphics card; None: they are sent a batch at a time
-
-    @property
-    def own(self) -> int:
-        """How many scans are the fold's own; every arm has the same ones, in the same places."""
-        return len(self.labels) if self.real is None else self.real
 
 
 @dataclass(frozen=True)
@@ -100,20 +79,15 @@ def fit(
 
     # batch statistics of the averaged network
     recalibrate(averaged, examples, recipe, compute, seed)
+    if recipe.refit:
+        refit(averaged.eval(), examples, recipe, compute, seed)
     return Outcome(averaged.eval(), losses, time.monotonic() - begun)
 
 
-def on_device(examples: Examples, compute: Compute) -> Examples:
-    """The same examples, their pixels moved to the graphics card once, if there is one with room for them."""
-    if compute.device != "cuda" or examples.pixels.nbytes > ROOM * torch.cuda.mem_get_info()[0]:
-        return examples
-    return replace(examples, kept=torch.from_numpy(examples.pixels).to(compute.device))
-
-
 def set_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
-    """Give all weights the learning rate `value`."""
+    """Give all weights the learning rate `value`, or what their group has times that."""
     for group in optimiser.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group["times"]
 
 
 def step_loss(
@@ -131,8 +105,13 @@ def step_loss(
     labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
     with compute.autocast():
         logits = network(images)
+    wanted = labels
+    if recipe.soft and examples.sources is not None:
+        sources = torch.from_numpy(examples.sources[rows]).to(compute.device)
+        own, source = (F.one_hot(x, logits.shape[1]).float() for x in (labels, sources))
+        wanted = torch.lerp(own, source, recipe.soft)
     each = F.cross_entropy(
-        logits.float(), labels, weight=weights, label_smoothing=recipe.smoothing, reduction="none"
+        logits.float(), wanted, weight=weights, label_smoothing=recipe.smoothing, reduction="none"
     )
     return each.sum() / weights[labels].sum().clamp_min(1e-12)
 
@@ -160,72 +139,6 @@ def batch_rows(count: int, batch: int, step: int, seed: int) -> tuple[NDArray[np
     }
     turns = [place // count for place in places]
     return np.array([orders[turn][place % count] for turn, place in zip(turns, places, strict=True)]), turns
-
-
-def augment(
-    examples: Examples,
-    rows: NDArray[np.int64],
-    turns: Sequence[int],
-    seed: int,
-    recipe: Recipe,
-    device: str = "cpu",
-) -> Tensor:
-    """Augmented scans B×1×S×S in [0, 1]: flip left to right, small affine, gain, contrast, speckle.
-
-    Never upside down. What happens to a scan depends on (seed, its key, how often it was shown), not on the
-    arm or the batch.
-    """
-    # as they are
-    grey = (
-        torch.from_numpy(examples.pixels[rows])
-        if examples.kept is None
-        else examples.kept[torch.from_numpy(rows)]
-    )
-    images = grey.to(device).float().div_(255).unsqueeze(1)
-    if not recipe.augment:
-        return images
-
-    # flipped, turned, enlarged and moved, by the scan and the turn alone
-    draws = np.stack(
-        [
-            np.random.default_rng((seed, 11, examples.keys[row], turn)).uniform(-1, 1, 8)
-            for row, turn in zip(rows, turns, strict=True)
-        ]
-    ).astype(np.float32)
-    flip, turn, scale, right, down, gain, contrast, _ = torch.from_numpy(draws).to(device).unbind(1)
-    angle, zoom, mirror = turn * math.radians(10), 1 + 0.1 * scale, torch.where(flip < 0, -1.0, 1.0)
-    theta = torch.stack(
-        [
-            torch.stack([mirror * angle.cos() / zoom, -angle.sin() / zoom, 0.08 * right], 1),
-            torch.stack([mirror * angle.sin() / zoom, angle.cos() / zoom, 0.08 * down], 1),
-        ],
-        1,
-    )
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    moved = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
-
-    # gain, contrast and speckle
-    mean = moved.mean((1, 2, 3), keepdim=True)
-    contrast, gain = (1 + 0.2 * contrast)[:, None, None, None], (1 + 0.15 * gain)[:, None, None, None]
-    gained = ((moved - mean) * contrast + mean).mul(gain)
-    if recipe.speckle:
-        gained = gained * (1 + recipe.speckle * _speckle(examples, rows, turns, seed).to(device))
-    return gained.clamp(0, 1)
-
-
-def _speckle(examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int) -> Tensor:
-    """Standard normal noise B×1×S×S, each scan's own."""
-    side = examples.pixels.shape[1]
-    return torch.from_numpy(
-        np.stack(
-            [
-                np.random.default_rng((seed, 13, examples.keys[row], turn)).standard_normal(
-                    (1, side, side), dtype=np.float32
-                )
-                for row, turn in zip(rows, turns, strict=True)
-            ]
-        )
-    )
 
 
 @torch.no_grad()
@@ -280,6 +193,52 @@ def matched(examples: Examples) -> tuple[Rows, Rows]:
     again = np.concatenate([np.arange(wanted[name]) // len(there) for name, there in of_class.items()])
     order = np.lexsort((rows, again))  # where nothing was added, as the fold has them
     return rows[order], again[order]
+
+
+def refit(network: nn.Module, examples: Examples, recipe: Recipe, compute: Compute, seed: int) -> None:
+    """Fit the last layer of a network in evaluation mode anew, on the fold's own scans, classes alike often.
+
+    Kang et al., ICLR 2020: features learn from all scans, the classifier from balanced ones. From where it
+    is, by the recipe's rates.
+    """
+    last, seen = head(network), []
+    optimiser = torch.optim.AdamW(
+        last.parameters(), lr=recipe.learning_rate * recipe.head_rate, weight_decay=recipe.weight_decay
+    )
+    usual = [group["lr"] for group in optimiser.param_groups]
+    handle = last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    try:
+        for step in range(recipe.refit):
+            rows, turns = balanced_rows(examples.labels[: examples.own], recipe.batch, step, seed)
+            images = augment(examples, rows, turns, seed, recipe, compute.device)
+            with torch.no_grad(), compute.autocast():
+                network(images)
+            labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
+            loss = F.cross_entropy(last(seen.pop().float()), labels, label_smoothing=recipe.smoothing)
+            seen.clear()
+            for group, full in zip(optimiser.param_groups, usual, strict=True):
+                group["lr"] = full * cosine(step, recipe.refit, 0)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+    finally:
+        handle.remove()
+
+
+def balanced_rows(
+    labels: NDArray[np.int64], batch: int, step: int, seed: int
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Rows of one batch in which classes take turns, and how often each row was shown before."""
+    there = np.unique(labels)
+    rows, turns = [], []
+    for count in range(step * batch, (step + 1) * batch):
+        number, kind = divmod(count, len(there))
+        own = np.flatnonzero(labels == there[kind])
+        turn, at = divmod(number, len(own))
+        order = np.random.default_rng((seed, 15, kind, turn)).permutation(len(own))
+        rows.append(own[order[at]])
+        turns.append(turn)
+    return np.array(rows), turns
 
 
 @torch.inference_mode()

@@ -98,7 +98,10 @@ def benchmark(
         ),
     ] = None,
     models: Annotated[
-        str, typer.Option(help="Comma-separated: simplecnn, vgg19, resnet18.")
+        str,
+        typer.Option(
+            help="Comma-separated: simplecnn, vgg19, resnet18; also efficientnet-lite0, fine-tuned."
+        ),
     ] = "simplecnn,vgg19,resnet18",
     seeds: Annotated[
         int, typer.Option(min=1, help="Trainings of every model and arm, each with other random numbers.")
@@ -116,11 +119,11 @@ def benchmark(
     init: Annotated[
         str,
         typer.Option(
-            help="First weights: none, phantom (first trained on simulated scans), imagenet, or a "
-            "safetensors file.",
+            help="First weights: usual (ImageNet's for EfficientNet-Lite0, whose come with a package), none, "
+            "phantom (first trained on simulated scans), imagenet, or a safetensors file.",
             rich_help_panel=MORE,
         ),
-    ] = "none",
+    ] = "usual",
     changes: Annotated[
         list[str] | None,
         typer.Option(

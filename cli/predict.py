@@ -51,10 +51,10 @@ def predict(
 ) -> None:
     """Let a trained classifier answer scans, and show where it looked. Research use only."""
     from ..benchmark.arms import CHOSEN
-    from ..classify.catalogue import MODELS
+    from ..classify.catalogue import KNOWN
 
     # slips are refused before torch is imported
-    for option, name, known in (("format", form, FORMATS), ("model", model, MODELS), ("arm", arm, CHOSEN)):
+    for option, name, known in (("format", form, FORMATS), ("model", model, KNOWN), ("arm", arm, CHOSEN)):
         if name is not None and name not in known:
             raise UsageError(
                 f"--{option} {name} is unknown; choose one of {', '.join(known)}.{did_you_mean(name, known)}"

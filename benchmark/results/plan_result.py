@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...classify.catalogue import USUAL
 from ...classify.metrics import constant_answer
 from ...classify.recipe import Recipe
 from ...data.study import Study
@@ -106,7 +107,7 @@ def _settings(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
     told = ("optimiser", "learning_rate", "batch", "schedule")
     said = {
         run.name: {name: value for name, value in run.changes.items() if name not in told}
-        | ({"init": run.init} if run.init != "none" else {})
+        | ({"init": run.init} if run.init != USUAL else {})
         | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
         | ({"method": run.method} if run.method else {})
         | dict(run.switches)

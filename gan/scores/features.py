@@ -23,10 +23,11 @@ from torchvision import models
 
 from ...core.errors import BusError, UsageError
 from ...core.files import writing
+from ...core.lite import Normalise
 from ...core.opener import open_file
 from ...core.progress import note
 from ..extractors import EXTRACTORS, LITE0, LITE2, check_extractor
-from ..imagenet import FrozenLite, Normalise
+from ..imagenet import FrozenLite
 
 SIZES = {LITE0: 224, LITE2: 260}  # px, the inputs they were trained with on ImageNet
 LABELS = {LITE0: "FD (EfficientNet-Lite0)", LITE2: "FD (EfficientNet-Lite2)"}

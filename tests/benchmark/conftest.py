@@ -21,7 +21,7 @@ from bus.benchmark.report_folder import TEXT, ReportFolder
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results.model import Summary
 from bus.benchmark.results.summary import summarise
-from bus.classify.train import Recipe
+from bus.classify.recipe import Recipe
 from bus.core import files
 from bus.core.compute import Compute
 from bus.data import phantom

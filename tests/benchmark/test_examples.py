@@ -11,7 +11,8 @@ from bus.benchmark.cells import cells_of, needed, synthetic_needed
 from bus.benchmark.examples import examples
 from bus.benchmark.request import Request
 from bus.classify import train as training
-from bus.classify.train import augment, batch_rows, fit
+from bus.classify.augmentation import augment
+from bus.classify.train import batch_rows, fit
 from bus.core.compute import Compute
 from bus.gan import synth
 from bus.gan.manifest import SyntheticSet

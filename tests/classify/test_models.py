@@ -3,12 +3,14 @@
 import pytest
 import torch
 from bus.classify import catalogue, models
+from bus.core import lite
 from bus.core.errors import BusError, UsageError
 from safetensors.torch import save_file
 
 
 @pytest.mark.parametrize(
-    ("model", "millions"), [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2), ("vgg16", 39.9)]
+    ("model", "millions"),
+    [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2), ("efficientnet-lite0", 3.4), ("vgg16", 39.9)],
 )
 @pytest.mark.parametrize("size", [32, 64])
 def test_grey_scans_give_a_number_for_each_class(model, millions, size):
@@ -88,7 +90,7 @@ def test_weights_that_cannot_be_had_are_explained(monkeypatch, tmp_path):
         models.build("resnet18", 3, "imagenet", 0)
     with pytest.raises(UsageError, match="SimpleCNN has no ImageNet weights"):
         catalogue.check_init(("simplecnn",), "imagenet")
-    with pytest.raises(UsageError, match="expected none, phantom, imagenet or a safetensors file"):
+    with pytest.raises(UsageError, match="none, phantom, imagenet or a safetensors file"):
         catalogue.check_init(("resnet18",), str(tmp_path / "nothing"))
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(BusError, match="does not hold weights of resnet18"):
@@ -123,3 +125,20 @@ def test_averages_are_torchs_at_every_size(shape):
     torch.testing.assert_close(ours, theirs)
     grown = torch.rand_like(ours)
     torch.testing.assert_close(*(torch.autograd.grad(pooled, maps, grown)[0] for pooled in (ours, theirs)))
+
+
+@pytest.mark.parametrize("side", [64, 160])
+def test_efficientnet_begins_as_its_package_has_it(side):
+    """What its last layer sees of a grey scan is what the package's network sees of it as RGB."""
+    package = lite.efficientnet(catalogue.LITE0)
+    network, seen = models.build(catalogue.LITE0, 3, "imagenet", 0).eval(), []
+    network.classifier.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    scans = torch.rand(2, 1, side, side)
+    network(scans)
+    large = torch.nn.functional.interpolate(scans, (max(side, 128),) * 2, mode="bilinear")
+    mean, deviation = (torch.tensor(each).view(1, 3, 1, 1) for each in (lite.MEAN, lite.DEVIATION))
+    maps = package.extract_features((large.expand(-1, 3, -1, -1) - mean) / deviation)
+    torch.testing.assert_close(seen[0], maps.mean((2, 3)), rtol=1e-3, atol=1e-4)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    other = models.build(catalogue.LITE0, 3, "none", 0).network._conv_stem.weight
+    assert not torch.equal(other, network.network._conv_stem.weight)

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from bus.classify.recipe import build_optimiser, check_changes, rate
-from bus.classify.train import Recipe
+from bus.classify.catalogue import KNOWN
+from bus.classify.recipe import DEFAULTS, TUNED, Recipe, build_optimiser, check_changes, head, rate
+from bus.classify.train import set_rate
 from bus.core.errors import UsageError
 
 PLAIN = Recipe("simplecnn", 100)
@@ -67,3 +68,20 @@ def test_recipe_fields_are_read_from_text():
         {"batch": "16", "augment": "False", "smoothing": "0.1", "optimiser": "sgd"}, "--set"
     )
     assert found == {"batch": 16, "augment": False, "smoothing": 0.1, "optimiser": "sgd"}
+
+
+def test_the_last_layer_may_learn_faster():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Linear(2, 4), torch.nn.Linear(4, 2))
+    found = build_optimiser(network, replace(PLAIN, head_rate=5.0))
+    assert [len(group["params"]) for group in found.param_groups] == [4, 2]
+    assert found.param_groups[1]["params"] == list(head(network).parameters())
+    set_rate(found, 1e-3)
+    assert [group["lr"] for group in found.param_groups] == pytest.approx([1e-3, 5e-3])
+    (alone,) = build_optimiser(network, PLAIN).param_groups
+    assert alone["params"] == list(network.parameters())
+
+
+def test_what_a_network_has_otherwise_is_known_and_does_something():
+    for model, changes in TUNED.items():
+        assert model in KNOWN and check_changes(changes) == changes
+        assert all(changes[name] != DEFAULTS[name] for name in changes)

