@@ -7,6 +7,7 @@ from itertools import cycle, islice, product
 
 from ..classify.catalogue import DEEP, LITE0, first_weights
 from ..classify.recipe import TUNED, Recipe
+from ..classify.torchvision_names import check_model
 from ..core import files, switches
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.switches import Values
@@ -106,6 +107,8 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
 
     Synthetic scans must exist where an arm needs them. UsageError for what does not go together.
     """
+    for model in request.models:
+        check_model(model)
     if request.preset not in STEPS and not request.epochs:
         slip = did_you_mean(request.preset, STEPS)
         raise UsageError(f"--preset {request.preset} is unknown; choose one of {', '.join(STEPS)}.{slip}")

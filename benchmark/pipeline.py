@@ -232,7 +232,8 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
     # its files
     report = ReportFolder(study.path)
     with report.held():
-        verdicts = {TITLES[model]: wording.sentence(verdict) for model, verdict in summary.verdicts.items()}
+        told = {model: wording.sentence(verdict) for model, verdict in summary.verdicts.items()}
+        verdicts = {TITLES.get(model, model): sentence for model, sentence in told.items()}
         look = Past(request.command, len(summary.cells), verdicts, finished.key, not whole)
         report.begin()
         write_report(
@@ -255,7 +256,7 @@ def _tell(summary: "Summary", page: Path) -> None:
     from .results import wording
 
     for model, verdict in summary.verdicts.items():
-        result(f"{TITLES[model]}: {wording.sentence(verdict)}")
+        result(f"{TITLES.get(model, model)}: {wording.sentence(verdict)}")
     result(f"Report: {page}")
 
 

@@ -11,8 +11,9 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..classify.catalogue import KNOWN, USUAL, check_init
+from ..classify.catalogue import USUAL, check_init
 from ..classify.recipe import DEFAULTS, SWITCHES, check_changes
+from ..classify.torchvision_names import check_model
 from ..core import switches
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.opener import read_bytes
@@ -29,7 +30,7 @@ class RunTable:
     """What a table of the file says of a run beside the switches of its recipe."""
 
     name: str = switch("title of its row")
-    model: str = switch("classifier", choices=KNOWN)
+    model: str = switch("classifier, as --models")
     arm: str = switch("how the training part is balanced", "original")
     epochs: int = switch("passes over the training part", above=0)
     accuracy: float | None = switch("what somebody else reports for it, %", None, at_most=100)
@@ -163,6 +164,7 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
             "cyclegan:normal or oversampled@0.5."
         )
     changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
+    check_model(row.model, f"{where}: model =")
     check_init((row.model,), row.init)
     translator = _translator(row.method, changed, where)
     if (row.method or translator) and arm.kind not in TRANSLATED:

@@ -28,13 +28,13 @@ LAYERS: dict[str, dict[int, str]] = {  # class of network → stride → the las
 }
 
 
-def layer_for(network: nn.Module, size: int) -> nn.Module:
+def layer_for(network: nn.Module, size: int) -> nn.Module | None:
     """The deepest convolutional layer of a classifier whose map of `size` px has at least 7×7 cells.
 
     At 64 px ResNet18's last layer has 2×2, too few to point anywhere: where textured patches of 16 px told
     two classes apart, its heat lay on them no more than by chance (0.07 of it, area 0.06), that of the layer
     chosen here did (0.41). Where no layer has so many cells, as at 32 px, the shallowest one listed is taken
-    (4×4).
+    (4×4). Of torchvision's other networks it is asked for; None where they have no such map.
     """
     kinds = [kind.__name__ for kind in type(network).__mro__]
     known = next((LAYERS[kind] for kind in kinds if kind in LAYERS), None)
@@ -43,7 +43,9 @@ def layer_for(network: nn.Module, size: int) -> nn.Module:
         pools = [at for at, layer in layers if isinstance(layer, nn.MaxPool2d)]
         known = {16: f"features.{pools[4] - 1}", 8: f"features.{pools[3] - 1}"}
     if known is None:
-        raise BusError(f"Heat maps are made for {', '.join(LAYERS)} and VGG, not {type(network).__name__}.")
+        from .torchvision_networks import deepest_map  # late: it imports all of torchvision
+
+        return deepest_map(network, size, CELLS)
     side = max(size, Lite0.LEAST) if isinstance(network, Lite0) else size
     fitting = (name for stride, name in known.items() if side // stride >= CELLS)
     return network.get_submodule(next(fitting, list(known.values())[-1]))
@@ -63,7 +65,7 @@ def grad_cam(
 
     def keep(module: nn.Module, given: object, output: Tensor) -> Tensor:
         kept.append(output.detach().requires_grad_())  # the graph begins here: layers below need no gradient
-        return kept[-1]
+        return kept[-1].clone()  # the next layer may work in place
 
     handle = layer.register_forward_hook(keep)
     try:
@@ -78,14 +80,16 @@ def grad_cam(
 
 def coarse_maps(
     network: nn.Module, pixels: Pixels, classes: Sequence[int] | NDArray[np.integer], device: str
-) -> Pixels:
+) -> Pixels | None:
     """Grad-CAM of one class for every square, in float32, each scaled by its largest value.
 
-    0 where none is positive.
+    0 where none is positive. None for networks without a map of places, such as transformers.
     SimpleCNN's last layer weighs every place by itself; the mean of its gradients would heat places that were
     never read.
     """
     layer = layer_for(network, pixels.shape[-1])
+    if layer is None:
+        return None
     scaled = []
     for start in range(0, len(pixels), BATCH):
         part = slice(start, start + BATCH)
@@ -109,4 +113,7 @@ def explain(
     network: nn.Module, pixels: Pixels, classes: Sequence[int] | NDArray[np.integer], device: str = "cpu"
 ) -> Heat:
     """Heat of one class for every square: 1 where the network found most for that class, 0 where nothing."""
-    return enlarge(coarse_maps(network, pixels, classes, device), pixels.shape[-1])
+    maps = coarse_maps(network, pixels, classes, device)
+    if maps is None:
+        raise BusError(f"{type(network).__name__} has no map of places in which heat could lie.")
+    return enlarge(maps, pixels.shape[-1])

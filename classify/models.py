@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..core import lite
-from ..core.errors import BusError, UsageError, did_you_mean
+from ..core.errors import BusError
 from ..core.opener import require_file
 from .catalogue import DEEP, KNOWN, LITE0
+from .torchvision_names import check_model
 
 
 class AveragePool(nn.Module):
@@ -97,31 +98,33 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
     and without them it answers with the largest class whatever it sees, and its 140 M parameters help nobody
     at 64 px. VGG16 is torchvision's without batch normalisation, with its own head of three linear layers,
     whose first layer takes 2×2 places, the size of the last feature map at 64 px, instead of 7×7 at 224 px.
-    EfficientNet-Lite0's ImageNet weights come with a package. Raises UsageError for an unknown model or an
-    `init` that the model does not have.
+    EfficientNet-Lite0's ImageNet weights come with a package. Any other name is a network of torchvision
+    (`torchvision_networks.py`). Raises UsageError for an unknown model or an `init` that the model does not
+    have.
     """
-    if model not in KNOWN:
-        raise UsageError(
-            f"--models {model} is unknown; choose among {', '.join(KNOWN)}.{did_you_mean(model, KNOWN)}"
-        )
+    check_model(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _construct(model, classes)
+        network = _construct(model, classes, init)
     if init == "imagenet" and isinstance(network, Lite0):
         state = lite.weights(LITE0)
         network.network.load_state_dict({name: state[name] for name in network.network.state_dict()})
-    elif init == "imagenet":
+    elif init == "imagenet" and model in KNOWN:  # others took them when they were made
         _load_imagenet(network, model)
-    elif init != "none":
+    elif init not in ("none", "imagenet"):
         _load_file(network, model, Path(init))
     return network
 
 
-def _construct(model: str, classes: int) -> nn.Module:
+def _construct(model: str, classes: int, init: str = "none") -> nn.Module:
     if model == "simplecnn":
         return SimpleCNN(classes)
     if model == LITE0:
         return Lite0(classes)
+    if model not in KNOWN:
+        from . import torchvision_networks  # late, as below
+
+        return torchvision_networks.construct(model, classes, imagenet=init == "imagenet")
     from torchvision.models import (
         resnet18,
         vgg19_bn,
@@ -159,7 +162,7 @@ def _vgg16(classes: int) -> nn.Module:
 
 def weight_bytes(model: str, classes: int) -> int:
     """How large a file with the weights of a classifier is."""
-    with torch.device("meta"):
+    with torch.device("meta" if model in KNOWN else "cpu"):  # RegNet's widths are computed as tensors
         network = _construct(model, classes)
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
@@ -201,7 +204,7 @@ def place(network: nn.Module, model: str, device: str) -> nn.Module:
     network = network.to(device)
     if device == "cuda" or model in ("simplecnn", LITE0):
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if device != "cpu":
+    if device != "cpu" or model not in KNOWN:
         return network
     stages = list(network.features if model in DEEP else network.children())  # type: ignore[arg-type]
     pools = [at for at, stage in enumerate(stages) if isinstance(stage, nn.MaxPool2d)]

@@ -68,6 +68,7 @@ def answer(
                 "The classifier gave no number for a scan, where probabilities were expected. Train it again."
             )
         numbers = metrics.answers(probabilities)
-        maps = explain.coarse_maps(network, pixels, numbers, compute.device) if heat else [None] * len(pixels)
-        for number, shares, one in zip(numbers, probabilities, maps, strict=True):
+        maps = explain.coarse_maps(network, pixels, numbers, compute.device) if heat else None
+        shown = [None] * len(pixels) if maps is None else maps
+        for number, shares, one in zip(numbers, probabilities, shown, strict=True):
             yield Answer(int(number), shares, one)

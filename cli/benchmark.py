@@ -36,10 +36,11 @@ from .options import (
     fold_numbers,
     frozen,
     given,
+    model_names,
     names,
 )
 from .studies import use_study
-from .terminal import print_json, suggest
+from .terminal import print_json, results, suggest
 
 PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the plan says itself
     "study",
@@ -62,6 +63,23 @@ PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the 
     "quiet",
 }
 PLAN_MAKES = {"preset", "extractor", "fid_weights"}  # also, where an arm of the plan needs synthetic scans
+
+
+def _list_models(models: str) -> str:
+    """Callback of --models: `help` lists all names that it takes, with the size of torchvision's networks."""
+    if models != "help":
+        return models
+    from rich.columns import Columns
+
+    from ..classify.catalogue import KNOWN, TITLES
+    from ..classify.torchvision_networks import described
+
+    results.print(f"Of this program: {', '.join(f'{name} ({TITLES[name]})' for name in KNOWN)}.")
+    results.print("Of torchvision, with the millions of weights that each has for ImageNet:")
+    listed = [f"{name} {millions:.1f}" for name, millions in described() if name not in KNOWN]
+    results.print(Columns(listed, padding=(0, 3), column_first=True))
+    results.print("--init imagenet takes their published weights, all but the head's; a download.")
+    raise typer.Exit
 
 
 def benchmark(
@@ -100,7 +118,9 @@ def benchmark(
     models: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: simplecnn, vgg19, resnet18; also efficientnet-lite0, fine-tuned."
+            callback=_list_models,
+            help="Comma-separated: simplecnn, vgg19, resnet18; also efficientnet-lite0, fine-tuned, or any "
+            "classification network of torchvision; help lists them.",
         ),
     ] = "simplecnn,vgg19,resnet18",
     seeds: Annotated[
@@ -203,7 +223,7 @@ def benchmark(
 
     Makes translator and scans where they are missing."""
     from ..benchmark.arms import Arm, check_inflation, chosen, doses, with_doses
-    from ..classify.catalogue import INITS, KNOWN, check_init
+    from ..classify.catalogue import INITS, check_init
     from ..classify.recipe import check_changes
     from ..core.compute import check_names, cores, resolve
     from ..gan.config import check_preset, usual_preset
@@ -214,7 +234,7 @@ def benchmark(
     check_names(device, precision)
     check_extractor(extractor)
     check_preset(preset or "quick")
-    wanted_models, wanted_arms, shares = names(models, KNOWN, "--models"), chosen(arms), doses(dose)
+    wanted_models, wanted_arms, shares = model_names(models), chosen(arms), doses(dose)
     check_init(wanted_models, init)
     if inflation:
         check_inflation(wanted_models, wanted_arms, shares)

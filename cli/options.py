@@ -146,15 +146,30 @@ Verbose = Annotated[
 ]
 
 
+def split_names(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated option, each once."""
+    return tuple(dict.fromkeys(clean(part) for part in text.split(",") if part.strip()))
+
+
 def names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
     """Split a comma-separated option; UsageError names what is unknown and what is known."""
-    chosen = tuple(dict.fromkeys(clean(part) for part in text.split(",") if part.strip()))
+    chosen = split_names(text)
     unknown = [name for name in chosen if name not in known]
     if unknown or not chosen:
         raise UsageError(
             f"{option} {text}: {', '.join(unknown) or 'nothing'} is unknown; choose among {', '.join(known)}."
             + "".join(did_you_mean(name, known) for name in unknown[:1])
         )
+    return chosen
+
+
+def model_names(text: str) -> tuple[str, ...]:
+    """The classifiers in a comma-separated option; UsageError names what is unknown."""
+    from ..classify.torchvision_names import check_model
+
+    chosen = split_names(text)
+    for name in chosen or (text,):
+        check_model(name)
     return chosen
 
 

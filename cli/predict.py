@@ -25,7 +25,7 @@ def predict(
         int | None, typer.Option(min=0, help="Fold whose classifier answers; the first that has one.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="simplecnn, vgg19 or resnet18; resnet18 if it is there.")
+        str | None, typer.Option(help="As --models of bus benchmark; resnet18 if it is there.")
     ] = None,
     arm: Annotated[
         str | None, typer.Option(help="Arm that it was trained on; cyclegan if it is there.")
@@ -51,14 +51,16 @@ def predict(
 ) -> None:
     """Let a trained classifier answer scans, and show where it looked. Research use only."""
     from ..benchmark.arms import CHOSEN
-    from ..classify.catalogue import KNOWN
+    from ..classify.torchvision_names import check_model
 
     # slips are refused before torch is imported
-    for option, name, known in (("format", form, FORMATS), ("model", model, KNOWN), ("arm", arm, CHOSEN)):
+    for option, name, known in (("format", form, FORMATS), ("arm", arm, CHOSEN)):
         if name is not None and name not in known:
             raise UsageError(
                 f"--{option} {name} is unknown; choose one of {', '.join(known)}.{did_you_mean(name, known)}"
             )
+    if model is not None:
+        check_model(model, "--model")
     if form == "table" and (heat or out):
         raise UsageError(
             f"--{'heat' if heat else 'out'} needs --format html or json; a table has no place for it."

@@ -325,7 +325,7 @@ def test_a_cell_of_another_split_is_refused(trained, cell, scans, tmp_path, caps
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--model", "vit"], "choose one of simplecnn, vgg19, resnet18"),
+        (["--model", "vit"], "choose among simplecnn, vgg19, resnet18"),
         (["--arm", "smote"], "choose one of original"),
         (["--format", "xml"], "choose one of table, json, html"),
         (["--fold", "9"], "choose among 0, 1, 2"),

@@ -96,7 +96,7 @@ def test_weights_that_cannot_be_had_are_explained(monkeypatch, tmp_path):
     with pytest.raises(BusError, match="does not hold weights of resnet18"):
         models.build("resnet18", 3, str(tmp_path / "other.safetensors"), 0)
     with pytest.raises(UsageError, match="simplecnn, vgg19, resnet18"):
-        models.build("alexnet", 3, "none", 0)
+        models.build("alexnett", 3, "none", 0)
 
 
 def test_simplecnn_is_the_seed_projects_network_value_for_value_and_gradient_for_gradient():

@@ -71,6 +71,8 @@ def test_predictions_are_those_of_the_test_part(finished):
         (["benchmark", "--fold", "none"], 2, "needs test scans"),
         (["benchmark", "--arms", "smote"], 2, "smote is unknown; choose among original"),
         (["benchmark", "--models", "vit"], 2, "choose among simplecnn, vgg19, resnet18"),
+        (["benchmark", "--models", "resnet43"], 2, "Did you mean resnet"),
+        (["benchmark", "--models", "help"], 0, "resnet34 21.8"),
         (["benchmark", "--init", "imagenet"], 2, "SimpleCNN has no ImageNet weights"),
         (["benchmark", "--seeds", "0"], 2, "--seeds"),
         (["benchmark", "--dose", "0"], 2, "expected numbers above 0"),

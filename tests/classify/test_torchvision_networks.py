@@ -1,0 +1,98 @@
+"""Any classification network of torchvision on grey scans."""
+
+import numpy as np
+import pytest
+import torch
+from bus.classify import models as ours
+from bus.classify.explain import coarse_maps, explain
+from bus.classify.torchvision_names import torchvision_names
+from bus.classify.torchvision_networks import construct, deepest_map
+from bus.core.errors import BusError
+from torch import nn
+from torchvision import models
+
+# one of each kind, the smallest; alone densenet121, googlenet, inception_v3 and maxvit_t take a second
+KINDS = ["mnasnet0_5", "mobilenet_v3_small", "regnet_y_400mf", "shufflenet_v2_x0_5", "squeezenet1_1"]
+
+MAPS = [("mobilenet_v3_small", 8), ("squeezenet1_1", 7), ("densenet121", 8)]  # at 64 px
+LARGE = {name for name in torchvision_names() if name.startswith("regnet") and not name.endswith("mf")}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_first_layer_does_to_a_grey_scan_what_torchvisions_to_three_alike_channels(name: str) -> None:
+    torch.manual_seed(0)
+    grey = construct(name, 3).eval()
+    torch.manual_seed(0)
+    colour = models.get_model(name, num_classes=3).eval()
+    scan = torch.rand(2, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(grey(scan), colour(scan.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted({*torchvision_names()} - LARGE))
+@pytest.mark.slow
+def test_every_network_answers_scans_of_any_side(name: str) -> None:
+    with torch.device("cpu" if name.startswith("regnet") else "meta"):  # its widths are computed as tensors
+        network = construct(name, 3).eval()
+        assert [network(torch.rand(2, 1, side, side)).shape for side in (32, 64, 128, 256)] == [(2, 3)] * 4
+
+
+def test_scans_below_the_least_side_are_enlarged_and_others_left_alone() -> None:
+    network = construct("alexnet", 2)
+    seen = []
+    network.network.register_forward_pre_hook(lambda module, given: seen.append(given[0].shape[-1]))
+    with torch.inference_mode():
+        network.eval()(torch.rand(1, 1, 32, 32))
+        network(torch.rand(1, 1, 96, 96))
+    assert seen == [63, 96]
+
+
+def test_published_weights_come_but_for_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    published = models.mobilenet_v3_small()
+    weights = models.MobileNet_V3_Small_Weights
+    monkeypatch.setattr(weights, "get_state_dict", lambda self, **options: published.state_dict())
+    network = ours.build("mobilenet_v3_small", 3, "imagenet", 0)
+    state, theirs = network.state_dict(), published.state_dict()
+    fresh = [name for name in state if not torch.equal(state[name], theirs[name])]
+    assert fresh == ["features.0.0.weight", "classifier.3.weight", "classifier.3.bias"]
+    assert torch.equal(state["features.0.0.weight"], theirs["features.0.0.weight"].sum(1, keepdim=True))
+
+    def refuse(self: object, **options: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(weights, "get_state_dict", refuse)
+    with pytest.raises(BusError, match=r"no route to host.*--init none"):
+        ours.build("mobilenet_v3_small", 3, "imagenet", 0)
+
+
+def test_first_weights_depend_on_the_seed_alone_and_their_size_is_known() -> None:
+    drawn = [ours.build("shufflenet_v2_x0_5", 2, "none", seed).state_dict() for seed in (0, 0, 1)]
+    assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in drawn[0])
+    assert not all(torch.equal(drawn[0][name], drawn[2][name]) for name in drawn[0])
+    held = sum(tensor.numel() * tensor.element_size() for tensor in drawn[0].values())
+    assert ours.weight_bytes("shufflenet_v2_x0_5", 2) == held
+
+
+@pytest.mark.parametrize(("name", "side"), MAPS)
+def test_heat_lies_on_the_deepest_map_with_places_enough(name: str, side: int) -> None:
+    network = ours.place(ours.build(name, 2, "none", 0), name, "cpu").eval()
+    squares = np.random.default_rng(0).integers(0, 256, (2, 64, 64), np.uint8)
+    maps = coarse_maps(network, squares, [0, 1], "cpu")
+    assert maps is not None and maps.shape == (2, side, side)
+
+
+def test_a_transformer_has_no_heat() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(64, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(x.mean((1, 2)))
+
+    assert deepest_map(models.VisionTransformer(224, 32, 1, 1, 8, 8), 224, 7) is None
+    squares = np.zeros((1, 64, 64), np.uint8)
+    assert coarse_maps(Listed().eval(), squares, [0], "cpu") is None
+    with pytest.raises(BusError, match="Listed has no map"):
+        explain(Listed().eval(), squares, [0])
