@@ -15,13 +15,16 @@ ARMS = {
     "bring; no training",
     "oversampled": "scans of the target class repeated",
     "cyclegan": "synthetic scans of the target class added",
+    "pasted": "real lesions of the target, with their shadow, on the training part's other scans: a control "
+    "that is no network",
     "relabelled": "negative control: the translator's sources, untranslated, under the target's label",
     "unverified": "another generator's scans of the target class added; where they come from cannot be "
     "checked",
 }
 DEFAULT_ARMS = ("original", "weighted", "adjusted", "oversampled", "cyclegan")
-ADDING = ("oversampled", "cyclegan", "relabelled", "unverified")  # these have a dose
-TRANSLATED = ("cyclegan", "relabelled")  # need a translator; may be limited to one of its source classes
+ADDING = ("oversampled", "cyclegan", "pasted", "relabelled", "unverified")  # these have a dose
+TRANSLATED = ("cyclegan", "relabelled")  # need a translator
+SOURCED = (*TRANSLATED, "pasted")  # may be limited to one source class
 DERIVED = ("adjusted",)  # train nothing: the answers of `original`, corrected
 CHOSEN = tuple(name for name in ARMS if name != "unverified")  # by --arms; that one comes with --synthetic
 
@@ -90,10 +93,10 @@ def chosen(text: str, classes: Sequence[str] | None = None) -> tuple[Arm, ...]:
             f"{', '.join(CHOSEN)}.{slip}"
         )
     for arm in arms:
-        if arm.source and classes is not None and (arm.kind not in TRANSLATED or arm.source not in classes):
+        if arm.source and classes is not None and (arm.kind not in SOURCED or arm.source not in classes):
             example, slip = next(iter(classes), "benign"), did_you_mean(arm.source, classes)
             raise UsageError(
-                f"--arms {arm}: {' and '.join(TRANSLATED)} can be limited to one source class, such as "
+                f"--arms {arm}: {', '.join(SOURCED)} can be limited to one source class, such as "
                 f"cyclegan:{example}; the classes are {', '.join(classes)}.{slip}"
             )
     return arms

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core import files
+from ..core.chance import stream
 from ..core.errors import BusError
 from ..data.cohort import COHORT_FILE
 from ..data.store import PIXELS_FILE
@@ -16,6 +17,7 @@ from ..gan.translator import Translator
 from . import foreign
 from .cell import kept_weights
 from .cells import needed, synthetic_needed, used
+from .pasting import Pasted, pasted
 from .request import Request
 
 # Grey levels, averaged over a scan, by which it may differ when it is made again on another processor.
@@ -46,7 +48,7 @@ def audit(study: Study, fold: int, request: Request) -> list[Check]:
             scans = SyntheticSet(study, fold, label, gan_seed)
             checks += _filtered(scans, rows)
             checks += _read(study, fold, label, scans)
-    return _refuse(fold, checks + _unverified(study, fold, request))
+    return _refuse(fold, checks + _pasted(study, fold, request) + _unverified(study, fold, request))
 
 
 def audit_split(study: Study, fold: int) -> list[Check]:
@@ -161,6 +163,50 @@ def _first_weights(study: Study, fold: int, request: Request) -> list[Check]:
             str(strangers[0]) if strangers else "",
             "Leave --init out for the folds on whose scans these weights were trained.",
         )
+    ]
+
+
+def _pasted(study: Study, fold: int, request: Request) -> list[Check]:
+    """The checks of real lesions on real scans, made once more for every seed."""
+    arms = [arm for arm in request.arms if arm.kind == "pasted"]
+    made = [
+        (label, one)
+        for arm in arms
+        for label in request.raised(study)
+        if label != arm.source
+        for seed in range(request.seeds)
+        for one in pasted(
+            study, fold, label, needed(study, fold, label, arm.dose), stream(seed, fold), arm.source
+        )
+    ]
+    if not made:
+        return []
+    train, shown = set(study.train(fold)), {study.pixels[row].tobytes() for row in study.test(fold)}
+    groups = {study.groups[row] for row in study.test(fold)}
+
+    def check(name: str, bad: list[Pasted]) -> Check:
+        detail = study.scans[bad[0].background].file if bad else ""
+        return Check(name, len(made), not bad, detail, "Report this: such scans are made anew each time.")
+
+    return [
+        check(
+            "every pasted lesion, and every scan under it, is of this fold's training part",
+            [
+                one
+                for _, one in made
+                if not {one.background, one.lesion} <= train
+                or {study.groups[one.background], study.groups[one.lesion]} & groups
+            ],
+        ),
+        check(
+            "every pasted lesion is of the class that it raises, the scan under it of another",
+            [
+                one
+                for label, one in made
+                if (study.scans[one.lesion].label == label) == (study.scans[one.background].label == label)
+            ],
+        ),
+        check("no test scan is a pasted one", [one for _, one in made if one.square.tobytes() in shown]),
     ]
 
 

@@ -9,12 +9,13 @@ from ..classify.catalogue import DEEP, LITE0, first_weights
 from ..classify.recipe import TUNED, Recipe
 from ..classify.torchvision_names import check_model
 from ..core import files, switches
+from ..core.chance import stream
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.switches import Values
 from ..data.study import Study
 from ..gan.manifest import Synthetic, SyntheticSet
 from ..gan.synth import ordered_sources
-from . import foreign
+from . import foreign, pasting
 from .arms import ADDING, DERIVED, ORIGINAL, TRANSLATED, Arm
 from .cell import Cell
 from .request import Request
@@ -126,6 +127,8 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
         raise UsageError(
             f"--balance does nothing here: none of {names} adds scans. Leave it out, or add an arm that does."
         )
+    if any(arm.kind == "pasted" for arm in request.arms):
+        pasting.check(study, request.raised(study))
     if request.folder and request.raised(study) != (study.target,):
         raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
     if dict(request.recipe).get("validation") and adding:
@@ -148,6 +151,10 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
     synthetic = {
         (arm, gan_seed): _synthetic(study, request, arm, fold, added[arm], gan_seed)
         for arm, gan_seed in product(request.arms, request.translators)
+    } | {
+        (arm, seed): pasting.sha256(study, fold, added[arm], stream(seed, fold), arm.source)
+        for arm, seed in product(request.arms, range(request.seeds))
+        if arm.kind == "pasted"
     }
 
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
@@ -171,7 +178,7 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
             device=request.compute.device,
             preset=request.preset,
             training_pixels=training,
-            synthetic=synthetic[arm, request.translator_of(seed)],
+            synthetic=synthetic[arm, seed if arm.kind == "pasted" else request.translator_of(seed)],
             test_pixels=test,
             root=study.cells_path(fold),
             folder=request.folder if arm.kind == "unverified" else None,

@@ -1,5 +1,7 @@
 """What a cell trains on: the fold's real scans, and what its arm adds to the raised classes."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..classify.augmentation import Examples
@@ -7,7 +9,7 @@ from ..core import files
 from ..data.store import Pixels
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
-from . import foreign
+from . import foreign, pasting
 from .arms import ADDING
 from .cell import Cell
 from .cells import picked, training_rows
@@ -21,14 +23,25 @@ def key(digest: str) -> int:
 def examples(study: Study, cell: Cell) -> Examples:
     """The training part of one cell: the fold's real scans, then what its arm adds to the raised classes."""
     own, arm = own_examples(study, training_rows(study, cell.fold, cell.recipe)[0]), cell.arm
-    pixels, labels, keys = [own.pixels], [own.labels], list(own.keys)
+    pixels, labels, keys, sources = [own.pixels], [own.labels], list(own.keys), [own.labels]
     for label, number in cell.added.items() if arm.kind in ADDING else ():
-        added = _repeated if arm.kind == "oversampled" else _synthetic
-        squares, numbers = added(study, cell, label, number)
-        pixels.append(squares)
-        labels.append(np.full(len(squares), study.classes.index(label)))
-        keys += numbers
-    return Examples(np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels))
+        added = ADDED.get(arm.kind, _synthetic)(study, cell, label, number)
+        pixels.append(added.squares)
+        labels.append(np.full(len(added.squares), study.classes.index(label)))
+        keys += added.keys
+        sources.append(np.array([study.classes.index(name) for name in added.sources], np.int64))
+    return Examples(
+        np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels), np.concatenate(sources)
+    )
+
+
+@dataclass(frozen=True)
+class Added:
+    """What an arm adds to a class: squares (N×S×S uint8), a key for each, and the class it was made from."""
+
+    squares: Pixels
+    keys: list[int]
+    sources: list[str]
 
 
 def own_examples(study: Study, rows: list[int]) -> Examples:
@@ -36,24 +49,37 @@ def own_examples(study: Study, rows: list[int]) -> Examples:
     return Examples(study.pixels[rows], study.labels[rows], [key(study.scans[row].sha256) for row in rows])
 
 
-def _repeated(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+def _repeated(study: Study, cell: Cell, label: str, number: int) -> Added:
     """Real scans of class `label` again, each as often as the others or once more, with keys of their own."""
     own = study.rows_of(study.train(cell.fold), [label])
     order = np.random.default_rng((cell.draw, 12, study.classes.index(label))).permutation(len(own))
     extra = [own[order[turn % len(own)]] for turn in range(number)]
     keys = [key(study.scans[row].sha256) + 1 + turn for turn, row in enumerate(extra)]
-    return study.pixels[extra], keys
+    return Added(study.pixels[extra], keys, [label] * number)
 
 
-def _synthetic(study: Study, cell: Cell, label: str, number: int) -> tuple[Pixels, list[int]]:
+def _pasted(study: Study, cell: Cell, label: str, number: int) -> Added:
+    """Real scans of other classes with real lesions of class `label`."""
+    made = pasting.pasted(study, cell.fold, label, number, cell.draw, cell.arm.source)
+    squares = np.array([one.square for one in made])
+    keys = [key(files.sha256_bytes(square.tobytes())) for square in squares]
+    return Added(squares, keys, [study.scans[one.background].label for one in made])
+
+
+def _synthetic(study: Study, cell: Cell, label: str, number: int) -> Added:
     """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
     arm = cell.arm
     if cell.folder:
         squares = foreign.load(study, cell.folder, number)
-        return squares, [key(files.sha256_bytes(square.tobytes())) for square in squares]
+        keys = [key(files.sha256_bytes(square.tobytes())) for square in squares]
+        return Added(squares, keys, [label] * len(squares))
     made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
-    keys = [key(row.sha256) for row in made]
+    keys, sources = [key(row.sha256) for row in made], [row.source_label for row in made]
     if arm.kind == "cyclegan":
-        return SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made), keys
+        return Added(SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made), keys, sources)
     row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    return study.pixels[[row_of[row.source_sha256, row.source_label] for row in made]], keys
+    squares = study.pixels[[row_of[row.source_sha256, row.source_label] for row in made]]
+    return Added(squares, keys, sources)
+
+
+ADDED = {"oversampled": _repeated, "pasted": _pasted}  # the others' scans lie in files

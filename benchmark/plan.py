@@ -19,7 +19,7 @@ from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.opener import read_bytes
 from ..core.switches import Values, switch
 from ..gan.config import METHODS, check_options
-from .arms import ADDING, CHOSEN, TRANSLATED, Arm, parse
+from .arms import ADDING, CHOSEN, SOURCED, TRANSLATED, Arm, parse
 
 if TYPE_CHECKING:  # a slip in a plan is answered without torch
     from .request import Request
@@ -154,12 +154,12 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
         slip = did_you_mean(arm.kind, known)
         raise UsageError(f"{where}: arm = {arm}: expected one of {', '.join(known)}.{slip}")
     if (
-        (arm.source and arm.kind not in TRANSLATED)
+        (arm.source and arm.kind not in SOURCED)
         or not 0 < arm.dose <= 10
         or (arm.dose != 1 and arm.kind not in ADDING)
     ):
         raise UsageError(
-            f"{where}: arm = {row.arm!r}: expected a name, for {' and '.join(TRANSLATED)} perhaps a "
+            f"{where}: arm = {row.arm!r}: expected a name, for {', '.join(SOURCED)} perhaps a "
             "source class, and for an arm that adds scans perhaps a dose up to 10, such as cyclegan, "
             "cyclegan:normal or oversampled@0.5."
         )

@@ -80,7 +80,7 @@ def read_listing(
 ) -> Data:
     """Decode every listed scan once; its square of `size` px goes to `keep`, its lesion's to `keep_mask`.
 
-    Raises BusError for unreadable scans. Unusable masks are noted and passed over: nothing trains on them.
+    Raises BusError for unreadable scans. Unusable masks are noted and passed over.
     """
     refused: list[str] = []
 

@@ -42,6 +42,7 @@ ARMS: dict[str, tuple[str, Dash, float]] = {  # colour, dash, line width in pt
     "weighted": (ORANGE, (0, (5, 2)), 1.4),
     "oversampled": (GREEN, (0, (5, 2, 1, 2)), 1.4),
     "cyclegan": (BLUE, "-", 2.0),
+    "pasted": (VERMILION, (0, (3, 1)), 1.4),
     "relabelled": (PURPLE, (0, (1, 1.5)), 1.6),
 }
 RC: Any = {
@@ -246,7 +247,7 @@ def interval(effect: Effect) -> str:
 
 
 def _styles(arms: Iterable[str]) -> Iterator[tuple[str, tuple[str, Dash, float]]]:
-    spare = cycle([(VERMILION, (0, (3, 1)), 1.4), (MUTED, (0, (1, 1)), 1.4)])
+    spare = cycle([(MUTED, (0, (4, 1)), 1.4), (MUTED, (0, (1, 1)), 1.4)])
     for arm in arms:
         yield arm, ARMS.get(arm) or next(spare)
 

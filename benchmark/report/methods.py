@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ... import __version__
 from ...data.cohort import COHORTS
 from ...data.study import Study
-from ..arms import TRANSLATED
+from ..arms import ADDING
 from ..cell import Cell
 from ..report_folder import REFERENCES
 from ..results.model import GAIN, TRANSLATOR, Summary
@@ -72,7 +72,7 @@ def methods_paragraph(
             "[@heusel2017] between a floor of real scans and a ceiling of untranslated sources."
         )
     arms = "; ".join(f"“{arm}”: {arm.meaning}" for arm in summary.arms)
-    doses = [arm.dose for arm in summary.arms if arm.kind in (*TRANSLATED, "oversampled")]
+    doses = [arm.dose for arm in summary.arms if arm.kind in ADDING]
     same = len(doses) > 1 and len(set(doses)) == 1
     adds = " Arms that add scans add the same number." * same
     models = ", ".join(title(m) + CITED.get(m, "") for m in summary.models)

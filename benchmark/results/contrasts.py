@@ -61,8 +61,8 @@ def pairs(arms: Sequence[Arm]) -> dict[str, tuple[Arm, Arm]]:
     """The contrasts that these arms allow: kind → (first, second), read as first − second.
 
     Gain and translator stand for the arms of a claim. Every arm is compared with `original`, but for the
-    negative control; those that take synthetic scans or their sources also with as many repeated real scans,
-    and translated scans with answers that were merely corrected for the class prior.
+    negative control; those that add other scans also with as many repeated real scans, and translated scans
+    with as many pasted lesions and with answers that were merely corrected for the class prior.
     """
     lead = leading_arms(arms)
     wanted = {GAIN: (lead.cyclegan, lead.original), TRANSLATOR: (lead.cyclegan, lead.oversampled)}
@@ -70,8 +70,10 @@ def pairs(arms: Sequence[Arm]) -> dict[str, tuple[Arm, Arm]]:
         repeated = Arm("oversampled", dose=arm.dose)
         if arm.kind not in ("original", "relabelled"):
             wanted[f"{arm} − original"] = (arm, Arm("original"))
-        if arm.kind in ("cyclegan", "relabelled", "unverified"):
+        if arm.kind in ("cyclegan", "pasted", "relabelled", "unverified"):
             wanted[f"{arm} − {repeated}"] = (arm, repeated)
+        if arm.kind == "cyclegan" and (control := Arm("pasted", arm.source, arm.dose)) in arms:
+            wanted[f"{arm} − {control}"] = (arm, control)
         if arm.kind == "cyclegan":
             wanted[BEYOND_PRIOR if arm == lead.cyclegan else f"{arm} − adjusted"] = (arm, Arm("adjusted"))
     named = {pair: kind for kind, pair in reversed(wanted.items())}  # gain and translator keep their names
