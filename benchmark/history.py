@@ -4,7 +4,7 @@ Looks that are not shown would flatter, so each report lists them all.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core import files
 from ..core.errors import BusError, retyped
@@ -22,17 +22,20 @@ class Past:
     verdicts: Mapping[str, str]  # model or plan → what was said
     sha256: str = ""  # of the cells that the report shows
     partial: bool = False  # cells were missing: an early look
+    report: int = 0  # its number; 0 where an earlier version gave none
 
     @property
     def recorded(self) -> Mapping[str, files.Json]:
         """As it stands in the file."""
         partial = {"partial": True} if self.partial else {}
+        number = {"report": self.report} if self.report else {}
         return {
             "command": self.command,
             "cells": self.cells,
             "cells_sha256": self.sha256,
             "verdicts": dict(self.verdicts),
             **partial,
+            **number,
         }
 
 
@@ -48,10 +51,11 @@ def past(study: Study) -> list[Past]:
                 look["verdicts"],
                 look["cells_sha256"],
                 look.get("partial", False),
+                int(look.get("report", 0)),
             )
             for look in known
         ]
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BusError(
             f"{path} does not hold what this version wrote ({error!r}). Move it away and run the same "
             "command again."
@@ -60,8 +64,14 @@ def past(study: Study) -> list[Past]:
 
 def record(study: Study, look: Past) -> list[Past]:
     """Add a look to the list, unless its very cells were looked at before; returns the list."""
-    known = past(study)
-    if look.sha256 and look.sha256 not in {earlier.sha256 for earlier in known}:
-        known.append(look)
-        files.write_json(study.path / HISTORY, {"benchmarks": [earlier.recorded for earlier in known]})
+    path, known = study.path / HISTORY, past(study)
+    before = list(known)
+    for number, earlier in enumerate(known):
+        if look.sha256 and earlier.sha256 == look.sha256 and earlier.report in (0, look.report):
+            known[number] = replace(earlier, report=look.report)
+            break
+    else:
+        known += [look] * bool(look.sha256)
+    if known != before:
+        files.write_json(path, {"benchmarks": [earlier.recorded for earlier in known]})
     return known

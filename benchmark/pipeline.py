@@ -1,6 +1,6 @@
 """The way from a study to its report: translator, synthetic scans, scores, cells; what is done is skipped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +21,9 @@ from .audit import Check, audit, audit_split, audit_translators
 from .cell import Cell, finished_folders
 from .cells import cells_of, synthetic_needed
 from .external import External
-from .history import Past, record
+from .history import Past, past, record
 from .per_image import per_image
-from .report_folder import ReportFolder
+from .report_folder import ABOUT, ReportFolder, held, numbered, report_of
 from .request import Request
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Finished:
     checks: list[Check]
     external: External | None
     key: str  # hash of the cells and of what else the report shows
+    inputs: str  # hash of what makes it another report
 
 
 def prepare(study: Study, request: Request) -> None:
@@ -80,9 +81,15 @@ def benchmark(study: Study, request: Request) -> Path:
     # what there is to do
     cells, checks = cells_of(study, request), check(study, request, others)
     todo = run.missing(cells, request.keep_weights, others)
-    report = ReportFolder(study.path)
+    elsewhere = others.sha256 if others else ""
+    report = report_of(study.path, request.inputs(study, cells, elsewhere))
     request.remember(study)
-    if not todo and report.is_whole(request.key(study, cells, others.sha256 if others else "")):
+    if not todo and report.is_whole(request.key(study, cells, elsewhere)):
+        if not report.is_newest:
+            from .report.report_list import call_newest
+
+            with held(study.path):
+                call_newest(study, report, past(study))
         result(f"Nothing to do: all {len(cells)} cells are done. Report: {report.page}")
         return report.page
 
@@ -104,7 +111,7 @@ def benchmark(study: Study, request: Request) -> Path:
         failures += inflate(study, request)
 
     # the report
-    summary = write(study, request, finished, whole=not failures)
+    summary, report = write(study, request, finished, whole=not failures)
     if failures:
         raise BusError(
             f"{len(failures)} cells failed (see above); the report {report.page} leaves them out. "
@@ -114,23 +121,39 @@ def benchmark(study: Study, request: Request) -> Path:
     return report.page
 
 
-def rewrite(study: Study) -> Path:
-    """Write the report of the last benchmark again from its finished cells; returns its path."""
-    request = Request.recall(study)
+def rewrite(study: Study, number: int | None = None) -> Path:
+    """Write the report of the last benchmark, or that `number`, again from finished cells; returns its path.
+
+    BusError where what that report was made from is no more: it stays as it was written. The page of a plan
+    is left alone.
+    """
+    request = Request.recall(study) if number is None else None
+    if request is None:
+        old = numbered(study.path, number or 0)
+        path, asked = old.path / ABOUT, old.about.get("asked")
+        if not isinstance(asked, Mapping):
+            result(f"Report: {old.page} (stays as it was written: no benchmark of this version made it)")
+            return old.page
+        request = Request.from_recorded(study, asked, path)
     others = _external(study, request)
     cells = cells_of(study, request)
+    report = report_of(study.path, request.inputs(study, cells, others.sha256 if others else ""))
+    if number is not None and report.number != number:
+        raise BusError(
+            f"What report {number} was made from is there no more: its trainings would be others today. It "
+            f"stays as it was written, {old.page}. Run {request.command} for a new one."
+        )
     finished = _finished(study, request, cells, check(study, request, others), others)
     if not finished.cells:
         raise BusError(
             f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to "
             "train them."
         )
-    page = ReportFolder(study.path).page
-    summary = write(study, request, finished, whole=not finished.missing)
+    summary, report = write(study, request, finished, whole=not finished.missing)
     if finished.missing:
         note(f"{len(finished.cells)} of {len(cells)} cells are trained; the report leaves the others out.")
-    _tell(summary, page)
-    return page
+    _tell(summary, report.page)
+    return report.page
 
 
 def _foresee(study: Study, request: Request) -> External | None:
@@ -173,8 +196,9 @@ def _finished(
     study: Study, request: Request, cells: Sequence[Cell], checks: list[Check], others: External | None
 ) -> Finished:
     done = [cell for cell in cells if cell.is_done and (others is None or cell.has_external(others.sha256))]
-    key = request.key(study, done, others.sha256 if others else "")
-    return Finished(done, len(cells) - len(done), checks, others, key)
+    elsewhere = others.sha256 if others else ""
+    key, inputs = request.key(study, done, elsewhere), request.inputs(study, cells, elsewhere)
+    return Finished(done, len(cells) - len(done), checks, others, key, inputs)
 
 
 def expectation(study: Study, request: Request) -> str:
@@ -209,13 +233,16 @@ def looked_at(study: Study, request: Request) -> list[Cell]:
     return [cell for cell in cells if cell.model not in missing and cell.is_done]
 
 
-def write(study: Study, request: Request, finished: Finished, *, whole: bool) -> "Summary":
-    """Write the report of finished cells and note that they were looked at; returns what it says.
+def write(
+    study: Study, request: Request, finished: Finished, *, whole: bool
+) -> "tuple[Summary, ReportFolder]":
+    """Write the report of finished cells and note that they were looked at; returns what it says, and where.
 
     `whole`: no cell is missing, so that the same command has nothing to do next time.
     """
     from . import distance_to_tests
-    from .report.study_report import write_report  # late: statistics and figures take a second to import
+    from .report.report_list import call_newest  # late: statistics and figures take a second to import
+    from .report.study_report import write_report
     from .results import wording
     from .results.summary import summarise
     from .yardstick import yardsticks
@@ -230,26 +257,31 @@ def write(study: Study, request: Request, finished: Finished, *, whole: bool) ->
     claimed = inflated(study, request) if request.inflation else None
 
     # its files
-    report = ReportFolder(study.path)
-    with report.held():
+    with held(study.path):
+        report = report_of(study.path, finished.inputs)
+        report.begin(finished.inputs, request.recorded)
         told = {model: wording.sentence(verdict) for model, verdict in summary.verdicts.items()}
         verdicts = {TITLES.get(model, model): sentence for model, sentence in told.items()}
-        look = Past(request.command, len(summary.cells), verdicts, finished.key, not whole)
-        report.begin()
+        look = Past(
+            request.command, len(summary.cells), verdicts, finished.key, not whole, report=report.number
+        )
+        looks = record(study, look)
         write_report(
             study,
             summary,
+            folder=report.path,
             cells=finished.cells,
             checks=finished.checks,
             commands=[*commands(study, request), request.command],
             gan_seeds=request.translators,
             external=finished.external,
             claimed=claimed,
-            history=record(study, look),
+            history=looks,
         )
+        call_newest(study, report, looks)
         if whole:
             report.finish(finished.key)
-    return summary
+    return summary, report
 
 
 def _tell(summary: "Summary", page: Path) -> None:

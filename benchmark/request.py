@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,16 @@ class Request:
             }
         )
 
+    def inputs(self, study: Study, cells: Sequence[Cell], external: str) -> str:
+        """Hash of what makes it another report: all of its `cells`, trained or not, scans from elsewhere."""
+        return files.sha256_json(
+            {
+                "cells": sorted(str(cell.path.relative_to(study.path)) for cell in cells),
+                "external": external,
+                "inflation": self.inflation,
+            }
+        )
+
     def typed(self, study: Study) -> str:
         """`bus benchmark` with the options that ask this again, each word quoted for a shell."""
         arms = dict.fromkeys(
@@ -112,20 +122,30 @@ class Request:
         words += [word for name, value in self.recipe for word in ("--set", f"{name}={value}")]
         return shlex.join(["bus", "benchmark", *words, *["--inflation"] * bool(self.inflation)])
 
-    def remember(self, study: Study) -> None:
-        """Note what was asked, so that `bus report` can find its cells; untouched where it is the same."""
+    @property
+    def recorded(self) -> Mapping[str, files.Json]:
+        """What asks it again, as `from_recorded` reads it."""
         names = [item.name for item in fields(self) if item.name not in BESIDE]
         compared = {name: getattr(self, name) for name in names}
-        content = {
-            "wish": json.loads(json.dumps(compared, default=str)),  # arms and paths as they are typed
-            "extras": {name: getattr(self, name) for name in EXTRAS},
-            "device": self.compute.device,
-            "precision": self.compute.precision,
-        }
+        content: dict[str, files.Json] = json.loads(  # arms and paths as they are typed
+            json.dumps(
+                {
+                    "wish": compared,
+                    "extras": {name: getattr(self, name) for name in EXTRAS},
+                    "device": self.compute.device,
+                    "precision": self.compute.precision,
+                },
+                default=str,
+            )
+        )
+        return content
+
+    def remember(self, study: Study) -> None:
+        """Note what was asked, so that `bus report` can find its cells; untouched where it is the same."""
         path = study.path / LAST
         known = files.read_json(path) if path.exists() else {}
-        if known != {**content, "command": known.get("command")}:
-            files.write_json(path, {**content, "command": self.command})
+        if known != {**self.recorded, "command": known.get("command")}:
+            files.write_json(path, {**self.recorded, "command": self.command})
 
     @classmethod
     def recall(cls, study: Study) -> "Request":
@@ -133,7 +153,11 @@ class Request:
         path = study.path / LAST
         if not path.exists():
             raise BusError(f"{study.path} holds no benchmark to report on. Run bus benchmark first.")
-        last = files.read_json(path)
+        return cls.from_recorded(study, files.read_json(path), path)
+
+    @classmethod
+    def from_recorded(cls, study: Study, last: Mapping[str, Any], path: Path) -> "Request":
+        """What was asked, as the file at `path` tells; BusError where it tells something else."""
         try:
             compute = Compute(last["device"], last["precision"], 1)
             asked: dict[str, Any] = {

@@ -304,9 +304,15 @@ def _attempt(
                 left = len(running) + len(elsewhere) + len(lost)
                 raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")
     finally:
-        for process in (pool._processes or {}).values() if stop() else ():
+        halted = stop()
+        ended_by_us = list((pool._processes or {}).values()) if halted else []
+        for process in ended_by_us:
             process.kill()
-        pool.shutdown(wait=not stop(), cancel_futures=True)
+        pool.shutdown(wait=not halted, cancel_futures=True)
+        for process in ended_by_us:  # the locks that they leave behind go with them
+            process.join()
+        for folder in {cell.path.parent for cell in cells} if halted else ():
+            lock.sweep(folder)
     return elsewhere, sorted(lost, key=cells.index)
 
 

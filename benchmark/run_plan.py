@@ -20,7 +20,7 @@ from .history import Past, record
 from .per_image import per_image, preview
 from .pipeline import check, check_translator, expectation, prepare
 from .plan import Plan, Run
-from .report_folder import ReportFolder
+from .report_folder import held, report_of
 from .request import Request
 
 Sets = dict[str, tuple[Study, list[tuple[Run, Cell]]]]  # kind of split → study, runs with their cells
@@ -71,7 +71,7 @@ def check_one_each(chosen: Plan) -> None:
 
 
 def run_plan(study: Study, source: str, request: Request) -> Path:
-    """Train every run of a plan and write `report/plan-NAME.html` and `.md`; returns the page.
+    """Train every run of a plan and write a report of it, numbered as others are; returns the page.
 
     Of the request count the folds, the seeds, the preset of missing translators, and how it is computed.
     """
@@ -104,17 +104,24 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
 
     # the page
     from .report.plan_page import write_plan  # late: statistics and figures take a second to import
+    from .report.report_list import call_newest
     from .results.plan_result import plan_result
     from .yardstick import yardsticks
 
     table = plan_result(chosen, sets, study, yardsticks(study, request.folds, request.compute))
-    with ReportFolder(study.path).held():
-        page = write_plan(study, Path(source).stem, table, request.command, list(dict.fromkeys(checks)))
-        trained = [cell for _, pairs in sets.values() for cell in distinct(pairs)]
-        names = [str(cell.path.relative_to(study.path)) for cell in trained]
-        digest = "" if failures else files.sha256_json({"cells": names})
-        verdicts = {chosen.title: f"{len(chosen.runs)} recipes looked at ({page.name})."}
-        record(study, Past(request.command, len(names), verdicts, digest))
+    trained = [cell for _, pairs in sets.values() for cell in distinct(pairs)]
+    names = [str(cell.path.relative_to(study.path)) for cell in trained]
+    digest = files.sha256_json({"cells": names})
+    inputs = files.sha256_json({"plan": chosen.title, "cells": names})
+    with held(study.path):
+        report = report_of(study.path, inputs)
+        report.begin(inputs)
+        page = write_plan(study, report.path, table, request.command, list(dict.fromkeys(checks)))
+        verdicts = {chosen.title: f"{len(chosen.runs)} recipes looked at."}
+        look = Past(
+            request.command, len(names), verdicts, "" if failures else digest, report=report.number
+        )
+        call_newest(study, report, record(study, look))
     result(f"Plan: {page}")
     if failures:
         raise BusError(

@@ -245,7 +245,7 @@ def benchmark(
     # what is asked
     from ..benchmark import pipeline, run_plan
     from ..benchmark.external import check_alike
-    from ..benchmark.report_folder import ReportFolder
+    from ..benchmark.report_folder import SUMMARY
     from ..benchmark.request import Request
     from ..gan.request import Judge
 
@@ -286,7 +286,7 @@ def benchmark(
         else:
             page = pipeline.benchmark(opened, request)
             if as_json:
-                summary = read_json(ReportFolder(study).summary)
+                summary = read_json(page.with_name(SUMMARY))
                 print_json({"study": str(study), "report": str(page), **summary})
             suggest("report", study, "--open")
 

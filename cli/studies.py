@@ -47,9 +47,15 @@ def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet
 def report(
     study: StudyPath = Path("study"),
     show: Annotated[bool, typer.Option("--open", metavar="", help="Show the page in the browser.")] = False,
+    of: Annotated[
+        int | None,
+        typer.Option("--of", metavar="N", min=1, help="Number of the report; that of the last benchmark."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write the report of the last benchmark again from the cells that are finished; trains nothing."""
+    """Write the report of the last benchmark again from the cells that are finished; trains nothing.
+
+    --of writes an earlier one again, in its own place."""
     require_study(study)
     import webbrowser
 
@@ -58,7 +64,7 @@ def report(
 
     opened = Study.open(study)
     opened.verify()
-    page = pipeline.rewrite(opened)
+    page = pipeline.rewrite(opened, of)
     if not show:
         suggest("report", study, "--open")
     elif not webbrowser.open(page.resolve().as_uri()):

@@ -51,7 +51,7 @@ COMMANDS = {
 TIMES = {  # the only content that may differ, all of it durations in seconds or minutes
     "metrics.jsonl": "the key `seconds` of every line",
     "checkpoint.pt": "the key `seconds` of the log and of every line in it",
-    "DONE": "the keys `seconds` (translators) and `seal`",
+    "DONE": "the keys `seconds` (translators), `seal` and `files` (hashes of the report's)",
     "metrics.json": "the keys `seconds` and `seal`",
     "results.csv": "the column `seconds`",
     "report.md": "the table under `Cost`",
@@ -225,7 +225,7 @@ def flat(value: Any, name: str) -> list[tuple[str, bytes]]:
 
 def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
     """A copy without the key `seconds`."""
-    return {key: value for key, value in record.items() if key not in ("seconds", "seal")}
+    return {key: value for key, value in record.items() if key not in ("seconds", "seal", "files")}
 
 
 def differences(reference: Snapshot, found: Snapshot) -> list[str]:

@@ -151,8 +151,8 @@ def test_the_tutorial_on_phantoms_runs(tmp_path: Path) -> None:
     for made in (
         "data-check.html",
         "my-study/fold-0/gan/malignant/seed-0/generator.safetensors",
-        "my-study/report/metrics.csv",
-        "my-study/report/contrasts.csv",
+        "my-study/report/1/metrics.csv",
+        "my-study/report/1/contrasts.csv",
         "my-study/fold-0/synth/seed-0/malignant/DATASHEET.md",
     ):
         assert (tmp_path / made).exists(), made

@@ -97,7 +97,7 @@ def test_scores_that_name_a_picture_elsewhere_do_not_show_it(
     files.write_json(path, scores)
     code, text = run_bus("report", "--study", sent)
     assert code == 0, text
-    assert "private.png" not in (sent / "report" / "index.html").read_text()
+    assert "private.png" not in (sent / "report" / "1" / "index.html").read_text()
 
 
 def rewritten(path: Path, **values: object) -> None:
@@ -128,7 +128,7 @@ def test_characters_that_turn_text_around_are_shown_on_terminal_and_page(sent: P
         assert not set("\u202e\u2066\u200b\U000e0041") & set(said)
         assert command == "report" or "\\u202etxt.exe\\u2066 \\u200b\\U000e0041" in said
     for name in ("index.html", "report.md"):
-        page = (sent / "report" / name).read_text()
+        page = (sent / "report" / "1" / name).read_text()
         assert not set("\u202e\u2066\u200b\U000e0041") & set(page) and "u202etxt.exe" in page
 
 
@@ -143,7 +143,7 @@ def test_a_forged_command_is_never_advice(sent: Path, run_bus: Run) -> None:
     rewritten(sent / "benchmarks.json", benchmarks=[*lines, *history])
     code, said = run_bus("report", "--study", sent)
     assert code == 0, said
-    text = (sent / "report" / "report.md").read_text()
+    text = (sent / "report" / "1" / "report.md").read_text()
     assert "evil.example" not in text + said
     assert "bus --help" in text and "bus status;" not in text and "'status;' rm -rf '~' '&&' '$(id)'" in text
     for done in sent.glob("fold-0/cells/**/DONE"):

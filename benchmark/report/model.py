@@ -290,6 +290,7 @@ class Page:
     heading: str
     sections: Sequence[Section]
     banners: Sequence[Line] = field(default_factory=tuple)
+    leads_to: str = ""  # the page that a browser goes on to by itself
 
 
 def walk(blocks: Sequence[Block]) -> Iterator[Block]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...data.study import Study
 from ..audit import Check
-from ..report_folder import ReportFolder
+from ..report_folder import PAGE, TEXT
 from ..results.model import PRIMARY, ArmResult
 from ..results.plan_result import OWN, PairResult, PlanResult, RunResult
 from ..yardstick import MEANING
@@ -32,8 +32,10 @@ from .study_report import banners
 from .terms import title
 
 
-def write_plan(study: Study, name: str, result: PlanResult, command: str, checks: Sequence[Check]) -> Path:
-    """Write the page and the Markdown of a plan's runs beside the report; returns the page's path."""
+def write_plan(
+    study: Study, folder: Path, result: PlanResult, command: str, checks: Sequence[Check]
+) -> Path:
+    """Write the page and the Markdown of a plan's runs into a report's folder; returns the page's path."""
     words = (
         "Test accuracy in %, ours with 95 % intervals from a bootstrap over groups; macro-F1 beside it, "
         "since accuracy hides a model that always gives one answer. † collapsed: 90 % or more of the answers "
@@ -53,7 +55,7 @@ def write_plan(study: Study, name: str, result: PlanResult, command: str, checks
     sections += [audit_section(checks), Section("read", "How to read it", reading)]
     heading = result.plan.title
     page = Page(heading, "bus · plan", heading, sections, banners(study))
-    return pages.write(page, ReportFolder(study.path).path, f"plan-{name}")
+    return pages.write(page, folder, Path(PAGE).stem, markdown_name=Path(TEXT).stem)
 
 
 def _runs(result: PlanResult) -> Table:

@@ -11,7 +11,7 @@ from ... import __version__
 from ...data.study import Study
 from ..cell import Cell
 from ..history import Past
-from ..report_folder import DONE, FIGURES, HOLDS
+from ..report_folder import ABOUT, DONE, FIGURES, HOLDS, PAGE
 from ..results.model import Summary
 from .checklist import items
 from .model import (
@@ -84,7 +84,8 @@ def repeat_section(
         for past in history:
             words = " ".join(f"{model}: {sentence}" for model, sentence in past.verdicts.items())
             early = ", while others were missing" * past.partial
-            said.append([Code(past.command), f": {past.cells} cells{early}. {words}"])
+            link = Link(f"Report {past.report}", f"../{past.report}/{PAGE}")
+            said.append([*([link, ": "] if past.report else []), Code(past.command), f": {past.cells} cells{early}. {words}"])
         blocks += [
             Heading("Every benchmark of this study"),
             Paragraph(note, "note"),
@@ -161,12 +162,13 @@ def readme() -> str:
         [
             "# The folder of a report",
             "",
-            "Written by `bus benchmark` and `bus report`; both write it anew. Research use only.",
+            "Written by `bus benchmark`, anew by `bus report --of` with this folder’s number; a benchmark of "
+            "other things gets another number. Research use only.",
             "",
             *lines,
             f"- `{FIGURES}/`: every drawing as SVG, sheets of scans as PNG",
-            "- `plan-NAME.html`, `plan-NAME.md`: the runs of a plan, where one was trained",
-            f"- `{DONE}`: for which trainings the report is whole",
+            f"- `{ABOUT}`: what was asked",
+            f"- `{DONE}`: for which trainings the report is whole, and the hashes of its files",
             "",
             "Numbers are shares (0.01 is one point) but Brier scores; what is undefined is empty.",
             "",

@@ -38,6 +38,7 @@ def write_report(
     summary: Summary,
     *,
     cells: Sequence[Cell],
+    folder: Path | None = None,
     commands: Sequence[str] | None = None,
     checks: Sequence[Check] | None = None,
     gan_seeds: Sequence[int] = (0,),
@@ -45,7 +46,7 @@ def write_report(
     claimed: Summary | None = None,
     history: Sequence[Past] = (),
 ) -> Path:
-    """Write the folder `report` of a study and return the path of its page.
+    """Write a report of a study into its `folder`, the newest's unless given; returns the path of its page.
 
     `index.html` makes no request and needs no script; `report.md` says the same; `readme` tells of the other
     files. `commands` are what
@@ -88,7 +89,7 @@ def write_report(
     ]
 
     # the files
-    folder = ReportFolder(study.path).path
+    folder = folder or ReportFolder(study.path).path
     export.write_tables(folder, study, summary)
     write_predictions(folder / PREDICTIONS, study, cells)
     write_text(folder / REFERENCES, bibtex(cited(methods_paragraph(study, summary, cells, translators))))

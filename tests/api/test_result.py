@@ -10,7 +10,7 @@ from bus.core.files import read_csv
 
 def test_the_result_says_what_the_commands_wrote(finished_study: Path, few_steps: None) -> None:
     result = bus.study(finished_study).result()
-    kept = read_csv(finished_study / "report" / "contrasts.csv")
+    kept = read_csv(finished_study / "report" / "1" / "contrasts.csv")
     assert [f"{value:.9f}" for value in result.contrasts["estimate"]] == [
         f"{float(row['estimate']):.9f}" for row in kept
     ]

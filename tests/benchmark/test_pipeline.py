@@ -107,7 +107,7 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
         lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
     )
     asked = replace(wish, inflation=True, command="bus benchmark")
-    sound, mark = run.run, study.path / "report" / "DONE"
+    sound, mark = run.run, study.path / "report" / "1" / "DONE"
     with monkeypatch.context() as broken:
         broken.setattr(
             run,

@@ -43,7 +43,7 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
     )
     page = run_plan.run_plan(study, str(path), WISH)
     text = page.read_text()
-    assert page.name == "plan-mine.html" and "55.35" in text and "<b>" not in text
+    assert page == study.path / "report" / "1" / "index.html" and "55.35" in text and "<b>" not in text
     assert text.count('<tr><th scope="row">') == 3 + 1 + 3, "runs, yardstick, audit"
     assert "All runs: validation = True" in text and "no group is in both" in text
     assert "split per image" in text and "folds by group" in text

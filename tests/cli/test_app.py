@@ -22,7 +22,7 @@ COMMANDS = [
 
 
 def test_the_three_commands_end_with_a_report(finished):
-    report = finished / "report"
+    report = finished / "report" / "1"
     page = (report / "index.html").read_text()
     assert "phantom" in page
     assert "SimpleCNN" in page
@@ -287,7 +287,7 @@ def test_scripts_get_json_on_stdout_and_nothing_else(finished, tree, capsys):
     code, benchmark, said = answer(capsys, *COMMANDS[2], "--study", finished)
     assert (code, set(benchmark)) == (0, JSON_KEYS["benchmark"])
     assert "Nothing to do" in said
-    assert Path(benchmark["report"]) == finished / "report/index.html"
+    assert Path(benchmark["report"]) == finished / "report/1/index.html"
     assert list(benchmark["verdicts"]) == ["simplecnn"]
     assert tree() == before
 

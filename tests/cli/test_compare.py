@@ -28,9 +28,9 @@ def study(folder: Path, gain: float, again: bool = True) -> Path:
         "contrasts": [row],
         "verdicts": {"resnet18": "no detectable gain"},
     }
-    (folder / "report").mkdir(parents=True)
+    (folder / "report" / "1").mkdir(parents=True)
     (folder / "study.json").write_text("{}")
-    (folder / "report" / "summary.json").write_text(json.dumps(content))
+    (folder / "report" / "1" / "summary.json").write_text(json.dumps(content))
     return folder
 
 
@@ -52,11 +52,11 @@ def test_gains_stand_side_by_side_with_the_interval_that_decides(tmp_path, run_b
 @pytest.mark.parametrize("content", ["{}", '{"verdicts": {"a": 1}}', "[]", "no json"])
 def test_what_is_no_report_is_refused_by_name(tmp_path, run_bus, content):
     folder = study(tmp_path / "one", 0.0)
-    (folder / "report" / "summary.json").write_text(content)
+    (folder / "report" / "1" / "summary.json").write_text(content)
     code, text = run_bus("compare", folder)
     assert code == 1 and "summary.json" in text
     code, text = run_bus("compare", tmp_path / "none")
     assert code == 1 and "There is no study in" in text
-    (folder / "report" / "summary.json").unlink()
+    (folder / "report" / "1" / "summary.json").unlink()
     assert "holds no report to compare" in run_bus("compare", folder)[1]
     assert run_bus("compare", folder, "--figure", "a.png")[0] == 2

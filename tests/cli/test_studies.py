@@ -2,6 +2,8 @@
 
 import shutil
 
+from bus.core import files
+
 
 def test_status_says_what_is_there(finished, run_bus):
     code, text = run_bus("status", "--study", finished)
@@ -14,9 +16,9 @@ def test_status_says_what_is_there(finished, run_bus):
 def test_the_report_is_written_again_without_training(commands, finished, tmp_path, run_bus, monkeypatch):
     path = tmp_path / "moved 연구"
     shutil.copytree(finished, path)
-    report = path / "report"
+    report = path / "report" / "1"
     before = {file.name: file.read_bytes() for file in report.iterdir() if file.suffix == ".csv"}
-    shutil.rmtree(report)
+    shutil.rmtree(report.parent)
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)) or True)
     code, text = run_bus("report", "--open", "--study", path)
@@ -44,3 +46,40 @@ def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):
     code, text = run_bus("report", "--study", tiny_study)
     assert code == 1
     assert "Run bus benchmark first" in text
+
+
+def test_a_report_is_never_overwritten_by_another(finished, commands, tmp_path, run_bus):
+    """Other arms get another number; each is written again in its own place; the list leads to the newest."""
+    path = tmp_path / "study"
+    shutil.copytree(finished, path)
+    report = path / "report"
+    first = (report / "1" / "index.html").read_bytes()
+    others = "benchmark --preset demo --models simplecnn --arms original,oversampled --jobs 1"
+    code, text = run_bus(*others.split(" "), "--study", path)
+    assert code == 0 and "report/2/index.html" in text, text
+    assert (report / "1" / "index.html").read_bytes() == first
+    page = (report / "index.html").read_text()
+    assert 'content="0; url=2/index.html"' in page and page.index("2/index.html") < page.index("1/index.html")
+    assert 'href="../1/index.html"' in (report / "2" / "index.html").read_text(), "the list links to them"
+    code, text = run_bus("report", "--of", 1, "--study", path)
+    assert code == 0 and "report/1/index.html" in text
+    assert 'content="0; url=1/index.html"' in (report / "index.html").read_text()
+    assert 'href="../2/index.html"' in (report / "1" / "index.html").read_text()
+    assert sorted(place.name for place in report.iterdir()) == ["1", "2", "index.html", "latest.json"]
+
+    # the same again, of a damaged page, and of what is there no more
+    code, text = run_bus(*commands[2], "--study", path)
+    assert code == 0 and "Nothing to do" in text
+    (report / "1" / "metrics.csv").write_text("0.99")
+    code, text = run_bus(*commands[2], "--study", path)
+    assert code == 0 and "Nothing to do: all" not in text, text
+    assert (report / "1" / "metrics.csv").read_text() != "0.99"
+    code, text = run_bus("report", "--of", 3, "--study", path)
+    assert code == 2 and "There are: 1, 2" in text
+    before, about = (report / "1" / "index.html").read_bytes(), report / "1" / "about.json"
+    for changes, words in (({"inputs": "other"}, "is there no more"), ({"asked": None}, "stays as it was")):
+        files.write_json(about, {**files.read_json(about), **changes})
+        code, text = run_bus("report", "--of", 1, "--study", path)
+        assert code == (1 if "inputs" in changes else 0) and words in text, text
+        assert (report / "1" / "index.html").read_bytes() == before
+    assert not (report / "3").exists()

@@ -30,7 +30,7 @@ def made(made_up: Callable[..., Any]) -> Any:
 
 
 def page(made: Any, name: str = "index.html") -> str:
-    return re.sub(r"\s+", " ", (made.study.path / "report" / name).read_text(encoding="utf-8"))
+    return re.sub(r"\s+", " ", (made.study.path / "report" / "1" / name).read_text(encoding="utf-8"))
 
 
 def trained(made: Any) -> list[Cell]:
@@ -89,7 +89,7 @@ def test_disagreements_are_the_first_ones_of_the_answers(made: Any) -> None:
         shown = [(s.file, s.truth, *(side.answer for side in s.sides)) for s in part.shown]
         assert shown == expected[: heat.SHOWN]
         assert len(shown) == heat.SHOWN
-        assert (made.study.path / "report" / "figures" / f"looks-{model}.png").is_file()
+        assert (made.study.path / "report" / "1" / "figures" / f"looks-{model}.png").is_file()
     section = heat.heat_section(made.study, made.cells, {})
     galleries = [block for block in section.blocks if isinstance(block, Gallery)]
     shown = [picture for gallery in galleries for exhibit in gallery.exhibits for picture in exhibit.pictures]

@@ -77,6 +77,6 @@ HOSTILE = "<script>alert(1)</script> $x$ *a* | `b`"
 def test_the_paragraph_on_methods_cites_what_lies_beside_it(parsed: Any, full: Any, bare: Any) -> None:
     for made, translated in ((full, True), (bare, False)):
         keys = re.findall(r"\[@(\w+)\]", parsed(made.html).text)
-        known = re.findall(r"@\w+\{(\w+),", (made.study.path / "report" / "methods.bib").read_text())
+        known = re.findall(r"@\w+\{(\w+),", (made.study.path / "report" / "1" / "methods.bib").read_text())
         assert keys and list(dict.fromkeys(keys)) == known
         assert ("zhu2017" in keys) == translated, "only what the study did"

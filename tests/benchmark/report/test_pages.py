@@ -20,7 +20,7 @@ def test_asks_nothing_and_runs_its_own_script_alone(
     found = parsed(text)
     assert found.all("script") == [{}] and not found.all("iframe") and not found.all("object")
     addresses = [value for _, tag in found.tags for key, value in tag.items() if key in ADDRESSES]
-    beside = {path.name for path in (request.getfixturevalue(name).study.path / "report").iterdir()}
+    beside = {path.name for path in (request.getfixturevalue(name).study.path / "report" / "1").iterdir()}
     assert addresses and all(value.startswith(("data:", "#")) or value in beside for value in addresses)
     assert "url(" not in found.style and "@import" not in found.style
     keys = {key for _, tag in found.tags for key in tag}
@@ -54,4 +54,4 @@ def test_hostile_names_are_only_text(parsed: Any, bare: Any) -> None:
 
 def test_markdown_links_to_figures_that_exist(full: Any) -> None:
     links = re.findall(r"\]\((figures/[^)]+)\)", full.markdown)
-    assert links and all((full.study.path / "report" / link).is_file() for link in links)
+    assert links and all((full.study.path / "report" / "1" / link).is_file() for link in links)

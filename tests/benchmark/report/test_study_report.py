@@ -40,7 +40,7 @@ def test_says_the_verdicts_first(parsed: Any, full: Any) -> None:
 def test_collapse_is_flagged_wherever_its_numbers_stand(full: Any) -> None:
     flagged = terms.collapse_flags(full.summary)
     assert set(flagged) == {(Arm("original"), "vgg19")}
-    folder = full.study.path / "report" / "figures"
+    folder = full.study.path / "report" / "1" / "figures"
     assert (
         "†" in (folder / "roc-vgg19.svg").read_text() and "†" not in (folder / "roc-resnet18.svg").read_text()
     )
@@ -76,7 +76,7 @@ def test_absent_parts_are_said_to_be_absent(bare: Any, full: Any) -> None:
 
 
 def test_same_study_gives_the_same_bytes(full: Any) -> None:
-    folder = full.study.path / "report"
+    folder = full.study.path / "report" / "1"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     again = Study.open(full.study.path)
     write_report(again, full.summary, cells=full.cells, checks=full.checks, commands=["bus benchmark"])
@@ -84,7 +84,8 @@ def test_same_study_gives_the_same_bytes(full: Any) -> None:
 
 
 def test_csv_has_a_row_a_cell(full: Any) -> None:
-    rows = read_csv(full.study.path / "report" / "results.csv", ["arm", "model", "fold", "seed", "macro_f1"])
+    table = full.study.path / "report" / "1" / "results.csv"
+    rows = read_csv(table, ["arm", "model", "fold", "seed", "macro_f1"])
     assert len(rows) == len(full.cells)
     wanted = {(str(c.arm), c.model, str(c.fold), str(c.seed)) for c in full.cells}
     assert {(r["arm"], r["model"], r["fold"], r["seed"]) for r in rows} == wanted
@@ -109,7 +110,7 @@ def test_doses_and_source_classes_stand_in_results_and_effects(
 
 
 def test_every_column_is_explained_on_the_page_and_in_the_docs(parsed: Any, full: Any) -> None:
-    text = parsed((full.study.path / "report" / "index.html").read_text()).text
+    text = parsed((full.study.path / "report" / "1" / "index.html").read_text()).text
     docs = " ".join((Path(__file__).parents[3] / "docs" / "report.md").read_text().replace("`", "").split())
     assert set(terms.METRICS.values()) <= set(terms.MEANINGS)
     for name, meaning in (*terms.MEANINGS.items(), *terms.COLUMNS.items()):
@@ -131,7 +132,7 @@ def test_only_the_pinned_fold_is_said_to_be_unseen(full: Any) -> None:
 
 
 def test_every_file_of_the_folder_is_explained_beside_it(full: Any) -> None:
-    folder = full.study.path / "report"
+    folder = full.study.path / "report" / "1"
     said = (folder / "README.md").read_text()
     for path in folder.iterdir():
         name = f"{path.name}/" if path.is_dir() else path.name

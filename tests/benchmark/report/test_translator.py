@@ -88,7 +88,7 @@ def test_a_translator_to_another_class_is_shown_with_its_warnings(
             and "Normalised KID 1.47 ± 0.20" in text
             and "precision 0.40 (real 0.70, sources 0.50)" in text
         )
-    names = [path.name for path in (study.path / "report" / "figures").iterdir()]
+    names = [path.name for path in (study.path / "report" / "1" / "figures").iterdir()]
     assert {"training-0.svg", "training-0-2.svg", "pairs-0.png", "pairs-0-2.png"} <= set(names)
 
 

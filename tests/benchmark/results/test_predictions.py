@@ -7,7 +7,8 @@ from bus.core.files import read_csv
 
 
 def test_predictions_hold_every_answer_of_every_cell(full: Any) -> None:
-    rows = read_csv(full.study.path / "report" / "predictions.csv", ["arm", "model", "sha256", "predicted"])
+    table = full.study.path / "report" / "1" / "predictions.csv"
+    rows = read_csv(table, ["arm", "model", "sha256", "predicted"])
     assert len(rows) == sum(len(full.study.test(cell.fold)) for cell in full.cells)
     cell = full.cells[-1]
     key = (str(cell.fold), str(cell.arm), cell.model, str(cell.seed))
