@@ -383,6 +383,20 @@ def finished_folders(cells: Path) -> Iterator[tuple[str, Path]]:
         yield done.parents[2].name, done.parent
 
 
+def changed(folder: Path) -> list[str]:
+    """Files of a finished cell that are missing or not what its training wrote; BusError: damaged JSON."""
+    done = Done.read(folder / DONE)
+    known = {HASHED[key]: digest for key, digest in done.hashes.items() if key in HASHED} | {**done.external}
+    lost = [
+        name
+        for name, digest in known.items()
+        if not (folder / name).exists() or files.sha256_file(folder / name) != digest
+    ]
+    config = files.sha256_json(files.read_json(folder / CONFIG))
+    files.read_json(folder / METRICS)  # it is sealed
+    return [*lost, *[CONFIG] * (done.hashes.get("config") != config)]
+
+
 def finished_cells(cells: Path, arm: str, model: str, seed: int) -> list[Path]:
     """Folders of the finished cells of this kind below a fold's folder of cells, the newest last."""
     done = (cells / arm / model).glob(f"seed-{seed}-*/{DONE}")

@@ -10,7 +10,6 @@ tables, drawings, `about.json` (what was asked) and, once the report shows every
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ..core import files, lock
 from ..core.errors import UsageError
@@ -59,6 +58,14 @@ class ReportFolder:
             return False
         done = files.read_json(path)
         return done.get("cells") == key and done.get("files") == self._hashes()
+
+    @property
+    def changed(self) -> list[str]:
+        """Files of a finished report that are missing, or not what was written; BusError for damaged JSON."""
+        path = self.path / DONE
+        known = files.read_json(path).get("files", {}) if path.exists() else {}
+        now = self._hashes() if known else {}
+        return [name for name, digest in known.items() if now.get(name) != digest]
 
     def begin(self, inputs: str = "", asked: Mapping[str, files.Json] | None = None) -> None:
         """Call no report whole until `finish`, or one that is cut short would count.
@@ -134,7 +141,7 @@ def _numbers(root: Path) -> list[int]:
     return sorted(int(path.name) for path in root.glob("*") if path.name.isdecimal() and path.is_dir())
 
 
-def _newest(root: Path) -> dict[str, Any]:
+def _newest(root: Path) -> Mapping[str, files.Json]:
     """The number of the newest report and of the newest `benchmark`, as far as they are said."""
     path = root / LATEST
     return files.read_sealed(path) if path.exists() else {}

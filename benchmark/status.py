@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+from ..core.errors import BusError
 from ..core.files import Json
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from ..gan.train import REPORTS
 from ..gan.translator import Translator
 from .arms import parse
-from .cell import finished_folders
-from .report_folder import ReportFolder
+from .cell import changed, finished_folders
+from .report_folder import ReportFolder, reports
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Overview:
     synthetic: list[SyntheticState]
     cells: list[CellState]
     report: Path | None
+    damaged: list[str]  # what is missing or not as it was written, a sentence each
 
     @property
     def as_json(self) -> Mapping[str, Json]:
@@ -76,6 +80,7 @@ class Overview:
             "synthetic": [asdict(state) for state in self.synthetic],
             "cells": [asdict(state) for state in self.cells],
             "report": str(self.report) if self.report else None,
+            "damaged": list(self.damaged),
         }
 
     def lines(self) -> Iterator[str]:
@@ -98,45 +103,79 @@ class Overview:
 
 
 def overview(study: Study) -> Overview:
-    """Look at all that a study holds."""
+    """Look at all that a study holds; what is damaged is told as such and left out."""
     page = ReportFolder(study.path).page
     cells = [
         CellState(fold, arm, trained)
         for fold, folder in study.fold_folders()
         for arm, trained in sorted(Counter(arm for arm, _ in finished_folders(folder / "cells")).items())
     ]
-    translators = []
+    translators, synthetic = [], []
     for translator in Translator.all_of(study):
-        config, done = translator.known_config, translator.is_done
-        translators.append(
-            TranslatorState(
-                fold=translator.fold,
-                target=translator.target,
-                gan_seed=translator.seed,
-                preset=config.preset,
-                pairs=config.pairs,
-                done=1.0 if done else min(0.99, translator.told / REPORTS),
-                seconds=translator.seconds if done else None,
-                folder=str(translator.folder),
-            )
-        )
-    synthetic = [
-        SyntheticState(
-            fold=scans.fold,
-            target=scans.label,
-            gan_seed=scans.seed,
-            scans=len(scans.rows),
-            scored=scans.scores is not None,
-            folder=str(scans.folder),
-        )
-        for scans in SyntheticSet.all_of(study)
-    ]
+        with suppress(BusError):  # told among what is damaged
+            translators.append(_translator_state(translator))
+    for scans in SyntheticSet.all_of(study):
+        with suppress(BusError):
+            synthetic.append(_synthetic_state(scans))
     return Overview(
         study=study,
         translators=translators,
         synthetic=synthetic,
         cells=cells,
         report=page if page.exists() else None,
+        damaged=list(damages(study)),
+    )
+
+
+def damages(study: Study) -> Iterator[str]:
+    """What was finished in a study and is missing or changed now, a sentence each; every file is read."""
+    looked = [
+        *((made.folder, partial(_of, made), "bus gan train --redo") for made in Translator.all_of(study)),
+        *((made.folder, partial(_of, made), "bus synth --redo") for made in SyntheticSet.all_of(study)),
+        *(
+            (folder, partial(changed, folder), "bus benchmark")
+            for _, fold in study.fold_folders()
+            for _, folder in finished_folders(fold / "cells")
+        ),
+        *((made.path, partial(_of, made), f"bus report --of {made.number}") for made in reports(study.path)),
+    ]
+    for folder, look, mend in looked:
+        try:
+            lost = look()
+        except BusError as error:
+            yield str(error)
+            continue
+        if lost:
+            names = ", ".join(lost[:3]) + f" and {len(lost) - 3} more" * (len(lost) > 3)
+            yield f"{folder}: {names} missing or not as written. {mend} makes it again."
+
+
+def _of(made: Translator | SyntheticSet | ReportFolder) -> list[str]:
+    return made.changed
+
+
+def _translator_state(translator: Translator) -> TranslatorState:
+    config, done = translator.known_config, translator.is_done
+    return TranslatorState(
+        fold=translator.fold,
+        target=translator.target,
+        gan_seed=translator.seed,
+        preset=config.preset,
+        pairs=config.pairs,
+        done=1.0 if done else min(0.99, translator.told / REPORTS),
+        seconds=translator.seconds if done else None,
+        folder=str(translator.folder),
+    )
+
+
+def _synthetic_state(scans: SyntheticSet) -> SyntheticState:
+    return SyntheticState(
+        fold=scans.fold,
+        target=scans.label,
+        gan_seed=scans.seed,
+        scans=len(scans.rows),
+        scored=scans.scores is not None,
+        folder=str(scans.folder),
     )
 
 

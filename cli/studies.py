@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet = False) -> None:
-    """Say what a study holds and what is missing or under way."""
+    """Say what a study holds and what is missing or under way. Exit code 1: something is damaged."""
     require_study(study)
     from ..benchmark.status import overview
     from ..data.study import Study
@@ -28,12 +28,18 @@ def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet
     state = overview(opened)
     if as_json:
         print_json(state.as_json)
+        if state.damaged:
+            raise typer.Exit(1)
         return
     results.print(f"{study}: {describe(opened)}")
     for banner in opened.settings.banners:
         results.print(f"Note: {banner}", style="yellow")
     for line in state.lines():
         results.print(line)
+    for line in state.damaged:
+        results.print(f"damaged: {line}", style="red")
+    if state.damaged:
+        raise typer.Exit(1)
     if not any(made.done == 1 for made in state.translators):
         suggest("gan train", study, *[f"--preset {made.preset}" for made in state.translators[:1]])
     elif not state.synthetic:
@@ -121,12 +127,10 @@ def use_study(
 
 def require_study(path: Path) -> None:
     """BusError unless there is a study, with the way to make one; torch is not imported for it."""
-    from ..data.settings import FILE
+    from ..data.settings import absent
 
-    if not (path / FILE).exists():
-        raise BusError(
-            f"There is no study in {path}. Run bus gan train first, or give its folder with --study."
-        )
+    if why := absent(path):
+        raise BusError(why)
 
 
 def open_study(path: Path) -> "Study":

@@ -1,12 +1,15 @@
 """What defines a study: frozen when it is created, and kept in its `study.json`."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import BusError
 from ..core.files import read_json, read_sealed, sha256_file, write_json
+from ..core.opener import kind_of
 from . import caution
 from .caution import Caution
 from .cohort import COHORT_FILE, Scan, read_cohort, write_cohort
@@ -14,6 +17,8 @@ from .store import MASKS_FILE, PIXELS_FILE
 
 FORMAT = 2  # 1 had no hashes and sentences instead of cautions; such studies still open
 FILE = "study.json"
+OWN = (PIXELS_FILE, MASKS_FILE, COHORT_FILE)  # what lies beside it, also where a creation was cut short
+LOOKED_AT, SHOWN = 500, 5  # entries of a folder in which studies are looked for, studies that are named
 LARGE = (PIXELS_FILE, MASKS_FILE)  # whose content is checked by commands that use it, not at every opening
 Value = str | int | None  # of an option
 
@@ -70,6 +75,41 @@ class Settings:
         return tuple(item.sentence for item in self.cautions)
 
 
+def unfit(path: Path) -> str:
+    """Why a path cannot be a study's folder, in a sentence; "" where it can."""
+    if path.is_symlink() and not path.exists():
+        return f"{path} is a link to {path.readlink()}, which does not exist. Mend the link, or remove it."
+    if path.exists() and not path.is_dir():
+        inside = f" Did you mean --study {path.parent}?" if path.name in (FILE, *OWN) else ""
+        kind = kind_of(path.stat().st_mode)
+        return f"{path} is {kind}; a study is a folder. Choose another --study.{inside}"
+    return ""
+
+
+def absent(path: Path) -> str:
+    """Why there is no study in `path`, with those nearby, in a sentence; "" where there is one."""
+    if (path / FILE).exists() or (why := unfit(path)):
+        return "" if (path / FILE).exists() else why
+    if any((path / name).exists() for name in OWN) or any(path.glob("fold-*")):
+        return f"{path / FILE} is missing. Restore it from a copy of the study, or make the study again."
+    near = ", ".join(map(str, nearby(path)))
+    return (
+        f"There is no study in {path}. Run bus gan train first, or give its folder with --study."
+        + f" Studies nearby: {near}." * bool(near)
+    )
+
+
+def nearby(path: Path) -> list[Path]:
+    """Up to five studies beside and below a path, and below the folder that one is in."""
+    found: dict[Path, Path] = {}
+    for base in (path, path.parent, Path()):
+        with suppress(OSError):
+            for place in (base, *sorted(islice(base.iterdir(), LOOKED_AT))):
+                if len(found) < SHOWN and place.resolve() not in found and (place / FILE).is_file():
+                    found[place.resolve()] = place
+    return list(found.values())
+
+
 def freeze(folder: Path, settings: Settings, rows: Sequence[Scan]) -> None:
     """Write the table of a study whose pixels lie there, and last its settings: now `folder` is a study."""
     write_cohort(folder, rows)
@@ -87,6 +127,8 @@ def read(folder: Path) -> tuple[Settings, list[Scan]]:
 
     The table's content is checked, of the pixels and masks only size and time; `verify` checks all of them.
     """
+    if why := absent(folder):
+        raise BusError(why)
     content = read_json(folder / FILE)
     try:
         known = content["format"]

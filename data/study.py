@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ..core import lock
 from ..core.errors import BusError, UsageError
 from ..core.files import sha256_bytes
-from ..core.opener import check_tree, kind_of
+from ..core.opener import check_tree
 from . import settings
-from .cohort import COHORT_FILE, Scan
+from .cohort import Scan
 from .creation import PHANTOMS, Choices, Counting, content, create
 from .names import clean
 from .reading import list_source, read_listing, stamp
@@ -22,7 +22,6 @@ from .settings import Settings
 from .store import MASKS_FILE, PIXELS_FILE, Pixels, load_pixels
 
 CHUNK = 4 << 20  # bytes of pixels read at once
-OWN = {PIXELS_FILE, MASKS_FILE, COHORT_FILE}  # what lies in a study whose creation was cut short
 
 
 class Study:
@@ -181,15 +180,10 @@ def _create_alone(path: Path, asked: Mapping[str, Any], phantoms: int, counting:
 
 def check_new(path: Path) -> None:
     """UsageError where no study can be made, since something else lies there."""
-    if path.is_symlink() and not path.exists():
-        raise UsageError(
-            f"{path} is a link to {path.readlink()}, which does not exist. Mend the link, or remove it."
-        )
-    if path.exists() and not path.is_dir():
-        raise UsageError(
-            f"{path} is {kind_of(path.stat().st_mode)}; a study is a folder. Choose another --study."
-        )
-    if path.exists() and any(entry.name not in OWN and entry.name[0] != "." for entry in path.iterdir()):
+    if why := settings.unfit(path):
+        raise UsageError(why)
+    names = [entry.name for entry in path.iterdir()] if path.exists() else []
+    if any(name not in settings.OWN and name[0] != "." for name in names):
         raise UsageError(
             f"{path} is a folder with other things in it and no {settings.FILE}. Choose another --study."
         )
@@ -199,7 +193,7 @@ def discard(study: Study) -> None:
     """Remove the files of a study from which nothing was made; its folder stays."""
     path = study.path
     with lock.hold(path / settings.FILE, f"The study {path}"):
-        own = (settings.FILE, *OWN)
+        own = (settings.FILE, *settings.OWN)
         if all(entry.name in own or entry.name[0] == "." for entry in path.iterdir()):
             for name in own:  # what makes the folder a study first
                 (path / name).unlink(missing_ok=True)

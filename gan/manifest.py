@@ -116,6 +116,20 @@ class SyntheticSet:
             squares[number] = picture
         return squares
 
+    @property
+    def changed(self) -> list[str]:
+        """Scans that are missing, or not what the manifest names; BusError for damaged tables and scores."""
+        digests = {row.file: row.sha256 for row in self.rows}
+        pictures = {file: self.picture(file) for file in digests}
+        for name in (SCORES, TEST_SCORES, FILTER):  # they are sealed
+            if (self.folder / name).exists():
+                files.read_json(self.folder / name)
+        return [
+            file
+            for file, picture in pictures.items()
+            if picture is None or files.sha256_bytes(picture.tobytes()) != digests[file]
+        ]
+
     def picture(self, file: str) -> Pixels | None:
         """One file of the set as it is (H×W uint8), unchecked; None where there is no such picture."""
         try:

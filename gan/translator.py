@@ -263,6 +263,17 @@ class Translator:
             and done.get("generator") == self.generator_sha256
         )
 
+    @property
+    def changed(self) -> list[str]:
+        """Files of a finished training that are missing, or not what it wrote; BusError for damaged JSON."""
+        if not (self.folder / DONE).exists():
+            return []
+        done, path = files.read_json(self.folder / DONE), self.folder / GENERATOR
+        config = files.sha256_json(files.read_json(self.folder / CONFIG))
+        sound = {CONFIG: done.get("config") == config}
+        sound[GENERATOR] = path.exists() and done.get("generator") == self.generator_sha256
+        return [name for name, whole in sound.items() if not whole]
+
     def require_trained(self) -> None:
         """BusError unless it is trained."""
         if not self.is_done:

@@ -85,7 +85,8 @@ def repeat_section(
             words = " ".join(f"{model}: {sentence}" for model, sentence in past.verdicts.items())
             early = ", while others were missing" * past.partial
             link = Link(f"Report {past.report}", f"../{past.report}/{PAGE}")
-            said.append([*([link, ": "] if past.report else []), Code(past.command), f": {past.cells} cells{early}. {words}"])
+            where: list[Link | str] = [link, ": "] if past.report else []
+            said.append([*where, Code(past.command), f": {past.cells} cells{early}. {words}"])
         blocks += [
             Heading("Every benchmark of this study"),
             Paragraph(note, "note"),

@@ -297,7 +297,7 @@ def write_cohort(
         part.rename(out)
     except OSError as error:
         what = error.strerror or error
-        raise BusError(f"Could not write {out}: {what}. Free some space or choose another folder.") from error
+        raise BusError(f"Could not write {out}: {what}. Choose another folder.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out

@@ -56,7 +56,7 @@ def test_a_plan_ends_with_both_splits_beside_the_reported_numbers(study, tmp_pat
     config = json.loads(next((study.path / "fold-0/cells/weighted").rglob("config.json")).read_text())
     assert config["recipe"]["schedule"] == "plateau"
     assert (
-        "| first |" in page.with_suffix(".md").read_text()
+        "| first |" in page.with_name("report.md").read_text()
         and "| watched − first | weighted − original |" not in text
     ), "schedules differ"
     history = json.loads((study.path / HISTORY).read_text())["benchmarks"]
@@ -104,7 +104,7 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     assert half.synthetic and not first.synthetic
     sub = per_image(translated)
     assert [folder.name for folder in (sub.path / "fold-0/cells").iterdir()] == ["original"]
-    text, plain = page.read_text(), page.with_suffix(".md").read_text()
+    text, plain = page.read_text(), page.with_name("report.md").read_text()
     assert (
         "<td>cyclegan@0.5</td>" in text
         and "folds by group alone" in text
@@ -235,7 +235,7 @@ def test_a_plan_says_how_its_translator_is_trained_and_takes_no_other(
     page = run_plan.run_plan(study, str(path), WISH)
     config = Translator(study, 0, "malignant", 7).known_config
     assert (config.method, config.phantoms, config.channels, config.pairs) == ("published", 0, 4, 4)
-    plain = page.with_suffix(".md").read_text()
+    plain = page.with_name("report.md").read_text()
     assert "gan\\_seed = 7, method = published, phantoms = 0, channels = 4, blocks = 1" in plain
     assert "| reported |" not in plain and "split per image" not in plain
     (row,) = (line for line in plain.splitlines() if line.startswith("| made − plain |"))
@@ -259,7 +259,8 @@ def test_a_plan_shows_both_intervals_where_there_are_trainings_enough(study, tmp
         "[[runs]]\nname = 'again'\narm = 'oversampled'\n"
     )
     page = run_plan.run_plan(study, str(path), replace(WISH, seeds=3))
-    (row,) = (line for line in page.with_suffix(".md").read_text().splitlines() if "again − plain" in line)
+    text = page.with_name("report.md").read_text()
+    (row,) = (line for line in text.splitlines() if "again − plain" in line)
     _, _, arms, decides, scans, *_ = (part.strip() for part in row.split("|"))
     assert (
         arms.startswith("oversampled − original") and " to " in decides.partition("(")[2] and " to " in scans

@@ -233,6 +233,7 @@ JSON_KEYS = {  # a script relies on them: taking one away breaks it
         "synthetic",
         "cells",
         "report",
+        "damaged",
     },
     "synth": {"study", "sets"},
     "benchmark": {

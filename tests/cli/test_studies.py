@@ -1,8 +1,12 @@
 """bus status and bus report."""
 
 import shutil
+from pathlib import Path
 
+import pytest
 from bus.core import files
+from bus.core.errors import BusError
+from bus.data.study import Study
 
 
 def test_status_says_what_is_there(finished, run_bus):
@@ -83,3 +87,59 @@ def test_a_report_is_never_overwritten_by_another(finished, commands, tmp_path, 
         assert code == (1 if "inputs" in changes else 0) and words in text, text
         assert (report / "1" / "index.html").read_bytes() == before
     assert not (report / "3").exists()
+
+
+def test_what_is_no_study_is_called_what_it_is(tiny_study, tmp_path, run_bus, monkeypatch):
+    """And the studies nearby are named."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_study, tmp_path / "mine")
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(tiny_study, tmp_path / "part", ignore=shutil.ignore_patterns("study.json"))
+    for path, words in (
+        ("file", "file is an ordinary file; a study is a folder"),
+        ("link", f"link is a link to {tmp_path}/gone, which does not exist"),
+        ("empty", "There is no study in empty. Run bus gan train first"),
+        ("nowhere", "Studies nearby: mine."),
+        ("mine/study.json", "Did you mean --study mine?"),
+        ("part", "part/study.json is missing. Restore it from a copy of the study"),
+    ):
+        for command in ("status", "report", "synth", "gan score"):
+            code, text = run_bus(*command.split(), "--study", path)
+            assert code == 1 and words in text, text
+    for path, words in (("file", "is an ordinary file"), ("link", "which does not exist")):
+        code, text = run_bus("gan", "train", "--study", path)
+        assert code == 2 and words in text and "other things in it" not in text, text
+    with pytest.raises(BusError, match="There is no study in nowhere"):
+        Study.open(Path("nowhere"))
+
+
+def test_status_names_what_was_damaged_or_deleted(finished, tmp_path, run_bus):
+    """Every finished thing is read: a translator, its scans, cells, reports."""
+    cell = next(path.parent for path in finished.glob("fold-0/cells/original/*/*/DONE")).relative_to(finished)
+    gan, made = "fold-0/gan/malignant/seed-0", "fold-0/synth/seed-0/malignant"
+    for number, (name, mend) in enumerate(
+        {
+            f"{gan}/generator.safetensors": "bus gan train --redo",
+            f"{gan}/config.json": "",
+            f"{made}/synthetic-0003.png": "bus synth --redo",
+            f"{made}/scores.json": "",
+            f"{cell}/predictions.csv": "bus benchmark",
+            f"{cell}/heat.npy": "bus benchmark",
+            f"{cell}/metrics.json": "",
+            "report/1/figures/roc-simplecnn.svg": "bus report --of 1",
+            "report/1/metrics.csv": "bus report --of 1",
+        }.items()
+    ):
+        copy = shutil.copytree(finished, tmp_path / str(number))
+        path = copy / name
+        if not path.exists():
+            path = sorted(path.parent.iterdir())[0]
+        content = bytearray(path.read_bytes())
+        for damage in ("flipped", "deleted") if mend else ("flipped",):
+            content[len(content) // 2] ^= 1
+            path.write_bytes(content) if damage == "flipped" else path.unlink()
+            code, text = run_bus("status", "--study", copy)
+            assert code == 1 and "damaged: " in text and path.name in text and mend in text, (name, text)
+        shutil.rmtree(copy)
