@@ -190,8 +190,8 @@ def test_a_plan_of_ones_own_is_shown_run_and_done(study, tmp_path, run_bus):
         and "Mine, folds by group: 4 cells, 4 to train" in text
     )
     code, text = run_bus(*command)
-    assert code == 0 and "report/1/index.html" in text
-    page = (study.path / "report" / "1" / "index.html").read_text()
+    assert code == 0 and "report/2/index.html" in text
+    page = (study.path / "report" / "2" / "index.html").read_text()
     assert "split per image" in page and "folds by group" in page and "60.0" in page
     code, text = run_bus(*command, "--dry-run")
     assert code == 0 and "2 cells, 0 to train" in text and "4 cells, 0 to train" in text
