@@ -1,7 +1,7 @@
 """Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own.
 
-Shipped are the seed project's two ablation studies, and `sensitivity`, which takes the translator's own
-contribution apart.
+Shipped are the seed project's two ablation studies, `recipes`, which changes how classifiers train, and
+`sensitivity`, which takes the translator's own contribution apart.
 """
 
 import tomllib
@@ -37,13 +37,14 @@ class RunTable:
     init: str = switch("first weights, as --init", USUAL)
     gan_seed: int = switch("seed of the translator", 0)
     method: str | None = switch("of the translator", None, choices=tuple(METHODS))
+    against: str | None = switch("name of the run that it is compared with, beside its arm's controls", None)
 
 
 ROW = switches.of(RunTable)
 NEEDED = ("name", "model", "epochs")
 KEYS = {**ROW, **SWITCHES}
 TRANSLATOR = "switches"  # beside these keys: a table of what else the translator has otherwise
-SHIPPED = ("ablation-1", "ablation-2", "sensitivity")
+SHIPPED = ("ablation-1", "ablation-2", "recipes", "sensitivity")
 TABLES = ("title", "note", "per_image", "all", "runs")  # of the file
 
 
@@ -61,6 +62,7 @@ class Run:
     method: str | None  # of the translator; None: the default, or what it was trained by
     switches: Mapping[str, str]  # of the translator, as texts; empty: as the method has them
     changes: Values  # fields of Recipe
+    against: str | None = None  # name of the run that it is compared with, whatever they differ in
 
     def like(self, other: "Run") -> bool:
         """Whether two runs differ in their arms alone, so that these make the difference of their results."""
@@ -137,6 +139,13 @@ def read(source: str) -> Plan:
     found = tuple(_run(common, run, f"--plan {source}, run {place}") for place, run in enumerate(runs, 1))
     if len({run.name for run in found}) < len(found):
         raise UsageError(f"--plan {source}: two runs have the same name.")
+    for run in found:
+        others = [other.name for other in found if other is not run]
+        if run.against is not None and run.against not in others:
+            raise UsageError(
+                f"--plan {source}, run {run.name}: against = {run.against}: expected the name of another run."
+                + did_you_mean(run.against, others)
+            )
     return Plan(str(content.get("title", source)), str(content.get("note", "")), found, per_image)
 
 
@@ -183,6 +192,7 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
         row.method,
         translator,
         changes,
+        row.against,
     )
 
 

@@ -168,11 +168,11 @@ def weight_bytes(model: str, classes: int) -> int:
 
 
 def _load_imagenet(network: nn.Module, model: str) -> None:
-    """Take torchvision's ImageNet weights; the first layer's RGB kernels are summed, exact for grey scans."""
+    """Take torchvision's ImageNet weights; the first layer sees grey in [0, 1] as it saw normalised RGB."""
     from torchvision.models import ResNet18_Weights, VGG19_BN_Weights
 
     weights = {"vgg19": VGG19_BN_Weights.IMAGENET1K_V1, "resnet18": ResNet18_Weights.IMAGENET1K_V1}[model]
-    first = {"vgg19": "features.0.weight", "resnet18": "conv1.weight"}[model]
+    first = {"vgg19": "features.0", "resnet18": "conv1"}[model]
     try:
         state = dict(weights.get_state_dict(progress=False, check_hash=True))
     except (OSError, RuntimeError) as error:
@@ -180,7 +180,8 @@ def _load_imagenet(network: nn.Module, model: str) -> None:
             f"The ImageNet weights of {model} could not be downloaded ({error}). Download {weights.url} on "
             f"another machine into {torch.hub.get_dir()}/checkpoints, or use --init none."
         ) from error
-    state[first] = state[first].sum(1, keepdim=True)
+    weight, bias = lite.grey_kernels(state[f"{first}.weight"], state.get(f"{first}.bias"))
+    state |= {f"{first}.weight": weight} | ({} if bias is None else {f"{first}.bias": bias})
     kept = {name: tensor for name, tensor in state.items() if not name.startswith(("fc.", "classifier."))}
     network.load_state_dict(kept, strict=False)
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torchvision import models
 from torchvision.models import MaxVit, VisionTransformer
 
+from ..core import lite
 from ..core.errors import BusError
 
 OPTIONS: dict[str, dict[str, Any]] = {  # of the builders; auxiliary heads would answer beside the head
@@ -35,9 +36,10 @@ def construct(name: str, classes: int, *, imagenet: bool = False) -> nn.Module:
     """A network of torchvision with a head for `classes`, that maps B×1×S×S to B×classes logits.
 
     The first layer's RGB kernels are summed: the same function as torchvision's of a grey scan in all three
-    channels. Scans below the least side that torchvision names are enlarged to it; transformers with a fixed
-    number of places (ViT, MaxViT) see every scan at that side. `imagenet`: all weights but the head's from
-    ImageNet, the first that torchvision lists; BusError where they cannot be had.
+    channels, normalised ones with ImageNet's weights. Scans below the least side that torchvision names are
+    enlarged to it; transformers with a fixed number of places (ViT, MaxViT) see every scan at that side.
+    `imagenet`: all weights but the head's from ImageNet, the first that torchvision lists; BusError where
+    they cannot be had.
     """
     weights = next(iter(models.get_model_weights(name)))
     side = max(weights.meta["min_size"])
@@ -45,7 +47,7 @@ def construct(name: str, classes: int, *, imagenet: bool = False) -> nn.Module:
     network = models.get_model(name, weights=None, num_classes=classes, **options)
     if imagenet:
         _load(network, name, weights)
-    _sum_colours(network)
+    _sum_colours(network, imagenet=imagenet)
     exact = isinstance(network, VisionTransformer | MaxVit)
     return Enlarged(network, side, exact=exact) if side > 1 else network
 
@@ -65,8 +67,11 @@ def _load(network: nn.Module, name: str, weights: Any) -> None:
     )
 
 
-def _sum_colours(network: nn.Module) -> None:
-    """Replace the first convolution, of three channels, by that of one with the sum of its kernels."""
+def _sum_colours(network: nn.Module, *, imagenet: bool) -> None:
+    """Replace the first convolution, of three channels, by that of one with the sum of its kernels.
+
+    ImageNet's saw normalised colours: they are scaled and shifted to grey in [0, 1].
+    """
     path, old = next((path, m) for path, m in network.named_modules() if isinstance(m, nn.Conv2d))
     with torch.random.fork_rng(devices=[]):  # the draws of its own first weights are thrown away
         new = nn.Conv2d(
@@ -78,9 +83,14 @@ def _sum_colours(network: nn.Module) -> None:
             bias=old.bias is not None,
         )
     with torch.no_grad():
-        new.weight.copy_(old.weight.sum(1, keepdim=True))
-        if new.bias is not None and old.bias is not None:
-            new.bias.copy_(old.bias)
+        weight, bias = (
+            lite.grey_kernels(old.weight, old.bias)
+            if imagenet
+            else (old.weight.sum(1, keepdim=True), old.bias)
+        )
+        new.weight.copy_(weight)
+        if new.bias is not None and bias is not None:
+            new.bias.copy_(bias)
     holder, _, last = path.rpartition(".")
     setattr(network.get_submodule(holder), last, new)
 

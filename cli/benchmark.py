@@ -167,7 +167,7 @@ def benchmark(
         typer.Option(
             "--plan",
             metavar="PLAN",
-            help="Run a plan instead: a TOML file, ablation-1, ablation-2 or sensitivity.",
+            help="Run a plan instead: a TOML file, ablation-1, ablation-2, recipes or sensitivity.",
             rich_help_panel=MORE,
         ),
     ] = None,

@@ -40,6 +40,18 @@ def efficientnet(name: str) -> EfficientNet:
     return network.requires_grad_(False).eval()
 
 
+def grey_kernels(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """A first convolution of ImageNet's normalised RGB (K×3×h×w, bias K) as one of grey in [0, 1] (K×1×h×w).
+
+    The same function wherever no padding is in reach, up to a constant a channel where there is no bias;
+    batch normalisation, which follows there, takes constants out.
+    """
+    mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+    scaled = weight / deviation
+    shifted = None if bias is None else bias - (scaled * mean).sum((1, 2, 3))
+    return scaled.sum(1, keepdim=True), shifted
+
+
 class Normalise(nn.Module):
     """Shift RGB or grey in [0, 1] (B×3×H×W or B×1×H×W) to ImageNet's mean and deviation; returns B×3×H×W."""
 

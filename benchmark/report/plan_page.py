@@ -29,7 +29,7 @@ from .model import (
 from .numbers import ends, percent, signed
 from .performance import BELOW
 from .study_report import banners
-from .terms import title
+from .terms import METRICS, title
 
 
 def write_plan(
@@ -38,19 +38,20 @@ def write_plan(
     """Write the page and the Markdown of a plan's runs into a report's folder; returns the page's path."""
     words = (
         "Test accuracy in %, ours with 95 % intervals from a bootstrap over groups; macro-F1 beside it, "
-        "since accuracy hides a model that always gives one answer. † collapsed: 90 % or more of the answers "
-        "are one class."
+        "since accuracy hides a model that always gives one answer, with the lowest and the highest seed. "
+        "† collapsed: 90 % or more of the answers are one class."
     )
     sections = [Section("runs", "Runs", [Paragraph(words), _runs(result)])]
     if result.pairs:
         words = (
-            "Runs that differ in their arms alone, on the same folds and seeds: difference of macro-F1 in "
-            "points, with its 95 % interval for other scans, trainings and translators (none where too few "
-            "trainings were made to know it), the one for other scans alone, and the smallest difference "
-            "that such a study finds four times in five. A claim needs both, over original and over "
-            "oversampled. No correction for the number of rows; bus benchmark corrects."
+            "Runs that differ in their arms alone, and those that the plan compares, on the same folds and "
+            "seeds: differences in points, with the 95 % interval for other scans, trainings and translators "
+            "(none where too few trainings were made to know it), the one for other scans alone, and the "
+            "smallest difference that such a study finds four times in five. A claim that added scans help "
+            "needs both, over original and over oversampled. No correction for the number of rows; bus "
+            "benchmark corrects."
         )
-        sections.append(Section("arms", "Arms", [Paragraph(words), _pairs(result.pairs)]))
+        sections.append(Section("pairs", "Differences", [Paragraph(words), _pairs(result.pairs)]))
     reading: list[Block] = [Bullets(_reading(study, result)), Listing([command], "Command")]
     sections += [audit_section(checks), Section("read", "How to read it", reading)]
     heading = result.plan.title
@@ -72,7 +73,7 @@ def _runs(result: PlanResult) -> Table:
     ]
     columns += [number("epochs"), "schedule", *["further"] * further, *[number("reported")] * reported]
     for name in result.splits:
-        columns += [number(f"ours, {name}"), number("macro-F1")]
+        columns += [number(f"ours, {name}"), number("macro-F1"), *[number("AUC")] * (name == OWN)]
     rows: list[Cells] = [
         _run(run, result, adds=adds, further=further, reported=reported) for run in result.runs
     ]
@@ -82,6 +83,7 @@ def _runs(result: PlanResult) -> Table:
         own = name == OWN
         macro_f1 = percent(result.yardstick.metrics[PRIMARY])
         yardstick += [_accuracy(result.yardstick) if own else "–", macro_f1 if own else "–"]
+        yardstick += [percent(result.yardstick.metrics["target_auc"])] * own
     return table("Runs of the plan", columns, [*rows, yardstick])
 
 
@@ -110,8 +112,18 @@ def _run(
         cells.append(_accuracy(scored, missing))
         macro_f1 = scored.metrics[PRIMARY] if scored else None
         below = name == OWN and macro_f1 is not None and macro_f1 < mark
-        cells.append(TableCell(percent(macro_f1), sign=BELOW * below))
+        cells.append(TableCell(percent(macro_f1), _seeds(scored, PRIMARY), sign=BELOW * below))
+        if name == OWN:
+            auc = scored.metrics["target_auc"] if scored else None
+            cells.append(TableCell(percent(auc), _seeds(scored, "target_auc")))
     return cells
+
+
+def _seeds(result: ArmResult | None, metric: str) -> str:
+    """The lowest and the highest seed, where there are several."""
+    values = [seed[metric] for seed in result.per_seed] if result else []
+    known = [value for value in values if value is not None]
+    return f"{percent(min(known))}–{percent(max(known))}" if len(known) > 1 else ""
 
 
 def _accuracy(result: ArmResult | None, remark: str = "") -> TableCell:
@@ -127,6 +139,7 @@ def _pairs(pairs: Sequence[PairResult]) -> Table:
     columns: Heads = [
         "runs",
         "arms",
+        "metric",
         Column("points (95 % interval for other scans, trainings and translators)", "points"),
         number("for other scans alone"),
         number("detectable"),
@@ -134,16 +147,20 @@ def _pairs(pairs: Sequence[PairResult]) -> Table:
     rows: list[Cells] = []
     for pair in pairs:
         flag = "one of the two gives one answer nearly always" if pair.collapsed else ""
-        difference = pair.difference
-        again = difference.retrained if difference else None
-        shown: Cells = ["–"] * 3
-        if difference:
+        for difference in pair.differences:
+            again = difference.retrained
             points = signed(100 * difference.interval.estimate)
-            deciding = TableCell(points, ends(again) if again else "")
-            shown = [deciding, ends(difference.interval), f"{100 * difference.detectable:.1f}"]
-        arms = TableCell(" − ".join(map(str, pair.arms)), collapsed=flag)
-        rows.append([" − ".join(pair.runs), arms, *shown])
-    return table("Arms compared", columns, rows)
+            rows.append(
+                [
+                    " − ".join(pair.runs),
+                    TableCell(" − ".join(map(str, pair.arms)), collapsed=flag),
+                    METRICS[difference.metric],
+                    TableCell(points, ends(again) if again else ""),
+                    ends(difference.interval),
+                    f"{100 * difference.detectable:.1f}",
+                ]
+            )
+    return table("Runs compared", columns, rows)
 
 
 def _reading(study: Study, result: PlanResult) -> list[str]:

@@ -2,7 +2,7 @@
 alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ...classify.catalogue import USUAL
 from ...classify.metrics import constant_answer
 from ...classify.recipe import Recipe
 from ...data.study import Study
-from ..arms import TRANSLATED, Arm
+from ..arms import ADDING, Arm
 from ..cell import Cell
 from ..cells import training_rows
 from ..plan import Plan, Run
@@ -21,6 +21,10 @@ from .summary import arm_result, pool
 
 OWN = "folds by group"  # the set of runs that can be compared with the yardstick
 Sets = Mapping[str, tuple[Study, Sequence[tuple[Run, Cell]]]]  # kind of split → study, runs with their cells
+
+
+COMPARED = (PRIMARY, "target_auc", "sensitivity_at_90_specificity")
+OTHERS = tuple(name for name in ADDING if name != "oversampled")  # arms that add other scans than the fold's
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,12 @@ class Split:
 
 @dataclass(frozen=True)
 class PairResult:
-    """Two runs that differ in their arms alone: macro-F1 on the same folds and seeds."""
+    """Two runs that differ in their arms alone, or that the plan compares, on the same folds and seeds."""
 
     runs: tuple[str, str]
     arms: tuple[Arm, Arm]
     collapsed: bool
-    difference: Contrast | None  # in the primary metric, first − second
+    differences: list[Contrast]  # first − second, in those of COMPARED that are defined
 
 
 @dataclass(frozen=True)
@@ -127,20 +131,34 @@ def _settings(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
 
 
 def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]]) -> list[PairResult]:
-    """Runs that add scans or weigh classes, less those that are like them but for the arm."""
-    target, results = study.classes.index(study.target), []
-    for run, other in ((run, other) for run in runs for other in runs if run.like(other)):
-        against = [Arm("original")] + [Arm("oversampled", dose=run.arm.dose)] * (run.arm.kind in TRANSLATED)
-        both = [cell for name in (run.name, other.name) for cell in cells[name]]
-        if other.arm not in against or not all(cell.is_done for cell in both):
+    """Runs less their arms' controls, which are like them in all else, and less those that the plan names."""
+    target, results, named = study.classes.index(study.target), [], {run.name: run for run in runs}
+    compared = [(run, other) for run in runs for other in runs if _is_control(run, other)]
+    named_too = [(run, named[run.against]) for run in runs if run.against]
+    for run, other in compared + [pair for pair in named_too if pair not in compared]:
+        if not all(cell.is_done for name in (run.name, other.name) for cell in cells[name]):
             continue
-        pooled = pool(run.model, [cell.answers(study.classes) for cell in both], target)
+        first, second = run.arm, other.arm
+        if first == second:
+            second = replace(second, source=f"of {other.name}")  # two runs of one arm, to tell them apart
+        answers = [cell.answers(study.classes) for cell in cells[run.name]]
+        for cell in cells[other.name]:
+            answers.append(replace(cell.answers(study.classes), cell=replace(cell, arm=second)))
+        pooled = pool(run.model, answers, target)
         if len(pooled.resampled) == 2:
-            arms = (run.arm, other.arm)
-            found = contrast_of(pooled, " − ".join(map(str, arms)), *arms, PRIMARY, 1 / study.settings.k)
+            arms = (first, second)
+            kind, share = " − ".join(map(str, arms)), 1 / study.settings.k
+            made = [contrast_of(pooled, kind, *arms, metric, share) for metric in COMPARED]
+            found = [contrast for contrast in made if contrast]
             collapsed = any(arm_result(pooled, arm, study.classes).collapsed for arm in arms)
-            results.append(PairResult((run.name, other.name), arms, collapsed, found))
+            results.append(PairResult((run.name, other.name), (run.arm, other.arm), collapsed, found))
     return results
+
+
+def _is_control(run: Run, other: Run) -> bool:
+    """Whether `other` is the same without what the arm of `run` adds or weighs, or repeats as many scans."""
+    controls = [Arm("original")] + [Arm("oversampled", dose=run.arm.dose)] * (run.arm.kind in OTHERS)
+    return run.like(other) and other.arm in controls
 
 
 def _result(study: Study, cells: Sequence[Cell]) -> ArmResult | None:

@@ -123,6 +123,11 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
         ("runs=[1]", r"one or more tables"),
         ("[[runs]", "could not be read as TOML"),
         ("[all]\nmodel='resnet18'\nepochs=1\n[[runs]]\nname='a'\n[[runs]]\nname='a'", "the same name"),
+        (
+            "[all]\nmodel='resnet18'\nepochs=1\n[[runs]]\nname='plain'\n[[runs]]\nname='b'\nagainst='plane'",
+            "run b: against = plane: expected the name of another run. Did you mean plain",
+        ),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nagainst='a'", "expected the name of another run"),
     ],
 )
 def test_a_plan_that_says_something_else_is_refused_by_name(tmp_path, text, words):

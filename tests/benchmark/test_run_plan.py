@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from bus.benchmark import pipeline, plan, run, run_plan
 from bus.benchmark.arms import Arm, parse
@@ -11,6 +12,7 @@ from bus.benchmark.cell import WEIGHTS
 from bus.benchmark.cells import STEPS, cells_of, needed, training_rows
 from bus.benchmark.history import HISTORY
 from bus.benchmark.per_image import per_image, preview
+from bus.benchmark.report.terms import METRICS
 from bus.benchmark.request import Request
 from bus.benchmark.results import summary
 from bus.core.compute import Compute
@@ -117,7 +119,8 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
         "nothing on the split per image, nor a column of what nobody reported"
     )
     assert "(1 of" not in plain
-    (row,) = (line for line in plain.splitlines() if line.startswith("| half − again |"))
+    row, auc, _ = (line for line in plain.splitlines() if line.startswith("| half − again |"))
+    assert "| target AUC |" in auc
     blocks = [
         summary.pool("simplecnn", [cell.answers(translated.classes) for cell in pair], 1)
         for pair in ((half, again),)
@@ -125,13 +128,11 @@ def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path,
     (block,) = blocks
     made, repeated = (block.mean(parse(arm), "macro_f1") for arm in ("cyclegan@0.5", "oversampled@0.5"))
     gain = 100 * (made - repeated)[0]
-    said = f"| cyclegan@0.5 − oversampled@0.5 | {gain:+.1f} | ".replace("-", "−")
-    assert gain and said in row.replace("†", ""), "one training: no interval beside it, but for other scans"
-    assert [line.split(" | ")[0] for line in plain.splitlines() if " − " in line[:20]] == [
-        "| half − as it is",
-        "| half − again",
-        "| again − as it is",
-    ]
+    points = f"{gain:+.1f}".replace("-", "−")
+    said = f"| cyclegan@0.5 − oversampled@0.5 | macro-F1 | {points} | "
+    assert gain and said in row.replace(" †", ""), "one training: no interval beside it, but for other scans"
+    compared = [line.split(" | ")[0] for line in plain.splitlines() if " − " in line[:20]]
+    assert list(dict.fromkeys(compared)) == ["| half − as it is", "| half − again", "| again − as it is"]
     assert "| yardstick |" in plain and "| every source is a training scan" in plain
 
 
@@ -238,7 +239,7 @@ def test_a_plan_says_how_its_translator_is_trained_and_takes_no_other(
     plain = page.with_name("report.md").read_text()
     assert "gan\\_seed = 7, method = published, phantoms = 0, channels = 4, blocks = 1" in plain
     assert "| reported |" not in plain and "split per image" not in plain
-    (row,) = (line for line in plain.splitlines() if line.startswith("| made − plain |"))
+    row, *_ = (line for line in plain.splitlines() if line.startswith("| made − plain |"))
     assert row.count("(") == 0, (
         "one training cannot know what another would give; for other scans alone it can"
     )
@@ -260,8 +261,8 @@ def test_a_plan_shows_both_intervals_where_there_are_trainings_enough(study, tmp
     )
     page = run_plan.run_plan(study, str(path), replace(WISH, seeds=3))
     text = page.with_name("report.md").read_text()
-    (row,) = (line for line in text.splitlines() if "again − plain" in line)
-    _, _, arms, decides, scans, *_ = (part.strip() for part in row.split("|"))
+    row, *_ = (line for line in text.splitlines() if "again − plain" in line)
+    _, _, arms, _, decides, scans, *_ = (part.strip() for part in row.split("|"))
     assert (
         arms.startswith("oversampled − original") and " to " in decides.partition("(")[2] and " to " in scans
     )
@@ -282,4 +283,31 @@ def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
     made = per_image(inner)
     assert preview(inner).path == made.path and made.pixels_sha256(made.test(0)) == sub.pixels_sha256(
         sub.test(0)
+    )
+
+
+def test_a_plan_compares_recipes_of_one_arm(translated, tmp_path, in_process):
+    """Two runs of `original` that differ in their recipe: each metric's difference is that of their rows."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "per_image = false\n[all]\nmodel = 'simplecnn'\nepochs = 6\nbatch = 16\n[[runs]]\nname = 'as it is'\n"
+        "[[runs]]\nname = 'wide'\nrotation = 30.0\nagainst = 'as it is'\n"
+    )
+    page = run_plan.run_plan(translated, str(path), replace(WISH, seeds=2))
+    plain = page.with_name("report.md").read_text()
+    chosen = plan.read(str(path))
+    cells = [(line.name, cell) for line, cell in run_plan.cells(translated, chosen, replace(WISH, seeds=2))]
+    scored = {
+        name: np.mean([cell.scores["target_auc"] for other, cell in cells if other == name])
+        for name in ("as it is", "wide")
+    }
+    rows = [line for line in plain.splitlines() if line.startswith("| wide − as it is |")]
+    assert [row.split(" | ")[2] for row in rows] == [
+        METRICS[name] for name in ("macro_f1", "target_auc", "sensitivity_at_90_specificity")
+    ]
+    gain = f"{100 * (scored['wide'] - scored['as it is']):+.1f}".replace("-", "−")
+    assert (
+        rows[1]
+        .replace(" †", "")
+        .startswith(f"| wide − as it is | original − original | target AUC | {gain} ")
     )

@@ -26,3 +26,12 @@ def test_colours_are_shifted_to_those_of_imagenet() -> None:
     seen = lite.Normalise()(grey)
     assert seen.shape == (1, 3, 2, 2) and seen[0, 0].abs().max() < 1e-6
     assert seen[0, 1, 0, 0].item() == pytest.approx((0.485 - 0.456) / 0.224, abs=1e-5)
+
+
+def test_kernels_of_colour_see_grey_as_they_saw_normalised_colour() -> None:
+    colour = torch.nn.Conv2d(3, 4, 3)
+    weight, bias = lite.grey_kernels(colour.weight, colour.bias)
+    scan = torch.rand(2, 1, 8, 8)
+    found = torch.nn.functional.conv2d(scan, weight, bias)
+    torch.testing.assert_close(found, colour(lite.Normalise()(scan)), rtol=1e-4, atol=1e-5)
+    assert lite.grey_kernels(colour.weight, None)[1] is None
