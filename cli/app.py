@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..core.errors import BusError, UsageError
-from . import benchmark, compare, data, demo, gan, predict, studies, translate
+from . import benchmark, compare, data, demo, export, gan, predict, studies, translate
 from .options import DATA, LOOK, MAIN, Json, Quiet
 from .terminal import print_json, say
 
@@ -28,6 +28,7 @@ ORDER = (
     "compare",
     "predict",
     "translate",
+    "export",
     "doctor",
 )  # in the help
 STOPPED = "Stopped; what was finished is kept. Run the same command again to go on."
@@ -66,6 +67,7 @@ for command, panel, example in (
     (demo.demo, MAIN, "bus demo"),
     (predict.predict, LOOK, "bus predict scans/ --format html"),
     (translate.translate, DATA, "bus translate my-scans --to translated"),
+    (export.export, DATA, "bus export --fold 0 --arm cyclegan --to balanced"),
     (studies.status, LOOK, "bus status --study study"),
     (compare.compare, LOOK, "bus compare study-64 study-128 --figure gains.svg"),
     (studies.report, LOOK, "bus report --open"),
@@ -77,13 +79,14 @@ for command, panel, example in (
 def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what this machine has, what bus would choose on it and why, and what would be slow."""
     from .doctor import examine, lines
-    from .terminal import findings
+    from .terminal import findings, suggest
 
     machine = examine(Path.cwd())
     if as_json:
         print_json(machine.as_json)
         return
     findings(lines(machine))
+    suggest("demo", None)
 
 
 def _version(asked: bool) -> None:

@@ -33,6 +33,7 @@ from .options import (
     SplitSeed,
     StudyPath,
     Target,
+    again,
     fold_numbers,
     frozen,
     given,
@@ -276,10 +277,9 @@ def benchmark(
         )
 
         # shown, or done
-        if dry_run and ablation:
-            print_plan(opened, ablation, request)
-        elif dry_run:
-            print_benchmark(opened, request)
+        if dry_run:
+            print_plan(opened, ablation, request) if ablation else print_benchmark(opened, request)
+            suggest("benchmark", None, *again(ctx))
         elif ablation:
             run_plan.run_plan(opened, ablation, request)
             suggest("status", study)

@@ -8,7 +8,7 @@ import typer
 
 from .options import Json, Quiet
 from .studies import require_study
-from .terminal import Screen, print_json, results
+from .terminal import Screen, print_json, results, suggest
 
 if TYPE_CHECKING:
     from ..benchmark.results.compare import Finding
@@ -42,6 +42,7 @@ def compare(
 
         write_figure(rows, figure)
         results.print(f"Figure: {figure}")
+    suggest("report", studies[0], "--open")
 
 
 def _print_table(rows: "list[Finding]") -> None:

@@ -48,6 +48,7 @@ def data_check(
     terminal.findings([] if as_json else check_text.lines(findings))  # the last line is the verdict
     if findings.unsound:
         raise typer.Exit(1)
+    terminal.suggest("gan train", None, f"--data {shlex.quote(data)}", *["--merge-alike"] * merge_alike)
 
 
 @app.command("phantom", epilog="Example: bus data phantom phantoms --n 780")
@@ -65,7 +66,7 @@ def data_phantom(
     """Simulate a cohort and write it in BUSI's layout, with masks, groups and lesion parameters."""
     from ..core.compute import cores
     from ..data import phantom
-    from .terminal import progress, results
+    from .terminal import progress, results, suggest
 
     jobs = cores() if n > 200 else 1  # below that, starting processes takes longer than they save
     with progress(f"Simulating {n} phantoms", n) as advance:
@@ -80,3 +81,4 @@ def data_phantom(
             progress=lambda done: advance(),
         )
     results.print(f"{n} phantoms in {out}; use them with --data {shlex.quote(str(out))}.")
+    suggest("data check", None, shlex.quote(str(out)))

@@ -34,6 +34,7 @@ from .options import (
     Target,
     ToClass,
     Verbose,
+    again,
     folds_of,
     frozen,
     given,
@@ -164,7 +165,9 @@ def gan_train(
                 print_training(study, translator, config, arithmetic, redo=redo)
             else:
                 train_gan(opened, config, arithmetic, redo=redo, curves=tensorboard)
-        if not dry_run:
+        if dry_run:
+            suggest("gan train", None, *again(ctx))
+        else:
             suggest("synth", study, *_chosen(opened, fold, label, gan_seed))
 
 
@@ -254,6 +257,8 @@ def gan_score(
         results.print(miss, style="red")
     if misses:
         raise typer.Exit(1)
+    if not synthetic:
+        suggest("status", study)
 
 
 def _chosen(study: "Study", fold: str, to: str, gan_seed: int) -> list[str]:

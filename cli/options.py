@@ -1,5 +1,6 @@
 """The options that commands share: their types, and how what was typed is parsed."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -194,6 +195,17 @@ def given(ctx: typer.Context) -> dict[str, str]:
         for option, source in sources.items()
         if source and source.name == "COMMANDLINE"
     }
+
+
+def again(ctx: typer.Context) -> list[str]:
+    """The options that were typed, each quoted for a shell, without --dry-run: what does the work."""
+    words: list[str] = []
+    for name, option in given(ctx).items():
+        value = ctx.params.get(name)
+        if name != "dry_run" and value not in (None, False):
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [option if one is True else f"{option} {shlex.quote(str(one))}" for one in values]
+    return words
 
 
 def frozen(ctx: typer.Context) -> "Mapping[str, Value]":

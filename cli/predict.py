@@ -1,5 +1,6 @@
 """`bus predict`: a trained classifier answers scans."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 from ..core.errors import UsageError, did_you_mean
 from .options import MORE, Quiet, StudyPath, fold_numbers
 from .studies import require_study
-from .terminal import say
+from .terminal import say, suggest
 
 if TYPE_CHECKING:
     from ..benchmark.predict import AnsweredScans
@@ -97,6 +98,13 @@ def predict(
         say(f"unreadable: {reason}")
     if answers.unreadable:
         raise typer.Exit(1)
+    if form == "table":
+        chosen = (("--fold", fold), ("--model", model), ("--arm", arm), ("--seed", seed))
+        typed = [f"{option} {value}" for option, value in chosen if value is not None]
+        places = [shlex.quote(str(path)) for path in scans]
+        suggest("predict", study, *typed, "--format html", *places)
+    elif form == "html":
+        suggest("status", study)
 
 
 def _show_answers(answers: "AnsweredScans", form: str, out: Path | None) -> None:

@@ -75,6 +75,8 @@ def report(
         suggest("report", study, "--open")
     elif not webbrowser.open(page.resolve().as_uri()):
         console.print(f"No browser could be started here. Open {page} in one.", style="yellow")
+    if show:
+        suggest("status", study)
 
 
 @contextmanager

@@ -64,9 +64,9 @@ def print_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=2, allow_nan=False))
 
 
-def suggest(command: str, study: Path, *options: str) -> None:
-    """End a command with the one that usually comes next; it works as it stands."""
-    where = [] if study == Path("study") else [f"--study {shlex.quote(str(study))}"]
+def suggest(command: str, study: Path | None, *options: str) -> None:
+    """End a command with the one that usually comes next; it works as it stands. `options` are quoted."""
+    where = [] if study in (None, Path("study")) else [f"--study {shlex.quote(str(study))}"]
     console.print(" ".join(["Next: bus", command, *where, *options]))
 
 

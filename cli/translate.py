@@ -8,7 +8,7 @@ import typer
 from ..core.errors import UsageError
 from .options import MORE, FoldOrNone, GanSeed, Quiet, StudyPath, folds_of
 from .studies import open_study, require_study
-from .terminal import results, say
+from .terminal import results, say, suggest
 
 
 def translate(
@@ -68,3 +68,4 @@ def translate(
         say(f"unreadable: {reason}")
     if unreadable:
         raise typer.Exit(1)
+    suggest("status", study)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .errors import BusError, printable
+from .errors import BusError, UsageError, printable
 from .opener import open_file, read_bytes
 
 HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node())[:40] or "host"
@@ -61,6 +61,31 @@ def writing(path: Path) -> Iterator[Path]:
             f"Could not write {path}: {error.strerror or error}. {mend(error)}; what was finished before is "
             "intact."
         ) from error
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path` to fill; on success it takes its place, on failure it is removed.
+
+    UsageError where `path` holds something, BusError where the disk does not take what is written.
+    """
+    try:
+        if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+            raise UsageError(f"{path} is there already and holds something. Give a new folder.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{HOST}-{os.getpid()}.part")
+        temporary.mkdir()
+    except OSError as error:
+        raise BusError(f"Could not make {path}: {error.strerror or error}. {mend(error)}.") from error
+    try:
+        yield temporary
+        if path.exists():
+            path.rmdir()  # empty
+        temporary.rename(path)
+    except OSError as error:
+        raise BusError(f"Could not write {path}: {error.strerror or error}. {mend(error)}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

@@ -29,6 +29,8 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 LIBRARY = [module for name, module in MODULES.items() if module.room not in ("cli", "__main__")]
 TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under its own name
     "__main__": "test_docs.py",  # the tutorial runs python -m bus
+    "benchmark.export_network": "cli/test_export.py",
+    "benchmark.export_scans": "cli/test_export.py",
     "benchmark.report.check_page": "benchmark/report/test_report_browser.py",
     "benchmark.report.plan_page": "benchmark/test_run_plan.py",
     "benchmark.report.predict_page": "benchmark/report/test_report_browser.py",

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,33 @@ def test_commands_end_with_the_one_that_comes_next(finished, run_bus):
         *[f"bus report {where} --open"] * 3,
     ]
     assert "Next" not in run_bus("status", "--quiet", "--study", finished)[1]
+
+
+def test_commands_about_other_things_end_with_one_too(finished, run_bus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
+    where, own, scans = f"--study '{finished}'", ["--study", finished], "내 scans/benign"
+    demo = [*own, "--preset", "demo", "--dry-run"]
+    for command, following in (
+        (["data", "phantom", "내 scans", "--n", 80, "--size", 32], "bus data check '내 scans'"),
+        (["data", "check", "내 scans"], "bus gan train --data '내 scans'"),
+        (["predict", scans, *own], f"bus predict {where} --format html '{scans}'"),
+        (["translate", scans, *own, "--to", "new"], f"bus status {where}"),
+        (["report", "--open", *own], f"bus status {where}"),
+        (["compare", finished], f"bus report {where} --open"),
+        (["doctor"], "bus demo"),
+        (["gan", "train", *demo, "--pairs", 8], "bus gan train"),
+        (["benchmark", *demo, "--set", "batch=8"], "bus benchmark"),
+    ):
+        code, text = run_bus(*command)
+        assert code == 0, text
+        said = text.rpartition("Next: ")[2]
+        if "--dry-run" in command:
+            assert said.startswith(following) and "--dry-run" not in said
+            given = {str(word) for word in command} - {"--dry-run"}
+            assert set(shlex.split(said)) == {"bus", *given}
+        else:
+            assert said.startswith(following), text
 
 
 def test_python_m_bus_is_the_command():
