@@ -1,7 +1,8 @@
 """Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own.
 
-Shipped are the seed project's two ablation studies, `recipes`, which changes how classifiers train, and
-`sensitivity`, which takes the translator's own contribution apart.
+Shipped are the seed project's two ablation studies; `learning-curve`, with fewer real scans of the target;
+`recipes`, which changes how classifiers train; and `sensitivity`, which takes the translator's own
+contribution apart.
 """
 
 import tomllib
@@ -44,8 +45,8 @@ ROW = switches.of(RunTable)
 NEEDED = ("name", "model", "epochs")
 KEYS = {**ROW, **SWITCHES}
 TRANSLATOR = "switches"  # beside these keys: a table of what else the translator has otherwise
-SHIPPED = ("ablation-1", "ablation-2", "recipes", "sensitivity")
-TABLES = ("title", "note", "per_image", "all", "runs")  # of the file
+SHIPPED = ("ablation-1", "ablation-2", "learning-curve", "recipes", "sensitivity")
+TABLES = ("title", "note", "per_image", "shares", "all", "runs")  # of the file
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Plan:
     note: str  # a sentence below the table
     runs: tuple[Run, ...]
     per_image: bool = True  # whether runs that add no scans are trained on a split per image too
+    shares: tuple[float, ...] = (1.0,)  # of the target's groups in training parts, each with all runs; rising
 
 
 def read(source: str) -> Plan:
@@ -127,6 +129,21 @@ def read(source: str) -> Plan:
     common, runs, per_image = content.get("all", {}), content.get("runs", []), content.get("per_image", True)
     if type(per_image) is not bool:
         raise UsageError(f"--plan {source}: per_image = {per_image}: expected true or false.")
+    shares = content.get("shares", [1.0])
+    if (
+        not isinstance(shares, list)
+        or not shares
+        or not all(
+            isinstance(share, int | float) and not isinstance(share, bool) and 0 < share <= 1
+            for share in shares
+        )
+    ):
+        raise UsageError(
+            f"--plan {source}: shares = {shares}: expected shares of the target's groups above 0 and up "
+            "to 1, such as [0.25, 0.5, 1.0]."
+        )
+    if shares != [1.0] and per_image:
+        raise UsageError(f"--plan {source}: shares are for folds by group: add per_image = false.")
     if (
         not isinstance(common, dict)
         or not isinstance(runs, list)
@@ -146,7 +163,8 @@ def read(source: str) -> Plan:
                 f"--plan {source}, run {run.name}: against = {run.against}: expected the name of another run."
                 + did_you_mean(run.against, others)
             )
-    return Plan(str(content.get("title", source)), str(content.get("note", "")), found, per_image)
+    title, remark = (str(content.get(name, usual)) for name, usual in (("title", source), ("note", "")))
+    return Plan(title, remark, found, per_image, tuple(sorted({float(share) for share in shares})))
 
 
 def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) -> Run:

@@ -4,16 +4,16 @@ Runs that add scans are trained on folds by group alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core import files, lock
 from ..core.errors import BusError, UsageError
 from ..core.progress import note, result
 from ..data.study import Study
-from . import plan, run, warm_start
+from . import few, plan, run, warm_start
 from .arms import TRANSLATED
-from .audit import audit_split
+from .audit import Check, audit_split
 from .cell import Cell
 from .cells import cells_of, synthetic_needed
 from .history import Past, record
@@ -75,32 +75,18 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
 
     Of the request count the folds, the seeds, the preset of missing translators, and how it is computed.
     """
-    chosen, checks = plan.read(source), []
+    chosen = plan.read(source)
 
     # what can be refused is refused before hours of training
     check_one_each(chosen)
     lock.sweep(study.path)
-    for fold in request.folds:
-        checks += audit_split(study, fold)
-    requests = [line.request(request) for line in chosen.runs]
-    for own in requests:
-        warm_start.check(study, own.init)
-        for fold, label, gan_seed in synthetic_needed(study, own):
-            check_translator(study, own, fold, label, gan_seed)
-    plan_sets(study, preview(study), chosen, request)
+    for share in chosen.shares:
+        _foresee(few.preview(study, share), chosen, request)
     note(expectation(study, request))
 
-    # translators, synthetic scans, trainings
-    for line, own in zip(chosen.runs, requests, strict=True):
-        if line.adds or own.first:  # the others are told by the audit of the split
-            prepare(study, own)
-            checks += check(study, own)
-    sets, failures = plan_sets(study, per_image(study), chosen, request), []
-    for name, (home, pairs) in sets.items():
-        todo = run.missing(distinct(pairs), keep_weights=False)
-        note(f"{chosen.title}, {name}: {len(distinct(pairs))} cells, {len(todo)} to train.")
-        warm_start.make_missing(home, todo, request.jobs)
-        failures += run.run(home, distinct(pairs), jobs=request.jobs, threads=1, keep_weights=False)
+    # translators, synthetic scans, trainings, with each share of the target
+    parts = [_train(few.few(study, share), chosen, request) for share in chosen.shares]
+    failures = [failure for part in parts for failure in part.failures]
 
     # the page
     from .report.plan_page import write_plan  # late: statistics and figures take a second to import
@@ -108,19 +94,21 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
     from .results.plan_result import plan_result
     from .yardstick import yardsticks
 
-    table = plan_result(chosen, sets, study, yardsticks(study, request.folds, request.compute))
-    trained = [cell for _, pairs in sets.values() for cell in distinct(pairs)]
+    tables = [
+        plan_result(chosen, part.sets, part.study, yardsticks(part.study, request.folds, request.compute))
+        for part in parts
+    ]
+    trained = [cell for part in parts for _, pairs in part.sets.values() for cell in distinct(pairs)]
+    checks = list(dict.fromkeys(check for part in parts for check in part.checks))
     names = [str(cell.path.relative_to(study.path)) for cell in trained]
     digest = files.sha256_json({"cells": names})
     inputs = files.sha256_json({"plan": chosen.title, "cells": names})
     with held(study.path):
         report = report_of(study.path, inputs)
         report.begin(inputs)
-        page = write_plan(study, report.path, table, request.command, list(dict.fromkeys(checks)))
+        page = write_plan(study, report.path, tables, request.command, checks)
         verdicts = {chosen.title: f"{len(chosen.runs)} recipes looked at."}
-        look = Past(
-            request.command, len(names), verdicts, "" if failures else digest, report=report.number
-        )
+        look = Past(request.command, len(names), verdicts, "" if failures else digest, report=report.number)
         call_newest(study, report, record(study, look))
     result(f"Plan: {page}")
     if failures:
@@ -129,3 +117,42 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
             "to train them."
         )
     return page
+
+
+@dataclass(frozen=True)
+class Part:
+    """All runs of a plan on one study, or on the one with a share of its target."""
+
+    study: Study
+    sets: Sets
+    checks: list[Check]
+    failures: list[str]
+
+
+def _foresee(study: Study, chosen: Plan, request: Request) -> None:
+    """Refuse what can be refused before the work: leaks of the split, and what does not go together."""
+    for fold in request.folds:
+        audit_split(study, fold)
+    for own in (line.request(request) for line in chosen.runs):
+        warm_start.check(study, own.init)
+        for fold, label, gan_seed in synthetic_needed(study, own):
+            check_translator(study, own, fold, label, gan_seed)
+    plan_sets(study, preview(study), chosen, request)
+
+
+def _train(study: Study, chosen: Plan, request: Request) -> Part:
+    """Make what the runs need on one study, check it for leaks, and train them."""
+    checks = [item for fold in request.folds for item in audit_split(study, fold)]
+    for line in chosen.runs:
+        if line.adds or line.request(request).first:  # the others are told by the audit of the split
+            prepare(study, line.request(request))
+            checks += check(study, line.request(request))
+    sub = per_image(study) if chosen.per_image else study
+    sets, failures = plan_sets(study, sub, chosen, request), []
+    for name, (home, pairs) in sets.items():
+        todo = run.missing(distinct(pairs), keep_weights=False)
+        of_target = "" if study.settings.share == 1 else f", {100 * study.settings.share:g} % of the target"
+        note(f"{chosen.title}, {name}{of_target}: {len(distinct(pairs))} cells, {len(todo)} to train.")
+        warm_start.make_missing(home, todo, request.jobs)
+        failures += run.run(home, distinct(pairs), jobs=request.jobs, threads=1, keep_weights=False)
+    return Part(study, sets, checks, failures)

@@ -168,7 +168,8 @@ def benchmark(
         typer.Option(
             "--plan",
             metavar="PLAN",
-            help="Run a plan instead: a TOML file, ablation-1, ablation-2, recipes or sensitivity.",
+            help="Run a plan instead: a TOML file, or ablation-1, ablation-2, learning-curve, recipes, "
+            "sensitivity.",
             rich_help_panel=MORE,
         ),
     ] = None,

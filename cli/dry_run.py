@@ -38,12 +38,18 @@ def print_training(
 
 def print_plan(study: "Study", source: str, request: "Request") -> None:
     """Show the runs of a plan and what is missing of them, by group and per image, and for how long."""
-    from ..benchmark import estimate, plan, run, run_plan, warm_start
+    from ..benchmark import estimate, few, plan, run, run_plan, warm_start
     from ..benchmark.per_image import preview
 
     paces: dict[tuple[str, int], Pace] = {}
     chosen, total = plan.read(source), estimate.Outlook()
-    for name, (home, pairs) in run_plan.plan_sets(study, preview(study), chosen, request).items():
+    parts = [few.preview(study, share) for share in chosen.shares]
+    sets = [
+        (f"{name}, {100 * part.settings.share:g} % of the target" if len(parts) > 1 else name, *found)
+        for part in parts
+        for name, found in run_plan.plan_sets(part, preview(part), chosen, request).items()
+    ]
+    for name, home, pairs in sets:
         cells = run_plan.distinct(pairs)
         todo = run.missing(cells, keep_weights=False)
         trained = todo + warm_start.untrained(home, todo)
@@ -55,7 +61,8 @@ def print_plan(study: "Study", source: str, request: "Request") -> None:
             results.print(
                 f"  {line.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}"
             )
-    for translator in _translators(study, [line.request(request) for line in chosen.runs]):
+    wishes = [line.request(request) for line in chosen.runs]
+    for translator in (one for part in parts for one in _translators(part, wishes)):
         total += translator.time
     results.print(f"{about(total).capitalize()} with {request.jobs} job(s).")
 

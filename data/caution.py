@@ -49,6 +49,11 @@ KINDS: dict[str, Kind] = {
         "Scans of one patient or scene stand on both sides, so every number here is too good. It exists only "
         "to be compared with the study beside it.",
     ),
+    "few": Kind(
+        "a share of the target alone",
+        "Training parts keep {} and leave the others out, to show what fewer real scans give. Test parts are "
+        "whole.",
+    ),
     # of groups
     "no group known": Kind(
         "scans without a known group",

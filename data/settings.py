@@ -68,6 +68,7 @@ class Settings:
     frames: str = "middle"  # of DICOM loops: middle | all
     files: tuple[Frozen, ...] = ()  # none in studies of format 1
     merge_alike: bool = False  # whether given groups that hold scans of one scene were made one
+    share: float = 1.0  # of the groups with scans of the target, in every training part
 
     @property
     def banners(self) -> tuple[str, ...]:
@@ -211,6 +212,8 @@ def _check(settings: Settings, rows: Sequence[Scan]) -> None:
         2 <= settings.k <= 1000 and 32 <= settings.size <= 8192
     ):
         raise ValueError("target, k or size")
+    if not isinstance(settings.share, int | float) or not 0 < settings.share <= 1:
+        raise ValueError("share")
     for scan in rows:
         top, left, height, width = scan.box
         inside = min(top, left) >= 0 < min(height, width) and max(top + height, left + width) <= settings.size

@@ -1,6 +1,7 @@
 """A study: the folder of one data set, cohort and split, and of all that was made from them."""
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,8 +58,18 @@ class Study:
         return [row for row, scan in enumerate(self.scans) if scan.fold is not None]
 
     def train(self, fold: int | None) -> list[int]:
-        """Rows of the training part of `fold`; with None every used row (nothing is held out)."""
-        return [row for row in self.used() if self.scans[row].fold != fold]
+        """Rows of the training part of `fold`; with None every used row (nothing is held out).
+
+        Where the study keeps but a share of the target's groups, without the others: the first ones by a hash
+        stay, so that a smaller share is a part of a larger one.
+        """
+        rows = [row for row in self.used() if self.scans[row].fold != fold]
+        if self.settings.share == 1:
+            return rows
+        of_target = {self.groups[row] for row in rows if self.scans[row].label == self.target}
+        order = sorted(of_target, key=lambda group: sha256_bytes(f"{self.settings.seed} {group}".encode()))
+        gone = set(order[math.ceil(self.settings.share * len(order)) :])
+        return [row for row in rows if self.groups[row] not in gone]
 
     def test(self, fold: int) -> list[int]:
         """Rows of the test part of `fold`."""
@@ -66,7 +77,7 @@ class Study:
 
     def parts(self, fold: int | None) -> dict[str, str]:
         """What a network of this fold saw, by hash of a scan's pixels: training, test or left out."""
-        known = {scan.sha256: "left out" if scan.fold is None else "test" for scan in self.scans}
+        known = {scan.sha256: "test" if scan.fold == fold is not None else "left out" for scan in self.scans}
         return known | {self.scans[row].sha256: "training" for row in self.train(fold)}
 
     def rows_of(self, rows: Sequence[int], labels: Sequence[str]) -> list[int]:

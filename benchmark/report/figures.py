@@ -34,6 +34,7 @@ POINTS = 400  # most vertices drawn of one curve
 FEWEST = 5  # answers in a bin of the calibration, below which its share is noise
 
 Roc = Sequence[tuple[float, float]]  # false and true positive rate
+Reach = tuple[float, float, float, float]  # x, value, low, high
 Bins = Sequence[tuple[float, float, int]]  # mean predicted, observed share, scans
 Points = NDArray[np.float64]
 Dash = str | tuple[int, tuple[float, ...]]
@@ -238,6 +239,35 @@ def between(name: str, places: Sequence[Place], *, alt: str) -> Figure:
         axes.set(xlim=(low, top), ylim=(len(places) - 0.5, -0.7), yticks=[])
         axes.set_xlabel("0 = real, 1 = sources left as they were")
         axes.spines["left"].set_visible(False)
+        return _finish(canvas, name, alt)
+
+
+def curves(
+    name: str,
+    measured: Mapping[str, Sequence[Reach]],
+    arms: Mapping[str, str],
+    *,
+    axis: tuple[str, str],
+    alt: str,
+) -> Figure:
+    """Draw a value and the ends of its interval over what it depends on (x, value, low, high), a line a name.
+
+    `arms`: of each name, for its style; bars of several names stand beside each other.
+    """
+    with _canvas(240) as canvas:
+        axes = canvas.add_axes((0.12, 0.17, 0.85, 0.72))
+        places = sorted({x for points in measured.values() for x, *_ in points})
+        step = 0.012 * (places[-1] - places[0]) if len(places) > 1 else 1.0
+        for turn, (label, points) in enumerate(measured.items()):
+            (_, (colour, dash, width)), *_ = _styles([arms[label]])
+            if not points:
+                continue
+            x, value, low, high = np.array(points).T
+            beside = x + (turn - (len(measured) - 1) / 2) * step
+            axes.errorbar(beside, value, [value - low, high - value], fmt="none", color=colour, lw=1.0)
+            axes.plot(beside, value, color=colour, ls=dash, lw=width, marker="o", ms=3.5, label=label)
+        axes.set(xlabel=axis[0], ylabel=axis[1], xticks=places)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0, handlelength=2.5)
         return _finish(canvas, name, alt)
 
 

@@ -9,7 +9,7 @@ from ..report_folder import PAGE, TEXT
 from ..results.model import PRIMARY, ArmResult
 from ..results.plan_result import OWN, PairResult, PlanResult, RunResult
 from ..yardstick import MEANING
-from . import pages
+from . import figures, pages
 from .cohort import audit_section
 from .model import (
     Block,
@@ -33,15 +33,85 @@ from .terms import METRICS, title
 
 
 def write_plan(
-    study: Study, folder: Path, result: PlanResult, command: str, checks: Sequence[Check]
+    study: Study, folder: Path, results: Sequence[PlanResult], command: str, checks: Sequence[Check]
 ) -> Path:
-    """Write the page and the Markdown of a plan's runs into a report's folder; returns the page's path."""
+    """Write the page and the Markdown of a plan's runs into a report's folder; returns the page's path.
+
+    `results`: one for each share of the target's groups, in rising order.
+    """
+    sections = [_curve(results)] if len(results) > 1 else []
+    for result in results:
+        sections += _part(result, f", {_share(result)}" if len(results) > 1 else "")
+    reading: list[Block] = [Bullets(_reading(study, results[-1])), Listing([command], "Command")]
+    sections += [audit_section(checks), Section("read", "How to read it", reading)]
+    heading = results[0].plan.title
+    page = Page(heading, "bus · plan", heading, sections, banners(study))
+    return pages.write(page, folder, Path(PAGE).stem, markdown_name=Path(TEXT).stem)
+
+
+def _share(result: PlanResult) -> str:
+    return f"{100 * result.share:g} % of the target"
+
+
+def _curve(results: Sequence[PlanResult]) -> Section:
+    """What each run scores with each share of the target, drawn and in a table."""
+    names = [run.run.name for run in results[0].runs]
+    drawn, rows = [], []
+    for metric in (PRIMARY, "target_auc"):
+        curves = {name: _points(results, place, metric) for place, name in enumerate(names)}
+        title_of = METRICS[metric]
+        alt = f"{title_of} in % over the share of the target's groups in the training parts: " + "; ".join(
+            f"{name} {', '.join(f'{mean:.1f}' for _, mean, *_ in points)}" for name, points in curves.items()
+        )
+        arms = {run.run.name: str(run.run.arm) for run in results[0].runs}
+        axis = ("share of the target’s groups, %", f"{title_of}, %")
+        figure = figures.curves(f"curve-{metric}", curves, arms, axis=axis, alt=alt)
+        drawn.append(figure.entitled(title_of, "mean of all folds and seeds; bars: 95 %, other scans alone"))
+    for result in results:
+        fewest, most = result.groups
+        groups = str(most) if fewest == most else f"{fewest}–{most}"
+        scored = [run.results.get(OWN) for run in result.runs]
+        rows += [
+            [_share(result), groups, METRICS[metric]]
+            + [
+                TableCell(percent(one.metrics[metric] if one else None), _seeds(one, metric))
+                for one in scored
+            ]
+            for metric in (PRIMARY, "target_auc")
+        ]
+    columns: Heads = ["training parts", number("groups of the target"), "metric", *map(number, names)]
+    words = (
+        "Training parts keep a share of the target's groups, and all of the others; translators see the "
+        "same. Test parts are whole. Mean in %, with the lowest and the highest seed."
+    )
+    return Section(
+        "curve", "Learning curve", [Paragraph(words), *drawn, table("Learning curve", columns, rows)]
+    )
+
+
+def _points(
+    results: Sequence[PlanResult], place: int, metric: str
+) -> list[tuple[float, float, float, float]]:
+    """Share, metric and the ends of its interval, all in %, of one run wherever it was trained."""
+    found = []
+    for result in results:
+        scored = result.runs[place].results.get(OWN)
+        value = scored.metrics[metric] if scored else None
+        if scored and value is not None:
+            low, high = scored.intervals.get(metric, (value, value))
+            found.append((100 * result.share, 100 * value, 100 * low, 100 * high))
+    return found
+
+
+def _part(result: PlanResult, which: str) -> list[Section]:
+    """The runs with one share of the target, and the differences between them."""
+    number_of = f"-{100 * result.share:g}" if which else ""
     words = (
         "Test accuracy in %, ours with 95 % intervals from a bootstrap over groups; macro-F1 beside it, "
         "since accuracy hides a model that always gives one answer, with the lowest and the highest seed. "
         "† collapsed: 90 % or more of the answers are one class."
     )
-    sections = [Section("runs", "Runs", [Paragraph(words), _runs(result)])]
+    sections = [Section(f"runs{number_of}", f"Runs{which}", [Paragraph(words), _runs(result)])]
     if result.pairs:
         words = (
             "Runs that differ in their arms alone, and those that the plan compares, on the same folds and "
@@ -51,12 +121,9 @@ def write_plan(
             "needs both, over original and over oversampled. No correction for the number of rows; bus "
             "benchmark corrects."
         )
-        sections.append(Section("pairs", "Differences", [Paragraph(words), _pairs(result.pairs)]))
-    reading: list[Block] = [Bullets(_reading(study, result)), Listing([command], "Command")]
-    sections += [audit_section(checks), Section("read", "How to read it", reading)]
-    heading = result.plan.title
-    page = Page(heading, "bus · plan", heading, sections, banners(study))
-    return pages.write(page, folder, Path(PAGE).stem, markdown_name=Path(TEXT).stem)
+        blocks: list[Block] = [Paragraph(words), _pairs(result.pairs)]
+        sections.append(Section(f"pairs{number_of}", f"Differences{which}", blocks))
+    return sections
 
 
 def _runs(result: PlanResult) -> Table:

@@ -69,6 +69,8 @@ class PlanResult:
     pairs: list[PairResult]
     folds: list[int]
     seeds: int
+    share: float  # of the target's groups in the training parts
+    groups: tuple[int, int]  # of the target in a training part, the fewest and the most of the folds
 
     @property
     def adds(self) -> bool:
@@ -103,7 +105,16 @@ def plan_result(plan: Plan, sets: Sets, study: Study, yardsticks: Sequence[Yards
         pairs=_pairs(study, plan.runs, own),
         folds=sorted({cell.fold for cell in every}),
         seeds=len({cell.seed for cell in every}),
+        share=study.settings.share,
+        groups=_groups(study, sorted({cell.fold for cell in every})),
     )
+
+
+def _groups(study: Study, folds: Sequence[int]) -> tuple[int, int]:
+    counts = [
+        len({study.groups[row] for row in study.rows_of(study.train(fold), [study.target])}) for fold in folds
+    ]
+    return min(counts), max(counts)
 
 
 def _settings(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:

@@ -119,6 +119,8 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
             "prior = arm does nothing: nothing is measured anew",
         ),
         ("per_image=0\n[[runs]]\nname='a'", "per_image = 0: expected true or false"),
+        ("per_image=false\nshares=[0.5, 2]\n[[runs]]\nname='a'", r"shares = \[0.5, 2\]: expected shares"),
+        ("shares=[0.5]\n[[runs]]\nname='a'", "shares are for folds by group"),
         ("title='empty'", r"one or more tables \[\[runs\]\]"),
         ("runs=[1]", r"one or more tables"),
         ("[[runs]", "could not be read as TOML"),

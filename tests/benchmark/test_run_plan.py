@@ -10,6 +10,7 @@ from bus.benchmark import pipeline, plan, run, run_plan
 from bus.benchmark.arms import Arm, parse
 from bus.benchmark.cell import WEIGHTS
 from bus.benchmark.cells import STEPS, cells_of, needed, training_rows
+from bus.benchmark.few import few
 from bus.benchmark.history import HISTORY
 from bus.benchmark.per_image import per_image, preview
 from bus.benchmark.report.terms import METRICS
@@ -311,3 +312,41 @@ def test_a_plan_compares_recipes_of_one_arm(translated, tmp_path, in_process):
         .replace(" †", "")
         .startswith(f"| wide − as it is | original − original | target AUC | {gain} ")
     )
+
+
+def test_a_learning_curve_trains_everything_on_each_share(study, tmp_path, in_process, monkeypatch):
+    """Translators too: with half of the target they saw half of it, and arms add more scans."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "per_image = false\nshares = [1.0, 0.5]\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n"
+        "[[runs]]\nname = 'plain'\n[[runs]]\nname = 'made'\narm = 'cyclegan'\nmethod = 'published'\n"
+        "switches = { phantoms = 0, channels = 4, blocks = 1 }\n"
+    )
+    monkeypatch.setitem(PRESETS, "demo", replace(PRESETS["demo"], pairs=4))
+    monkeypatch.setattr(
+        pipeline,
+        "make_scans",
+        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
+    )
+    page = run_plan.run_plan(study, str(path), WISH)
+    plain, half = page.with_name("report.md").read_text(), few(study, 0.5)
+    cells = {home: run_plan.cells(home, plan.read(str(path)), WISH) for home in (half, study)}
+    assert all(cell.is_done for pairs in cells.values() for _, cell in pairs)
+    added = [pairs[1][1].added["malignant"] for pairs in cells.values()]
+    assert added == [needed(half, 0, "malignant"), needed(study, 0, "malignant")] and added[0] > added[1]
+    for home in cells:
+        config = Translator(home, 0, "malignant", 0).known_config
+        assert config.training_pixels == home.pixels_sha256(home.train(0))
+    heads = [line for line in plain.splitlines() if line.startswith("## ")]
+    assert heads[:3] == [
+        "## Learning curve",
+        "## Runs, 50 % of the target",
+        "## Differences, 50 % of the target",
+    ]
+    rows = [line for line in plain.splitlines() if line.startswith("| 50 % of the target")]
+    groups = len({half.groups[row] for row in half.rows_of(half.train(0), ["malignant"])})
+    assert len(rows) == 2 and all(f"| 50 % of the target | {groups} |" in row for row in rows)
+    trained = study.path.rglob("DONE")
+    times = {done: done.stat().st_mtime_ns for done in trained if "cells" in done.parts}
+    run_plan.run_plan(study, str(path), WISH)
+    assert times == {done: done.stat().st_mtime_ns for done in times}, "the second time nothing is trained"

@@ -1,0 +1,69 @@
+"""Sub-studies whose training parts keep a share of the target's groups: what fewer real scans would give."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from ..data import settings
+from ..data.caution import Caution
+from ..data.settings import Settings
+from ..data.store import MASKS_FILE, PIXELS_FILE, Pixels
+from ..data.study import Study
+
+
+def few(study: Study, share: float) -> Study:
+    """Make, or open, the sub-study of the same scans and folds; the study itself where all are kept.
+
+    Its translators and classifiers train on the share alone; test parts are those of the study.
+    """
+    if share == study.settings.share:
+        return study
+    path = _path(study, share)
+    if (path / settings.FILE).exists():
+        sub = Study.open(path)
+        if replace(sub.settings, files=(), cautions=()) == replace(
+            study.settings, files=(), cautions=(), share=share, format=sub.settings.format
+        ) and sub.pixels_sha256(sub.used()) == study.pixels_sha256(study.used()):
+            return sub
+        shutil.rmtree(path)
+    path.mkdir(parents=True, exist_ok=True)
+    for name in (PIXELS_FILE, MASKS_FILE):
+        if (study.path / name).exists():
+            shutil.copyfile(study.path / name, path / name)
+    settings.freeze(path, _shared(study, share), study.scans)
+    return Study.open(path)
+
+
+def preview(study: Study, share: float) -> Study:
+    """The sub-study, or one that exists in memory only, for a look ahead that writes nothing."""
+    path = _path(study, share)
+    if share == study.settings.share:
+        return study
+    return Study.open(path) if (path / settings.FILE).exists() else Preview(study, share)
+
+
+class Preview(Study):
+    """A sub-study that was not made yet: its folder does not exist, scans and masks are the study's."""
+
+    def __init__(self, whole: Study, share: float) -> None:
+        super().__init__(_path(whole, share), _shared(whole, share), whole.scans)
+        self._whole = whole
+
+    @property
+    def pixels(self) -> Pixels:
+        """The letterboxed scans, memory-mapped."""
+        return self._whole.pixels
+
+    @property
+    def masks(self) -> Pixels | None:
+        """Their lesion masks; None without any."""
+        return self._whole.masks
+
+
+def _path(study: Study, share: float) -> Path:
+    return study.path / f"few-{share:g}"
+
+
+def _shared(study: Study, share: float) -> Settings:
+    caution = Caution("few", detail=f"{100 * share:g} % of the {study.target} groups")
+    return replace(study.settings, share=share, cautions=(*study.settings.cautions, caution))
