@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality judges coverage lean growth copies house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -62,6 +62,10 @@ growth: $(STAMP)  ## time and peak memory over the number of scans, their side, 
 GROUPS ?=
 copies: $(STAMP)  ## recall and precision of the near-duplicate detector by kind of copy; DATA=path to BUSI GROUPS=its groups.csv
 	$(BIN)/python tests/speed/copies.py $(if $(DATA),--data "$(DATA)" --groups "$(GROUPS)")
+
+docs: $(STAMP)  ## these pages as a site in site/, with every option; installs mkdocs-material
+	$(BIN)/python -m pip install --quiet "mkdocs-material>=9.5"
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 house:  ## who imports whom, who knows which file format, how long and how typed the code is
 	$(PYTHON) tests/speed/house.py

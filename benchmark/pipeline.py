@@ -23,10 +23,11 @@ from .cells import cells_of, synthetic_needed
 from .external import External
 from .history import Past, past, record
 from .per_image import per_image
-from .report_folder import ABOUT, ReportFolder, held, numbered, report_of
+from .report_folder import ABOUT, KOREAN, ReportFolder, held, numbered, report_of
 from .request import Request
 
 if TYPE_CHECKING:
+    from .report.model import Language
     from .results.model import Summary
 
 
@@ -121,7 +122,7 @@ def benchmark(study: Study, request: Request) -> Path:
     return report.page
 
 
-def rewrite(study: Study, number: int | None = None) -> Path:
+def rewrite(study: Study, number: int | None = None, language: "Language" = "en") -> Path:
     """Write the report of the last benchmark, or that `number`, again from finished cells; returns its path.
 
     BusError where what that report was made from is no more: it stays as it was written. The page of a plan
@@ -149,11 +150,13 @@ def rewrite(study: Study, number: int | None = None) -> Path:
             f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to "
             "train them."
         )
-    summary, report = write(study, request, finished, whole=not finished.missing)
+    summary, report = write(study, request, finished, whole=not finished.missing, language=language)
     if finished.missing:
         note(f"{len(finished.cells)} of {len(cells)} cells are trained; the report leaves the others out.")
     _tell(summary, report.page)
-    return report.page
+    if language == "ko":
+        result(f"In Korean: {report.path / KOREAN}")
+    return report.path / KOREAN if language == "ko" else report.page
 
 
 def _foresee(study: Study, request: Request) -> External | None:
@@ -234,7 +237,7 @@ def looked_at(study: Study, request: Request) -> list[Cell]:
 
 
 def write(
-    study: Study, request: Request, finished: Finished, *, whole: bool
+    study: Study, request: Request, finished: Finished, *, whole: bool, language: "Language" = "en"
 ) -> "tuple[Summary, ReportFolder]":
     """Write the report of finished cells and note that they were looked at; returns what it says, and where.
 
@@ -277,6 +280,7 @@ def write(
             external=finished.external,
             claimed=claimed,
             history=looks,
+            language=language,
         )
         call_newest(study, report, looks)
         if whole:

@@ -15,6 +15,7 @@ from ..core import files, lock
 from ..core.errors import UsageError
 
 PAGE, TEXT, README, DONE = "index.html", "report.md", "README.md", "DONE"
+KOREAN = "index.ko.html"  # where it was asked for
 ABOUT, LATEST = "about.json", "latest.json"
 ROOT = "report"  # of a study: the folder of its reports
 RESULTS, NUMBERS, CONTRASTS = "results.csv", "metrics.csv", "contrasts.csv"

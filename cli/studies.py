@@ -57,11 +57,17 @@ def report(
         int | None,
         typer.Option("--of", metavar="N", min=1, help="Number of the report; that of the last benchmark."),
     ] = None,
+    language: Annotated[
+        str,
+        typer.Option(metavar="en|ko", help="ko: also a page with headings and verdict in Korean."),
+    ] = "en",
     quiet: Quiet = False,
 ) -> None:
     """Write the report of the last benchmark again from the cells that are finished; trains nothing.
 
     --of writes an earlier one again, in its own place."""
+    if language not in ("en", "ko"):
+        raise UsageError(f"--language {language}: expected en or ko.")
     require_study(study)
     import webbrowser
 
@@ -70,7 +76,7 @@ def report(
 
     opened = Study.open(study)
     opened.verify()
-    page = pipeline.rewrite(opened, of)
+    page = pipeline.rewrite(opened, of, "ko" if language == "ko" else "en")
     if not show:
         suggest("report", study, "--open")
     elif not webbrowser.open(page.resolve().as_uri()):

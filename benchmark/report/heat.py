@@ -311,7 +311,7 @@ def _gallery(part: Disagreements) -> Gallery:
 
 def _picture(side: Side, scan: Disagreement) -> Picture:
     outcome = "right" if side.right else "wrong"
-    label = f"{side.arm}: {side.answer} {percent(side.share, 0)} %, {outcome}"
+    label = f"{side.arm}: {side.answer} {percent(side.share, 0)}\u00a0%, {outcome}"
     alt = (
         f"heat of {side.arm} over {scan.file}: answered {side.answer}, truth {scan.truth}, middle of the "
         f"heat {side.middle}"

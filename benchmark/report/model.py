@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 Tone = Literal["", "lead", "note", "absent", "banner", "flagged"]
 Mood = Literal["gain", "loss", "care", "none"]  # of a card: how it should strike the eye
+Language = Literal["en", "ko"]
 Measure = Literal["text", "number", "points"]  # of a column; points have their interval beside them
 
 
@@ -291,6 +292,7 @@ class Page:
     sections: Sequence[Section]
     banners: Sequence[Line] = field(default_factory=tuple)
     leads_to: str = ""  # the page that a browser goes on to by itself
+    language: Language = "en"
 
 
 def walk(blocks: Sequence[Block]) -> Iterator[Block]:

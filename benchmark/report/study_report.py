@@ -11,7 +11,7 @@ from ..audit import Check
 from ..cell import Cell
 from ..external import External
 from ..history import Past
-from ..report_folder import PAGE, PREDICTIONS, README, REFERENCES, TEXT, ReportFolder
+from ..report_folder import KOREAN, PAGE, PREDICTIONS, README, REFERENCES, TEXT, ReportFolder
 from ..results import export
 from ..results.external_test import external_result
 from ..results.model import Summary
@@ -23,9 +23,10 @@ from .errors import errors_section
 from .external import external_section
 from .heat import heat_section
 from .inflation import inflation_section
+from .korean import in_korean
 from .limits import limits_section
 from .methods import cited, methods_paragraph, methods_section
-from .model import Line, Page, Section, Strong
+from .model import Language, Line, Page, Section, Strong
 from .performance import confusion_section, curves_section, results_section
 from .references import bibtex
 from .repeat import claim_section, cost_section, files_section, readme, repeat_section
@@ -45,12 +46,14 @@ def write_report(
     external: External | None = None,
     claimed: Summary | None = None,
     history: Sequence[Past] = (),
+    language: Language = "en",
 ) -> Path:
     """Write a report of a study into its `folder`, the newest's unless given; returns the path of its page.
 
     `index.html` makes no request and needs no script; `report.md` says the same; `readme` tells of the other
     files. `commands` are what
     the user ran, `checks` the outcome of the leak audit, `claimed` what a split per image would have claimed.
+    `language` ko: beside it `index.ko.html`, headings and verdict in Korean.
     Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
     # what is known
@@ -95,6 +98,10 @@ def write_report(
     write_text(folder / REFERENCES, bibtex(cited(methods_paragraph(study, summary, cells, translators))))
     write_text(folder / README, readme())
     page = _page(study, presets, sections, external=external is not None)
+    (folder / KOREAN).unlink(missing_ok=True)  # of an earlier report
+    if language == "ko":
+        translated = in_korean(page, summary, study.target, study.settings.data.name)
+        write_text(folder / KOREAN, pages.html(translated))
     return pages.write(page, folder, Path(PAGE).stem, markdown_name=Path(TEXT).stem)
 
 

@@ -1,0 +1,121 @@
+"""The verdicts in Korean, from the same values as `wording.py` makes the English sentences."""
+
+from ...classify.catalogue import TITLES
+from .model import ALPHA, FEWEST_GROUPS, PRIMARY, Contrast, Interval, Summary, Verdict, VerdictKind
+from .summary import below
+from .wording import points
+
+HEADLINES = {
+    VerdictKind.UNPAIRED: "판정 없음",
+    VerdictKind.SAME_ANSWERS: "판정 없음",
+    VerdictKind.TOO_SMALL: "판정하기에는 시험 자료가 너무 적음",
+    VerdictKind.NOT_REPEATED: "아직 판정 없음",
+    VerdictKind.NO_GAIN: "이득이 검출되지 않음",
+    VerdictKind.LOSS: "손실 확인",
+    VerdictKind.LOSS_UNEXPLAINED: "원래 자료에 비해 손실",
+    VerdictKind.LOSS_OF_REPEATS: "손실, 단 단순 반복보다 나쁘다는 것은 확인되지 않음",
+    VerdictKind.GAIN: "이득 확인",
+    VerdictKind.GAIN_UNEXPLAINED: "원래 자료에 비해 이득",
+    VerdictKind.GAIN_OF_REPEATS: "이득, 단 단순 반복을 넘어선다는 것은 확인되지 않음",
+    VerdictKind.REPEATS_BETTER: "이득, 단 단순 반복이 더 나음",
+}
+SCANS, RETRAINED = "다른 영상", "다른 영상·학습·변환기"  # what the two intervals promise
+UNKNOWN = "다시 학습하면 얼마나 달라질지는 학습 수가 적어 알 수 없음"
+
+
+def ends(interval: Interval) -> str:
+    """Both ends of an interval in points."""
+    return f"{points(interval.low)} ~ {points(interval.high)}"
+
+
+def difference(contrast: Contrast) -> str:
+    """A difference of macro-F1 with both its intervals, the one that decides first."""
+    scans, again = contrast.interval, contrast.retrained
+    promised = f"{SCANS} {ends(scans)}; {UNKNOWN}"
+    if again is not None:
+        promised = f"{RETRAINED} {ends(again)}, {SCANS}만 {ends(scans)}"
+    return f"macro-F1 {points(scans.estimate)}점(95 % 구간: {promised})"
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict in a few words."""
+    return HEADLINES[verdict.kind]
+
+
+def reason(verdict: Verdict) -> str:
+    """The numbers behind a verdict, without its headline and without a full stop."""
+    gain, translator = verdict.gain, verdict.translator
+    if verdict.kind is VerdictKind.UNPAIRED or gain is None:
+        return "같은 fold와 seed에서 original과 cyclegan을 모두 학습해야 함"
+    if verdict.kind is VerdictKind.SAME_ANSWERS:
+        return "두 arm이 모든 시험 영상에 같은 답을 하여, 그 차이는 아무것도 말해 주지 않음"
+    said = difference(gain)
+    match verdict.kind:
+        case VerdictKind.TOO_SMALL:
+            groups = f"시험한 target 그룹이 {verdict.target_groups}개로"
+            return f"{groups}, 최소 {FEWEST_GROUPS}개가 필요함; {said}"
+        case VerdictKind.NOT_REPEATED:
+            return f"{said}. 모든 fold에서(--fold all), --seeds 3으로 되풀이할 것"
+        case VerdictKind.NO_GAIN:
+            uncorrected = (gain.retrained or gain.interval).p <= ALPHA
+            said += ", 여러 모델에 대한 보정 전에만 0을 벗어남" * uncorrected
+            return f"{said}; 이 연구가 검출할 수 있었던 차이는 약 {100 * gain.detectable:.1f}점"
+    if translator is None:
+        return f"{said}; 변환기 덕분인지 알려면 arm oversampled가 필요함"
+    return f"{said}; 변환기 자체의 기여(cyclegan − oversampled)는 {difference(translator)}"
+
+
+def cautions(verdict: Verdict) -> list[str]:
+    """What belongs to a verdict: what moved, what collapsed, how few trainings, what the yardstick says."""
+    said = []
+    if verdict.gain and verdict.gain.shown and verdict.auc:
+        again = verdict.auc.retrained or verdict.auc.interval
+        ranking = f"AUC {points(again.estimate)}점({ends(again)})"
+        said.append(
+            f"영상의 순위도 함께 움직임: {ranking}."
+            if verdict.auc.shown == verdict.gain.shown
+            else f"영상의 순위가 움직였다는 것은 확인되지 않음: {ranking}. 움직인 것은 문턱값뿐, 곧 "
+            "target이라고 답하는 빈도뿐일 수 있음."
+        )
+        for contrast, words in (
+            (verdict.matched, "모든 arm의 문턱값을 특이도 90 %에 맞추면"),
+            (verdict.beyond_prior, "original의 답을 학습 없이 클래스 사전확률로만 보정한 것에 비하면"),
+        ):
+            if contrast:
+                interval = contrast.retrained or contrast.interval
+                said.append(
+                    f"{words} macro-F1 차이는 {points(contrast.interval.estimate)}점({ends(interval)})."
+                )
+    if verdict.collapsed:
+        said.append(
+            f"주의해서 읽을 것: 이 판정에 쓰인 학습 {verdict.cells}개 중 {verdict.collapsed}개가 답의 "
+            "90 % 이상을 한 클래스로만 함."
+        )
+    if verdict.gain and verdict.gain.shown and verdict.seeds == 1:
+        said.append("자리마다 학습이 한 번뿐임; 믿기 전에 --seeds 3으로 되풀이할 것.")
+    if verdict.below_yardstick:
+        said.append(
+            f"이 네트워크를 학습한 arm {verdict.arms}개 중 {verdict.below_yardstick}개의 macro-F1이 "
+            "고정된 특징 위의 선형 모델(기준선)보다 낮음."
+        )
+    return said
+
+
+def outcome(summary: Summary) -> str:
+    """What the verdicts say together, what went unseen, and how the networks stand to the yardstick."""
+    verdicts = list(summary.verdicts.values())
+    said: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        said.setdefault(headline(verdict), []).append(TITLES.get(verdict.model, verdict.model))
+    sentence = "; ".join(f"{', '.join(models)}: {words}" for words, models in said.items())
+    unseen = [v.gain.detectable for v in verdicts if v.kind is VerdictKind.NO_GAIN and v.gain]
+    if unseen:
+        sentence += f"; {100 * min(unseen):.0f}점보다 작은 참된 이득은 놓치기 쉬움"
+    if summary.yardstick is None:
+        return f"{sentence}."
+    low, total = len(below(summary.table, summary.yardstick)), sum(row.arm.trains for row in summary.table)
+    mark = 100 * (summary.yardstick.metrics[PRIMARY] or 0)
+    return (
+        f"{sentence}. 다시 학습한 네트워크 {total}개 중 {low}개가 고정된 특징 위의 선형 "
+        f"모델(macro-F1 {mark:.1f} %)보다 낮음."
+    )
