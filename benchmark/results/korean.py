@@ -34,7 +34,7 @@ def difference(contrast: Contrast) -> str:
     promised = f"{SCANS} {ends(scans)}; {UNKNOWN}"
     if again is not None:
         promised = f"{RETRAINED} {ends(again)}, {SCANS}만 {ends(scans)}"
-    return f"macro-F1 {points(scans.estimate)}점(95 % 구간: {promised})"
+    return f"macro-F1 {points(scans.estimate)}점(95\u00a0% 구간: {promised})"
 
 
 def headline(verdict: Verdict) -> str:
@@ -78,7 +78,7 @@ def cautions(verdict: Verdict) -> list[str]:
             "target이라고 답하는 빈도뿐일 수 있음."
         )
         for contrast, words in (
-            (verdict.matched, "모든 arm의 문턱값을 특이도 90 %에 맞추면"),
+            (verdict.matched, "모든 arm의 문턱값을 특이도 90\u00a0%에 맞추면"),
             (verdict.beyond_prior, "original의 답을 학습 없이 클래스 사전확률로만 보정한 것에 비하면"),
         ):
             if contrast:
@@ -89,7 +89,7 @@ def cautions(verdict: Verdict) -> list[str]:
     if verdict.collapsed:
         said.append(
             f"주의해서 읽을 것: 이 판정에 쓰인 학습 {verdict.cells}개 중 {verdict.collapsed}개가 답의 "
-            "90 % 이상을 한 클래스로만 함."
+            "90\u00a0% 이상을 한 클래스로만 함."
         )
     if verdict.gain and verdict.gain.shown and verdict.seeds == 1:
         said.append("자리마다 학습이 한 번뿐임; 믿기 전에 --seeds 3으로 되풀이할 것.")
@@ -117,5 +117,5 @@ def outcome(summary: Summary) -> str:
     mark = 100 * (summary.yardstick.metrics[PRIMARY] or 0)
     return (
         f"{sentence}. 다시 학습한 네트워크 {total}개 중 {low}개가 고정된 특징 위의 선형 "
-        f"모델(macro-F1 {mark:.1f} %)보다 낮음."
+        f"모델(macro-F1 {mark:.1f}\u00a0%)보다 낮음."
     )

@@ -96,7 +96,7 @@ def answers_of(made: Any, folder: Path) -> str:
     )
 
 
-@pytest.fixture(scope="module", params=["full", "bare", "check", "predict"])
+@pytest.fixture(scope="module", params=["full", "korean", "bare", "check", "predict"])
 def report(
     request: pytest.FixtureRequest, made_up: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> str:
@@ -107,16 +107,23 @@ def report(
         return answers_of(
             made_up(folds=(0,), translator=False, benign=HOSTILE), tmp_path_factory.mktemp("predict")
         )
-    if request.param == "full":
+    if request.param in ("full", "korean"):
         made = made_up(folds=(0, 1), banners=("Numbers of made-up answers mean nothing.",))
     else:
         made = made_up(
             folds=(0,), arms=("original", "weighted"), translator=False, benign=HOSTILE, preset="demo"
         )
-    checks = made.checks if request.param == "full" else None
-    return write_report(
-        made.study, made.summary, cells=made.cells, checks=checks, commands=["bus benchmark"]
-    ).as_uri()
+    checks = made.checks if request.param != "bare" else None
+    language: Any = "ko" if request.param == "korean" else "en"
+    page = write_report(
+        made.study,
+        made.summary,
+        cells=made.cells,
+        checks=checks,
+        commands=["bus benchmark"],
+        language=language,
+    )
+    return (page.with_name("index.ko.html") if language == "ko" else page).as_uri()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -141,6 +148,14 @@ def test_shows_without_error_request_or_overflow(browser: Any, report: str, widt
         assert not page.locator("dialog[open]").count()
     assert not said and [url for url in asked if not url.startswith("data:")] == [report]
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    if HOSTILE not in page.inner_text("body"):  # names as long as BUSI's
+        matrices = "[...document.querySelectorAll('.matrix')]"
+        cut = f"{matrices}.filter(m => m.scrollWidth > m.clientWidth + 1).length"
+        assert page.evaluate(cut) == 0, "a matrix is read whole"
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 680, "height": 900})  # what A4 leaves between its margins
+        assert page.evaluate(cut) == 0
+        page.emulate_media(media="screen")
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (int(re.findall(r"\d+", paper)[0]) < 128) == (scheme == "dark")
     context.close()
@@ -164,7 +179,7 @@ def test_reads_without_scripts_and_prints_to_a4(browser: Any, report: str) -> No
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report)
-    assert page.get_by_role("heading", name=re.compile("^(Verdict|Answers)$")).is_visible()
+    assert page.get_by_role("heading", name=re.compile("^(Verdict|Answers|판정)$")).is_visible()
     assert page.get_by_role("table").first.is_visible()
     width, height = map(
         float, re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", page.pdf(prefer_css_page_size=True))[0]

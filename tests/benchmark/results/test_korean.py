@@ -52,5 +52,5 @@ def test_the_first_sentence_names_every_classifier_and_the_yardstick() -> None:
     summary: Any = SimpleNamespace(verdicts=verdicts, table=table, yardstick=mark)
     assert korean.outcome(summary) == (
         "SimpleCNN, ResNet18: 이득이 검출되지 않음; 6점보다 작은 참된 이득은 놓치기 쉬움. 다시 학습한 "
-        "네트워크 2개 중 2개가 고정된 특징 위의 선형 모델(macro-F1 60.0 %)보다 낮음."
+        "네트워크 2개 중 2개가 고정된 특징 위의 선형 모델(macro-F1 60.0\u00a0%)보다 낮음."
     )
