@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError, did_you_mean
-from .options import MORE, FoldOrNone, GanSeed, Quiet, StudyPath, folds_of, given
+from .options import MORE, GanSeed, Quiet, StudyPath, folds_of, given
 from .studies import open_study, require_study
 from .terminal import results, suggest
 
@@ -32,7 +32,9 @@ def export(
             "generator or classifier: a network as ONNX, with a model card."
         ),
     ] = "scans",
-    fold: FoldOrNone = "0",
+    fold: Annotated[
+        str, typer.Option(help="One fold; of a generator also none, the one trained on all scans.")
+    ] = "0",
     arm: Annotated[
         str | None,
         typer.Option(help="How the training part is balanced, original or cyclegan; cyclegan unless given."),

@@ -21,6 +21,8 @@ from rich.text import Text
 from ..core.errors import visible
 from ..core.progress import Advance, Listener
 
+UNBROKEN = ("Next: ", "Report: ", "Page: ", "Written: ", "Figure: ")  # what is copied as it stands
+
 
 class Screen(Console):
     """A console on which text is shown as it is: brackets are no markup, and nothing in it is obeyed."""
@@ -29,6 +31,8 @@ class Screen(Console):
         super().__init__(highlight=False, soft_wrap=True, markup=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
+        if self.is_terminal and objects and isinstance(objects[0], str):  # sentences break between words
+            options.setdefault("soft_wrap", objects[0].startswith(UNBROKEN))
         super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **options)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from bus.cli import terminal as module
-from bus.cli.terminal import console, progress, results, speak
+from bus.cli.terminal import Screen, console, progress, results, speak
 from rich.console import Console
 
 
@@ -93,3 +93,13 @@ def test_findings_keep_their_column_on_a_narrow_terminal_and_their_line_in_a_log
         assert all(len(one) <= 60 for one in said) or not terminal
         assert " ".join(" ".join(said[:-1]).split()) == " ".join(line.split())
         assert said[0].startswith("Advice      word") and all(one.startswith(" " * 12) for one in said[1:])
+
+
+def test_sentences_break_between_words_and_commands_nowhere() -> None:
+    stream = io.StringIO()
+    screen = Screen(force_terminal=True, width=40, file=stream, color_system=None)
+    screen.print("A sentence of several words that is longer than a narrow terminal is wide.")
+    screen.print("Next: bus report --study a-folder-with-a-long-name --open")
+    *lines, following = stream.getvalue().splitlines()
+    assert " ".join(line.strip() for line in lines).endswith("narrow terminal is wide.")
+    assert len(lines) == 2 and following.startswith("Next: bus report") and following.endswith("--open")
