@@ -220,7 +220,7 @@ def _pairs(pairs: Sequence[PairResult]) -> Table:
             rows.append(
                 [
                     " − ".join(pair.runs),
-                    TableCell(" − ".join(map(str, pair.arms)), collapsed=flag),
+                    TableCell(" − ".join(dict.fromkeys(map(str, pair.arms))), collapsed=flag),
                     METRICS[difference.metric],
                     TableCell(points, ends(again) if again else ""),
                     ends(difference.interval),
