@@ -1,9 +1,14 @@
 # Two commands for a fresh machine with python3 (with venv), git and make: `make demo` and `make test`.
 PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+SHELL := bash.exe
+else
 BIN := .venv/bin
+endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser chaos fuzz speed speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser chaos corrupt fuzz speed speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -31,8 +36,12 @@ test-browser: $(STAMP)  ## the report in Chromium; needs chromium, node and npm
 	npm install --no-save --silent axe-core
 	$(BIN)/python -m pytest -q -m browser
 
+SEED ?= 0
 chaos: $(STAMP)  ## kill the commands 40 times at random points; every file must be as if nothing had happened
-	OMP_NUM_THREADS=1 $(BIN)/python tests/chaos.py --kills 40
+	OMP_NUM_THREADS=1 $(BIN)/python tests/chaos.py --kills 40 --seed $(SEED)
+
+corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run what uses it first; 20 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/corrupt.py --seed $(SEED)
 
 SECONDS ?= 300
 fuzz: $(STAMP)  ## mutate scans, DICOM, zips and tables; installs atheris
@@ -70,9 +79,12 @@ docs: $(STAMP)  ## these pages as a site in site/, with every option; installs m
 house:  ## who imports whom, who knows which file format, how long and how typed the code is
 	$(PYTHON) tests/speed/house.py
 
-lock: $(STAMP)  ## requirements.lock anew from requirements.txt
+lock: $(STAMP)  ## requirements.lock anew from requirements.txt, and sbom.cdx.json from that
 	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report .venv/report.json -r requirements.txt
 	$(BIN)/python .ci/pins.py lock .venv/report.json > requirements.lock
+	$(BIN)/python -m pip install --quiet cyclonedx-bom
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+	  --of JSON --output-reproducible -o sbom.cdx.json
 
 install-locked:  ## the tested set, every file checked against its hash
 	$(PYTHON) -m venv .venv

@@ -27,7 +27,13 @@ from .arms import ORIGINAL, Arm, parse
 
 CONFIG, PREDICTIONS, METRICS, DONE = "config.json", "predictions.csv", "metrics.json", "DONE"
 FLIPPED, HEAT, WEIGHTS = "flipped.csv", "heat.npy", "classifier.safetensors"
-HASHED = {"predictions": PREDICTIONS, "flipped": FLIPPED, "heat": HEAT, "weights": WEIGHTS}  # in DONE → file
+HASHED = {  # key in DONE → file
+    "predictions": PREDICTIONS,
+    "flipped": FLIPPED,
+    "metrics": METRICS,
+    "heat": HEAT,
+    "weights": WEIGHTS,
+}
 SCAN = ("file", "sha256", "label", "group")  # columns of a scan in a table of answers
 REMEDY = "Delete the folder and run the same command again."
 UNPATHED = ("root", "folder", "first")  # where things lie decides no result
@@ -226,19 +232,26 @@ class Cell(Answered):
 
     @property
     def is_done(self) -> bool:
-        """Whether this very configuration was trained, and its predictions and heat lie there unchanged."""
-        done, predictions, heat = (self.path / name for name in (DONE, PREDICTIONS, HEAT))
-        if not done.exists():
+        """Whether this very configuration was trained, and all but its weights lies there unchanged."""
+        if not (self.path / DONE).exists():
             return False
         kept = self.done.hashes
         if not self.arm.trains and kept.get("original") != self.original.answers_sha256:
             return False
-        return (
-            kept.get("config") == files.sha256_json(self.config)
-            and predictions.exists()
-            and kept.get("predictions") == files.sha256_file(predictions)
-            and (not heat.exists() or kept.get("heat") == files.sha256_file(heat))
+        written = {self.path / name: kept.get(key) for key, name in HASHED.items() if key != "weights"}
+        return kept.get("config") == files.sha256_json(self.config) and all(
+            path.exists() and _digest(path) == digest
+            for path, digest in written.items()
+            if digest is not None or path.name == PREDICTIONS
         )
+
+    @property
+    def lost(self) -> list[str]:
+        """Files of this very training, finished once, that are missing or not as it wrote them."""
+        done = self.path / DONE
+        if not done.exists() or self.done.hashes.get("config") != files.sha256_json(self.config):
+            return []
+        return [name for name in changed(self.path) if name != WEIGHTS]
 
     @property
     def original(self) -> "Cell":
@@ -328,7 +341,7 @@ class Cell(Answered):
         if weights is not None:
             files.write_bytes(self.path / WEIGHTS, weights)
         paths = {key: self.path / name for key, name in HASHED.items()}
-        hashes = {key: files.sha256_file(path) for key, path in paths.items() if path.exists()}
+        hashes = {key: _digest(path) for key, path in paths.items() if path.exists()}
         original = None if self.arm.trains else self.original.answers_sha256
         made_from = {"original": original} if original else {}
         self._finish({"config": files.sha256_json(self.config), **hashes, **made_from}, external)
@@ -383,6 +396,13 @@ def finished_folders(cells: Path) -> Iterator[tuple[str, Path]]:
         yield done.parents[2].name, done.parent
 
 
+def _digest(path: Path) -> str:
+    """Hash of a file of a cell, for DONE; of the scores without the time that the training took."""
+    if path.name != METRICS:
+        return files.sha256_file(path)
+    return files.sha256_json({key: value for key, value in files.read_json(path).items() if key != "seconds"})
+
+
 def changed(folder: Path) -> list[str]:
     """Files of a finished cell that are missing or not what its training wrote; BusError: damaged JSON."""
     done = Done.read(folder / DONE)
@@ -390,10 +410,9 @@ def changed(folder: Path) -> list[str]:
     lost = [
         name
         for name, digest in known.items()
-        if not (folder / name).exists() or files.sha256_file(folder / name) != digest
+        if not (folder / name).exists() or _digest(folder / name) != digest
     ]
     config = files.sha256_json(files.read_json(folder / CONFIG))
-    files.read_json(folder / METRICS)  # it is sealed
     return [*lost, *[CONFIG] * (done.hashes.get("config") != config)]
 
 
@@ -411,6 +430,15 @@ def cells_with_weights(cells: Path) -> Iterator[tuple[str, str, int, Path]]:
     for path in sorted(done, key=lambda path: (path.stat().st_mtime_ns, path.parent.name)):
         seed = path.parent.name.split("-")[1]
         if seed.isdecimal():
+            yield path.parents[2].name, path.parents[1].name, int(seed), path.parent
+
+
+def lost_weights(cells: Path) -> Iterator[tuple[str, str, int, Path]]:
+    """As `cells_with_weights`, of those whose weights were kept once and are missing."""
+    for path in sorted(cells.glob(f"*/*/seed-*/{DONE}")):
+        seed = path.parent.name.split("-")[1]
+        lost = not path.with_name(WEIGHTS).exists() and "weights" in Done.read(path).hashes
+        if lost and seed.isdecimal():
             yield path.parents[2].name, path.parents[1].name, int(seed), path.parent
 
 

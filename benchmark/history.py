@@ -3,12 +3,14 @@
 Looks that are not shown would flatter, so each report lists them all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..core import files
 from ..core.errors import BusError, retyped
 from ..data.study import Study
+from .report_folder import reports
 
 HISTORY = "benchmarks.json"  # in the study
 
@@ -40,21 +42,23 @@ class Past:
 
 
 def past(study: Study) -> list[Past]:
-    """Every look at a study so far, the first one first; BusError where the list is damaged."""
+    """Every look at a study so far, the first one first; BusError where the list is damaged.
+
+    Looks that the list has lost are taken from the reports that were written of them.
+    """
+    known = _listed(study)
+    numbers = {look.report for look in known}
+    for report in reports(study.path):
+        look = report.about.get("look")
+        if report.number not in numbers and isinstance(look, Mapping):
+            known.append(_read(look))
+    return known
+
+
+def _listed(study: Study) -> list[Past]:
     path = study.path / HISTORY
     try:
-        known = files.read_json(path)["benchmarks"] if path.exists() else []
-        return [
-            Past(
-                retyped(look["command"]),
-                look["cells"],
-                look["verdicts"],
-                look["cells_sha256"],
-                look.get("partial", False),
-                int(look.get("report", 0)),
-            )
-            for look in known
-        ]
+        return [_read(look) for look in files.read_json(path)["benchmarks"]] if path.exists() else []
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BusError(
             f"{path} does not hold what this version wrote ({error!r}). Move it away and run the same "
@@ -62,16 +66,32 @@ def past(study: Study) -> list[Past]:
         ) from error
 
 
+def _read(look: Mapping[str, Any]) -> Past:
+    return Past(
+        retyped(look["command"]),
+        look["cells"],
+        look["verdicts"],
+        look["cells_sha256"],
+        look.get("partial", False),
+        int(look.get("report", 0)),
+    )
+
+
 def record(study: Study, look: Past) -> list[Past]:
     """Add a look to the list, unless its very cells were looked at before; returns the list."""
-    path, known = study.path / HISTORY, past(study)
-    before = list(known)
+    known = past(study)
     for number, earlier in enumerate(known):
         if look.sha256 and earlier.sha256 == look.sha256 and earlier.report in (0, look.report):
             known[number] = replace(earlier, report=look.report)
             break
     else:
         known += [look] * bool(look.sha256)
-    if known != before:
-        files.write_json(path, {"benchmarks": [earlier.recorded for earlier in known]})
+    if known != _listed(study):
+        files.write_json(study.path / HISTORY, {"benchmarks": [earlier.recorded for earlier in known]})
     return known
+
+
+def told_of(looks: Sequence[Past], look: Past) -> Past:
+    """A look as it stands in the list, where other words may have asked for it before; else itself."""
+    same = [one for one in looks if (one.sha256, one.report) == (look.sha256, look.report)]
+    return same[0] if same else look

@@ -21,7 +21,7 @@ from .audit import Check, audit, audit_split, audit_translators
 from .cell import Cell, finished_folders
 from .cells import cells_of, synthetic_needed
 from .external import External
-from .history import Past, past, record
+from .history import Past, past, record, told_of
 from .per_image import per_image
 from .report_folder import ABOUT, KOREAN, ReportFolder, held, numbered, report_of
 from .request import Request
@@ -107,7 +107,7 @@ def benchmark(study: Study, request: Request) -> Path:
     )
     finished = _finished(study, request, cells, checks, others)
     if not finished.cells:
-        raise BusError(f"All {len(cells)} cells failed; the first: {failures[0]}")
+        raise BusError(f"All {len(cells)} cells failed; the first: {' '.join(failures[:1])}")
     if request.inflation:
         failures += inflate(study, request)
 
@@ -199,6 +199,9 @@ def _finished(
     study: Study, request: Request, cells: Sequence[Cell], checks: list[Check], others: External | None
 ) -> Finished:
     done = [cell for cell in cells if cell.is_done and (others is None or cell.has_external(others.sha256))]
+    for cell in cells:
+        if cell not in done and (lost := cell.lost):
+            note(f"{cell.path}: {', '.join(lost)} missing or not as written; left out.", warning=True)
     elsewhere = others.sha256 if others else ""
     key, inputs = request.key(study, done, elsewhere), request.inputs(study, cells, elsewhere)
     return Finished(done, len(cells) - len(done), checks, others, key, inputs)
@@ -262,13 +265,13 @@ def write(
     # its files
     with held(study.path):
         report = report_of(study.path, finished.inputs)
-        report.begin(finished.inputs, request.recorded)
         told = {model: wording.sentence(verdict) for model, verdict in summary.verdicts.items()}
         verdicts = {TITLES.get(model, model): sentence for model, sentence in told.items()}
         look = Past(
             request.command, len(summary.cells), verdicts, finished.key, not whole, report=report.number
         )
         looks = record(study, look)
+        report.begin(finished.inputs, request.recorded, told_of(looks, look).recorded)
         write_report(
             study,
             summary,

@@ -14,6 +14,7 @@ from ..classify.metrics import COLLAPSED
 from ..core.compute import Compute
 from ..core.errors import BusError, visible
 from ..core.files import Json
+from ..core.progress import note
 from ..data.reading import look
 from ..data.scans import ScanFile
 from ..data.store import Box, Pixels
@@ -21,7 +22,7 @@ from ..data.study import Study
 from ..data.unlabelled import Loose
 from ..gan.translator import Translator
 from .arms import parse
-from .cell import WEIGHTS, Cell, cells_with_weights, finished_cells, kept_weights
+from .cell import WEIGHTS, Cell, cells_with_weights, finished_cells, kept_weights, lost_weights
 
 SCHEMA = "bus.predict/1"  # of the JSON; the number changes if a key changes its meaning or goes
 NOTICE = "Research use only: these answers come from an experiment and must not inform a diagnosis."
@@ -128,6 +129,10 @@ def find_trained(study: Study, wanted: Wanted) -> Trained:
                 ranked.setdefault(rank, []).append(path)
     if not ranked:
         raise BusError(_no_weights(study, wanted))
+    for fold in study.folds:
+        for arm, model, seed, path in lost_weights(study.cells_path(fold)):
+            if (rank := wanted.rank(fold, model, arm, seed)) is not None and rank <= min(ranked):
+                note(f"{path / WEIGHTS} is missing, although it was kept; another answers.", warning=True)
     alike = ranked[min(ranked)]
     cell = Cell.open(alike[-1])
     if cell.training_pixels != study.pixels_sha256(study.train(cell.fold)):

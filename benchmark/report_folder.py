@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..core import files, lock
-from ..core.errors import UsageError
+from ..core.errors import BusError, UsageError
 
 PAGE, TEXT, README, DONE = "index.html", "report.md", "README.md", "DONE"
 KOREAN = "index.ko.html"  # where it was asked for
@@ -49,7 +49,13 @@ class ReportFolder:
     @property
     def about(self) -> Mapping[str, files.Json]:
         """What was asked of it, as `begin` was told; nothing where it was written by an earlier version."""
-        path = self.path / ABOUT
+        path, done = self.path / ABOUT, self.path / DONE
+        digest = files.read_json(done).get("files", {}).get(ABOUT) if done.exists() else None
+        if digest and not (path.exists() and files.sha256_file(path) == digest):
+            raise BusError(
+                f"{path} is missing or not what was written there. Restore it, or move {self.path} away and "
+                "run the same command again."
+            )
         return files.read_sealed(path) if path.exists() else {}
 
     def is_whole(self, key: str) -> bool:
@@ -68,13 +74,19 @@ class ReportFolder:
         now = self._hashes() if known else {}
         return [name for name, digest in known.items() if now.get(name) != digest]
 
-    def begin(self, inputs: str = "", asked: Mapping[str, files.Json] | None = None) -> None:
+    def begin(
+        self,
+        inputs: str = "",
+        asked: Mapping[str, files.Json] | None = None,
+        look: Mapping[str, files.Json] | None = None,
+    ) -> None:
         """Call no report whole until `finish`, or one that is cut short would count.
 
-        `inputs`: hash of all that makes it another report; `asked`: what `bus report --of` asks again.
+        `inputs`: hash of all that makes it another report; `asked`: what `bus report --of` asks again;
+        `look`: what it says, for the list of all looks.
         """
         (self.path / DONE).unlink(missing_ok=True)
-        about = {"inputs": inputs, "asked": asked}
+        about = {"inputs": inputs, "asked": asked, "look": look}
         if not (self.path / ABOUT).exists() or self.about != about:
             files.write_json(self.path / ABOUT, about)
 
@@ -84,13 +96,19 @@ class ReportFolder:
 
     @property
     def is_newest(self) -> bool:
-        """Whether it is called the newest."""
-        return (self.root / PAGE).exists() and _newest(self.root).get("report") == self.number
+        """Whether it is called the newest, on the page of all reports too, which lies there unchanged."""
+        page, known = self.root / PAGE, _newest(self.root)
+        return page.exists() and known == {**known, "report": self.number, "page": files.sha256_file(page)}
 
-    def lead(self) -> None:
-        """Call this report the newest, and the newest of a benchmark where it is one."""
+    def lead(self, page: str) -> None:
+        """Write the page of all reports; call this the newest, and the newest of a benchmark if it is one."""
         known, benchmark = _newest(self.root), isinstance(self.about.get("asked"), Mapping)
-        content = {"report": self.number, "benchmark": self.number if benchmark else known.get("benchmark")}
+        files.write_text(self.root / PAGE, page)
+        content = {
+            "report": self.number,
+            "benchmark": self.number if benchmark else known.get("benchmark"),
+            "page": files.sha256_file(self.root / PAGE),
+        }
         if content != known:
             files.write_json(self.root / LATEST, content)
 

@@ -16,7 +16,7 @@ from .arms import TRANSLATED
 from .audit import Check, audit_split
 from .cell import Cell
 from .cells import cells_of, synthetic_needed
-from .history import Past, record
+from .history import Past, record, told_of
 from .per_image import per_image, preview
 from .pipeline import check, check_translator, expectation, prepare
 from .plan import Plan, Run
@@ -105,11 +105,12 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
     inputs = files.sha256_json({"plan": chosen.title, "cells": names})
     with held(study.path):
         report = report_of(study.path, inputs)
-        report.begin(inputs)
+        verdicts, seen = {chosen.title: f"{len(chosen.runs)} recipes looked at."}, "" if failures else digest
+        look = Past(request.command, len(names), verdicts, seen, report=report.number)
+        looks = record(study, look)
+        report.begin(inputs, look=told_of(looks, look).recorded)
         page = write_plan(study, report.path, tables, request.command, checks)
-        verdicts = {chosen.title: f"{len(chosen.runs)} recipes looked at."}
-        look = Past(request.command, len(names), verdicts, "" if failures else digest, report=report.number)
-        call_newest(study, report, record(study, look))
+        call_newest(study, report, looks)
     result(f"Plan: {page}")
     if failures:
         raise BusError(

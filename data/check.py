@@ -14,7 +14,7 @@ from . import cohort, pictures, scans, shortcuts, splits
 from .caution import Caution, caution, of_weight
 from .grouping import find_groups
 from .marks import find_marks
-from .reading import Entry, known, list_source, look
+from .reading import Entry, is_download, known, list_source, look
 from .scans import Listing, ScanFile
 from .shortcuts import FEWEST, LEVELS, Inflation, Probe, Seen
 from .store import Pixels, letterbox
@@ -155,6 +155,8 @@ def check(
             f"None of the {len(listing.scans)} scans below {path} can be read. The first: {unreadable[0][1]}"
         )
     entries = [scan.entry for scan in seen]
+    if is_download(str(path)):
+        cohort.check_busi(entries)
     grouping = find_groups(entries, merge_alike=merge_alike)
     names, sources = grouping.names, grouping.sources
 

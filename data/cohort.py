@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from ..core.errors import UsageError, did_you_mean
+from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.files import read_csv, write_csv
 from .reading import Entry
 from .store import Box
@@ -148,6 +148,17 @@ def busi_list() -> dict[tuple[str, str], KnownScan]:
         )
         for row in rows
     }
+
+
+def check_busi(entries: Sequence[Entry]) -> None:
+    """BusError unless these scans are BUSI's, each by the hash of its pixels and its label."""
+    known, found = set(busi_list()), {(entry.sha256, entry.label) for entry in entries}
+    if known != found:
+        raise BusError(
+            f"What was downloaded as BUSI is not BUSI: {len(known - found)} of its {len(known)} scans are "
+            f"missing, {len(found - known)} are others, by the hashes of their pixels. Delete kagglehub's "
+            "cache and run the same command again, or give a folder of your own as --data."
+        )
 
 
 def contradictions(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, list[str]]:

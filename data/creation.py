@@ -10,7 +10,7 @@ from . import cohort, settings, splits
 from .caution import Caution
 from .cohort import LeftOut, Scan
 from .grouping import find_groups
-from .reading import Data, Entry, list_source, read_listing, read_phantoms, stamp
+from .reading import Data, Entry, is_download, list_source, read_listing, read_phantoms, stamp
 from .settings import DataInfo, Settings, Value
 from .store import MASKS_FILE, PIXELS_FILE, UNKNOWN, Squares
 
@@ -103,6 +103,8 @@ def _read(
     listing = list_source(chosen.data, chosen.frames)
     advance = counting(len(listing.scans))
     data = read_listing(listing, chosen.size, keep=squares.put, keep_mask=masks.put, advance=advance)
+    if is_download(chosen.data):
+        cohort.check_busi(data.entries)
     return data, stamp(listing)
 
 

@@ -53,9 +53,14 @@ class Data:
     grey: int = 0  # bits by which the grey levels of 16-bit files were read; 0 where there are none
 
 
+def is_download(source: str) -> bool:
+    """Whether `--data` names BUSI as it is downloaded, not a folder of that name."""
+    return source == "busi" and not Path(source).exists()
+
+
 def list_source(source: str, frames: str = "middle") -> Listing:
     """List the scans that `--data` names: a folder, zip or labels.csv, or `busi`, downloaded if need be."""
-    if source == "busi" and not Path(source).exists():
+    if is_download(source):
         return replace(scans.list_scans(kaggle.fetch_busi(), frames=frames), name="busi")
     return scans.list_scans(Path(source).expanduser(), frames=frames)
 

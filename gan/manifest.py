@@ -60,6 +60,7 @@ class TranslatedScan:
 
 
 COLUMNS = tuple(item.name for item in fields(Synthetic))
+CHECK = "row_sha256"  # last column: the first digits of the hash of the others; older manifests have none
 
 
 class SyntheticSet:
@@ -91,7 +92,8 @@ class SyntheticSet:
 
     def write_rows(self, rows: Sequence[Synthetic]) -> None:
         """Write the manifest; the scans it names are there already."""
-        files.write_csv(self.folder / MANIFEST, COLUMNS, (astuple(row) for row in rows))
+        header = (*COLUMNS, CHECK)
+        files.write_csv(self.folder / MANIFEST, header, ((*astuple(row), _check(row)) for row in rows))
 
     @property
     def sha256(self) -> str:
@@ -224,6 +226,11 @@ def write_translated(folder: Path, rows: Sequence[TranslatedScan]) -> None:
     files.export_csv(folder / MANIFEST, [item.name for item in fields(TranslatedScan)], map(astuple, rows))
 
 
+def _check(row: Synthetic) -> str:
+    texts = ["" if value is None else value for value in astuple(row)]
+    return files.sha256_json({"row": texts})[:16]
+
+
 def _row(cells: dict[str, str]) -> Synthetic:
     """A row as read; ValueError for numbers that are none and for files outside the folder."""
     texts = {name: cells[name] for name in COLUMNS if name not in ("fold", "seed", "index")}
@@ -232,6 +239,8 @@ def _row(cells: dict[str, str]) -> Synthetic:
     _name(row.file)
     if row.index < 0 or row.seed < 0 or (fold or 0) < 0:
         raise ValueError(f"a number of {row.file} is below 0")
+    if CHECK in cells and cells[CHECK] != _check(row):
+        raise ValueError(f"the row of {row.file} is not what was written")
     return row
 
 

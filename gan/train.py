@@ -19,7 +19,6 @@ from torch import Tensor
 from ..core import files, lock
 from ..core.compute import Compute, is_out_of_memory
 from ..core.errors import BusError, UsageError
-from ..core.opener import require_file
 from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data import phantom
 from ..data.store import Pixels
@@ -104,8 +103,9 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
     if not translator.smaller.is_done:
         _train(translator.smaller, config.smaller, compute, silent)
     path = translator.smaller.checkpoint
+    translator.smaller.checked_checkpoint()
     with _damaged(path):
-        saved = torch.load(require_file(path), map_location="cpu", weights_only=True)["model"]
+        saved = torch.load(path, map_location="cpu", weights_only=True)["model"]
     start = {"to_target": saved["averaged"], "to_source": saved["networks"]["to_source"]}
     return _train(translator, config, compute, board, start)
 
@@ -289,7 +289,7 @@ def _checkpoint(run: Session) -> None:
     # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
     buffer = io.BytesIO()
     torch.save({"model": run.model.state(), "log": json.dumps(asdict(run.log))}, buffer)
-    files.write_bytes(run.translator.checkpoint, buffer.getbuffer())
+    run.translator.write_checkpoint(buffer.getbuffer())
     run.translator.write_lines(run.log.lines)
 
 
@@ -297,8 +297,9 @@ def _resume(run: Session) -> None:
     path = run.translator.checkpoint
     if not path.exists():
         return
+    run.translator.checked_checkpoint()
     with _damaged(path):
-        saved = torch.load(require_file(path), map_location=run.model.compute.device, weights_only=True)
+        saved = torch.load(path, map_location=run.model.compute.device, weights_only=True)
         run.model.restore(saved["model"])
         vars(run.log).update(json.loads(saved["log"]))
     note(f"Going on from {run.pairs:,} pairs ({path}).")

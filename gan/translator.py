@@ -1,7 +1,8 @@
 """A translator: the only owner of its folder, `fold-F/gan/CLASS/seed-S/` of a study.
 
 The folder holds `config.json` (what decides the weights), `metrics.jsonl` (losses on the way), `samples/`,
-`checkpoint.pt` (to go on from), `generator.safetensors` and, once all is done, `DONE`.
+`checkpoint.pt` (to go on from, with its hash in `checkpoint.json`),
+`generator.safetensors` and, once all is done, `DONE`.
 """
 
 import json
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # a translator is looked at without torch
     from .networks import AnyGenerator
 
 SMALLER = "smaller"  # folder within of the training that it starts from
+CHECKED = "checkpoint.json"  # holds the hash of the checkpoint
 CONFIG, METRICS, CHECKPOINT, GENERATOR, DONE = (
     "config.json",
     "metrics.jsonl",
@@ -185,6 +187,23 @@ class Translator:
         """The file that a training goes on from."""
         return self.folder / CHECKPOINT
 
+    def write_checkpoint(self, content: memoryview) -> None:
+        """Keep what a training goes on from; its hash first, beside that of the one before."""
+        digest, path = files.sha256_bytes(content), self.folder / CHECKED
+        before = files.sha256_file(self.checkpoint) if self.checkpoint.exists() else digest
+        files.write_json(path, {"sha256": [digest, before]})
+        files.write_bytes(self.checkpoint, content)
+
+    def checked_checkpoint(self) -> Path:
+        """The same file; BusError unless it is as it was written, where that was noted."""
+        path, noted = require_file(self.checkpoint), self.folder / CHECKED
+        if noted.exists() and files.sha256_file(path) not in files.read_json(noted)["sha256"]:
+            raise BusError(
+                f"{path} is damaged: its SHA-256 is not the one in {CHECKED}. Delete it to start this "
+                "translator anew."
+            )
+        return path
+
     def write_lines(self, lines: Sequence[Line]) -> None:
         """Write the lines of `metrics.jsonl`, all of them."""
         files.write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
@@ -248,8 +267,15 @@ class Translator:
             "config": files.sha256_json(files.read_json(self.folder / CONFIG)),
             "generator": files.sha256_bytes(generator),
             "seconds": round(seconds, 1),
+            "shown": {name: files.sha256_file(self.folder / name) for name in self._shown},
         }
         files.write_json(self.folder / DONE, done)
+
+    @property
+    def _shown(self) -> list[str]:
+        """Files that nothing is computed from, but that a report shows."""
+        paths = [self.folder / METRICS, *self.sheets]
+        return [path.relative_to(self.folder).as_posix() for path in paths if path.exists()]
 
     @property
     def is_done(self) -> bool:
@@ -266,12 +292,16 @@ class Translator:
     @property
     def changed(self) -> list[str]:
         """Files of a finished training that are missing, or not what it wrote; BusError for damaged JSON."""
-        if not (self.folder / DONE).exists():
-            return []
-        done, path = files.read_json(self.folder / DONE), self.folder / GENERATOR
+        path, generator = self.folder / DONE, self.folder / GENERATOR
+        if not path.exists():
+            return [DONE] if generator.exists() else []
+        done = files.read_json(path)
         config = files.sha256_json(files.read_json(self.folder / CONFIG))
         sound = {CONFIG: done.get("config") == config}
-        sound[GENERATOR] = path.exists() and done.get("generator") == self.generator_sha256
+        sound[GENERATOR] = generator.exists() and done.get("generator") == self.generator_sha256
+        for name, digest in done.get("shown", {}).items():
+            shown = self.folder / name
+            sound[name] = shown.exists() and files.sha256_file(shown) == digest
         return [name for name, whole in sound.items() if not whole]
 
     def require_trained(self) -> None:

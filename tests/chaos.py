@@ -51,12 +51,14 @@ COMMANDS = {
 TIMES = {  # the only content that may differ, all of it durations in seconds or minutes
     "metrics.jsonl": "the key `seconds` of every line",
     "checkpoint.pt": "the key `seconds` of the log and of every line in it",
-    "DONE": "the keys `seconds` (translators), `seal` and `files` (hashes of the report's)",
+    "checkpoint.json": "the hashes of such checkpoints",
+    "DONE": "the keys `seconds` (translators), `seal`, `files` and `shown` (hashes of those)",
     "metrics.json": "the keys `seconds` and `seal`",
     "results.csv": "the column `seconds`",
     "report.md": "the table under `Cost`",
     "index.html": "the section `cost`",
 }
+TIMED = ("seconds", "seal", "files", "shown", "sha256")  # keys that hold times, or hashes of what does
 POLL = 0.002  # s between two looks at a study
 Snapshot = dict[str, Any]
 
@@ -194,7 +196,7 @@ def timeless(path: Path) -> Any:
         return _timeless_checkpoint(content)
     if path.name == "metrics.jsonl":
         return [without_seconds(json.loads(line)) for line in content.decode().splitlines()]
-    if path.name in ("DONE", "metrics.json"):
+    if path.name in ("DONE", "metrics.json", "checkpoint.json"):
         return without_seconds(json.loads(content))
     if path.name == "results.csv":
         return [without_seconds(row) for row in csv.DictReader(io.StringIO(content.decode()))]
@@ -225,7 +227,7 @@ def flat(value: Any, name: str) -> list[tuple[str, bytes]]:
 
 def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
     """A copy without the key `seconds`."""
-    return {key: value for key, value in record.items() if key not in ("seconds", "seal", "files")}
+    return {key: value for key, value in record.items() if key not in TIMED}
 
 
 def differences(reference: Snapshot, found: Snapshot) -> list[str]:

@@ -1,6 +1,7 @@
 """Whatever happens, a command ends with a sentence: encodings, deleted folders, signals, the unforeseen."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,3 +107,61 @@ def test_every_signal_to_stop_ends_like_ctrl_c(
         assert process.returncode == 130 and "Stopped" in said, said
     else:
         assert process.returncode == 0 and "stopped in its loop" in said, said
+
+
+BEGUN = (  # a command that stops itself by a signal after so many seconds
+    "import os, signal, sys, threading\n"
+    "from bus.benchmark.cells import STEPS; from bus.cli import main\n"
+    "STEPS['demo'] = (4, 2)\n"
+    "seconds, number = float(sys.argv[1]), int(sys.argv[2]); del sys.argv[1:3]\n"
+    "alarm = threading.Timer(seconds, os.kill, (os.getpid(), number)); alarm.daemon = True; alarm.start()\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "main()"
+)
+STOPPED = {  # what is stopped → command, seconds that it takes at the least
+    "scoring": ("synth --n 30 --extractor efficientnet-lite0 --study study", 4.0),
+    "predict": (
+        "predict study/fold-0/synth/seed-0/malignant --format json --out new.json --study study",
+        1.5,
+    ),
+    "report": ("report --study study", 3.0),
+    "data check": ("data check study/fold-0/synth/seed-0 --k 2", 0.6),
+    "a new study": ("gan train --preset demo --study new", 1.5),
+    "trainings": (
+        "benchmark --preset demo --models simplecnn --arms weighted,oversampled --jobs 2 --study study",
+        6.0,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("what", STOPPED)
+def test_a_command_that_is_stopped_anywhere_says_so_and_leaves_no_lock(
+    finished_study: Path, tmp_path: Path, what: str, number: str
+) -> None:
+    """At four moments, the first while torch is imported: one sentence, exit code 130."""
+    command, seconds = STOPPED[what]
+    for moment in (0.15, 0.4, 0.7, 0.95):
+        place = tmp_path / str(moment)
+        shutil.copytree(finished_study, place / "study")
+        if what == "scoring":
+            next((place / "study").glob("fold-0/synth/*/*/scores.json")).unlink()
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                BEGUN,
+                str(moment * seconds),
+                str(int(signal.Signals[number])),
+                *command.split(),
+            ],
+            capture_output=True,
+            text=True,
+            cwd=place,
+            timeout=120,
+        )
+        assert (done.returncode, done.stderr) == (130, ""), (moment, done.stdout[-500:], done.stderr[-2000:])
+        assert done.stdout.splitlines()[-1].startswith("Stopped"), done.stdout
+        assert not [path for path in place.rglob(".*") if path.suffix in (".lock", ".part")]

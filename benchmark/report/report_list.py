@@ -1,9 +1,7 @@
 """The page that lists the reports of a study and leads to the newest."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from ...core.files import write_text
 from ...data.study import Study
 from ..history import Past
 from ..report_folder import PAGE, ReportFolder, reports
@@ -11,9 +9,8 @@ from . import pages
 from .model import Bullets, Code, Line, Link, Page, Paragraph, Section
 
 
-def call_newest(study: Study, report: ReportFolder, history: Sequence[Past]) -> Path:
-    """Call a report the newest, and write the page that leads there; returns the page."""
-    report.lead()
+def call_newest(study: Study, report: ReportFolder, history: Sequence[Past]) -> None:
+    """Call a report the newest, and write the page that leads there."""
     said: list[Line] = []
     for known in reversed(reports(study.path)):
         looks = [look for look in history if look.report == known.number]
@@ -31,6 +28,4 @@ def call_newest(study: Study, report: ReportFolder, history: Sequence[Past]) -> 
     sections = [Section("reports", "Reports", [Paragraph(words, "note"), Bullets(said)])]
     title = f"Reports on {study.settings.data.name}"
     page = Page(title, "bus · reports", title, sections, leads_to=f"{report.number}/{PAGE}")
-    path = report.root / PAGE
-    write_text(path, pages.html(page))
-    return path
+    report.lead(pages.html(page))

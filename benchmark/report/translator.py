@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 
+from ...core import progress
 from ...core.files import Json
 from ...data.pictures import synthetic_png
 from ...data.store import Pixels
@@ -125,6 +126,10 @@ def _read(translator: Translator, *, several: bool) -> TranslatorFacts | None:
     rows, scores = scans.rows, scans.scores
     if not (translator.folder.exists() or rows or scores):
         return None
+    if lost := translator.changed:
+        names = ", ".join(lost[:3])
+        said = f"{translator.folder}: {names} missing or not as written; shown as far as it goes."
+        progress.note(said, warning=True)
     sheets = translator.sheets
     sheet = read(sheets[-1]) if sheets else None
     return TranslatorFacts(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...core.errors import BusError
 from ...core.files import read_json
+from ...core.opener import check_tree
 from ..arms import parse
 from ..report_folder import ReportFolder
 from .model import GAIN, PRIMARY
@@ -40,7 +41,10 @@ class Finding:
 
 def findings(study: Path) -> list[Finding]:
     """What the last report of a study says, a model each; BusError where there is none that can be read."""
+    check_tree(study)
     path = ReportFolder(study).summary
+    if path.parent.exists() and not path.exists():
+        raise BusError(f"{path} is missing. Run bus report --study {study} to write it again.")
     if not path.exists():
         raise BusError(f"{study} holds no report to compare. Run bus benchmark --study {study} first.")
     told = read_json(path)

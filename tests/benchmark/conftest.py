@@ -326,6 +326,8 @@ def edit_manifest() -> Callable[[Study, Callable[[dict[str, str]], None]], None]
         path = SyntheticSet(study, 0, "malignant", 0).folder / "manifest.csv"
         rows = list(csv.DictReader(path.open()))
         change(rows[0])
+        for row in rows:  # as manifests of earlier versions are, and forged ones
+            row.pop("row_sha256", None)
         with path.open("w", newline="") as handle:
             writer = csv.DictWriter(handle, list(rows[0]))
             writer.writeheader()

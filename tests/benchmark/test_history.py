@@ -6,13 +6,28 @@ from typing import Any
 
 import pytest
 from bus.benchmark.history import HISTORY, Past, past, record
+from bus.benchmark.report_folder import ReportFolder
 from bus.core.errors import BusError
+from bus.core.files import read_json
 
 
 @pytest.fixture
 def study(tmp_path: Any) -> Any:
     """A study as far as its list of looks is concerned."""
     return SimpleNamespace(path=tmp_path)
+
+
+def test_a_lost_list_is_read_from_the_reports(study: Any) -> None:
+    """Looks that are not shown would flatter."""
+    for number, command in enumerate(("bus benchmark", "bus benchmark --seeds 2"), 1):
+        look = Past(command, 4, {"resnet18": "no detectable gain"}, command, report=number)
+        ReportFolder(study.path, number).begin(command, look=look.recorded)
+        record(study, look)
+    kept = past(study)
+    (study.path / HISTORY).unlink()
+    assert past(study) == kept and len(kept) == 2
+    record(study, kept[0])
+    assert len(read_json(study.path / HISTORY)["benchmarks"]) == 2
 
 
 def test_every_look_is_kept_once_in_order(study: Any) -> None:

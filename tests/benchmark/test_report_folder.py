@@ -30,12 +30,12 @@ def test_other_inputs_are_another_report(tmp_path: Path) -> None:
         assert report.number == number and not report.path.exists()
         report.begin(inputs, asked)
         report.page.write_text(inputs)
-        report.lead()
+        report.lead("page")
         assert report_of(tmp_path, inputs).number == number, "the same in its own place"
     assert [report.number for report in reports(tmp_path)] == [1, 2, 3]
     assert ReportFolder(tmp_path).number == 2, "a plan's has no table to compare"
     first = numbered(tmp_path, 1)
-    first.lead()
+    first.lead("page")
     assert ReportFolder(tmp_path).page.read_text() == "a" and first.about["asked"] == {"x": 1}
     (tmp_path / "report" / "latest.json").unlink()
     assert ReportFolder(tmp_path).number == 3, "the last one, where nothing is said"

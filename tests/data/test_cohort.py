@@ -1,13 +1,14 @@
 """Cohorts: every scan is in exactly one fold or left out with a reason, whatever the data look like."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from bus.core.errors import BusError, UsageError, printable
 from bus.data import cohort, creation, study
 from bus.data.cohort import LeftOut, Scan
-from bus.data.reading import Entry
+from bus.data.reading import Entry, list_source, read_listing
 from bus.data.store import Box
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,30 @@ def data_sets(draw):
         entry(draw(st.sampled_from([number, number, number, 0])), *row)
         for number, row in enumerate((label, f"patient {group}") for label, group in rows)
     ]
+
+
+def test_a_download_is_busi_by_the_hash_of_every_scan_or_refused():
+    """Not by names and counts: one other pixel, or another label, is another scan."""
+    known = [
+        Entry(f"{number}.png", label, digest, (40, 50), Box(0, 0, 32, 32), number, np.zeros(4), "", None)
+        for number, (digest, label) in enumerate(cohort.busi_list())
+    ]
+    assert len(known) == 780
+    cohort.check_busi(known)
+    for other in (
+        replace(known[7], sha256="0" * 64),
+        replace(known[7], label="normal" if known[7].label == "benign" else "benign"),
+    ):
+        with pytest.raises(BusError, match="1 of its 780 scans are missing, 1 are others"):
+            cohort.check_busi([*known[:7], other, *known[8:]])
+
+
+def test_busi_is_busi(datasets):
+    """The real scans have the hashes that the product knows."""
+    listing = list_source(str(datasets / "busi" / "Dataset_BUSI_with_GT"))
+    sample = replace(listing, scans=listing.scans[::40])
+    found = {(entry.sha256, entry.label) for entry in read_listing(sample, 32).entries}
+    assert len(found) == 20 and found < set(cohort.busi_list())
 
 
 @given(data_sets(), st.sampled_from(["raw", "clean"]), st.integers(2, 3), st.sampled_from([None, 0]))
