@@ -164,8 +164,7 @@ def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatc
     synth.synthesise(Translator(translated, 0, "malignant", 0), CPU, count=needed(translated, 0, "malignant"))
     test = translated.scans[translated.test(0)[0]].group
     scans = SyntheticSet(translated, 0, "malignant", 0)
-    manifest, first = scans.folder / "manifest.csv", scans.rows[0]
-    manifest.write_text(manifest.read_text().replace(f",{first.source_group},", f",{test},", 1))
+    scans.write_rows([replace(scans.rows[0], source_group=test), *scans.rows[1:]])
     monkeypatch.setattr(run, "run", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(BusError, match="Leak in fold 0"):
         run_plan.run_plan(translated, str(path), WISH)
