@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser chaos corrupt fuzz speed speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser test-cluster chaos corrupt fuzz speed speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -35,6 +35,12 @@ test-browser: $(STAMP)  ## the report in Chromium; needs chromium, node and npm
 	$(BIN)/python -m pip install --quiet playwright
 	npm install --no-save --silent axe-core
 	$(BIN)/python -m pytest -q -m browser
+
+CLUSTER := slurm-wlm munge slurmdbd slurm-wlm-mysql-plugin mariadb-server
+test-cluster: $(STAMP)  ## a whole study on a real Slurm of one node, and by Snakemake; installs both (Debian, root)
+	command -v slurmctld || (apt-get -q update && apt-get -q install -y --no-install-recommends $(CLUSTER))
+	test -x .venv-snakemake/bin/snakemake || ($(PYTHON) -m venv .venv-snakemake && .venv-snakemake/bin/python -m pip install -q snakemake)
+	OMP_NUM_THREADS=1 SNAKEMAKE=$(CURDIR)/.venv-snakemake/bin/snakemake $(BIN)/python -m pytest -q -s -m cluster
 
 SEED ?= 0
 chaos: $(STAMP)  ## kill the commands 40 times at random points; every file must be as if nothing had happened

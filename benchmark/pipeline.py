@@ -43,17 +43,58 @@ class Finished:
     inputs: str  # hash of what makes it another report
 
 
+class Executor:
+    """Where the work of a benchmark is done: here, in processes of this machine; a subclass goes elsewhere.
+
+    Whoever does it, and in which order, the files are the same.
+    """
+
+    def prepare(self, study: Study, request: Request, others: External | None) -> None:
+        """Make translators and synthetic scans that the arms need; `others` are scans from elsewhere."""
+        prepare(study, request)
+
+    def train(
+        self, study: Study, request: Request, cells: Sequence[Cell], others: External | None
+    ) -> list[str]:
+        """Train what is missing of all cells of a request; returns what failed, a sentence each."""
+        warm_start.make_missing(study, run.missing(cells, request.keep_weights, others), request.jobs)
+        return run.run(
+            study,
+            cells,
+            jobs=request.jobs,
+            threads=1,
+            keep_weights=request.keep_weights,
+            keep_some=True,
+            external=others,
+        )
+
+
+HERE = Executor()
+
+
 def prepare(study: Study, request: Request) -> None:
     """Make translators and synthetic scans that the arms of a request need and that do not exist yet."""
-    for (fold, label, gan_seed), needed in synthetic_needed(study, request).items():
-        translator = check_translator(study, request, fold, label, gan_seed)
-        if not translator.is_done:
-            which = f" of seed {gan_seed}" * (request.gan_seeds > 1)
-            note(f"Fold {fold} has no finished translator{which} to {label} scans yet; it is trained first.")
-            config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
-            train_gan(study, config, compute)
-        count = max(needed, len(translator.scans.rows))
-        make_scans(translator, request.compute, request.judge, count=count)
+    for place, needed in synthetic_needed(study, request).items():
+        make_translator(study, request, place)
+        make_synthetic(study, request, place, needed)
+
+
+def make_translator(study: Study, request: Request, place: tuple[int, str, int]) -> None:
+    """Train the translator of a fold, class and seed where it is not finished."""
+    fold, label, gan_seed = place
+    translator = check_translator(study, request, fold, label, gan_seed)
+    if not translator.is_done:
+        which = f" of seed {gan_seed}" * (request.gan_seeds > 1)
+        note(f"Fold {fold} has no finished translator{which} to {label} scans yet; it is trained first.")
+        config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
+        train_gan(study, config, compute)
+
+
+def make_synthetic(study: Study, request: Request, place: tuple[int, str, int], needed: int) -> None:
+    """Make at least `needed` scans of the finished translator of a fold, class and seed, and score them."""
+    translator = Translator(study, *place)
+    count = max(needed, len(translator.scans.rows))
+    make_scans(translator, request.compute, request.judge, count=count)
 
 
 def check_translator(study: Study, request: Request, fold: int, label: str, gan_seed: int) -> Translator:
@@ -70,14 +111,15 @@ def check_translator(study: Study, request: Request, fold: int, label: str, gan_
     return translator
 
 
-def benchmark(study: Study, request: Request) -> Path:
+def benchmark(study: Study, request: Request, executor: Executor = HERE) -> Path:
     """Run all cells of a request and write the report; returns its path.
 
-    BusError if cells failed, after the others ran.
+    `executor` says where translators, scans and cells are made. BusError if cells failed, after the others
+    ran.
     """
     others = _foresee(study, request)
     lock.sweep(study.path)
-    prepare(study, request)
+    executor.prepare(study, request, others)
 
     # what there is to do
     cells, checks = cells_of(study, request), check(study, request, others)
@@ -95,16 +137,7 @@ def benchmark(study: Study, request: Request) -> Path:
         return report.page
 
     # the trainings
-    warm_start.make_missing(study, todo, request.jobs)
-    failures = run.run(
-        study,
-        cells,
-        jobs=request.jobs,
-        threads=1,
-        keep_weights=request.keep_weights,
-        keep_some=True,
-        external=others,
-    )
+    failures = executor.train(study, request, cells, others)
     finished = _finished(study, request, cells, checks, others)
     if not finished.cells:
         raise BusError(f"All {len(cells)} cells failed; the first: {' '.join(failures[:1])}")
@@ -136,7 +169,7 @@ def rewrite(study: Study, number: int | None = None, language: "Language" = "en"
             result(f"Report: {old.page} (stays as it was written: no benchmark of this version made it)")
             return old.page
         request = Request.from_recorded(study, asked, path)
-    others = _external(study, request)
+    others = read_external(study, request)
     cells = cells_of(study, request)
     report = report_of(study.path, request.inputs(study, cells, others.sha256 if others else ""))
     if number is not None and report.number != number:
@@ -164,7 +197,7 @@ def _foresee(study: Study, request: Request) -> External | None:
 
     Returns the scans from elsewhere, where some were given.
     """
-    others = _external(study, request)
+    others = read_external(study, request)
     warm_start.check(study, request.init)
     for fold in request.folds:
         audit_split(study, fold)
@@ -180,7 +213,8 @@ def _foresee(study: Study, request: Request) -> External | None:
     return others
 
 
-def _external(study: Study, request: Request) -> External | None:
+def read_external(study: Study, request: Request) -> External | None:
+    """The scans from elsewhere that a request names, kept in the study; None where it names none."""
     if not request.external:
         return None
     return external.read(request.external, study, alike=request.external_alike)

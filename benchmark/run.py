@@ -150,12 +150,13 @@ def run(
     threads: int,
     keep_weights: bool,
     keep_some: bool = False,
+    among: Sequence[Cell] = (),
     external: External | None = None,
 ) -> list[str]:
     """Train what is missing, `jobs` cells at once in processes of their own; returns what failed.
 
     `keep_weights` of all, or with `keep_some` of one cell a model and arm, small (`kept_of`), so that
-    `bus predict` has one to ask.
+    `bus predict` has one to ask; where the cells are a part of a benchmark's, `among` are all of these.
     A failed cell does not stop the others. A killed process takes its pool with it: what is left goes on with
     half as many at once, since memory is the usual reason; with one at a time it is known whom to blame. A
     cell that another process trains is waited for in the end. Arms that train nothing come last. Raises
@@ -163,7 +164,7 @@ def run(
     """
     # the longest first
     todo = sorted(to_train(missing(cells, keep_weights, external)), key=lambda cell: -COST.get(cell.model, 1))
-    compacted = set() if keep_weights or not keep_some else {cell.path for cell in kept_of(cells)}
+    compacted = set() if keep_weights or not keep_some else {cell.path for cell in kept_of(among or cells)}
     failures: list[str] = []
     if not todo:
         correct(study, cells, external)

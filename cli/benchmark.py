@@ -2,8 +2,9 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -42,6 +43,11 @@ from .options import (
 )
 from .studies import use_study
 from .terminal import print_json, results, suggest
+
+if TYPE_CHECKING:
+    from ..benchmark.request import Request
+    from ..benchmark.site import Site
+    from ..data.study import Study
 
 PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the plan says itself
     "study",
@@ -218,6 +224,38 @@ def benchmark(
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="local|slurm",
+            help="Where the work is done: on this machine, or by jobs of a Slurm cluster (docs/cluster.md).",
+            rich_help_panel=MORE,
+        ),
+    ] = "local",
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="An option of sbatch, such as partition=gpu or gpus_per_node=1; may be repeated.",
+            rich_help_panel=MORE,
+        ),
+    ] = None,
+    max_parallel: Annotated[
+        int, typer.Option(min=1, help="Jobs of one kind that run at once on a cluster.", rich_help_panel=MORE)
+    ] = 32,
+    cells_per_job: Annotated[
+        int, typer.Option(min=1, help="Trainings of one job on a cluster.", rich_help_panel=MORE)
+    ] = 8,
+    workflow: Annotated[
+        str | None,
+        typer.Option(
+            "--export-workflow",
+            metavar="snakemake",
+            help="Write the work as a Snakefile into the study, and stop.",
+            rich_help_panel=MORE,
+        ),
+    ] = None,
+    task: Annotated[str | None, typer.Option(hidden=True, help="Do this task of a workflow alone.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -233,6 +271,8 @@ def benchmark(
 
     # slips are refused before torch is imported, which takes seconds, and before any scan is read
     _check_together(given(ctx), ablation)
+    away = executor == "slurm"
+    there = _elsewhere(given(ctx), executor, workflow, slurm or (), max_parallel, cells_per_job)
     check_names(device, precision)
     check_extractor(extractor)
     check_preset(preset or "quick")
@@ -245,13 +285,15 @@ def benchmark(
         raise UsageError("--fold none: a benchmark needs test scans. Use --fold 0, 0,2 or all.")
 
     # what is asked
-    from ..benchmark import pipeline, run_plan
+    from ..benchmark import run_plan
     from ..benchmark.external import check_alike
-    from ..benchmark.report_folder import SUMMARY
     from ..benchmark.request import Request
+    from ..benchmark.tasks import do_named
+    from ..benchmark.workflow import export_workflow
     from ..gan.request import Judge
 
-    compute = resolve(device, precision)
+    compute = there.compute(device, precision) if away else resolve(device, precision)
+    usual_jobs = there.threads if away else cores() if compute.device == "cpu" else 1
     check_alike(external_alike)
     with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:
         kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))
@@ -271,7 +313,7 @@ def benchmark(
             external_alike=external_alike,
             inflation=inflation,
             compute=compute,
-            jobs=jobs or (cores() if compute.device == "cpu" else 1),
+            jobs=jobs or usual_jobs,
             keep_weights=keep_weights,
             judge=Judge(extractor, fid_weights),
             command=shlex.join(["bus", *sys.argv[1:]]),
@@ -284,12 +326,24 @@ def benchmark(
         elif ablation:
             run_plan.run_plan(opened, ablation, request)
             suggest("status", study)
+        elif workflow:
+            export_workflow(opened, request, cells_per_job)
+        elif task:
+            do_named(opened, request, task)
         else:
-            page = pipeline.benchmark(opened, request)
-            if as_json:
-                summary = read_json(page.with_name(SUMMARY))
-                print_json({"study": str(study), "report": str(page), **summary})
-            suggest("report", study, "--open")
+            _work(opened, study, request, there if away else None, as_json=as_json)
+
+
+def _work(opened: "Study", study: Path, request: "Request", there: "Site | None", *, as_json: bool) -> None:
+    """Do all of it, on a cluster where one is named; say what came out and what comes next."""
+    from ..benchmark import pipeline
+    from ..benchmark.report_folder import SUMMARY
+    from ..benchmark.slurm import Slurm
+
+    page = pipeline.benchmark(opened, request, Slurm(there) if there else pipeline.HERE)
+    if as_json:
+        print_json({"study": str(study), "report": str(page), **read_json(page.with_name(SUMMARY))})
+    suggest("report", study, "--open")
 
 
 def _check_together(typed: dict[str, str], source: str | None) -> None:
@@ -316,3 +370,35 @@ def _check_together(typed: dict[str, str], source: str | None) -> None:
         raise UsageError(
             "--json does not go with --dry-run, which has no answer to print. Leave one of them out."
         )
+
+
+def _elsewhere(
+    typed: dict[str, str],
+    executor: str,
+    workflow: str | None,
+    options: Sequence[str],
+    max_parallel: int,
+    cells_per_job: int,
+) -> "Site":
+    """What was said of a cluster; UsageError for options of which one would do nothing, or cannot be."""
+    from ..benchmark.site import check_executor, site
+
+    if workflow not in (None, "snakemake"):
+        raise UsageError(f"--export-workflow {workflow} is unknown; snakemake is the only one.")
+    idle = [typed[name] for name in ("slurm", "max_parallel") if name in typed and executor != "slurm"]
+    if "cells_per_job" in typed and executor != "slurm" and workflow is None:
+        idle.append(typed["cells_per_job"])
+    if idle:
+        raise UsageError(f"{', '.join(idle)} does nothing without --executor slurm.")
+    away = [typed[name] for name in ("executor", "workflow", "task") if typed.get(name)]
+    if executor == "local" and "executor" in typed:
+        away.remove(typed["executor"])
+    if len(away) > 1:
+        raise UsageError(f"{' and '.join(away)} do not go together. Leave one of them out.")
+    if away and "inflation" in typed:
+        raise UsageError(
+            f"--inflation does not go with {away[0]}: it trains on another split, on this machine. Run the "
+            "same command with it, and without the other, once all is done."
+        )
+    check_executor(executor)
+    return site(options, max_parallel, cells_per_job)

@@ -2,6 +2,7 @@
 
 The operating system holds the lock (flock, msvcrt) on a small file beside what is being made, and lets go of
 it when the process ends, however that happens. The file says who works there; it is removed with the lock.
+Machines that share a folder exclude each other where its file system passes locks on (docs/cluster.md).
 """
 
 import errno
@@ -27,6 +28,7 @@ else:
 
 POLL = 0.5  # s between two looks at a lock that another process holds
 READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+STALE = getattr(errno, "ESTALE", None)  # an open file that is no more on the server
 UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}  # file systems without locks
 BEYOND = 1 << 30  # byte that is locked on Windows, where locked bytes cannot be read
 
@@ -126,8 +128,10 @@ def _take(path: Path) -> int | None:
             if free and _is_at(handle, path):
                 _sign(handle)
                 return handle
-        except OSError:
+        except OSError as error:
             os.close(handle)
+            if error.errno == STALE:
+                continue  # another machine removed the file while we opened it
             raise
         os.close(handle)
         if not free:
@@ -149,10 +153,18 @@ def _lock(handle: int) -> bool:
 
 
 def _is_at(handle: int, path: Path) -> bool:
+    """Whether an open file is still the one at `path`.
+
+    That is opened once more: a network file system asks its server then, but answers `stat` from memory.
+    """
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
+        other = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:
         return False
+    try:
+        return os.path.samestat(os.fstat(handle), os.fstat(other))
+    finally:
+        os.close(other)
 
 
 def _sign(handle: int) -> None:

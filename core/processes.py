@@ -64,8 +64,9 @@ def _begin(shares: Shares | None) -> None:
     global _shares
     _shares = shares
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":  # a terminal that is closed tells all of its processes
+    if sys.platform != "win32":  # closed terminals and batch systems tell all processes
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
     def end_with_parent() -> None:
         if (parent := parent_process()) is not None:

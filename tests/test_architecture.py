@@ -75,6 +75,7 @@ OWNERS = {  # file of a study → who knows it by name; several have files of th
     "heat.npy": {"benchmark.cell"},
     "classifier.safetensors": {"benchmark.cell"},
     "p_": {"benchmark.cell"},  # column of a probability
+    "jobs.json": {"benchmark.slurm"},
     "benchmark.json": {"benchmark.request"},
     "benchmarks.json": {"benchmark.history"},
     "external.json": {"benchmark.external"},
@@ -90,6 +91,7 @@ LONG: dict[str, str] = {}  # function of the library beyond the limit → why
 WHOLE = {  # tests within a room that are of several of its modules
     "data/test_traps.py",  # a check of one set with every trap at once
     "gan/test_published_step.py",  # a step against the published implementation
+    "cluster/test_slurm_site.py",  # the whole benchmark, on Slurm and by Snakemake
     "benchmark/report/test_report_browser.py",  # all pages, in Chromium
 }
 

@@ -142,3 +142,37 @@ def test_what_a_lock_file_says_is_not_trusted(tmp_path: Path) -> None:
         '{"process": "\\u001b[31m", "host": "h", "command": "c", "since": "s"}'
     )
     assert "\x1b" not in lock.holder(tmp_path / "thing")
+
+
+def test_a_lock_does_not_trust_what_a_network_file_system_remembers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that another machine removed and made anew: an old answer of stat would let both hold it."""
+    path = lock.lock_path(tmp_path / "thing")
+    path.touch()
+    handle = os.open(path, os.O_RDWR)
+    remembered = path.stat()
+    monkeypatch.setattr(Path, "stat", lambda self, **options: remembered)
+    assert lock._is_at(handle, path)
+    path.unlink()
+    assert not lock._is_at(handle, path)
+    path.touch()
+    assert not lock._is_at(handle, path), "another file of the same name"
+    os.close(handle)
+
+
+@pytest.mark.skipif(lock.STALE is None, reason="this system knows no such error")
+def test_a_file_that_vanished_on_the_server_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [OSError(lock.STALE, "Stale file handle"), None]
+    real = lock._lock
+
+    def stale(handle: int) -> bool:
+        if error := answers.pop(0):
+            raise error
+        return real(handle)
+
+    monkeypatch.setattr(lock, "_lock", stale)
+    with lock.attempt(tmp_path / "thing") as ours:
+        assert ours and answers == []

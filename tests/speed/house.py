@@ -28,7 +28,8 @@ FLOORS = {  # a module may import what stands at its own floor or lower; a name 
     "__init__": 8,
     **dict.fromkeys(("cli", "doctor", "__main__"), 7),
 }
-TOP = ("pipeline", "run_plan", "commands")  # of benchmark: call all the rest of it, results and report too
+# of benchmark: call all the rest of it, results and report too
+TOP = ("pipeline", "run_plan", "commands", "tasks", "slurm", "workflow")
 FORMATS: dict[str, tuple[str, ...]] = {  # the words by which one sees that a file knows a format
     "cohort.csv": ("cohort.csv", "left_out", "inner_height"),
     "manifest.csv": ("manifest.csv", "source_sha256", "source_group", "generator_sha256"),
