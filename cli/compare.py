@@ -42,7 +42,8 @@ def compare(
 
         write_figure(rows, figure)
         results.print(f"Figure: {figure}")
-    suggest("report", studies[0], "--open")
+    if not as_json:
+        suggest("report", studies[0], "--open")
 
 
 def _print_table(rows: "list[Finding]") -> None:

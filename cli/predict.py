@@ -1,6 +1,5 @@
 """`bus predict`: a trained classifier answers scans."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,12 +97,7 @@ def predict(
         say(f"unreadable: {reason}")
     if answers.unreadable:
         raise typer.Exit(1)
-    if form == "table":
-        chosen = (("--fold", fold), ("--model", model), ("--arm", arm), ("--seed", seed))
-        typed = [f"{option} {value}" for option, value in chosen if value is not None]
-        places = [shlex.quote(str(path)) for path in scans]
-        suggest("predict", study, *typed, "--format html", *places)
-    elif form == "html":
+    if form != "json":  # not the same with a page: the names of scans are patients' now and then
         suggest("status", study)
 
 

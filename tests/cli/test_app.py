@@ -207,7 +207,7 @@ def test_commands_about_other_things_end_with_one_too(finished, run_bus, tmp_pat
     for command, following in (
         (["data", "phantom", "내 scans", "--n", 80, "--size", 32], "bus data check '내 scans'"),
         (["data", "check", "내 scans"], "bus gan train --data '내 scans'"),
-        (["predict", scans, *own], f"bus predict {where} --format html '{scans}'"),
+        (["predict", scans, *own], f"bus status {where}"),
         (["translate", scans, *own, "--to", "new"], f"bus status {where}"),
         (["report", "--open", *own], f"bus status {where}"),
         (["compare", finished], f"bus report {where} --open"),
