@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 BUS = [sys.executable, "-m", "bus"]
 ASK = "--data scans --size 32 --k 2 --preset demo --models simplecnn --arms original,cyclegan --seeds 3"
 ELSEWHERE = "--executor slurm --cells-per-job 2 --max-parallel 1"
-MEASURED = {"metrics.json", "metrics.jsonl"}  # hold seconds
+MEASURED = {"metrics.json", "metrics.jsonl", "checkpoint.json"}  # hold seconds, or the hash of what does
 WAIT = 600  # s at most for anything
 
 
