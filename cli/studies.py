@@ -58,8 +58,7 @@ def report(
         typer.Option("--of", metavar="N", min=1, help="Number of the report; that of the last benchmark."),
     ] = None,
     language: Annotated[
-        str,
-        typer.Option(metavar="en|ko", help="ko: also a page with headings and verdict in Korean."),
+        str, typer.Option(metavar="en|ko", help="ko: also a page with headings and verdict in Korean.")
     ] = "en",
     quiet: Quiet = False,
 ) -> None:

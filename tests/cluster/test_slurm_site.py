@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,13 +46,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with scans and a study that was made from them here, on one core, as a task has one."""
     place = tmp_path_factory.mktemp("site")
     phantom.write_cohort(place / "scans", 32, seed=0, size=48)
+    with one_core():
+        assert bus(place, "local").wait(WAIT) == 0, log(place, "local")
+    return place
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Give what is started here one core: a translator notes on how many threads it was trained."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
     try:
-        assert bus(place, "local").wait(WAIT) == 0, log(place, "local")
+        yield
     finally:
         os.sched_setaffinity(0, cores)
-    return place
 
 
 def bus(place: Path, study: str, *more: str) -> "subprocess.Popen[bytes]":
@@ -176,7 +184,8 @@ def test_snakemake_does_the_same_work(site: Path) -> None:
         pytest.skip("needs snakemake, at SNAKEMAKE=… or among the programs")
     assert bus(site, "snake", "--export-workflow", "snakemake", "--cells-per-job", "3").wait(WAIT) == 0
     command = [program, "--snakefile", "snake/Snakefile", "--cores", "1", "--config", f"bus={' '.join(BUS)}"]
-    done = subprocess.run(command, cwd=site, capture_output=True, text=True, timeout=WAIT, check=False)
+    with one_core():
+        done = subprocess.run(command, cwd=site, capture_output=True, text=True, timeout=WAIT, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     print(f"\n{same(site / 'local', site / 'snake')} files alike")
     assert (site / "snake/report/index.html").exists()
