@@ -39,7 +39,8 @@ class Finished:
     missing: int  # cells that are not finished
     checks: list[Check]
     external: External | None
-    key: str  # hash of the cells and of what else the report shows
+    key: str  # hash of the cells and of what else is looked at
+    shown: str  # the same, with the cells of other models that the report corrects for
     inputs: str  # hash of what makes it another report
 
 
@@ -127,7 +128,7 @@ def benchmark(study: Study, request: Request, executor: Executor = HERE) -> Path
     elsewhere = others.sha256 if others else ""
     report = report_of(study.path, request.inputs(study, cells, elsewhere))
     request.remember(study)
-    if not todo and report.is_whole(request.key(study, cells, elsewhere)):
+    if not todo and report.is_whole(_shown(study, request, cells, elsewhere)):
         if not report.is_newest:
             from .report.report_list import call_newest
 
@@ -238,7 +239,13 @@ def _finished(
             note(f"{cell.path}: {', '.join(lost)} missing or not as written; left out.", warning=True)
     elsewhere = others.sha256 if others else ""
     key, inputs = request.key(study, done, elsewhere), request.inputs(study, cells, elsewhere)
-    return Finished(done, len(cells) - len(done), checks, others, key, inputs)
+    shown = _shown(study, request, done, elsewhere)
+    return Finished(done, len(cells) - len(done), checks, others, key, shown, inputs)
+
+
+def _shown(study: Study, request: Request, cells: Sequence[Cell], external: str) -> str:
+    """Hash of all that a report's numbers rest on: p values are corrected over every model that was tried."""
+    return request.key(study, [*cells, *looked_at(study, request)], external)
 
 
 def expectation(study: Study, request: Request) -> str:
@@ -321,7 +328,7 @@ def write(
         )
         call_newest(study, report, looks)
         if whole:
-            report.finish(finished.key)
+            report.finish(finished.shown)
     return summary, report
 
 
