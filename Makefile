@@ -91,6 +91,7 @@ lock: $(STAMP)  ## requirements.lock anew from requirements.txt, and sbom.cdx.js
 	$(BIN)/python -m pip install --quiet cyclonedx-bom
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
 	  --of JSON --output-reproducible -o sbom.cdx.json
+	sed -i 's#https://pypi.org/simple/\([^/"]*\)/#pkg:pypi/\1#' sbom.cdx.json  # no server's address
 
 install-locked:  ## the tested set, every file checked against its hash
 	$(PYTHON) -m venv .venv

@@ -33,7 +33,7 @@ PLACES = [  # file, command that reads it, exit codes that are right
     (f"{GAN}/DONE", TRAIN, {1}),
     (f"{GAN}/checkpoint.pt", TRAIN, {1}),
     (f"{GAN}/generator.safetensors", SYNTH, {1}),
-    (f"{GAN}/metrics.jsonl", STATUS, {0}),
+    (f"{GAN}/metrics.jsonl", STATUS, {1}),
     (f"{GAN}/metrics.jsonl", BENCHMARK, {0, 1}),
     (f"{GAN}/samples/pairs-000040.png", BENCHMARK, {0}),
     (f"{MADE}/manifest.csv", SYNTH, {1}),
@@ -43,7 +43,7 @@ PLACES = [  # file, command that reads it, exit codes that are right
     (f"{CELL}/predictions.csv", BENCHMARK, {0}),
     (f"{CELL}/metrics.json", BENCHMARK, {1}),
     (f"{CELL}/config.json", BENCHMARK, {0}),
-    ("report/DONE", BENCHMARK, {1}),
+    ("report/1/DONE", BENCHMARK, {1}),
 ]
 
 

@@ -93,6 +93,9 @@ WRONG = (  # command → exit code 2
     "data phantom new --scanner nothing",
     "data phantom new --n 0",
     "report --of x",
+    "export --to new --fold 9",
+    "export --to new --arm nothing",
+    "export --to full",
     "status --nothing",
     "doctor --nothing",
 )

@@ -143,7 +143,7 @@ def test_whatever_leaves_the_translator_says_synthetic(finished_study: Path) -> 
     pictures = [
         *folder.glob("*.png"),
         *(finished_study / "fold-0/gan/malignant/seed-0/samples").glob("*.png"),
-        *(finished_study / "report/figures").glob("pairs-*.png"),
+        *(finished_study / "report/1/figures").glob("pairs-*.png"),
     ]
     assert len(pictures) == 32
     for path in pictures:
