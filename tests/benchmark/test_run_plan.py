@@ -84,7 +84,7 @@ def translated(study, monkeypatch):
 
 
 ADDING = (
-    "[all]\nmodel = 'simplecnn'\nepochs = 30\nbatch = 16\n[[runs]]\nname = 'as it is'\n"
+    "[all]\nmodel = 'simplecnn'\nepochs = 12\nbatch = 16\n[[runs]]\nname = 'as it is'\n"
     "[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\n[[runs]]\nname = 'again'\narm = 'oversampled@0.5'\n"
 )
 
