@@ -46,7 +46,7 @@ SEED ?= 0
 chaos: $(STAMP)  ## kill the commands 40 times at random points; every file must be as if nothing had happened
 	OMP_NUM_THREADS=1 $(BIN)/python tests/chaos.py --kills 40 --seed $(SEED)
 
-corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run what uses it first; 20 minutes
+corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run what uses it first; 10 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/corrupt.py --seed $(SEED)
 
 SECONDS ?= 300
@@ -91,7 +91,7 @@ lock: $(STAMP)  ## requirements.lock anew from requirements.txt, and sbom.cdx.js
 	$(BIN)/python -m pip install --quiet cyclonedx-bom
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
 	  --of JSON --output-reproducible -o sbom.cdx.json
-	sed -i 's#https://pypi.org/simple/\([^/"]*\)/#pkg:pypi/\1#' sbom.cdx.json  # no server's address
+	$(BIN)/python .ci/pins.py components sbom.cdx.json > .venv/sbom.json && mv .venv/sbom.json sbom.cdx.json
 
 install-locked:  ## the tested set, every file checked against its hash
 	$(PYTHON) -m venv .venv

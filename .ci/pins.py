@@ -1,6 +1,8 @@
-"""Lists of requirements: `lock` turns pip's report into hashes, `oldest` lower bounds into versions.
+"""Lists of requirements: `lock` turns pip's report into hashes, `oldest` lower bounds into versions,
+`components` a list of components into one that names no server.
 
 python .ci/pins.py lock report.json > requirements.lock
+python .ci/pins.py components sbom.cdx.json > sbom.json
 python .ci/pins.py oldest pyproject.toml > oldest.txt
 """
 
@@ -43,5 +45,18 @@ def oldest(project: Path) -> list[str]:
     return [f"{pair[1]}=={pair[2]}" for pair in pairs if pair and pair[1] not in tools]
 
 
+def components(listed: Path) -> list[str]:
+    """The list of components without the address of any server: packages are known by name and hash."""
+    content = json.loads(listed.read_text())
+    for tool in content["metadata"].get("tools", {}).get("components", []):
+        tool.pop("externalReferences", None)
+    for item in content["components"]:
+        item["externalReferences"] = [
+            {**reference, "url": item["purl"]} for reference in item.get("externalReferences", [])
+        ]
+    return [json.dumps(content, indent=2, sort_keys=True)]
+
+
 if __name__ == "__main__":
-    print("\n".join({"lock": lock, "oldest": oldest}[sys.argv[1]](Path(sys.argv[2]))))
+    what = {"lock": lock, "oldest": oldest, "components": components}
+    print("\n".join(what[sys.argv[1]](Path(sys.argv[2]))))

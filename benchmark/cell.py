@@ -182,7 +182,7 @@ class Cell(Answered):
     device: str
     preset: str
     training_pixels: str  # hash of the real training scans and their classes
-    synthetic: str  # hash of the synthetic scans used, "" where there are none
+    synthetic: str  # hash of the synthetic scans used, or of what pasted ones are made from; else ""
     test_pixels: str
     root: Path  # the study's folder for cells of this fold
     folder: Path | None = None  # of another generator's scans; their content is in `synthetic`

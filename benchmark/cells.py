@@ -9,7 +9,6 @@ from ..classify.catalogue import DEEP, LITE0, first_weights
 from ..classify.recipe import TUNED, Recipe
 from ..classify.torchvision_names import check_model
 from ..core import files, switches
-from ..core.chance import stream
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.switches import Values
 from ..data.study import Study
@@ -152,10 +151,6 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
     synthetic = {
         (arm, gan_seed): _synthetic(study, request, arm, fold, added[arm], gan_seed)
         for arm, gan_seed in product(request.arms, request.translators)
-    } | {
-        (arm, seed): pasting.sha256(study, fold, added[arm], stream(seed, fold), arm.source)
-        for arm, seed in product(request.arms, range(request.seeds))
-        if arm.kind == "pasted"
     }
 
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
@@ -181,7 +176,7 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
             device=request.compute.device,
             preset=request.preset,
             training_pixels=training,
-            synthetic=synthetic[arm, seed if arm.kind == "pasted" else request.translator_of(seed)],
+            synthetic=synthetic[arm, request.translator_of(seed)],
             test_pixels=test,
             root=study.cells_path(fold),
             folder=request.folder if arm.kind == "unverified" else None,
@@ -217,7 +212,9 @@ def training_rows(study: Study, fold: int, recipe: Recipe) -> tuple[list[int], l
 def _synthetic(
     study: Study, request: Request, arm: Arm, fold: int, added: dict[str, int], gan_seed: int
 ) -> str:
-    """Hash of a translator's scans that an arm uses, with their sources; "" where it uses none."""
+    """Hash of what an arm adds beside the fold's own scans, or makes it from; "" where it adds none."""
+    if arm.kind == "pasted":
+        return pasting.sha256(study, fold)
     if arm.kind == "unverified" and request.folder:
         return foreign.sha256(study, request.folder, sum(added.values()))
     if arm.kind not in TRANSLATED:

@@ -12,14 +12,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from .. import __version__
 from ..core import files
-from ..core.errors import BusError, UsageError, did_you_mean, visible
-from ..data.pictures import synthetic_png
-from ..data.store import Pixels
+from ..core.errors import UsageError, did_you_mean, visible
+from ..data.pictures import png, synthetic_png
 from ..data.study import Study, class_folder
 from ..gan.datasheet import LICENCES
 from ..gan.manifest import Synthetic, SyntheticSet
@@ -31,7 +27,6 @@ from .request import Request
 
 EXPORTED = ("original", "cyclegan")  # arms with files of their own; others repeat or reweight these
 METADATA, TABLE, CARD = "metadata.jsonl", "provenance.csv", "README.md"
-SYNTHETIC = "SYNTHETIC, not a patient"
 
 TEXT = """---
 license: other
@@ -100,7 +95,7 @@ class ExportedScan:
     file: str  # below the folder, such as train/benign/real-0001.png
     part: str  # train | test
     label: str
-    synthetic: str  # SYNTHETIC, or ""
+    synthetic: str  # as its manifest says it, or ""
     sha256: str  # of its grey pixels
     group: str  # of the scan, or of its source
     source_file: str  # in the data
@@ -164,7 +159,7 @@ def _write_real(study: Study, rows: Sequence[int], part: str, folder: Path) -> l
     for row in rows:
         scan, pixels = study.scans[row], study.pixels[row]
         file = f"{part}/{class_folder(scan.label)}/real-{row + 1:04}.png"
-        files.write_bytes(folder / file, _png(pixels))
+        files.write_bytes(folder / file, png(pixels))
         origin = (scan.group, scan.file, scan.sha256, scan.label)
         digest = files.sha256_bytes(pixels.tobytes())
         written.append(ExportedScan(file, part, scan.label, "", digest, *origin, "", "", ""))
@@ -179,15 +174,8 @@ def _write_synthetic(scans: SyntheticSet, rows: Sequence[Synthetic], folder: Pat
         files.write_bytes(folder / file, synthetic_png(pixels))
         origin = (row.source_group, row.source_file, row.source_sha256, row.source_label)
         made = (row.variant, row.generator_sha256, str(row.seed))
-        written.append(ExportedScan(file, "train", scans.label, SYNTHETIC, row.sha256, *origin, *made))
+        written.append(ExportedScan(file, "train", scans.label, row.synthetic, row.sha256, *origin, *made))
     return written
-
-
-def _png(pixels: Pixels) -> bytes:
-    done, content = cv2.imencode(".png", np.ascontiguousarray(pixels))
-    if not done:
-        raise BusError("A scan could not be written as PNG, where any grey square can. Try again.")
-    return content.tobytes()
 
 
 def _metadata(row: ExportedScan) -> str:

@@ -4,19 +4,20 @@ As Ghiasi et al., CVPR 2021 (Simple Copy-Paste), do with objects; here a lesion 
 the grey level of its surroundings is matched.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import files
 from ..core.errors import UsageError
 from ..data.store import UNKNOWN, Box, Pixels
 from ..data.study import Study
 from ..gan.synth import ordered_sources
 
+VERSION = 1  # of how scans are pasted; another one makes other trainings
 RIM = 0.05  # of the side: how far around a lesion its scan comes along, and over what it fades out
 SIZES = (0.8, 1.25)  # of a pasted lesion, against the one it comes from, where nothing is to be covered
 LARGEST = 1.8  # to which it is enlarged to cover a lesion that is there
@@ -84,12 +85,13 @@ def pasted(study: Study, fold: int, label: str, number: int, draw: int, source: 
     return found
 
 
-def sha256(study: Study, fold: int, added: Mapping[str, int], draw: int, source: str = "") -> str:
-    """Hash of all that `pasted` makes for these classes and numbers."""
-    made = [
-        one for label, number in added.items() for one in pasted(study, fold, label, number, draw, source)
-    ]
-    return files.sha256_bytes(b"".join(one.square.tobytes() for one in made))
+def sha256(study: Study, fold: int) -> str:
+    """Hash of what decides the pasted scans of a fold beside scans, labels and the draw."""
+    digest = hashlib.sha256(f"pasting {VERSION}".encode())
+    for row in study.train(fold):
+        mask = _mask(study, row)
+        digest.update(f"{study.scans[row].box}".encode() + (b"" if mask is None else mask.tobytes()))
+    return digest.hexdigest()
 
 
 def paste(square: Pixels, mask: Pixels | None, box: Box, patch: Patch, rng: np.random.Generator) -> Pixels:

@@ -138,7 +138,7 @@ def _foresee(study: Study, chosen: Plan, request: Request) -> None:
         warm_start.check(study, own.init)
         for fold, label, gan_seed in synthetic_needed(study, own):
             check_translator(study, own, fold, label, gan_seed)
-    plan_sets(study, preview(study), chosen, request)
+    plan_sets(study, preview(study) if chosen.per_image else study, chosen, request)
 
 
 def _train(study: Study, chosen: Plan, request: Request) -> Part:

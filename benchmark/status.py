@@ -11,8 +11,7 @@ from ..core.errors import BusError
 from ..core.files import Json
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
-from ..gan.train import REPORTS
-from ..gan.translator import Translator
+from ..gan.translator import REPORTS, Translator
 from .arms import parse
 from .cell import changed, finished_folders
 from .report_folder import ReportFolder, reports

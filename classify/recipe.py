@@ -121,7 +121,7 @@ LATER: dict[str, str | float] = {  # what older trainings do not record, with wh
     "soft": 0.0,
     "refit": 0,
 }
-# what networks have otherwise, by measurement (docs/benchmark.md); a change that is asked for counts for all
+# what networks have otherwise; not tuned yet, from first trials. A change that is asked for counts for all
 TUNED: dict[str, Values] = {LITE0: {"learning_rate": 3e-4, "head_rate": 5.0}}
 SWITCHES = switches.of(Recipe)  # what --set and plans may change
 DEFAULTS = switches.defaults(Recipe)

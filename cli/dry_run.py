@@ -47,7 +47,9 @@ def print_plan(study: "Study", source: str, request: "Request") -> None:
     sets = [
         (f"{name}, {100 * part.settings.share:g} % of the target" if len(parts) > 1 else name, *found)
         for part in parts
-        for name, found in run_plan.plan_sets(part, preview(part), chosen, request).items()
+        for name, found in run_plan.plan_sets(
+            part, preview(part) if chosen.per_image else part, chosen, request
+        ).items()
     ]
     for name, home, pairs in sets:
         cells = run_plan.distinct(pairs)

@@ -89,6 +89,11 @@ def decode_mask(content: bytes, where: str) -> Mask:
     return np.asarray(values > threshold)
 
 
+def png(pixels: Pixels) -> bytes:
+    """A grey (H×W) or colour picture (H×W×3 BGR, uint8) as PNG."""
+    return bytes(cv2.imencode(".png", np.ascontiguousarray(pixels))[1].tobytes())
+
+
 def synthetic_png(pixels: Pixels) -> bytes:
     """A grey picture (H×W, uint8) as PNG whose metadata say that it shows no patient."""
     about = PngImagePlugin.PngInfo()

@@ -28,9 +28,8 @@ from .cyclegan import SIDES, CycleGAN
 from .monitor import Board, Judges, Log, silent, tensorboard, write_sheet
 from .pixels import to_tensor
 from .recording import Recording
-from .translator import Looks, Translator
+from .translator import REPORTS, Looks, Translator
 
-REPORTS = 60  # lines of metrics.jsonl over a whole training
 CHECKPOINT_EVERY = 3  # reports
 SHEET_EVERY = 10  # reports; a sample sheet and, outside preset demo, the distance
 DIVERGED = 1e4  # a loss above this cannot come back: healthy ones stay below 100

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # a translator is looked at without torch
     from .networks import AnyGenerator
 
 SMALLER = "smaller"  # folder within of the training that it starts from
+REPORTS = 60  # lines of metrics.jsonl over a whole training
 CHECKED = "checkpoint.json"  # holds the hash of the checkpoint
 CONFIG, METRICS, CHECKPOINT, GENERATOR, DONE = (
     "config.json",

@@ -8,6 +8,7 @@ from ...data.caution import of_weight
 from ...data.check import CASES, TELLING, Findings
 from ...data.cohort import GROUP_SOURCES
 from ...data.marks import MEASURED
+from ...data.pictures import png
 from ...data.shortcuts import Probe, tint
 from .model import (
     Block,
@@ -35,7 +36,6 @@ from .model import (
 )
 from .numbers import decimal, percent
 from .pages import html
-from .pictures import encode
 
 SHOWN = 60  # contradicting scans that are shown as pictures
 OF_GROUP = 4  # scans of a group that are shown
@@ -211,7 +211,7 @@ def _picture(findings: Findings, file: str, label: str = "") -> Picture:
     square = findings.pictures.get(file)
     said = f"{label}: {file}" if label else file
     labelled = f"scan {file}, labelled {label}" if label else f"scan {file}"
-    return Picture(b"" if square is None else encode(square), labelled, said)
+    return Picture(b"" if square is None else png(square), labelled, said)
 
 
 def _labels(findings: Findings) -> Section:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...data.pictures import png
 from ...data.study import Study
 from ..arms import Arm
 from ..cell import Cell
@@ -23,7 +24,6 @@ from .model import (
     table,
 )
 from .numbers import percent
-from .pictures import encode
 from .terms import title
 
 SHOWN = 8  # scans a model
@@ -83,7 +83,7 @@ def _gallery(study: Study, worst: Sequence[WorstError], model: str) -> Gallery:
         Exhibit(
             [
                 Picture(
-                    encode(study.pixels[error.row]),
+                    png(study.pixels[error.row]),
                     f"scan {error.file}, truth {error.truth}, answered {error.answer}",
                     f"{error.truth}, called {error.answer} ({percent(error.share, 0)} %)",
                 )

@@ -252,14 +252,17 @@ def curves(
 ) -> Figure:
     """Draw a value and the ends of its interval over what it depends on (x, value, low, high), a line a name.
 
-    `arms`: of each name, for its style; bars of several names stand beside each other.
+    `arms`: of each name, for its style, which the first of an arm has; bars stand beside each other.
     """
     with _canvas(240) as canvas:
         axes = canvas.add_axes((0.12, 0.17, 0.85, 0.72))
         places = sorted({x for points in measured.values() for x, *_ in points})
         step = 0.012 * (places[-1] - places[0]) if len(places) > 1 else 1.0
-        for turn, (label, points) in enumerate(measured.items()):
-            (_, (colour, dash, width)), *_ = _styles([arms[label]])
+        names = [arms[label] for label in measured]
+        styles = _styles(arm if arm not in names[:turn] else "" for turn, arm in enumerate(names))
+        for turn, ((label, points), (_, (colour, dash, width))) in enumerate(
+            zip(measured.items(), styles, strict=True)
+        ):
             if not points:
                 continue
             x, value, low, high = np.array(points).T

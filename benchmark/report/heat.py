@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...classify.explain import enlarge
 from ...core.errors import BusError
+from ...data.pictures import png
 from ...data.store import Pixels
 from ...data.study import Study
 from ..arms import Arm
@@ -29,7 +30,7 @@ from .model import (
     table,
 )
 from .numbers import percent
-from .pictures import encode, in_words, overlay, stack
+from .pictures import in_words, overlay, stack
 from .terms import Flags, title
 
 SHOWN = 6  # scans a model on which the two arms disagree: the first ones, never a choice
@@ -306,7 +307,7 @@ def _gallery(part: Disagreements) -> Gallery:
     ]
     columns: Heads = ["scan", "truth", *(Column(str(arm)) for arm in ARMS)]
     sides = table(f"Disagreements of {title(part.model)}", columns, rows)
-    return Gallery(exhibits, Picture(encode(stack(images)), alt), f"looks-{slug}", sides)
+    return Gallery(exhibits, Picture(png(stack(images)), alt), f"looks-{slug}", sides)
 
 
 def _picture(side: Side, scan: Disagreement) -> Picture:
@@ -316,4 +317,4 @@ def _picture(side: Side, scan: Disagreement) -> Picture:
         f"heat of {side.arm} over {scan.file}: answered {side.answer}, truth {scan.truth}, middle of the "
         f"heat {side.middle}"
     )
-    return Picture(encode(side.picture), alt, label)
+    return Picture(png(side.picture), alt, label)

@@ -19,11 +19,6 @@ SIDE = 128  # px of a picture with heat, at least
 OPACITY = 0.65  # where the heat is most
 
 
-def encode(image: Pixels) -> bytes:
-    """A grey (H×W) or colour picture (H×W×3 BGR, uint8) as PNG."""
-    return bytes(cv2.imencode(".png", np.ascontiguousarray(image))[1].tobytes())
-
-
 def read(path: Path) -> Pixels | None:
     """A file as grey picture (H×W); None where there is none or it cannot be read."""
     try:

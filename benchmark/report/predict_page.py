@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...classify.explain import enlarge
 from ...core.files import write_text
+from ...data.pictures import png
 from ...data.store import Pixels
 from ..predict import PARTS, AnsweredScan, AnsweredScans
 from .model import (
@@ -31,7 +32,7 @@ from .model import (
 )
 from .numbers import decimal, percent
 from .pages import html
-from .pictures import SIDE, encode, in_words, overlay
+from .pictures import SIDE, in_words, overlay
 
 PICTURED = 200  # scans shown as pictures; the table holds all
 OPEN = 12  # answers in a table that is not folded
@@ -125,13 +126,13 @@ def _exhibit(scan: AnsweredScan, folder: str) -> Exhibit:
     inside = tuple(slice(scale * part.start, scale * part.stop) for part in scan.box.inside)
     plain = scan.square.repeat(scale, 0).repeat(scale, 1)[inside]
     height, width = plain.shape
-    pictures = [Picture(encode(plain), f"scan {scan.file}", "scan", width, height)]
+    pictures = [Picture(png(plain), f"scan {scan.file}", "scan", width, height)]
     if scan.heat is not None:
         heat = enlarge(scan.heat[None], len(scan.square))[0]
         shown: Pixels = overlay(scan.square, heat)[inside]
         alt = f"heat over {scan.file}: answered {scan.answer}, middle of the heat {in_words(heat)}"
         label = f"{scan.answer} {percent(scan.probabilities[scan.answer], 0)} %"
-        pictures.append(Picture(encode(shown), alt, label, width, height))
+        pictures.append(Picture(png(shown), alt, label, width, height))
     name = scan.file.removeprefix(folder)
     return Exhibit(pictures, [f"{name} ", Flag(PARTS[scan.part])] if scan.seen and scan.part else name)
 

@@ -6,7 +6,7 @@ from itertools import product
 
 from ...core import progress
 from ...core.files import Json
-from ...data.pictures import synthetic_png
+from ...data.pictures import png, synthetic_png
 from ...data.store import Pixels
 from ...data.study import Study
 from ...gan.config import GanConfig
@@ -39,7 +39,7 @@ from .model import (
     table,
 )
 from .numbers import decimal
-from .pictures import encode, read, stack
+from .pictures import read, stack
 
 SHOWN = 24  # pairs in a gallery: the first ones of the manifest, never a choice
 WORST = 8  # of the closest copies
@@ -315,8 +315,8 @@ def _pairs(translator: TranslatorFacts) -> Gallery:
     exhibits = [
         Exhibit(
             [
-                Picture(encode(pair.real), f"source scan, {pair.label}, {pair.real_file}", pair.label),
-                Picture(encode(pair.made), f"synthetic scan {pair.file}", made_label),
+                Picture(png(pair.real), f"source scan, {pair.label}, {pair.real_file}", pair.label),
+                Picture(png(pair.made), f"synthetic scan {pair.file}", made_label),
             ],
             pair.real_file + f", {pair.variant}" * bool(pair.variant),
         )
@@ -336,8 +336,8 @@ def _copies(translator: TranslatorFacts) -> Gallery:
     exhibits = [
         Exhibit(
             [
-                Picture(encode(pair.made), f"synthetic scan {pair.file}", "synthetic"),
-                Picture(encode(pair.real), f"training scan {pair.real_file}", "nearest"),
+                Picture(png(pair.made), f"synthetic scan {pair.file}", "synthetic"),
+                Picture(png(pair.real), f"training scan {pair.real_file}", "nearest"),
             ],
             f"distance {decimal(pair.distance)}: {pair.real_file}",
         )
@@ -355,7 +355,7 @@ def _sheet(translator: TranslatorFacts, name: str, pixels: Pixels) -> Fold:
     alt = f"Sample sheet of the translator of fold {translator.fold}, {name}: one row a source; {order}"
     blocks: list[Block] = [
         Paragraph(f"One row a source: {order}.", "note"),
-        Picture(encode(pixels), alt, width=width, height=height),
+        Picture(png(pixels), alt, width=width, height=height),
     ]
     return Fold(f"Last sample sheet of the training ({name})", blocks, instead="")
 

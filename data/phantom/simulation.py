@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ...core.errors import BusError, UsageError, did_you_mean
 from ...core.files import write_csv
 from ...core.processes import Workers
+from ..pictures import png
 from .anatomy import GRID, Anatomy, Array, Plane, Rng, Tissue, as_array, build, draw_anatomy
 from .lesion import Lesion, draw_lesion, insert
 
@@ -316,7 +317,7 @@ def _write_all(folder: Path, todo: list[Spec], jobs: int) -> Iterator[Parameters
 def _write(folder: Path, spec: Spec) -> Parameters:
     phantom = simulate(spec)
     for file, pixels in ((spec.file, phantom.pixels), (_mask_of(spec.file), phantom.mask)):
-        (folder / file).write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+        (folder / file).write_bytes(png(pixels))
     return {"file": spec.file, "label": spec.label, "group": spec.group} | phantom.parameters
 
 

@@ -87,9 +87,19 @@ def test_the_arm_adds_as_many_as_others_with_labels_of_their_sources_kept(study:
         assert (found.sources[found.own :] == target).all() == (arm == "oversampled")
     normal = parts["pasted:normal", 0]
     assert set(normal.sources[normal.own :]) == {study.classes.index("normal")}
-    assert cells["pasted", 0].synthetic != cells["pasted", 1].synthetic, "each seed has scans of its own"
+    assert cells["pasted", 0].synthetic == pasting.sha256(study, 0) != pasting.sha256(study, 1)
     assert not np.array_equal(*(parts["pasted", seed].pixels[-number:] for seed in (0, 1)))
     assert len(set(parts["pasted", 0].keys)) == len(parts["pasted", 0].keys)
+
+
+def test_another_mask_makes_another_training(study: Study) -> None:
+    asked = Request((0,), chosen("pasted"), ("simplecnn",), preset="demo")
+    (before,), masks = cells_of(study, asked), np.array(study.masks)
+    changed = study.rows_of(study.train(0), ["malignant"])[0]
+    masks[changed] = np.roll(masks[changed], 1, axis=0)
+    np.save(study.path / MASKS_FILE, masks)
+    (after,) = cells_of(study, asked)
+    assert before.path != after.path and before.training_pixels == after.training_pixels
 
 
 def test_the_audit_makes_pasted_scans_again_and_names_a_leak(

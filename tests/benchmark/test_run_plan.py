@@ -83,6 +83,24 @@ def translated(study, monkeypatch):
     return study
 
 
+SHORT = "[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n"
+PUBLISHED = (
+    "[[runs]]\nname = 'made'\narm = 'cyclegan'\nmethod = 'published'\n"
+    "switches = { phantoms = 0, channels = 4, blocks = 1 }\n"
+)
+
+
+@pytest.fixture
+def few_pairs(monkeypatch):
+    """Translators of four pairs, whose scans are made but not scored."""
+    monkeypatch.setitem(PRESETS, "demo", replace(PRESETS["demo"], pairs=4))
+    monkeypatch.setattr(
+        pipeline,
+        "make_scans",
+        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
+    )
+
+
 ADDING = (
     "[all]\nmodel = 'simplecnn'\nepochs = 12\nbatch = 16\n[[runs]]\nname = 'as it is'\n"
     "[[runs]]\nname = 'half'\narm = 'cyclegan@0.5'\n[[runs]]\nname = 'again'\narm = 'oversampled@0.5'\n"
@@ -219,20 +237,10 @@ def test_an_interrupted_plan_goes_on_with_what_is_missing(study, tmp_path, in_pr
 
 
 def test_a_plan_says_how_its_translator_is_trained_and_takes_no_other(
-    study, tmp_path, in_process, monkeypatch
+    study, tmp_path, in_process, few_pairs, monkeypatch
 ):
     path = tmp_path / "mine.toml"
-    path.write_text(
-        "per_image = false\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n[[runs]]\nname = 'plain'\n"
-        "[[runs]]\nname = 'made'\narm = 'cyclegan'\ngan_seed = 7\nmethod = 'published'\n"
-        "switches = { phantoms = 0, channels = 4, blocks = 1 }\n"
-    )
-    monkeypatch.setitem(PRESETS, "demo", replace(PRESETS["demo"], pairs=4))
-    monkeypatch.setattr(
-        pipeline,
-        "make_scans",
-        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
-    )
+    path.write_text(f"per_image = false\n{SHORT}[[runs]]\nname = 'plain'\n{PUBLISHED}gan_seed = 7\n")
     page = run_plan.run_plan(study, str(path), WISH)
     config = Translator(study, 0, "malignant", 7).known_config
     assert (config.method, config.phantoms, config.channels, config.pairs) == ("published", 0, 4, 4)
@@ -309,20 +317,10 @@ def test_a_plan_compares_recipes_of_one_arm(translated, tmp_path, in_process):
     assert rows[1].replace(" †", "").startswith(f"| wide − as it is | original | target AUC | {gain} ")
 
 
-def test_a_learning_curve_trains_everything_on_each_share(study, tmp_path, in_process, monkeypatch):
+def test_a_learning_curve_trains_everything_on_each_share(study, tmp_path, in_process, few_pairs):
     """Translators too: with half of the target they saw half of it, and arms add more scans."""
     path = tmp_path / "mine.toml"
-    path.write_text(
-        "per_image = false\nshares = [1.0, 0.5]\n[all]\nmodel = 'simplecnn'\nepochs = 1\nbatch = 32\n"
-        "[[runs]]\nname = 'plain'\n[[runs]]\nname = 'made'\narm = 'cyclegan'\nmethod = 'published'\n"
-        "switches = { phantoms = 0, channels = 4, blocks = 1 }\n"
-    )
-    monkeypatch.setitem(PRESETS, "demo", replace(PRESETS["demo"], pairs=4))
-    monkeypatch.setattr(
-        pipeline,
-        "make_scans",
-        lambda translator, compute, judge, **options: synth.synthesise(translator, compute, **options),
-    )
+    path.write_text(f"per_image = false\nshares = [1.0, 0.5]\n{SHORT}[[runs]]\nname = 'plain'\n{PUBLISHED}")
     page = run_plan.run_plan(study, str(path), WISH)
     plain, half = page.with_name("report.md").read_text(), few(study, 0.5)
     cells = {home: run_plan.cells(home, plan.read(str(path)), WISH) for home in (half, study)}
