@@ -158,8 +158,8 @@ def test_a_study_on_slurm_survives_what_happens_there_and_is_that_of_one_machine
     assert bus(site, "slurm", *more).wait(WAIT) == 0
     assert "Nothing to do: all 6 cells are done" in log(site, "slurm")
 
-    # what the note reports
-    table = slurm_says("sacct", "-X", "-o", "JobID%8,JobName%16,State%22,Elapsed,Restarts,ExitCode")
+    # what the accounting says of it
+    table = slurm_says("sacct", "-X", "-o", "JobID%8,JobName%16,State%22,Elapsed,ExitCode")
     print(f"\n{table}\n{count} files alike, {time.monotonic() - begun:.0f} s")
 
 
