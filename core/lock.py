@@ -43,7 +43,8 @@ def attempt(guarded: Path) -> Iterator[bool]:
     """Take the lock of `guarded` if it is free; yields whether it was.
 
     Where nothing can be written there is nothing to guard. A file system without locks is used all the same,
-    and the user is told. Folders that were made for the lock alone go with it.
+    and the user is told. Folders that were made for the lock alone go with it, but where another process took
+    the lock at that very moment: an empty one may then stay, which nobody reads.
     """
     path, handle = lock_path(guarded), None
     with ExitStack() as folders:

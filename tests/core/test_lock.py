@@ -59,7 +59,17 @@ def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path, said: list[str]) -
     heard = " ".join(said)
     assert f"The translator is being made by process {process.pid} on {files.HOST} (bus" in heard
     assert "Ctrl-C stops the waiting" in heard
-    assert not list(tmp_path.glob("fold-*")), "the lock file goes with the lock, and so does its folder"
+    assert not lock.lock_path(place).exists(), "the lock file goes with the lock"
+
+
+def test_folders_made_for_a_lock_alone_go_with_it(tmp_path: Path) -> None:
+    with lock.hold(tmp_path / "fold-0" / "seed-0", "The translator"):
+        assert lock.lock_path(tmp_path / "fold-0" / "seed-0").exists()
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "kept").mkdir()
+    with lock.hold(tmp_path / "kept" / "seed-0", "The translator"):
+        pass
+    assert [*tmp_path.rglob("*")] == [tmp_path / "kept"], "what was there before stays"
 
 
 def test_the_dead_hold_nothing_and_are_swept_up(tmp_path: Path) -> None:
