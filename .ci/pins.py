@@ -4,6 +4,7 @@
 python .ci/pins.py lock report.json > requirements.lock
 python .ci/pins.py components sbom.cdx.json > sbom.json
 python .ci/pins.py oldest pyproject.toml > oldest.txt
+python .ci/pins.py oldest pyproject.toml torch torchvision > oldest.txt  # of these two any that is admitted
 """
 
 import json
@@ -30,8 +31,11 @@ def lock(report: Path) -> list[str]:
     return [about, *sorted(lines, key=str.casefold)]
 
 
-def oldest(project: Path) -> list[str]:
-    """The lowest version of every requirement that pyproject.toml admits, those of the tests included."""
+def oldest(project: Path, *free: str) -> list[str]:
+    """The lowest version of every requirement that pyproject.toml admits, those of the tests included.
+
+    The `free` packages may be newer: where an old one is not to be had.
+    """
     found = tomllib.loads(project.read_text())["project"]
     wanted = [
         *found["dependencies"],
@@ -42,7 +46,10 @@ def oldest(project: Path) -> list[str]:
     if not all(pairs):
         raise SystemExit("pyproject.toml has a requirement without a plain lower bound")
     tools = {"ruff", "mypy", "build", "scipy-stubs"}  # they check the source, not the product
-    return [f"{pair[1]}=={pair[2]}" for pair in pairs if pair and pair[1] not in tools]
+    found_pairs = [(pair[1], pair[2]) for pair in pairs if pair and pair[1] not in tools]
+    if unknown := set(free) - {name for name, _ in found_pairs}:
+        raise SystemExit(f"{', '.join(sorted(unknown))}: no requirement of pyproject.toml")
+    return [f"{name}{'>=' if name in free else '=='}{version}" for name, version in found_pairs]
 
 
 def components(listed: Path) -> list[str]:
@@ -59,4 +66,4 @@ def components(listed: Path) -> list[str]:
 
 if __name__ == "__main__":
     what = {"lock": lock, "oldest": oldest, "components": components}
-    print("\n".join(what[sys.argv[1]](Path(sys.argv[2]))))
+    print("\n".join(what[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])))

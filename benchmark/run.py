@@ -13,7 +13,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from ..classify import explain, metrics
 from ..classify.catalogue import COST
-from ..classify.models import build, place, weight_bytes
+from ..classify.models import build, obtain_imagenet, place, weight_bytes
 from ..classify.prior import corrected
 from ..classify.train import fit, predict
 from ..core import files, lock, processes
@@ -170,6 +170,7 @@ def run(
         correct(study, cells, external)
         return failures
     require_space(study, todo, keep_weights, keep_some)
+    todo = _with_published_weights(todo, failures)
 
     # in pools of processes until nothing is left
     work = partial(
@@ -201,6 +202,19 @@ def run(
     for failure in failures:
         result(f"failed: {failure}", failed=True)
     return failures
+
+
+def _with_published_weights(cells: Sequence[Cell], failures: list[str]) -> list[Cell]:
+    """The cells whose first weights are at hand, downloaded once for all; the others are `failures`."""
+    wanting: dict[str, str] = {}
+    for model in {cell.model for cell in cells if cell.recipe.init == "imagenet"}:
+        try:
+            obtain_imagenet(model)
+        except BusError as error:
+            wanting[model] = str(error)
+    lost = [cell for cell in cells if cell.recipe.init == "imagenet" and cell.model in wanting]
+    failures += [f"{cell.title}: {wanting[cell.model]}" for cell in lost]
+    return [cell for cell in cells if cell not in lost]
 
 
 def to_train(cells: Sequence[Cell]) -> list[Cell]:

@@ -8,11 +8,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..core import lite
+from ..core import lite, published_weights
 from ..core.errors import BusError
 from ..core.opener import require_file
 from .catalogue import DEEP, KNOWN, LITE0
 from .torchvision_names import check_model
+
+PUBLISHED = {"vgg19": "vgg19_bn"}  # our networks by the name that torchvision has for their weights
 
 
 class AveragePool(nn.Module):
@@ -167,23 +169,27 @@ def weight_bytes(model: str, classes: int) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
 
+def obtain_imagenet(model: str) -> None:
+    """Have a network's ImageNet weights at hand before many processes want them.
+
+    BusError where they cannot be had; nothing is to do where they come with a package.
+    """
+    if model != LITE0:
+        from . import torchvision_networks
+
+        torchvision_networks.obtain_imagenet(PUBLISHED.get(model, model))
+
+
 def _load_imagenet(network: nn.Module, model: str) -> None:
     """Take torchvision's ImageNet weights; the first layer sees grey in [0, 1] as it saw normalised RGB."""
-    from torchvision.models import ResNet18_Weights, VGG19_BN_Weights
+    from . import torchvision_networks
 
-    weights = {"vgg19": VGG19_BN_Weights.IMAGENET1K_V1, "resnet18": ResNet18_Weights.IMAGENET1K_V1}[model]
+    tensors = torchvision_networks.imagenet_tensors(PUBLISHED.get(model, model))
     first = {"vgg19": "features.0", "resnet18": "conv1"}[model]
-    try:
-        state = dict(weights.get_state_dict(progress=False, check_hash=True))
-    except (OSError, RuntimeError) as error:
-        raise BusError(
-            f"The ImageNet weights of {model} could not be downloaded ({error}). Download {weights.url} on "
-            f"another machine into {torch.hub.get_dir()}/checkpoints, or use --init none."
-        ) from error
-    weight, bias = lite.grey_kernels(state[f"{first}.weight"], state.get(f"{first}.bias"))
-    state |= {f"{first}.weight": weight} | ({} if bias is None else {f"{first}.bias": bias})
-    kept = {name: tensor for name, tensor in state.items() if not name.startswith(("fc.", "classifier."))}
-    network.load_state_dict(kept, strict=False)
+    weight, bias = lite.grey_kernels(tensors[f"{first}.weight"], tensors.get(f"{first}.bias"))
+    tensors.update({f"{first}.weight": weight} | ({} if bias is None else {f"{first}.bias": bias}))
+    head = {name for name in network.state_dict() if name.startswith(("fc.", "classifier."))}
+    published_weights.load(network, tensors, model, fresh=head)
 
 
 def _load_file(network: nn.Module, model: str, path: Path) -> None:

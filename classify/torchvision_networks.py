@@ -1,5 +1,6 @@
 """Any classification network of torchvision as a classifier of scans of one grey channel."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,8 +9,7 @@ from torch.nn import functional as F
 from torchvision import models
 from torchvision.models import MaxVit, VisionTransformer
 
-from ..core import lite
-from ..core.errors import BusError
+from ..core import lite, published_weights
 
 OPTIONS: dict[str, dict[str, Any]] = {  # of the builders; auxiliary heads would answer beside the head
     "googlenet": {"aux_logits": False, "init_weights": True},
@@ -46,25 +46,33 @@ def construct(name: str, classes: int, *, imagenet: bool = False) -> nn.Module:
     options = OPTIONS.get(name, {"image_size": side} if name.startswith("vit_") else {})
     network = models.get_model(name, weights=None, num_classes=classes, **options)
     if imagenet:
-        _load(network, name, weights)
+        _load(network, name)
     _sum_colours(network, imagenet=imagenet)
     exact = isinstance(network, VisionTransformer | MaxVit)
     return Enlarged(network, side, exact=exact) if side > 1 else network
 
 
-def _load(network: nn.Module, name: str, weights: Any) -> None:
-    """Take ImageNet weights wherever they fit: everywhere but in the head, and in no auxiliary one."""
-    try:
-        state = weights.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise BusError(
-            f"The ImageNet weights of {name} could not be downloaded ({error}). Download {weights.url} on "
-            f"another machine into {torch.hub.get_dir()}/checkpoints, or use --init none."
-        ) from error
-    own = network.state_dict()
-    network.load_state_dict(
-        own | {key: tensor for key, tensor in state.items() if key in own and tensor.shape == own[key].shape}
-    )
+def imagenet_tensors(name: str) -> published_weights.Tensors:
+    """The ImageNet weights of a network of torchvision, downloaded where torch has not kept them.
+
+    BusError where they cannot be had or are damaged.
+    """
+    return published_weights.read(obtain_imagenet(name), name)
+
+
+def obtain_imagenet(name: str) -> Path:
+    """The file with the first ImageNet weights that torchvision lists; BusError where it cannot be had."""
+    url = str(next(iter(models.get_model_weights(name))).url)
+    folder = published_weights.kept_path(url).parent
+    mend = f"Download it on another machine into {folder}, or use --init none."
+    return published_weights.obtain(url, of=f"--init imagenet ({name})", mend=mend)
+
+
+def _load(network: nn.Module, name: str) -> None:
+    """Take ImageNet weights everywhere but in the head, which has other classes."""
+    tensors, own = imagenet_tensors(name), network.state_dict()
+    head = {key for key, tensor in tensors.items() if key in own and tensor.shape != own[key].shape}
+    published_weights.load(network, tensors, name, fresh=head)
 
 
 def _sum_colours(network: nn.Module, *, imagenet: bool) -> None:

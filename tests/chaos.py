@@ -6,7 +6,8 @@ bit, that of a study made without interruption, and nothing may be left over. Wh
 listed in `TIMES`.
 
 Commands are forked from this process, which has imported torch: a kill during an import shows nothing and
-costs seconds. For the same reason the workers of `benchmark` are forked here.
+costs seconds. The workers of `benchmark` are fresh processes, as they are for everybody: how they begin, and
+how they end with a parent that was killed, is part of what is tried.
 """
 
 import argparse
@@ -25,7 +26,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,6 @@ from bus.benchmark.report import study_report as report
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results import summary
 from bus.cli import app as cli
-from bus.core import processes
 from bus.gan import scoring
 from bus.gan.scores import score
 
@@ -342,7 +341,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for the studies, which is kept")
     given = parser.parse_args()
-    processes.get_context = lambda method: get_context("fork")  # type: ignore[attr-defined]
     STEPS["demo"] = (8, 4)  # optimiser steps; the point here is not what is learnt
     if given.keep:
         given.keep.mkdir(parents=True)

@@ -1,10 +1,5 @@
 """What a network that was never trained on ultrasound sees in a scan: its features."""
 
-import hashlib
-import http.client
-import re
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,25 +16,20 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torchvision import models
 
+from ...core import published_weights
 from ...core.errors import BusError, UsageError
-from ...core.files import writing
 from ...core.lite import Normalise
-from ...core.opener import open_file
 from ...core.progress import note
+from ...core.published_weights import Announce, Unreachable
 from ..extractors import EXTRACTORS, LITE0, LITE2, check_extractor
 from ..imagenet import FrozenLite
 
 SIZES = {LITE0: 224, LITE2: 260}  # px, the inputs they were trained with on ImageNet
 LABELS = {LITE0: "FD (EfficientNet-Lite0)", LITE2: "FD (EfficientNet-Lite2)"}
 WEIGHTS_MB = 96  # the Inception file, in millions of bytes
-INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity publishes it
-# of that file, as several projects publish it independently of each other; it begins as the name says
-INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 CPU_BATCH, GPU_BATCH = 4, 64  # larger ones fall out of a processor's cache: 33 ms a scan with 32, 14 with 4
-CONNECT_SECONDS = 10.0  # also the longest silence of a server that we wait out
 
 Features = NDArray[np.float32]
-Announce = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -51,14 +41,6 @@ class Extractor:
     reason: str  # why this one judges
     network: nn.Module  # uint8 B×3×H×W → a tuple with float32 B×D
     device: str
-
-
-class Unreachable(BusError):
-    """The server that has the weights did not give them; `reason` says in its words why."""
-
-    def __init__(self, text: str, reason: str) -> None:
-        super().__init__(text)
-        self.reason = reason
 
 
 class EfficientNetLite(FeatureExtractorBase):  # type: ignore[misc]
@@ -208,19 +190,17 @@ def lite0(
 
 def _inception(weights: Path | None, device: str, announce: Announce) -> Extractor:
     mend = "Give the file that torch-fidelity uses to --fid-weights."
-    return inception_from(*_checked(URL_INCEPTION_V3, weights, "FID", mend, announce), device)
+    what = f"weights of Inception, {WEIGHTS_MB} MB,"
+    return inception_from(*_checked(URL_INCEPTION_V3, weights, "FID", what, mend, announce), device)
 
 
 def _torchvision(kind: str, weights: Path | None, device: str, announce: Announce) -> Extractor:
     """A network of torchvision with its ImageNet weights; BusError where they cannot be had."""
     url, side = torchvision_weights(kind)
     mend = "Give the file that torchvision names to --fid-weights."
-    path, reason = _checked(url, weights, kind, mend, announce)
+    path, reason = _checked(url, weights, kind, "weights", mend, announce)
     network = models.get_model(kind, weights=None)
-    try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch raises many kinds for a file that holds something else
-        raise BusError(f"{path} holds no weights of {kind} ({type(error).__name__}).") from error
+    published_weights.load(network, published_weights.read(path, kind), kind)
     frozen = Classifier(kind, network.requires_grad_(False), side).eval()
     return Extractor(kind, f"FD ({kind})", reason, frozen.to(device), device)
 
@@ -231,17 +211,17 @@ def torchvision_weights(kind: str) -> tuple[str, int]:
     return str(weights.url), int(weights.transforms().crop_size[0])
 
 
-def _checked(url: str, given: Path | None, of: str, mend: str, announce: Announce) -> tuple[Path, str]:
+def _checked(
+    url: str, given: Path | None, of: str, what: str, mend: str, announce: Announce
+) -> tuple[Path, str]:
     """A file with the weights of `url` (given, kept by torch, or downloaded), and where it is from."""
     if given is not None:
-        check_weights(given, url, mend)
+        published_weights.check(given, url, mend)
         return given, f"its weights were given ({given.name})"
-    kept = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    if kept.exists():
-        check_weights(kept, url, "Delete it, and it will be downloaded again.")
-        return kept, "its weights were in torch's cache"
-    download_weights(url, kept, announce, of=of)
-    return kept, "its weights were downloaded"
+    was_kept = published_weights.kept_path(url).exists()
+    other = "Give the file with --fid-weights, or use --extractor efficientnet-lite0."
+    path = published_weights.obtain(url, of=of, what=what, mend=other, announce=announce)
+    return path, "its weights were in torch's cache" if was_kept else "its weights were downloaded"
 
 
 def inception_from(path: Path, reason: str = "", device: str = "cpu") -> Extractor:
@@ -257,56 +237,3 @@ def inception_from(path: Path, reason: str = "", device: str = "cpu") -> Extract
             f"{path} holds no weights of torch-fidelity's Inception ({type(error).__name__})."
         ) from error
     return Extractor("inception", "FID", reason, network.to(device), device)
-
-
-def expected_sha256(url: str) -> str:
-    """The SHA-256 of the weights of `url`: the whole of Inception's, else its first digits.
-
-    Those are what torch's checkpoints carry in their names (…-6726825d.pth).
-    """
-    if url.rpartition("/")[2] == INCEPTION_FILE:
-        return INCEPTION_SHA256
-    found = re.search(r"-([0-9a-f]{8,})\.\w+$", url)
-    if found is None:
-        raise BusError(f"{url} carries no hash in its name, so the weights could not be checked.")
-    return found[1]
-
-
-def check_weights(path: Path, url: str, mend: str) -> None:
-    """BusError unless `path` is a file whose SHA-256 is the expected one, as far as that is known."""
-    try:
-        with open_file(path) as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise BusError(f"The weights {path} could not be read ({error.strerror}). {mend}") from error
-    if not found.startswith(expected := expected_sha256(url)):
-        raise BusError(
-            f"The weights {path} have SHA-256 {found[:16]}…; one that begins with {expected[:16]} was "
-            f"expected. {mend}"
-        )
-
-
-def download_weights(
-    url: str, path: Path, announce: Announce, *, of: str = "FID", timeout: float = CONNECT_SECONDS
-) -> None:
-    """Fetch the weights `of` a judge from `url` to `path`, whole and with the right hash or not at all.
-
-    `timeout`: seconds to connect, and between bytes.
-
-    Unreachable where there is no network, another BusError for what came: each says what to do.
-    """
-    announce(
-        f"{of} needs weights{f' of Inception, {WEIGHTS_MB} MB,' * (of == 'FID')} from {url}, kept in "
-        f"{path.parent}; waiting up to {timeout:g} s for an answer …"
-    )
-    mend = "Give the file with --fid-weights, or use --extractor efficientnet-lite0."
-    with writing(path) as temporary:
-        try:
-            with urllib.request.urlopen(url, timeout=timeout) as answer:
-                content = answer.read()
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            found = getattr(error, "reason", None) or error
-            reason = str(getattr(found, "strerror", None) or found)
-            raise Unreachable(f"{url} could not be fetched ({reason}). {mend}", reason) from error
-        temporary.write_bytes(content)
-        check_weights(temporary, url, mend)

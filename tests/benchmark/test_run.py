@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from bus.benchmark import run
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import STEPS, cells_of
@@ -68,6 +70,31 @@ def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, mon
     assert len(failures) == 1 and failures[0].startswith("fold 0 · original · simplecnn · seed 0: --init")
     assert [(cell.path / "predictions.csv").read_bytes() for cell in cells] == expected
     assert all(cell.is_done for cell in cells) and not bad.is_done
+
+
+def test_weights_that_cannot_be_had_are_asked_for_once_and_cost_no_other_cell(
+    study, monkeypatch, tmp_path, in_process
+):
+    asked = []
+
+    def refuse(url, **_):
+        asked.append(url)
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setitem(STEPS, "demo", (2, 1))
+    wish = replace(ORIGINAL, models=("simplecnn",), preset="demo", recipe=(("batch", 4),))
+    cells = cells_of(study, wish)
+    deep = [
+        cell
+        for seeds in (1, 2)
+        for cell in cells_of(study, replace(wish, models=("resnet18",), init="imagenet", seeds=seeds))
+    ]
+    failures = run.run(study, [*deep, *cells], jobs=1, threads=1, keep_weights=False)
+    assert len(failures) == len(deep) > 1 and len(asked) == 1 and asked[0].endswith("resnet18-f37072fd.pth")
+    assert all("no route to host" in text and "--init none" in text for text in failures)
+    assert all(cell.is_done for cell in cells)
 
 
 class Deadly(type(Path())):

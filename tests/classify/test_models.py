@@ -1,9 +1,11 @@
 """The classifiers: shapes, sizes, first weights."""
 
+import urllib.request
+
 import pytest
 import torch
 from bus.classify import catalogue, models
-from bus.core import lite
+from bus.core import lite, published_weights
 from bus.core.errors import BusError, UsageError
 from safetensors.torch import save_file
 
@@ -59,14 +61,20 @@ def test_small_maps_have_their_places_last(model, first):
 
 
 @pytest.mark.parametrize("model", ["vgg19", "resnet18"])
-def test_imagenet_weights_answer_grey_scans_like_normalised_rgb_ones(model, monkeypatch):
+def test_imagenet_weights_answer_grey_scans_like_normalised_rgb_ones(model, monkeypatch, tmp_path):
     """The first layer, away from its padding and up to constants without a bias; only the head is new."""
-    from torchvision.models import ResNet18_Weights, VGG19_BN_Weights, resnet18, vgg19_bn
+    from torchvision.models import resnet18, vgg19_bn
 
     colour = {"vgg19": vgg19_bn, "resnet18": resnet18}[model]().eval()
-    weights = {"vgg19": VGG19_BN_Weights, "resnet18": ResNet18_Weights}[model]
-    monkeypatch.setattr(weights, "get_state_dict", lambda self, **options: colour.state_dict())
+    torch.save(colour.state_dict(), tmp_path / "kept.pth")
+    urls = []
+    monkeypatch.setattr(
+        published_weights, "obtain", lambda url, **words: urls.append(url) or tmp_path / "kept.pth"
+    )
     grey = models.build(model, 3, "imagenet", 0).eval()
+    assert [url.rpartition("/")[2] for url in urls] == [
+        {"vgg19": "vgg19_bn-c79401a0.pth", "resnet18": "resnet18-f37072fd.pth"}[model]
+    ]
     scan = torch.rand(1, 1, 64, 64)
     first = {"vgg19": "features.0", "resnet18": "conv1"}[model]
     expected = colour.get_submodule(first)(lite.Normalise()(scan))[..., 3:-3, 3:-3]
@@ -83,12 +91,11 @@ def test_imagenet_weights_answer_grey_scans_like_normalised_rgb_ones(model, monk
 
 
 def test_weights_that_cannot_be_had_are_explained(monkeypatch, tmp_path):
-    from torchvision.models import ResNet18_Weights
-
-    def refuse(self, **options):
+    def refuse(*_, **__):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", refuse)
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     with pytest.raises(BusError, match=r"no route to host.*--init none"):
         models.build("resnet18", 3, "imagenet", 0)
     with pytest.raises(UsageError, match="SimpleCNN has no ImageNet weights"):

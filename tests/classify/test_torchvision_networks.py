@@ -1,5 +1,8 @@
 """Any classification network of torchvision on grey scans."""
 
+import urllib.request
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ from bus.classify import models as ours
 from bus.classify.explain import coarse_maps, explain
 from bus.classify.torchvision_names import torchvision_names
 from bus.classify.torchvision_networks import construct, deepest_map
-from bus.core import lite
+from bus.core import lite, published_weights
 from bus.core.errors import BusError
 from torch import nn
 from torchvision import models
@@ -48,23 +51,33 @@ def test_scans_below_the_least_side_are_enlarged_and_others_left_alone() -> None
     assert seen == [63, 96]
 
 
-def test_published_weights_come_but_for_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [*KINDS, "densenet121", "googlenet"])
+def test_published_weights_come_but_for_the_head(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(1)
-    published = models.mobilenet_v3_small()
-    weights = models.MobileNet_V3_Small_Weights
-    monkeypatch.setattr(weights, "get_state_dict", lambda self, **options: published.state_dict())
-    network = ours.build("mobilenet_v3_small", 3, "imagenet", 0)
+    published = models.get_model(name, **({"init_weights": False} if name == "googlenet" else {}))
+    torch.save(published.state_dict(), tmp_path / "kept.pth")
+    monkeypatch.setattr(published_weights, "obtain", lambda url, **words: tmp_path / "kept.pth")
+    network = construct(name, 3, imagenet=True)
+    network = network.network if hasattr(network, "network") else network
     state, theirs = network.state_dict(), published.state_dict()
-    fresh = [name for name in state if not torch.equal(state[name], theirs[name])]
-    assert fresh == ["features.0.0.weight", "classifier.3.weight", "classifier.3.bias"]
-    expected, _ = lite.grey_kernels(theirs["features.0.0.weight"], None)
-    assert torch.equal(state["features.0.0.weight"], expected)
+    colours = next(key for key, tensor in theirs.items() if tensor.ndim == 4)
+    fresh = [key for key in state if not torch.equal(state[key], theirs[key])]
+    assert fresh[0] == colours and {state[key].shape[0] for key in fresh[1:]} == {3}
+    expected, _ = lite.grey_kernels(theirs[colours], None)
+    assert torch.equal(state[colours], expected)
 
-    def refuse(self: object, **options: object) -> None:
+
+def test_published_weights_that_cannot_be_had_are_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(weights, "get_state_dict", refuse)
-    with pytest.raises(BusError, match=r"no route to host.*--init none"):
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    with pytest.raises(BusError, match=r"no route to host.*another machine into .*hub.*--init none"):
         ours.build("mobilenet_v3_small", 3, "imagenet", 0)
 
 

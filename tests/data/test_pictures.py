@@ -2,7 +2,7 @@
 
 import io
 import struct
-import time
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -230,11 +230,12 @@ def test_threads_share_the_pixels_that_are_decoded_at_once(monkeypatch: pytest.M
     buffer = io.BytesIO()
     Image.new("L", (64, 64), 90).save(buffer, "PNG")
     monkeypatch.setattr(pictures, "MAX_PIXELS", 2 * 64 * 64)
-    decode, together = pictures._as_rgb, []
+    decode, together, both = pictures._as_rgb, [], threading.Barrier(2)
 
     def watched(*given: Any) -> Any:
+        both.wait(30)  # s; two are let in at once, whichever, and none goes on alone
         together.append(sum(pictures._decoded))
-        time.sleep(0.01)
+        both.wait(30)
         return decode(*given)
 
     monkeypatch.setattr(pictures, "_as_rgb", watched)

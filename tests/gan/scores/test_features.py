@@ -1,10 +1,8 @@
-"""Extractors: the right one is chosen, its weights are checked, a download never hangs."""
+"""Extractors: the right one is chosen, its weights are checked."""
 
 import hashlib
 import socket
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from bus.core.errors import BusError, UsageError
 from bus.gan import imagenet
 from bus.gan.extractors import LITE0
 from bus.gan.scores import features as module
-from bus.gan.scores.features import choose_extractor, download_weights, features, lite0
+from bus.gan.scores.features import choose_extractor, features, lite0
 from efficientnet_lite_pytorch import EfficientNet
 from torch_fidelity import feature_extractor_inceptionv3 as inception
 from torchvision import models
@@ -41,25 +39,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            known = self.path.startswith("/weights")
-            self.send_response(200 if known else 404)
-            self.end_headers()
-            self.wfile.write(CONTENT)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    http = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}"
-    http.shutdown()
-    http.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +108,8 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("Connection refused")
 
-    monkeypatch.setattr(module.urllib.request, "urlopen", refuse)
-    monkeypatch.setattr(module.torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "cache"))
 
 
 @pytest.mark.usefixtures("offline")
@@ -170,38 +149,6 @@ def test_a_file_with_the_right_hash_but_no_weights_is_refused(tmp_path: Path) ->
     path.write_bytes(CONTENT)
     with pytest.raises(BusError, match="holds no weights"):
         choose_extractor("inception", path, announce=pytest.fail)
-
-
-def test_a_download_arrives_whole_and_announced(server: str, tmp_path: Path) -> None:
-    said: list[str] = []
-    path = tmp_path / "new" / "weights.pth"
-    download_weights(f"{server}/weights-{GOOD}.pth", path, said.append)
-    assert path.read_bytes() == CONTENT
-    assert server in said[0] and "10 s" in said[0]
-
-
-def test_a_download_with_a_wrong_hash_leaves_nothing(server: str, tmp_path: Path) -> None:
-    with pytest.raises(BusError, match=rf"{GOOD}.*00000000"):
-        download_weights(f"{server}/weights-00000000.pth", tmp_path / "weights.pth", lambda _: None)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("path", ["/gone-00000000.pth", None])
-def test_a_refusing_server_is_told_and_leaves_nothing(server: str, tmp_path: Path, path: str | None) -> None:
-    url = server + path if path else f"http://127.0.0.1:{free_port()}/weights-00000000.pth"
-    with pytest.raises(BusError, match=r"could not be fetched.*--extractor efficientnet-lite0"):
-        download_weights(url, tmp_path / "weights.pth", lambda _: None)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()  # the connection is made, no byte ever comes
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/weights-{GOOD}.pth"
-        with pytest.raises(BusError, match="timed out"):
-            download_weights(url, tmp_path / "weights.pth", lambda _: None, timeout=0.3)
-    assert not list(tmp_path.iterdir())
 
 
 def test_inception_from_a_file_gives_fid(random_inception: Path, monkeypatch: pytest.MonkeyPatch) -> None:
