@@ -28,6 +28,7 @@ SHA256 = {  # of the files whose whole hash several projects publish independent
 CONNECT_SECONDS = 10.0  # also the longest silence of a server that we wait out
 PIECE = 1 << 20  # bytes that are written at once
 LARGEST = 4 << 30  # bytes of a download; torchvision's largest file has 2.6 GB
+SHOWN = 300  # characters of what torch says of weights that do not fit: it names every tensor
 OLD_NAMES = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")  # in torchvision's files of DenseNet
 
 Announce = Callable[[str], object]
@@ -90,7 +91,8 @@ def load(network: nn.Module, tensors: Tensors, of: str, *, fresh: Container[str]
     try:
         network.load_state_dict(taken)
     except (RuntimeError, ValueError) as error:
-        raise BusError(f"The published weights do not fit {of}: {error}") from error
+        reason = " ".join(str(error).split())[:SHOWN]
+        raise BusError(f"The published weights do not fit {of}: {reason}") from error
 
 
 def expected_sha256(url: str) -> str:

@@ -47,7 +47,8 @@ COMMANDS = {
     "benchmark": "benchmark --study study --preset demo --models simplecnn --arms original,cyclegan --jobs 2 "
     "--extractor efficientnet-lite0 --keep-weights",
 }
-TIMES = {  # the only content that may differ, all of it durations in seconds or minutes
+TIMES = {  # the only content that may differ: durations in seconds or minutes, and when a file was written
+    "study.json": "the key `time` of every file in it, and `seal` (a hash over those)",
     "metrics.jsonl": "the key `seconds` of every line",
     "checkpoint.pt": "the key `seconds` of the log and of every line in it",
     "checkpoint.json": "the hashes of such checkpoints",
@@ -193,6 +194,10 @@ def timeless(path: Path) -> Any:
     content = path.read_bytes()
     if path.name == "checkpoint.pt":
         return _timeless_checkpoint(content)
+    if path.name == "study.json":
+        record = json.loads(content)
+        files = [{key: value for key, value in file.items() if key != "time"} for file in record["files"]]
+        return {**record, "files": files, "seal": None}
     if path.name == "metrics.jsonl":
         return [without_seconds(json.loads(line)) for line in content.decode().splitlines()]
     if path.name in ("DONE", "metrics.json", "checkpoint.json"):

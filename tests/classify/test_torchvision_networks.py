@@ -62,11 +62,13 @@ def test_published_weights_come_but_for_the_head(
     network = construct(name, 3, imagenet=True)
     network = network.network if hasattr(network, "network") else network
     state, theirs = network.state_dict(), published.state_dict()
-    colours = next(key for key, tensor in theirs.items() if tensor.ndim == 4)
-    fresh = [key for key in state if not torch.equal(state[key], theirs[key])]
-    assert fresh[0] == colours and {state[key].shape[0] for key in fresh[1:]} == {3}
-    expected, _ = lite.grey_kernels(theirs[colours], None)
-    assert torch.equal(state[colours], expected)
+    first = next(key for key, tensor in theirs.items() if tensor.ndim == 4).removesuffix("weight")
+    other = {key for key in state if not torch.equal(state[key], theirs[key])}
+    grey = lite.grey_kernels(theirs[f"{first}weight"], theirs.get(f"{first}bias"))
+    for part, expected in zip(("weight", "bias"), grey, strict=True):
+        assert expected is None or torch.equal(state[first + part], expected)
+        other.discard(first + part)
+    assert {state[key].shape[0] for key in other} == {3} and len(other) == 2, "of the head alone"
 
 
 def test_published_weights_that_cannot_be_had_are_explained(
