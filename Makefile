@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser test-cluster chaos corrupt fuzz speed speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser test-cluster chaos corrupt fuzz speed gpu speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -57,6 +57,9 @@ fuzz: $(STAMP)  ## mutate scans, DICOM, zips and tables; installs atheris
 ROWS ?= all
 speed: $(STAMP)  ## our work against what a user would run instead; on a quiet machine; ROWS=gan,classify for some
 	$(BIN)/python tests/speed/run.py --rows $(ROWS)
+
+gpu:  ## what a graphics card computes and how fast, 8 minutes; installs nothing; DATA=scans or a prepared study
+	$$(test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)) tests/speed/gpu.py $(if $(DATA),--data "$(DATA)")
 
 speed-quality: $(STAMP)  ## normalised KID after 20 core-minutes, default against 2017; DATA=path to BUSI
 	$(BIN)/python tests/speed/quality.py --data "$(DATA)"

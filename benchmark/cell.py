@@ -212,7 +212,7 @@ class Cell(Answered):
         """What decides the result, as saved; paths are no part of it."""
         known = {name: value for name, value in asdict(self).items() if name not in UNPATHED}
         values = {name: value for name, value in known.items() if LATER.get(name) != value}
-        return {**values, "arm": str(self.arm), "recipe": self.recipe.recorded}
+        return {**values, "arm": str(self.arm), "recipe": self.recipe.json}
 
     @property
     def path(self) -> Path:

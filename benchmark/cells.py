@@ -131,6 +131,11 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
         pasting.check(study, request.raised(study))
     if request.folder and request.raised(study) != (study.target,):
         raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
+    if dict(request.recipe).get("recorded") and request.compute.device != "cuda":
+        raise UsageError(
+            f"recorded = true: a CUDA graph needs a graphics card, and this is {request.compute.device}. "
+            "Leave it out."
+        )
     if dict(request.recipe).get("validation") and adding:
         raise UsageError(
             "validation = true goes with the arms original and weighted: translators see the whole training "

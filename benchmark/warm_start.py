@@ -29,7 +29,7 @@ def path(study: Study, cell: Cell) -> Path:
     """Where the weights lie from which `cell` starts; arms, folds and classes' weights don't change them."""
     recipe = replace(cell.recipe, init="none", weighted=False, validation=False)
     key: Mapping[str, files.Json] = {
-        "recipe": recipe.recorded,
+        "recipe": recipe.json,
         "size": study.settings.size,
         "precision": cell.precision,
         "device": cell.device,

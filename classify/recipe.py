@@ -90,19 +90,22 @@ class Recipe:
         off="fold",
         needs=Needs("recalibration", why="nothing is measured anew", example=20),
     )
+    recorded: bool = switch(
+        "record a whole step as a CUDA graph; graphics cards only, never run on one", False, off=False
+    )
 
     @property
-    def recorded(self) -> Mapping[str, Json]:
+    def json(self) -> Mapping[str, Json]:
         """What is saved and hashed; switches that came later only where they differ from what was before."""
         return {name: value for name, value in asdict(self).items() if LATER.get(name) != value} | GONE
 
     @classmethod
-    def from_json(cls, recorded: Mapping[str, Json]) -> "Recipe":
-        """The recipe that `recorded` gave; TypeError or ValueError for what this version does not know."""
-        values = dict(recorded)
+    def from_json(cls, saved: Mapping[str, Json]) -> "Recipe":
+        """The recipe that `json` gave; TypeError or ValueError for what this version does not know."""
+        values = dict(saved)
         for name, value in GONE.items():
             if values.pop(name, value) != value:
-                raise ValueError(f"{name} = {recorded[name]} is no longer known")
+                raise ValueError(f"{name} = {saved[name]} is no longer known")
         build: Callable[..., Recipe] = cls
         return build(**values)
 
@@ -120,6 +123,7 @@ LATER: dict[str, str | float] = {  # what older trainings do not record, with wh
     "operations": 0,
     "soft": 0.0,
     "refit": 0,
+    "recorded": False,
 }
 # what networks have otherwise; not tuned yet, from first trials. A change that is asked for counts for all
 TUNED: dict[str, Values] = {LITE0: {"learning_rate": 3e-4, "head_rate": 5.0}}
@@ -137,25 +141,33 @@ def check_changes(changes: Mapping[str, object], where: str = "--set") -> Values
     return found
 
 
-def build_optimiser(network: "nn.Module", recipe: Recipe, *, fused: bool = False) -> "torch.optim.Optimizer":
+def build_optimiser(
+    network: "nn.Module", recipe: Recipe, *, fused: bool = False, device: str = "cpu"
+) -> "torch.optim.Optimizer":
     """The optimiser of a recipe for all weights of a network; `fused`: one pass over memory (CPU, CUDA).
 
-    Its groups hold, as `times`, how much faster than others they learn: the last layer may.
+    Its groups hold, as `times`, how much faster than others they learn: the last layer may. Where steps are
+    recorded, their rate lies on the `device`.
     """
     import torch
 
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    last = set(head(network).parameters()) if recipe.head_rate != 1 else set()
+    def rate() -> "float | torch.Tensor":  # each group its own, to be written in place
+        return torch.tensor(recipe.learning_rate, device=device) if recipe.recorded else recipe.learning_rate
+
+    decay, last = recipe.weight_decay, set(head(network).parameters()) if recipe.head_rate != 1 else set()
     weights = [
-        {"params": [each for each in network.parameters() if (each in last) == faster], "times": times}
+        {
+            "params": [each for each in network.parameters() if (each in last) == faster],
+            "times": times,
+            "lr": rate(),
+        }
         for faster, times in ((False, 1.0), (True, recipe.head_rate))
         if last or not faster
     ]
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(weights, lr=rate, momentum=MOMENTUM, weight_decay=decay, fused=fused)
-    if recipe.optimiser == "adam":
-        return torch.optim.Adam(weights, lr=rate, weight_decay=decay, fused=fused)
-    return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=fused)
+        return torch.optim.SGD(weights, lr=rate(), momentum=MOMENTUM, weight_decay=decay, fused=fused)
+    kind = torch.optim.Adam if recipe.optimiser == "adam" else torch.optim.AdamW
+    return kind(weights, lr=rate(), weight_decay=decay, fused=fused, capturable=recipe.recorded)
 
 
 def head(network: "nn.Module") -> "nn.Linear":

@@ -1,8 +1,9 @@
 """Training one classifier: what a cell of the benchmark does."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import update_bn
 
 from ..core.compute import Compute
+from ..core.recorded import Recorded, set_rate
 from ..data.store import Pixels
 from .augmentation import Examples, augment, on_device
 from .models import build, place
@@ -55,60 +57,82 @@ def fit(
     network = place(build(recipe.model, classes, first or recipe.init, seed), recipe.model, compute.device)
     averaged = place(build(recipe.model, classes, "none", seed), recipe.model, compute.device)
     averaged.load_state_dict(network.state_dict())
-    optimiser = build_optimiser(network, recipe, fused=compute.fused)
+    optimiser = build_optimiser(network, recipe, fused=compute.fused, device=compute.device)
     plateau = ReduceLROnPlateau(optimiser, factor=GAMMA, patience=PATIENCE)
     weights = class_weights(examples.labels, classes) if recipe.weighted else torch.ones(classes)
-    weights = weights.to(compute.device)
+    work = partial(update, network, optimiser, recipe, compute, weights.to(compute.device))
+    act = Recorded(work) if recipe.recorded else work
 
-    # step by step
-    losses = []
+    # step by step; a graphics card is not waited for
+    losses: list[Tensor] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # of VGG-16's dropout
         for step in range(recipe.steps):
             if recipe.schedule != "plateau":
-                set_rate(optimiser, recipe.learning_rate * rate(recipe, step))
+                set_rates(optimiser, recipe.learning_rate * rate(recipe, step))
             elif watched is not None and step and step % recipe.epoch == 0:
                 plateau.step(validation_loss(network, watched, compute))
-            loss = step_loss(network.train(), examples, recipe, compute, (step, seed), weights)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
+            network.train()
+            losses.append(act(step_batch(examples, recipe, compute, step, seed)).clone())
             move_average(averaged, network, min(recipe.average, (1 + step) / (10 + step)))
-            losses.append(float(loss.detach()))
             told((step + 1) / recipe.steps)
 
     # batch statistics of the averaged network
     recalibrate(averaged, examples, recipe, compute, seed)
     if recipe.refit:
         refit(averaged.eval(), examples, recipe, compute, seed)
-    return Outcome(averaged.eval(), losses, time.monotonic() - begun)
+    heard = torch.stack(losses).tolist() if losses else []
+    return Outcome(averaged.eval(), heard, time.monotonic() - begun)
 
 
-def set_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
+def set_rates(optimiser: torch.optim.Optimizer, value: float) -> None:
     """Give all weights the learning rate `value`, or what their group has times that."""
     for group in optimiser.param_groups:
-        group["lr"] = value * group["times"]
+        set_rate(group, value * group["times"])
+
+
+def step_batch(
+    examples: Examples, recipe: Recipe, compute: Compute, step: int, seed: int
+) -> dict[str, Tensor]:
+    """What a training step is given, decided by (step, seed), on the device.
+
+    `images` (B×1×S×S in [0, 1]), `labels`, and where labels are softened, the classes of their `sources`.
+    """
+    rows, turns = batch_rows(len(examples.labels), recipe.batch, step, seed)
+    given = {
+        "images": augment(examples, rows, turns, seed, recipe, compute.device),
+        "labels": torch.from_numpy(examples.labels[rows]).to(compute.device),
+    }
+    if recipe.soft and examples.sources is not None:
+        given["sources"] = torch.from_numpy(examples.sources[rows]).to(compute.device)
+    return given
+
+
+def update(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    recipe: Recipe,
+    compute: Compute,
+    weights: Tensor,
+    given: Mapping[str, Tensor],
+) -> Tensor:
+    """Do a training step on a `step_batch`, all of it on the device; its loss, which is not waited for."""
+    loss = step_loss(network, recipe, compute, weights, given)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+    return loss.detach()
 
 
 def step_loss(
-    network: nn.Module,
-    examples: Examples,
-    recipe: Recipe,
-    compute: Compute,
-    place: tuple[int, int],
-    weights: Tensor,
+    network: nn.Module, recipe: Recipe, compute: Compute, weights: Tensor, given: Mapping[str, Tensor]
 ) -> Tensor:
-    """The loss of one training step on the batch that (step, seed) decide; `weights` are the classes'."""
-    step, seed = place
-    rows, turns = batch_rows(len(examples.labels), recipe.batch, step, seed)
-    images = augment(examples, rows, turns, seed, recipe, compute.device)
-    labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
+    """The loss of one training step on a `step_batch`; `weights` are the classes'."""
     with compute.autocast():
-        logits = network(images)
-    wanted = labels
-    if recipe.soft and examples.sources is not None:
-        sources = torch.from_numpy(examples.sources[rows]).to(compute.device)
-        own, source = (F.one_hot(x, logits.shape[1]).float() for x in (labels, sources))
+        logits = network(given["images"])
+    labels = wanted = given["labels"]
+    if "sources" in given:
+        own, source = (F.one_hot(x, logits.shape[1]).float() for x in (labels, given["sources"]))
         wanted = torch.lerp(own, source, recipe.soft)
     each = F.cross_entropy(
         logits.float(), wanted, weight=weights, label_smoothing=recipe.smoothing, reduction="none"
@@ -144,12 +168,13 @@ def batch_rows(count: int, batch: int, step: int, seed: int) -> tuple[NDArray[np
 @torch.no_grad()
 def move_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
     """Move averaged weights and batch statistics towards the network's."""
-    torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - decay)
-    for mean, now in zip(averaged.buffers(), network.buffers(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(now, 1 - decay)
-        else:
-            mean.copy_(now)
+    pairs = list(zip(averaged.buffers(), network.buffers(), strict=True))
+    moved = [pair for pair in pairs if pair[0].is_floating_point()]
+    means, now = zip(*moved, *zip(averaged.parameters(), network.parameters(), strict=True), strict=True)
+    torch._foreach_lerp_(means, now, 1 - decay)
+    for mean, count in pairs:
+        if not mean.is_floating_point():
+            mean.copy_(count)
 
 
 @torch.no_grad()

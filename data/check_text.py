@@ -59,7 +59,7 @@ def lines(findings: Findings) -> Iterator[str]:
     if inflation := findings.inflation:
         yield (
             f"Inflation   nearest neighbour: accuracy {inflation.random:.3f} in folds per image, "
-            f"{inflation.grouped:.3f} by group"
+            f"{inflation.grouped:.3f} by group, among {' and '.join(inflation.classes)}"
         )
 
     # what gives classes away

@@ -60,6 +60,7 @@ class Inflation:
     random: float  # per image
     grouped: float
     majority: float  # share of the largest class
+    classes: list[str]  # of whose scans they speak
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,8 @@ def inflation(seen: Sequence[Seen], folds: Sequence[int], *, k: int, seed: int =
     points = small.astype(np.float32) - small.mean(1, keepdims=True, dtype=np.float32)
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-6)
     largest = np.unique(labels, return_counts=True)[1].max() / len(labels)
-    return Inflation(_nearest(points, labels, random), _nearest(points, labels, folds), float(largest))
+    by_image, by_group = _nearest(points, labels, random), _nearest(points, labels, folds)
+    return Inflation(by_image, by_group, float(largest), sorted(set(map(str, labels))))
 
 
 def _nearest(

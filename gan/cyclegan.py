@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.compute import Compute
+from ..core.recorded import set_rate
 from . import losses
 from .config import GanConfig
 from .discriminators import Discriminator, Eyes, augment
@@ -37,6 +38,21 @@ class Draws:
     noise: Tensor | None  # B×noise, of the translations to the target
     generators: Tensor | None  # 2·B×6, how discriminators see the scans that train the generators
     discriminators: Tensor | None  # 2·B×6, how they see those that train themselves
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The losses of a step, still on the device: whoever asks for numbers waits for the card."""
+
+    names: list[str]
+    values: Tensor  # one a name
+
+    def numbers(self) -> dict[str, float]:
+        """Losses by name; those of one name are summed."""
+        found: dict[str, float] = {}
+        for name, value in zip(self.names, self.values.tolist(), strict=True):
+            found[name] = found.get(name, 0.0) + value
+        return found
 
 
 @dataclass(frozen=True)
@@ -103,7 +119,7 @@ class CycleGAN:
             network.load_state_dict(grown(weights, network))
         self.averaged.load_state_dict(self.networks["to_target"].state_dict())
 
-    def step(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> dict[str, float]:
+    def step(self, source: Tensor, target: Tensor, rng: np.random.Generator) -> Losses:
         """Train on B source and B target scans (B×1×S×S in [-1, 1]); returns the losses of this step.
 
         All chance comes from `rng`.
@@ -111,17 +127,14 @@ class CycleGAN:
         self.set_rate()
         terms = self.work({"target": target, "source": source}, self.draw(len(source), rng), rng)
         self.finish_step()
-        return fetch(terms)
+        return losses_of(terms)
 
     def set_rate(self) -> None:
         """Set the learning rate of the step to come."""
         value = self.config.learning_rate * rate(self.step_number, self.config.steps)
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
-                if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(value)
-                else:
-                    group["lr"] = value
+                set_rate(group, value)
 
     def draw(self, count: int, rng: np.random.Generator) -> Draws:
         """The chance of a step on `count` scans a side, on the device; their order decides the weights."""
@@ -278,12 +291,9 @@ class CycleGAN:
         self.step_number = int(state["step"])
 
 
-def fetch(terms: Terms) -> dict[str, float]:
-    """The losses as numbers, fetched at once: a graphics card is waited for once a step."""
-    values: dict[str, float] = {}
-    for (name, _), value in zip(terms, torch.stack([value for _, value in terms]).tolist(), strict=True):
-        values[name] = values.get(name, 0.0) + value
-    return values
+def losses_of(terms: Terms) -> Losses:
+    """The losses of a step, kept where they are."""
+    return Losses([name for name, _ in terms], torch.stack([value for _, value in terms]))
 
 
 def _by_side(views: Tensor | None) -> dict[str, Tensor | None]:

@@ -24,13 +24,14 @@ from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
 from .config import GanConfig, lacks_phantoms
-from .cyclegan import SIDES, CycleGAN
+from .cyclegan import SIDES, CycleGAN, Losses
 from .monitor import Board, Judges, Log, silent, tensorboard, write_sheet
 from .pixels import to_tensor
 from .recording import Recording
 from .translator import REPORTS, Looks, Translator
 
 CHECKPOINT_EVERY = 3  # reports
+HEARD_EVERY = 16  # steps after which a card is asked for its losses; a processor is after each
 SHEET_EVERY = 10  # reports; a sample sheet and, outside preset demo, the distance
 DIVERGED = 1e4  # a loss above this cannot come back: healthy ones stay below 100
 PHANTOM_SEED = 2_000  # of no study's phantoms: they must not be the scans that a phantom study tests on
@@ -51,9 +52,12 @@ class Session:
     judges: Judges | None = None
     board: Board = silent
     recording: Recording | None = None
+    unheard: list[Losses] = field(default_factory=list)  # of the steps since `asked`, still on the card
+    asked: float = 0.0  # s, when the first of them began
+    shown: str = ""  # the last losses known, for whoever watches
 
     @property
-    def step(self) -> Callable[[Tensor, Tensor, np.random.Generator], dict[str, float]]:
+    def step(self) -> Callable[[Tensor, Tensor, np.random.Generator], Losses]:
         """A step on B source and B target scans: the model's own, or the recorded one."""
         return (self.recording or self.model).step
 
@@ -134,10 +138,11 @@ def _train(
         text = f"CycleGAN to {config.target}, fold {config.fold}, step"
         with stoppable() as stop, progress(text, config.steps, run.model.step_number) as advance:
             while run.model.step_number < config.steps:
-                losses = _step(run)
-                advance(1, f"cycle {losses['cycle']:.3f}  adversarial {losses['adversarial']:.2f}")
+                _step(run)
                 _report(run)
+                advance(1, run.shown)
                 if stop():
+                    _hear(run)
                     _checkpoint(run)
                     raise Interrupted(
                         f"Stopped after {run.pairs:,} of {config.pairs:,} pairs; run the same command again "
@@ -210,20 +215,30 @@ def _pools(study: Study, config: GanConfig) -> Pools:
     return pools
 
 
-def _step(run: Session) -> dict[str, float]:
-    """One step on the batch that (seed, step) alone decide."""
-    begun, config, number = time.perf_counter(), run.model.config, run.model.step_number
+def _step(run: Session) -> None:
+    """One step on the batch that (seed, step) alone decide; a card's losses are asked for now and then."""
+    config, number = run.model.config, run.model.step_number
+    run.asked = run.asked if run.unheard else time.perf_counter()
     rng = np.random.default_rng((config.draw, 1, number))
     batch = {side: _batch(run.pools, config, number, side, rng).to(config.device) for side in SIDES}
-    losses = run.step(batch["source"], batch["target"], rng)
-    bad = [name for name, value in losses.items() if not math.isfinite(value) or abs(value) > DIVERGED]
-    if bad:
-        raise _diverged(run, f"the loss {bad[0]} is {losses[bad[0]]:.3g}")
-    run.log.add(losses, time.perf_counter() - begun)
-    return losses
+    run.unheard.append(run.step(batch["source"], batch["target"], rng))
+    if config.device != "cuda" or len(run.unheard) == HEARD_EVERY:
+        _hear(run)
 
 
-def _diverged(run: Session, sign: str) -> BusError:
+def _hear(run: Session) -> None:
+    """Log the losses of the steps since the last time, waiting for them; BusError where one cannot be."""
+    steps, run.unheard = run.unheard, []
+    found = [losses.numbers() for losses in steps]
+    for number, losses in enumerate(found, run.model.step_number - len(steps)):
+        bad = [name for name, value in losses.items() if not math.isfinite(value) or abs(value) > DIVERGED]
+        if bad:
+            raise _diverged(run, number, f"the loss {bad[0]} is {losses[bad[0]]:.3g}")
+        run.log.add(losses, (time.perf_counter() - run.asked) / len(steps))
+        run.shown = f"cycle {losses['cycle']:.3f}  adversarial {losses['adversarial']:.2f}"
+
+
+def _diverged(run: Session, step: int, sign: str) -> BusError:
     """What to say, and what to do, where a training cannot come back, as its `sign` tells."""
     kept = (
         f"The last good checkpoint in {run.translator.folder} is kept."
@@ -231,7 +246,7 @@ def _diverged(run: Session, sign: str) -> BusError:
         else "There was no checkpoint yet."
     )
     return BusError(
-        f"Training diverged at step {run.model.step_number - 1}: {sign}. {kept} Start anew with --redo and "
+        f"Training diverged at step {step}: {sign}. {kept} Start anew with --redo and "
         f"--set learning_rate={run.model.config.learning_rate / 2:g}, --precision float32, or another "
         "--gan-seed."
     )
@@ -243,6 +258,7 @@ def _report(run: Session) -> None:
     number, rest = divmod(run.model.step_number, every)
     if rest:
         return
+    _hear(run)
     sheet = number % SHEET_EVERY == 0
     looks = run.judges(run.model) if sheet and run.judges else Looks()
     run.board(run.log.close_line(run.model.step_number, run.pairs, looks))
@@ -284,7 +300,7 @@ def _checkpoint(run: Session) -> None:
     for name, network in {**run.model.networks, "averaged": run.model.averaged}.items():
         # an update may spoil weights although its losses were finite
         if not all(bool(weights.isfinite().all()) for weights in network.state_dict().values()):
-            raise _diverged(run, f"weights of the network {name} are not finite")
+            raise _diverged(run, run.model.step_number - 1, f"weights of the network {name} are not finite")
     # torch reports a full disk as a RuntimeError, and puts a file's name into its bytes
     buffer = io.BytesIO()
     torch.save({"model": run.model.state(), "log": json.dumps(asdict(run.log))}, buffer)
@@ -316,6 +332,7 @@ def _damaged(path: Path) -> Iterator[None]:
 
 
 def _finish(run: Session) -> None:
+    _hear(run)
     if run.log.steps:
         run.log.close_line(run.model.step_number, run.pairs, Looks())
     _checkpoint(run)
@@ -337,6 +354,7 @@ def time_steps(
     for _ in range(repeats + 1):
         begun = time.perf_counter()
         _step(run)
+        _hear(run)
         times.append(time.perf_counter() - begun)
     quick, usual, slow = np.quantile(times[1:], (0.1, 0.5, 0.9))
     return float(usual), float(quick), float(slow)

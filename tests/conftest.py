@@ -1,13 +1,19 @@
 """Shared fixtures: hypothesis without chance, the real scans where they lie beside the checkout."""
 
+import copy
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bus.core.progress import Listener, listening
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from bus.core.recorded import Recorded
 
 settings.register_profile("bus", derandomize=True, database=None, deadline=None)
 settings.load_profile("bus")
@@ -131,3 +137,54 @@ FINISH = (
     "benchmark --preset demo --models simplecnn --arms original,cyclegan --jobs 1 --keep-weights "
     "--extractor efficientnet-lite0",
 )
+
+
+class Card:
+    """A stand-in for torch.cuda where there is no card: it records and replays as a CUDA graph does.
+
+    A recording takes back what it did, a replay does it again. `state` gives a copy of all that the work
+    changes, `restore` brings that back.
+    """
+
+    def __init__(
+        self, run: "Recorded[Any]", state: Callable[[], Any], restore: Callable[[Any], object]
+    ) -> None:
+        import torch  # late: few tests need it
+
+        self.run, self.state, self.restore = run, state, restore
+        self.replays = self.recordings = 0
+        stream = SimpleNamespace(wait_stream=lambda other: None)
+        self.Stream = self.current_stream = lambda: stream
+        self.stream = lambda _: nullcontext()
+        self._real = torch.cuda
+
+    def __getattr__(self, name: str) -> object:
+        """What it does not stand in for."""
+        return getattr(self._real, name)
+
+    def CUDAGraph(self) -> SimpleNamespace:
+        return SimpleNamespace(replay=self._replay)
+
+    @contextmanager
+    def graph(self, _: object) -> Iterator[None]:
+        before = copy.deepcopy(self.state())
+        yield
+        self.restore(before)
+        self.recordings += 1
+
+    def _replay(self) -> None:
+        self.replays += 1
+        self.run._left = self.run.work(self.run._given)
+
+
+@pytest.fixture
+def card_for(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Card]:
+    """Puts a `Card` under recorded work, and returns it."""
+    from bus.core import recorded
+
+    def put(run: "Recorded[Any]", state: Callable[[], Any], restore: Callable[[Any], object]) -> Card:
+        card = Card(run, state, restore)
+        monkeypatch.setattr(recorded.torch, "cuda", card)
+        return card
+
+    return put

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 from bus.core import files
 
 SPEED = Path(__file__).parent / "speed"
@@ -25,7 +26,15 @@ def measure(script: str, folder: Path, rows: str) -> str:
     return done.stdout
 
 
-def test_rows_of_the_table_are_measured_written_and_kept(tmp_path: Path) -> None:
+def test_a_row_is_measured_written_and_shown(tmp_path: Path) -> None:
+    text = measure("run.py", tmp_path, "distances")
+    row = json.loads((tmp_path / "speed.json").read_text())["rows"]["distances"]
+    assert row["ours"] > 0 and row["machine"]["tiny"] and row["ratio"] == row["other"] / row["ours"]
+    assert "TINY" in text and (tmp_path / "speed.svg").read_text().count("<svg") == 1
+
+
+@pytest.mark.slow
+def test_rows_of_the_table_are_kept(tmp_path: Path) -> None:
     measure("run.py", tmp_path, "gan,classify-simplecnn")
     text = measure("run.py", tmp_path, "distances")
     found = json.loads((tmp_path / "speed.json").read_text())["rows"]
@@ -48,6 +57,7 @@ def test_every_row_is_measured(tmp_path: Path) -> None:
     measure("growth.py", tmp_path, "cells")
 
 
+@pytest.mark.slow
 def test_a_step_counts_the_same_operations_with_one_thread_and_two(tmp_path: Path) -> None:
     counted = []
     for threads in ("1", "2"):
@@ -72,7 +82,9 @@ def test_a_step_counts_the_same_operations_with_one_thread_and_two(tmp_path: Pat
     assert counted[0] == counted[1]
 
 
-@pytest.mark.parametrize("row", ["scans", "detected", "check", "side"])
+@pytest.mark.parametrize(
+    "row", ["scans", *(pytest.param(row, marks=pytest.mark.slow) for row in ("detected", "check", "side"))]
+)
 def test_growth_is_measured_point_by_point(tmp_path: Path, row: str) -> None:
     measure("growth.py", tmp_path, row)
     points = json.loads((tmp_path / "growth.json").read_text())[row]
@@ -122,3 +134,27 @@ def test_every_name_that_a_measurement_takes_from_the_package_is_there() -> None
                 if module is not None and not hasattr(module, node.attr):
                     missing.append(f"{script.name}, line {node.lineno}: {node.value.id}.{node.attr}")
     assert missing == []
+
+
+def test_without_a_card_its_table_says_so(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a card")
+    done = subprocess.run(
+        [sys.executable, str(SPEED / "gpu.py"), "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Not run" in done.stdout and files.read_json(tmp_path / "gpu.json") == {"run": False}
+
+
+@pytest.mark.slow
+def test_all_rows_of_a_card_run_on_a_processor(tmp_path: Path) -> None:
+    """As far as that goes: no graphs; the numbers mean nothing, but what must be equal is."""
+    command = [sys.executable, str(SPEED / "gpu.py"), "--device", "cpu", "--tiny", "--minutes", "60"]
+    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False)
+    found = {row["name"]: row for row in json.loads((tmp_path / "gpu.json").read_text())["rows"]}
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not [row for row in found.values() if row["value"].startswith("failed")]
+    assert all(found[name]["met"] for name in ("translator step", "resnet18 step", "resume", "jobs"))
+    assert "pairs in" in found["quality, 256 px, 180 s"]["value"]

@@ -164,7 +164,8 @@ def _groups(findings: Findings) -> Section:
         words = (
             "What that would inflate: a nearest neighbour on 32 × 32 pixels reaches an accuracy of "
             f"{decimal(inflation.random)} in folds per image and {decimal(inflation.grouped)} in folds by "
-            f"group; always answering the largest class, {decimal(inflation.majority)}."
+            f"group; always answering the largest class, {decimal(inflation.majority)}; among the scans of "
+            f"{' and '.join(inflation.classes)}."
         )
         blocks.append(Paragraph(words))
     rows: list[Cells] = [[str(size), str(count)] for size, count in findings.group_sizes.items()]

@@ -74,7 +74,7 @@ def test_arms_share_everything_but_what_they_add(study, monkeypatch):
     ]
     assert all(torch.equal(one[name], firsts[0][name]) for one in firsts for name in firsts[0])
     rates: list[list[float]] = []
-    monkeypatch.setattr(training, "set_rate", lambda optimiser, value: rates[-1].append(value))
+    monkeypatch.setattr(training, "set_rates", lambda optimiser, value: rates[-1].append(value))
     for part, cell in zip(parts, cells, strict=True):
         rates.append([])
         fit(part, 3, replace(cell.recipe, steps=3, batch=2, recalibration=0), CPU, cell.seed)

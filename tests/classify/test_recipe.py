@@ -6,7 +6,7 @@ import pytest
 import torch
 from bus.classify.catalogue import KNOWN
 from bus.classify.recipe import DEFAULTS, TUNED, Recipe, build_optimiser, check_changes, head, rate
-from bus.classify.train import set_rate
+from bus.classify.train import set_rates
 from bus.core.errors import UsageError
 
 PLAIN = Recipe("simplecnn", 100)
@@ -75,7 +75,7 @@ def test_the_last_layer_may_learn_faster():
     found = build_optimiser(network, replace(PLAIN, head_rate=5.0))
     assert [len(group["params"]) for group in found.param_groups] == [4, 2]
     assert found.param_groups[1]["params"] == list(head(network).parameters())
-    set_rate(found, 1e-3)
+    set_rates(found, 1e-3)
     assert [group["lr"] for group in found.param_groups] == pytest.approx([1e-3, 5e-3])
     (alone,) = build_optimiser(network, PLAIN).param_groups
     assert alone["params"] == list(network.parameters())

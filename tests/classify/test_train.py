@@ -18,9 +18,11 @@ from bus.classify.train import (
     predict,
     recalibrate,
     refit,
+    step_batch,
     step_loss,
 )
 from bus.core.compute import Compute
+from bus.core.recorded import WARM, Recorded
 from torch.nn import functional as F
 
 CPU = Compute("cpu", "float32", 1)
@@ -137,9 +139,9 @@ def test_recalibration_can_see_classes_as_often_as_the_arm_trained():
 
 def test_trainings_from_before_a_switch_keep_their_name():
     plain = Recipe("resnet18", 10)
-    assert "prior" not in plain.recorded and Recipe.from_json(plain.recorded) == plain
+    assert "prior" not in plain.json and Recipe.from_json(plain.json) == plain
     changed = replace(plain, prior="arm")
-    assert changed.recorded["prior"] == "arm" and Recipe.from_json(changed.recorded) == changed
+    assert changed.json["prior"] == "arm" and Recipe.from_json(changed.json) == changed
 
 
 def test_without_recalibration_the_statistics_are_the_averaged_ones():
@@ -163,8 +165,37 @@ def test_the_loss_of_a_step_is_torchs_on_its_batch():
         weight=weights,
         label_smoothing=0.1,
     )
-    found = step_loss(network, examples, recipe, CPU, (1, 0), weights)
+    found = step_loss(network, recipe, CPU, weights, step_batch(examples, recipe, CPU, 1, 0))
     assert found.item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("model", ["simplecnn", "resnet18"])
+def test_a_recorded_training_is_one_launched_step_by_step(model, monkeypatch, card_for):
+    recipe, made = Recipe(model, 6, batch=4, recalibration=2, recorded=True), []
+
+    def record(work):
+        network, optimiser = work.args[:2]
+
+        def state():
+            return network.state_dict(), optimiser.state_dict()
+
+        def restore(before):
+            network.load_state_dict(before[0])
+            optimiser.load_state_dict(before[1])
+
+        made.append(card_for(Recorded(work), state, restore))
+        return made[0].run
+
+    monkeypatch.setattr(train, "Recorded", record)
+    replayed = fit(spots(16), 2, recipe, CPU, seed=0)
+    assert made[0].replays == 6 - WARM
+    monkeypatch.setattr(train, "Recorded", lambda work: work)
+    launched = fit(spots(16), 2, recipe, CPU, seed=0)
+    assert replayed.losses == launched.losses
+    for first, second in zip(launched.network.parameters(), replayed.network.parameters(), strict=True):
+        assert torch.equal(first, second)
+    usual = fit(spots(16), 2, replace(recipe, recorded=False), CPU, seed=0)  # rate: no float32
+    assert usual.losses == pytest.approx(launched.losses, rel=1e-2)
 
 
 def test_plateau_watches_the_validation_scans_alone(monkeypatch):
@@ -216,13 +247,17 @@ def test_an_added_scan_may_keep_part_of_its_sources_label():
     examples = replace(base, labels=own + 2, sources=own + 1)
     rows, turns = batch_rows(40, recipe.batch, 0, 0)
     chances = network(augment(examples, rows, turns, 0, recipe)).log_softmax(1)
-    soft = step_loss(network, examples, replace(recipe, soft=0.25), CPU, (0, 0), weights)
+
+    def loss(scans, recipe):
+        return step_loss(network, recipe, CPU, weights, step_batch(scans, recipe, CPU, 0, 0))
+
+    soft = loss(examples, replace(recipe, soft=0.25))
     expected = -(0.75 * chances[:, 2] + 0.25 * chances[:, 1]).mean()
     assert soft.item() == pytest.approx(expected.item(), abs=1e-6)
-    hard = step_loss(network, examples, recipe, CPU, (0, 0), weights).item()
+    hard = loss(examples, recipe).item()
     assert hard != pytest.approx(soft.item(), abs=1e-3)
     for same in (replace(examples, sources=None), replace(examples, sources=examples.labels)):
-        unchanged = step_loss(network, same, replace(recipe, soft=0.25), CPU, (0, 0), weights)
+        unchanged = loss(same, replace(recipe, soft=0.25))
         assert unchanged.item() == pytest.approx(hard, abs=1e-6)
 
 

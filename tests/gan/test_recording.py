@@ -1,18 +1,15 @@
 """Recorded steps: what they read and leave, with a stand-in for the card; on a card, launched ones."""
 
-import copy
-from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from bus.core.compute import Compute
-from bus.gan import recording
+from bus.core.recorded import WARM
 from bus.gan.config import configure
 from bus.gan.cyclegan import CycleGAN
-from bus.gan.recording import WARM, Recording
+from bus.gan.recording import Recording
 
 STEPS = WARM + 4
 
@@ -30,38 +27,14 @@ def steps(step, device="cpu"):
     for number in range(STEPS):
         rng = np.random.default_rng(number)
         scans = [torch.from_numpy(rng.uniform(-1, 1, (2, 1, 32, 32))).float().to(device) for _ in range(2)]
-        values.append(step(*scans, rng))
+        values.append(step(*scans, rng).numbers())
     return values
 
 
-class Card:
-    """Stands in for torch.cuda: a recording takes back what it did, and a replay does it again."""
-
-    def __init__(self, run):
-        self.run, self.replays = run, 0
-        stream = SimpleNamespace(wait_stream=lambda other: None)
-        self.Stream = self.current_stream = lambda: stream
-        self.stream = lambda _: nullcontext()
-
-    def CUDAGraph(self):
-        return SimpleNamespace(replay=self.replay)
-
-    @contextmanager
-    def graph(self, _):
-        before = copy.deepcopy(self.run.model.state())
-        yield
-        self.run.model.restore(before)
-
-    def replay(self):
-        self.replays += 1
-        self.run._terms = self.run.model.work(self.run._real, self.run._draws, np.random.default_rng(0))
-
-
-def test_every_recorded_step_is_that_of_its_own_scans_draws_and_rate(study, monkeypatch):
+def test_every_recorded_step_is_that_of_its_own_scans_draws_and_rate(study, card_for):
     cpu = Compute("cpu", "float32", 1)
     plain, run = model_of(study, cpu), Recording(model_of(study, cpu))
-    card = Card(run)
-    monkeypatch.setattr(recording.torch, "cuda", card)
+    card = card_for(run._work, run.model.state, run.model.restore)
     assert steps(run.step) == steps(plain.step)
     assert card.replays == STEPS - WARM and run.model.step_number == STEPS
     for name, network in plain.networks.items():

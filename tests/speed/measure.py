@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 SIDE = 1536  # of the matrices whose product gives the limit; larger ones are no faster
+CARD_SIDE = 8192  # the same on a graphics card
 
 
 @dataclass
@@ -60,9 +61,16 @@ class Bench:
     def time(self, work: Callable[[], object]) -> float:
         """Seconds of one call."""
         now = CLOCKS[self.clock]
+        self._wait()
         begun = now()
         work()
+        self._wait()
         return now() - begun
+
+    def _wait(self) -> None:
+        """Until a card has done what it was given."""
+        if self.compute.device == "cuda":
+            torch.cuda.synchronize()
 
     def interleave(self, repeats: int, *works: Callable[[], object]) -> list[float]:
         """Median seconds of each of `works`, in turn so that load meets them alike; a round warms up."""
@@ -75,10 +83,11 @@ class Bench:
         return [statistics.median(found) for found in times]
 
     def rate(self, precision: str) -> float:
-        """Floating-point operations a second of a matrix product with the threads that torch has now."""
-        matrix = torch.rand(SIDE, SIDE).to(getattr(torch, precision))
+        """Floating-point operations a second of a matrix product; a processor's by torch's threads of now."""
+        side = CARD_SIDE if self.compute.device == "cuda" else SIDE
+        matrix = torch.rand(side, side, device=self.compute.device).to(getattr(torch, precision))
         (seconds,) = self.interleave(3, lambda: matrix @ matrix)
-        return 2 * SIDE**3 / seconds
+        return 2 * side**3 / seconds
 
     def share(self, row: Row, work: Callable[[], object]) -> Row:
         """Fill in how much of the limit a row's work reaches."""

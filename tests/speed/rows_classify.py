@@ -21,7 +21,7 @@ from bus.classify.augmentation import Examples
 from bus.classify.catalogue import TITLES
 from bus.classify.models import build, place
 from bus.classify.recipe import Recipe, build_optimiser
-from bus.classify.train import move_average, step_loss
+from bus.classify.train import move_average, step_batch, update
 from bus.core.compute import Compute
 from bus.data import phantom
 from bus.data.study import Study, open_or_create
@@ -50,13 +50,12 @@ def step(model: str, bench: Bench) -> Row:
     )
     batches = plain.labelled_batches(class_folders(bench, bench.size(FILES, 12)), size, recipe.batch)
 
+    weights = torch.ones(CLASSES, device=compute.device)
+
     def ours() -> None:
-        loss = step_loss(
-            network, examples, recipe, compute, (next(number), 0), torch.ones(CLASSES, device=compute.device)
+        update(
+            network, descent, recipe, compute, weights, step_batch(examples, recipe, compute, next(number), 0)
         )
-        descent.zero_grad(set_to_none=True)
-        loss.backward()
-        descent.step()
         move_average(averaged, network, 0.99)
 
     with threads(1):
