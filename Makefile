@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser test-cluster chaos corrupt fuzz speed gpu speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt fuzz speed gpu speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -35,6 +35,10 @@ test-browser: $(STAMP)  ## the report in Chromium; needs chromium, node and npm
 	$(BIN)/python -m pip install --quiet playwright
 	npm install --no-save --silent axe-core
 	$(BIN)/python -m pytest -q -m browser
+
+test-export: $(STAMP)  ## exported scans and networks, read by datasets and onnxruntime; installs both
+	$(BIN)/python -m pip install --quiet "onnx>=1.17" "onnxscript>=0.3" "onnxruntime>=1.20" datasets
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/cli/test_export.py
 
 CLUSTER := slurm-wlm munge slurmdbd slurm-wlm-mysql-plugin mariadb-server
 test-cluster: $(STAMP)  ## a whole study on a real Slurm of one node, and by Snakemake; installs both (Debian, root)
