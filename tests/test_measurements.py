@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 import torch
 from bus.core import files
+from bus.gan.scores.model import Counts, Kin, Looker, Measured, Opinion, Scores, ToldApart
 
 SPEED = Path(__file__).parent / "speed"
 
@@ -158,3 +159,21 @@ def test_all_rows_of_a_card_run_on_a_processor(tmp_path: Path) -> None:
     assert not [row for row in found.values() if row["value"].startswith("failed")]
     assert all(found[name]["met"] for name in ("translator step", "resnet18 step", "resume", "jobs"))
     assert "pairs in" in found["quality, 256 px, 180 s"]["value"]
+
+
+def test_strict_scores_are_strict_by_every_judge_but_the_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SPEED))
+    quality = importlib.import_module("quality")
+
+    def scores(kin: Kin, kid: float, auc: float) -> Scores:
+        opinion = Opinion("a judge", kin, Measured(kid), ToldApart(auc, 0.86, 0.5))
+        return Scores(extractor=Looker("a judge", "FD"), n=Counts(500, 300, 150), judges=(opinion,))
+
+    assert quality.falls_short(scores(Kin.UNLEARNED, 0.14, 0.64), 64) == []
+    assert quality.falls_short(scores(Kin.TEACHER, 2.0, 1.0), 64) == []
+    assert quality.falls_short(scores(Kin.FAMILY, 0.2, 0.66), 64) == [
+        "KID 0.20 by a judge",
+        "two-sample AUC 0.66 by a judge",
+    ]
+    assert quality.falls_short(scores(Kin.FAMILY, 0.2, 0.66), 128) == []
+    assert quality.falls_short(scores(Kin.FAMILY, 0.0, 0.5), 32)
