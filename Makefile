@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt fuzz speed gpu speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study-check fuzz speed gpu speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -52,6 +52,9 @@ chaos: $(STAMP)  ## kill the commands 40 times at random points; every file must
 
 corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run what uses it first; 10 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/corrupt.py --seed $(SEED)
+
+study-check: $(STAMP)  ## every number of a report's tables from its predictions again, by other code; REPORT=folder
+	OMP_NUM_THREADS=1 $(BIN)/python tests/study_check.py "$(REPORT)" $(CHECK)
 
 SECONDS ?= 300
 fuzz: $(STAMP)  ## mutate scans, DICOM, zips and tables; installs atheris

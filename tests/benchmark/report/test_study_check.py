@@ -1,0 +1,78 @@
+"""The recomputation of a report's tables by other code: it agrees, and it sees what was changed."""
+
+import shutil
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from bus.benchmark.report.study_report import write_report
+from bus.benchmark.results.summary import summarise
+
+SCRIPT = Path(__file__).parents[2] / "study_check.py"
+
+
+@pytest.fixture(scope="module")
+def check() -> Any:
+    spec = spec_from_file_location("study_check", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def folder(made_up: Callable[..., Any]) -> Path:
+    made = made_up(arms=("original", "oversampled", "cyclegan"), translator=False, heat=False)
+    summary = summarise(made.study, made.cells)  # with as many draws as a report has
+    return write_report(made.study, summary, cells=made.cells, commands=["bus benchmark"]).parent
+
+
+def wrong(check: Any, folder: Path, *parts: str) -> list[str]:
+    tables = check.read(folder, "malignant", 5, None)
+    for part in parts or ("check_trainings", "check_contrasts"):
+        getattr(check, part)(tables)
+    assert tables.checked > 100
+    return tables.wrong
+
+
+def test_it_shares_no_code_with_the_program():
+    assert "bus" not in SCRIPT.read_text().replace("bus benchmark", "")
+
+
+def test_another_computation_gives_the_same_numbers(check, folder):
+    assert wrong(check, folder) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "words"),
+    [
+        ("results", "macro_f1", "results.csv, .*macro_f1"),
+        ("results", "recall_normal", "results.csv, .*recall_normal"),
+        ("metrics", "value", "metrics.csv"),
+        ("contrasts", "estimate", "estimate"),
+        ("contrasts", "low", "low"),
+        ("contrasts", "high", "high"),
+        ("contrasts", "p_holm", "p_holm"),
+    ],
+)
+def test_a_planted_difference_is_found(check, folder, tmp_path, table, column, words):
+    shutil.copytree(folder, tmp_path / "report")
+    place = tmp_path / "report" / f"{table}.csv"
+    content = pd.read_csv(place)
+    row = int(content[column].notna().to_numpy().argmax())
+    content.loc[row, column] += 0.15 if column in ("low", "high") else 0.001
+    content.to_csv(place, index=False)
+    part = "check_contrasts" if table == "contrasts" else "check_trainings"
+    (line,) = wrong(check, tmp_path / "report", part)
+    assert pd.Series([line]).str.contains(words).all()
+
+
+def test_a_changed_answer_is_found(check, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "report")
+    content = pd.read_csv(tmp_path / "report" / "predictions.csv")
+    content.loc[0, "predicted"] = "normal" if content.loc[0, "predicted"] != "normal" else "benign"
+    content.to_csv(tmp_path / "report" / "predictions.csv", index=False)
+    assert wrong(check, tmp_path / "report", "check_trainings")

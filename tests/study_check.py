@@ -1,0 +1,385 @@
+"""`make study-check REPORT=folder`: every number of a report's tables, computed again from its predictions.
+
+    python tests/study_check.py FOLDER [--target malignant] [--k 5] [--translators 6]
+
+Reads `predictions.csv` and holds against it `results.csv`, `metrics.csv` and `contrasts.csv`. It shares no
+code with the program: written from docs/statistics.md with scikit-learn and scipy, AUC by
+comparing all pairs of scans, resamples drawn anew. Numbers that need no resamples must agree to 1e-9 (1e-5
+where they depend on rounded probabilities). Those that come from resamples must lie where another 2,000 may
+put them, within four standard errors: ends of intervals between the draws of 0.5 and 4.5 %, p values and
+standard errors likewise. Exit code 1 and a line a number where they do not.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn import metrics as oracle
+
+DRAWS, SEED = 2000, 20_261_128  # of resamples; not the program's
+EXACT, ROUNDED = 1e-9, 1e-5  # probabilities are written with six digits
+SHARE = 0.025  # of the draws beyond an end of an interval
+Z = 1.959963984540054  # of a two-sided test at 5 %
+SMOOTH = ("brier", "target_auc", "sensitivity_at_90_specificity")  # depend on more than the answers
+CELL = ["fold", "arm", "model", "seed"]
+
+
+@dataclass
+class Tables:
+    """The tables of a report, its classes, and what was found to differ."""
+
+    predictions: pd.DataFrame
+    results: pd.DataFrame
+    metrics: pd.DataFrame
+    contrasts: pd.DataFrame
+    target: str
+    k: int
+    translators: int | None  # of a fold; None: each seed its own
+    unseen: bool = False  # whether models count, in Holm's correction, that these tables do not show
+    checked: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def classes(self) -> list[str]:
+        """In the order of the columns."""
+        return [name[2:] for name in self.predictions.columns if name.startswith("p_")]
+
+    def hold(self, where: str, written: float, found: float, within: float) -> None:
+        """Note a number that lies farther from what was computed than it may."""
+        self.checked += 1
+        both_undefined = pd.isna(written) and pd.isna(found)
+        if not (both_undefined or abs(written - found) <= within):
+            self.wrong.append(f"{where}: {written:.6g} is written, {found:.6g} was computed (± {within:.2g})")
+
+
+def read(folder: Path, target: str, k: int, translators: int | None, unseen: bool = False) -> Tables:
+    """The four tables of a report's folder."""
+    names = ("predictions", "results", "metrics", "contrasts")
+    predictions, results, metrics, contrasts = (
+        pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""]) for name in names
+    )
+    return Tables(predictions, results, metrics, contrasts, target, k, translators, unseen)
+
+
+# trainings one by one
+
+
+def score(cell: pd.DataFrame, classes: list[str], target: str) -> dict[str, float]:
+    """The metrics of one training's answers."""
+    labels, given = cell["label"], cell["predicted"]
+    present = [name for name in classes if (labels == name).any()]
+    chances = cell[[f"p_{name}" for name in classes]].to_numpy()
+    truth = np.stack([labels == name for name in classes], axis=1)
+    positive, scores = (labels == target).to_numpy(), cell[f"p_{target}"].to_numpy()
+    recalls = oracle.recall_score(labels, given, labels=classes, average=None, zero_division=np.nan)
+    ranked = positive.any() and not positive.all()
+    found = {
+        "macro_f1": oracle.f1_score(labels, given, labels=present, average="macro", zero_division=0),
+        "target_recall": recalls[classes.index(target)],
+        "target_auc": oracle.roc_auc_score(positive, scores) if ranked else np.nan,
+        "balanced_accuracy": np.nanmean(recalls),
+        "accuracy": oracle.accuracy_score(labels, given),
+        "sensitivity_at_90_specificity": sensitivity(positive, scores) if ranked else np.nan,
+        "brier": ((chances - truth) ** 2).sum(axis=1).mean(),
+    }
+    return found | {f"recall_{name}": value for name, value in zip(classes, recalls, strict=True)}
+
+
+def sensitivity(positive: Any, scores: Any) -> float:
+    """The largest share of target scans above a threshold that clears nine in ten of the others."""
+    false, true, _ = oracle.roc_curve(positive, scores, drop_intermediate=False)
+    return float(true[false <= 0.1 + 1e-9].max())
+
+
+def check_trainings(tables: Tables) -> None:
+    """`results.csv` and `metrics.csv`."""
+    cells = dict(iter(tables.predictions.groupby(CELL, sort=False)))
+    written = {tuple(row[name] for name in CELL): row for _, row in tables.results.iterrows()}
+    if set(cells) != set(written):
+        tables.wrong.append(f"results.csv: {len(written)} trainings, predictions.csv: {len(cells)}")
+    found = {key: score(rows, tables.classes, tables.target) for key, rows in cells.items()}
+    for key in set(cells) & set(written):
+        for name, value in found[key].items():
+            within = ROUNDED if name in SMOOTH else EXACT
+            tables.hold(f"results.csv, {key}, {name}", written[key][name], value, within)
+        tables.hold(f"results.csv, {key}, scans", written[key]["test_scans"], len(cells[key]), 0)
+        shares = cells[key]["predicted"].value_counts(normalize=True)
+        collapsed = shares.index[0] if shares.iloc[0] >= 0.9 else None
+        said = written[key]["collapsed"]
+        tables.checked += 1
+        if (None if pd.isna(said) else said) != collapsed:
+            tables.wrong.append(f"results.csv, {key}, collapsed: {said} is written, {collapsed} was computed")
+    for _, row in tables.metrics.iterrows():
+        key = tuple(row[name] for name in CELL)
+        name = f"recall_{row['class']}" if row["metric"] == "recall" else row["metric"]
+        if key in found and name in found[key]:
+            tables.hold(f"metrics.csv, {key}, {name}", row["value"], found[key][name], ROUNDED)
+
+
+# differences of arms
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model's answers on the same scans in every arm and seed, and how often each group is drawn."""
+
+    labels: Any  # N numbers of classes
+    folds: Any  # N
+    units: Any  # N numbers of groups within folds
+    weights: Any  # (1 + folds + draws)×groups
+    target: int
+    answers: dict[tuple[str, int], tuple[Any, Any]]  # (arm, seed) → answered classes N, probabilities N×C
+
+    @property
+    def fold_names(self) -> list[int]:
+        """The folds that are tested."""
+        return sorted(set(self.folds.tolist()))
+
+
+def model_of(tables: Tables, model: str, arms: set[str]) -> Model:
+    """The answers of the folds and seeds that all `arms` share."""
+    rows = tables.predictions[(tables.predictions["model"] == model) & tables.predictions["arm"].isin(arms)]
+    have = [set(zip(part["fold"], part["seed"], strict=True)) for _, part in rows.groupby("arm")]
+    shared = set.intersection(*have)
+    rows = rows[[pair in shared for pair in zip(rows["fold"], rows["seed"], strict=True)]]
+    first = min(rows["seed"])
+    base = rows[(rows["arm"] == min(arms)) & (rows["seed"] == first)].sort_values(["fold", "file", "sha256"])
+    names = list(dict.fromkeys(zip(base["fold"], base["group"], strict=True)))
+    units = np.array([names.index(pair) for pair in zip(base["fold"], base["group"], strict=True)])
+    of_fold = np.array([fold for fold, _ in names])
+    rng, weights = np.random.default_rng(SEED), [np.ones(len(names))]
+    weights += [(of_fold == fold).astype(float) for fold in sorted(set(of_fold))]
+    drawn = np.zeros((DRAWS, len(names)))
+    for fold in sorted(set(of_fold)):
+        place = np.flatnonzero(of_fold == fold)
+        drawn[:, place] = rng.multinomial(len(place), np.full(len(place), 1 / len(place)), size=DRAWS)
+    answers = {}
+    for (arm, seed), part in rows.groupby(["arm", "seed"]):
+        part = part.sort_values(["fold", "file", "sha256"])
+        given = part["predicted"].map(tables.classes.index).to_numpy()
+        answers[arm, seed] = given, part[[f"p_{name}" for name in tables.classes]].to_numpy()
+    return Model(
+        base["label"].map(tables.classes.index).to_numpy(),
+        base["fold"].to_numpy(),
+        units,
+        np.vstack([*weights, drawn]),
+        tables.classes.index(tables.target),
+        answers,
+    )
+
+
+def resampled(model: Model, given: Any, chances: Any) -> dict[str, Any]:
+    """The metrics of one arm and seed, pooled over folds, under every row of weights."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = counted(model, given, chances.shape[1])
+        ranks = np.array([ranked(model, chances[:, model.target], fold) for fold in model.fold_names])
+        defined = np.isfinite(ranks).sum(axis=0)  # in a draw, a fold may be without the target
+        found["target_auc"], found["sensitivity_at_90_specificity"] = np.nansum(ranks, axis=0) / defined
+        parts = ((chances - np.eye(chances.shape[1])[model.labels]) ** 2).sum(axis=1)
+        of_scan = model.weights[:, model.units]
+        found["brier"] = of_scan @ parts / of_scan.sum(axis=1)
+        if len(model.fold_names) > 1:
+            matched = counted(model, at_thresholds(model, chances), chances.shape[1])
+            found |= {f"matched_{name}": matched[name] for name in ("macro_f1", "target_recall")}
+    return found
+
+
+def counted(model: Model, given: Any, classes: int) -> dict[str, Any]:
+    """The metrics of answers, from weighted counts class by class."""
+    of_scan, f1s, recalls = model.weights[:, model.units], [], []
+    for name in range(classes):
+        true, said = model.labels == name, given == name
+        right, all_true, all_said = (of_scan @ part.astype(float) for part in (true & said, true, said))
+        f1s.append(np.where(all_true > 0, 2 * right / (all_true + all_said), np.nan))
+        recalls.append(np.where(all_true > 0, right / all_true, np.nan))
+    return {
+        "macro_f1": np.nanmean(f1s, axis=0),
+        "target_recall": recalls[model.target],
+        "balanced_accuracy": np.nanmean(recalls, axis=0),
+        "accuracy": of_scan @ (given == model.labels).astype(float) / of_scan.sum(axis=1),
+    }
+
+
+def ranked(model: Model, scores: Any, fold: int) -> tuple[Any, Any]:
+    """AUC by comparing each target scan with each other one, and sensitivity at 90 % specificity."""
+    inside = model.folds == fold
+    is_target = model.labels == model.target
+    ours, others = np.flatnonzero(inside & is_target), np.flatnonzero(inside & ~is_target)
+    first, second = model.weights[:, model.units[ours]], model.weights[:, model.units[others]]
+    wins = (scores[ours][:, None] > scores[others]) + 0.5 * (scores[ours][:, None] == scores[others])
+    both = first.sum(axis=1) * second.sum(axis=1)
+    area = np.where(both > 0, ((first @ wins) * second).sum(axis=1) / both, np.nan)
+    cuts = np.unique(scores[inside])
+    true = first @ (scores[ours][:, None] >= cuts) / first.sum(axis=1, keepdims=True)
+    false = second @ (scores[others][:, None] >= cuts) / second.sum(axis=1, keepdims=True)
+    best = np.where(false <= 0.1 + 1e-9, true, 0).max(axis=1)
+    return area, np.where(both > 0, best, np.nan)
+
+
+def at_thresholds(model: Model, chances: Any) -> Any:
+    """Answers with the target where its score passes what one in ten others of the other folds pass."""
+    scores, without = chances[:, model.target], np.delete(np.arange(chances.shape[1]), model.target)
+    given = without[chances[:, without].argmax(axis=1)]
+    for fold in model.fold_names:
+        others = np.sort(scores[(model.folds != fold) & (model.labels != model.target)])
+        cut = others[len(others) - 1 - int(0.1 * len(others) + 1e-9)]
+        given[(model.folds == fold) & (scores > cut)] = model.target
+    return given
+
+
+def check_contrasts(tables: Tables) -> None:
+    """`contrasts.csv`: estimates, both intervals, their p values, and Holm's correction over models."""
+    for name, rows in tables.contrasts.groupby("model", sort=False):
+        arms = set(rows["first"]) | set(rows["second"])
+        model = model_of(tables, str(name), arms)
+        values = {key: resampled(model, *found) for key, found in model.answers.items()}
+        seeds = sorted({seed for _, seed in model.answers})
+        for _, row in rows.iterrows():
+            metric = row["metric"]
+            first, second = (
+                np.array([values[row[side], seed][metric] for seed in seeds]) for side in ("first", "second")
+            )
+            check_contrast(tables, model, row, first - second, seeds)
+    for kind in ("", "_retrained"):
+        for (contrast, metric), rows in tables.contrasts.groupby(["contrast", "metric"]):
+            rows = rows[rows[f"p{kind}"].notna()]
+            if len(rows):
+                corrected = holm(rows[f"p{kind}"].to_numpy())
+                for (_, row), value in zip(rows.iterrows(), corrected, strict=True):
+                    where = f"contrasts.csv, {contrast}, {row['model']}, {metric}, p_holm{kind}"
+                    least = max(value, row[f"p_holm{kind}"]) if tables.unseen else value
+                    tables.hold(where, row[f"p_holm{kind}"], least, EXACT)
+
+
+def holm(values: Any) -> Any:
+    """Holm's step-down correction: every p times the number of those not smaller, never less than before."""
+    corrected, least = np.empty(len(values)), 0.0
+    for rank, place in enumerate(np.argsort(values, kind="stable")):
+        least = min(1.0, max(least, (len(values) - rank) * values[place]))
+        corrected[place] = least
+    return corrected
+
+
+def check_contrast(tables: Tables, model: Model, row: Any, difference: Any, seeds: list[int]) -> None:
+    """One row; `difference` is that of each seed (S rows) under every row of weights."""
+    where = f"contrasts.csv, {row['contrast']}, {row['model']}, {row['metric']}"
+    folds, units = len(model.fold_names), model.weights.shape[1]
+    mean = difference.mean(axis=0)
+    draws = mean[1 + folds :]
+    draws = draws[np.isfinite(draws)]
+    within = ROUNDED if row["metric"] in SMOOTH else EXACT
+    tables.hold(f"{where}, estimate", row["estimate"], mean[0], within)
+
+    furthest = 2.0 if row["metric"] == "brier" else 1.0  # no difference can be larger
+
+    # other scans: expanded percentiles
+    shrunk = np.sqrt(units / (units - folds))
+    wider = shrunk * stats.t.ppf(0.975, units - folds) / Z
+    widened, error = mean[0] + wider * (draws - mean[0]), draws.std() * shrunk
+    slack = 4 * np.sqrt(2 * SHARE * (1 - SHARE) / DRAWS)  # of the share, between two sets of draws
+    for name, share in (("low", SHARE), ("high", 1 - SHARE)):
+        ends = np.quantile(widened, (max(share - slack, 0), min(share + slack, 1)))
+        least, most = np.clip(ends, -furthest, furthest)
+        middle = (least + most) / 2
+        tables.hold(f"{where}, {name}", row[name], float(middle), float(most - middle) + EXACT)
+    beyond = 2 * min((widened <= 0).mean(), (widened >= 0).mean())
+    tables.hold(f"{where}, p", row["p"], min(1.0, beyond), spread_of_p(beyond))
+    loose = (
+        4 * np.sqrt((stats.kurtosis(draws, fisher=False) - 1) / (2 * DRAWS)) if error else 0
+    )  # of its own size
+    tables.hold(f"{where}, detectable", row["detectable"], 2.8 * error, 2.8 * error * loose + EXACT)
+    by_fold = mean[1 : 1 + folds]
+    by_fold = by_fold[np.isfinite(by_fold)]
+    if len(by_fold) > 1 and np.ptp(by_fold) > 0:
+        scale = np.sqrt((1 / len(by_fold) + 1 / (tables.k - 1)) * by_fold.var(ddof=1))
+        second = 2 * stats.t.sf(abs(by_fold.mean()) / scale, len(by_fold) - 1)
+        tables.hold(f"{where}, p_nadeau_bengio", row["p_nadeau_bengio"], second, 100 * within)
+
+    # other scans, trainings and translators
+    if (again := trained_again(model, difference, seeds, tables.translators)) is None:
+        tables.checked += 1
+        if pd.notna(row["low_retrained"]):
+            tables.wrong.append(f"{where}, basis: {row['basis']} is written where none can be had")
+        return
+    basis, error, freedom = again
+    half = stats.t.ppf(0.975, freedom) * error
+    p = 2 * stats.t.sf(abs(mean[0]) / error, freedom) if error else float(mean[0] == 0)
+    tables.checked += 1
+    if row["basis"] != basis:
+        tables.wrong.append(f"{where}, basis: {row['basis']} is written, {basis} was expected")
+    for name, end in (("low_retrained", mean[0] - half), ("high_retrained", mean[0] + half)):
+        possible = float(np.clip(end, -furthest, furthest))
+        tables.hold(f"{where}, {name}", row[name], possible, 0.1 * half + EXACT)
+    tables.hold(f"{where}, p_retrained", row["p_retrained"], p, 0.03 + 0.1 * p)
+    found = half + stats.t.ppf(0.8, freedom) * error
+    tables.hold(f"{where}, detectable_retrained", row["detectable_retrained"], found, 0.1 * found + EXACT)
+
+
+def spread_of_p(p: float) -> float:
+    """Four standard errors of the difference of two p values from as many draws, and two steps of either."""
+    return 4 * float(np.sqrt(2 * max(p, 1 / DRAWS) * 2 / DRAWS)) + 4 / DRAWS
+
+
+def trained_again(
+    model: Model, difference: Any, seeds: list[int], translators: int | None
+) -> tuple[str, float, float] | None:
+    """What tells of other trainings (seeds or folds), the standard error and its degrees of freedom."""
+    folds, units = len(model.fold_names), model.weights.shape[1]
+    number = translators or len(seeds)
+    turns = [seed % number for seed in seeds]
+    parts = [[at for at, turn in enumerate(turns) if turn == one] for one in sorted(set(turns))]
+    alike = len({len(part) for part in parts}) == 1 and not (len(parts) == 1 and len(seeds) > 1)
+    if alike:
+        difference = np.array([difference[part].mean(axis=0) for part in parts])
+    by_fold = difference[:, 1 : 1 + folds]
+    by_fold = by_fold[:, np.isfinite(by_fold).all(axis=0)]
+    count, folds_there = by_fold.shape
+    if alike and count > 1 and folds_there * (count - 1) >= 2:
+        draws = difference[:, 1 + folds :]
+        draws = draws[:, np.isfinite(draws).all(axis=0)]
+        shrunk = units / (units - folds_there)
+        own = (draws - draws.mean(axis=0)).var(axis=1).mean() * count / (count - 1) * shrunk
+        common = max(draws.mean(axis=0).var() * shrunk - own / count, 0.0)
+        adds = by_fold.var(axis=0, ddof=1).mean() / (folds_there * count)
+        total = common + adds
+        spread = common**2 / (units - folds_there) + adds**2 / (folds_there * (count - 1))
+        return "seeds", float(np.sqrt(total)), float(total**2 / spread) if spread else units - folds_there
+    if folds_there >= 3:
+        error = np.sqrt(by_fold.mean(axis=0).var(ddof=1) / folds_there)
+        return "folds", float(error), folds_there - 1
+    return None
+
+
+def found_wrong(tables: Tables) -> Iterator[str]:
+    """Every number that differs, a line each."""
+    check_trainings(tables)
+    check_contrasts(tables)
+    yield from tables.wrong
+
+
+def main() -> None:
+    """Check the report of a folder and say what differs."""
+    parser = argparse.ArgumentParser(
+        prog="tests/study_check.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="of the report, with its four tables")
+    parser.add_argument("--target", default="malignant")
+    parser.add_argument("--k", type=int, default=5, help="folds of the study")
+    parser.add_argument("--unseen", action="store_true", help="other models count that are not in the tables")
+    parser.add_argument("--translators", type=int, help="of a fold; as many as seeds unless given")
+    asked = parser.parse_args()
+    tables = read(asked.folder, asked.target, asked.k, asked.translators, asked.unseen)
+    for line in found_wrong(tables):
+        print(line)
+    print(f"{tables.checked:,} numbers checked, {len(tables.wrong)} differ.")
+    sys.exit(bool(tables.wrong))
+
+
+if __name__ == "__main__":
+    main()
