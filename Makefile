@@ -54,7 +54,7 @@ corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run
 	OMP_NUM_THREADS=1 $(BIN)/python tests/corrupt.py --seed $(SEED)
 
 study-check: $(STAMP)  ## every number of a report's tables from its predictions again, by other code; REPORT=folder
-	OMP_NUM_THREADS=1 $(BIN)/python tests/study_check.py "$(REPORT)" $(CHECK)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/study_check.py "$(REPORT)"
 
 SECONDS ?= 300
 fuzz: $(STAMP)  ## mutate scans, DICOM, zips and tables; installs atheris

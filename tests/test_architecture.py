@@ -90,6 +90,7 @@ UNTYPED = {"core.files.read_json", "core.files.read_sealed"}  # what a file hold
 LONG: dict[str, str] = {}  # function of the library beyond the limit → why
 WHOLE = {  # tests within a room that are of several of its modules
     "data/test_traps.py",  # a check of one set with every trap at once
+    "benchmark/report/test_study_check.py",  # the recomputation of study_check.py, on a report of the program
     "gan/test_published_step.py",  # a step against the published implementation
     "cluster/test_slurm_site.py",  # the whole benchmark, on Slurm and by Snakemake
     "benchmark/report/test_report_browser.py",  # all pages, in Chromium
