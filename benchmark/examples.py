@@ -24,24 +24,36 @@ def examples(study: Study, cell: Cell) -> Examples:
     """The training part of one cell: the fold's real scans, then what its arm adds to the raised classes."""
     own, arm = own_examples(study, training_rows(study, cell.fold, cell.recipe)[0]), cell.arm
     pixels, labels, keys, sources = [own.pixels], [own.labels], list(own.keys), [own.labels]
+    place = {row: at for at, row in enumerate(training_rows(study, cell.fold, cell.recipe)[0])}
+    partners = [np.full(len(own.labels), -1)]
     for label, number in cell.added.items() if arm.kind in ADDING else ():
         added = ADDED.get(arm.kind, _synthetic)(study, cell, label, number)
         pixels.append(added.squares)
         labels.append(np.full(len(added.squares), study.classes.index(label)))
         keys += added.keys
         sources.append(np.array([study.classes.index(name) for name in added.sources], np.int64))
+        partners.append(np.array([place.get(row, -1) for row in added.rows], np.int64))
     return Examples(
-        np.concatenate(pixels), np.concatenate(labels), keys, len(own.labels), np.concatenate(sources)
+        np.concatenate(pixels),
+        np.concatenate(labels),
+        keys,
+        len(own.labels),
+        np.concatenate(sources),
+        np.concatenate(partners),
     )
 
 
 @dataclass(frozen=True)
 class Added:
-    """What an arm adds to a class: squares (N×S×S uint8), a key for each, and the class it was made from."""
+    """What an arm adds to a class: squares (N×S×S uint8), a key for each, and the class it was made from.
+
+    `rows` are those of the study's scans that they were made from; −1 for copies and for what nobody knows.
+    """
 
     squares: Pixels
     keys: list[int]
     sources: list[str]
+    rows: list[int]
 
 
 def own_examples(study: Study, rows: list[int]) -> Examples:
@@ -55,7 +67,7 @@ def _repeated(study: Study, cell: Cell, label: str, number: int) -> Added:
     order = np.random.default_rng((cell.draw, 12, study.classes.index(label))).permutation(len(own))
     extra = [own[order[turn % len(own)]] for turn in range(number)]
     keys = [key(study.scans[row].sha256) + 1 + turn for turn, row in enumerate(extra)]
-    return Added(study.pixels[extra], keys, [label] * number)
+    return Added(study.pixels[extra], keys, [label] * number, [-1] * number)
 
 
 def _pasted(study: Study, cell: Cell, label: str, number: int) -> Added:
@@ -63,7 +75,8 @@ def _pasted(study: Study, cell: Cell, label: str, number: int) -> Added:
     made = pasting.pasted(study, cell.fold, label, number, cell.draw, cell.arm.source)
     squares = np.array([one.square for one in made])
     keys = [key(files.sha256_bytes(square.tobytes())) for square in squares]
-    return Added(squares, keys, [study.scans[one.background].label for one in made])
+    rows = [one.background for one in made]
+    return Added(squares, keys, [study.scans[row].label for row in rows], rows)
 
 
 def _synthetic(study: Study, cell: Cell, label: str, number: int) -> Added:
@@ -72,14 +85,14 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> Added:
     if cell.folder:
         squares = foreign.load(study, cell.folder, number)
         keys = [key(files.sha256_bytes(square.tobytes())) for square in squares]
-        return Added(squares, keys, [label] * len(squares))
+        return Added(squares, keys, [label] * len(squares), [-1] * len(squares))
     made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
     keys, sources = [key(row.sha256) for row in made], [row.source_label for row in made]
-    if arm.kind == "cyclegan":
-        return Added(SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made), keys, sources)
     row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    squares = study.pixels[[row_of[row.source_sha256, row.source_label] for row in made]]
-    return Added(squares, keys, sources)
+    rows = [row_of.get((row.source_sha256, row.source_label), -1) for row in made]
+    if arm.kind == "cyclegan":
+        return Added(SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made), keys, sources, rows)
+    return Added(study.pixels[rows], keys, sources, rows)
 
 
 ADDED = {"oversampled": _repeated, "pasted": _pasted}  # the others' scans lie in files

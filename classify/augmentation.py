@@ -14,6 +14,7 @@ from ..core.compute import Compute
 from ..data.store import Pixels
 from .recipe import Recipe
 
+Rows = NDArray[np.int64]
 ROOM = 0.25  # of a graphics card's free memory that the scans may take
 
 
@@ -30,6 +31,7 @@ class Examples:
     keys: Sequence[int]
     real: int | None = None  # so many at the beginning are the fold's own, the rest was added; None: all are
     sources: NDArray[np.int64] | None = None  # class numbers before an arm changed them; None: the labels
+    partners: Rows | None = None  # row of the own scan that each was made from, −1 where none; None: nobody's
     kept: Tensor | None = None  # `pixels` on a graphics card; None: they are sent a batch at a time
 
     @property
@@ -52,12 +54,16 @@ def augment(
     seed: int,
     recipe: Recipe,
     device: str = "cpu",
+    *,
+    like: Rows | None = None,
 ) -> Tensor:
     """Augmented scans B×1×S×S in [0, 1]: flipped, moved, of other gain and contrast, with speckle and more.
 
     Never upside down. What happens to a scan depends on (seed, its key, how often it was shown), not on the
-    arm or the batch.
+    arm or the batch. `like`: rows of the scans whose keys count instead, so that two scans meet the same.
     """
+    keys = [examples.keys[row] for row in (rows if like is None else like)]
+
     # as they are
     grey = (
         torch.from_numpy(examples.pixels[rows])
@@ -71,8 +77,8 @@ def augment(
     # flipped, turned, enlarged and moved, by the scan and the turn alone
     draws = np.stack(
         [
-            np.random.default_rng((seed, 11, examples.keys[row], turn)).uniform(-1, 1, 8)
-            for row, turn in zip(rows, turns, strict=True)
+            np.random.default_rng((seed, 11, key, turn)).uniform(-1, 1, 8)
+            for key, turn in zip(keys, turns, strict=True)
         ]
     ).astype(np.float32)
     flip, turn, scale, right, down, gain, contrast, slant = torch.from_numpy(draws).to(device).unbind(1)
@@ -95,40 +101,34 @@ def augment(
     contrast, gain = (1 + 0.2 * contrast)[:, None, None, None], (1 + 0.15 * gain)[:, None, None, None]
     gained = ((moved - mean) * contrast + mean).mul(gain)
     if recipe.speckle:
-        gained = gained * (1 + recipe.speckle * _speckle(examples, rows, turns, seed).to(device))
+        gained = gained * (1 + recipe.speckle * _speckle(moved.shape[-1], keys, turns, seed).to(device))
     gained = gained.clamp(0, 1)
-    return _operated(gained, examples, rows, turns, seed, recipe.operations) if recipe.operations else gained
+    return _operated(gained, keys, turns, seed, recipe.operations) if recipe.operations else gained
 
 
-def _speckle(examples: Examples, rows: NDArray[np.int64], turns: Sequence[int], seed: int) -> Tensor:
+def _speckle(side: int, keys: Sequence[int], turns: Sequence[int], seed: int) -> Tensor:
     """Standard normal noise B×1×S×S, each scan's own."""
-    side = examples.pixels.shape[1]
     return torch.from_numpy(
         np.stack(
             [
-                np.random.default_rng((seed, 13, examples.keys[row], turn)).standard_normal(
+                np.random.default_rng((seed, 13, key, turn)).standard_normal(
                     (1, side, side), dtype=np.float32
                 )
-                for row, turn in zip(rows, turns, strict=True)
+                for key, turn in zip(keys, turns, strict=True)
             ]
         )
     )
 
 
 def _operated(
-    images: Tensor,
-    examples: Examples,
-    rows: NDArray[np.int64],
-    turns: Sequence[int],
-    seed: int,
-    operations: int,
+    images: Tensor, keys: Sequence[int], turns: Sequence[int], seed: int, operations: int
 ) -> Tensor:
     """Scans after so many operations each, drawn with their strengths by the seed, the scan and its turn."""
     from .operations import OPERATIONS  # late: torchvision takes a second to import
 
     known, changed = list(OPERATIONS.values()), []
-    for scan, row, turn in zip(images, rows, turns, strict=True):
-        rng = np.random.default_rng((seed, 14, examples.keys[row], turn))
+    for scan, key, turn in zip(images, keys, turns, strict=True):
+        rng = np.random.default_rng((seed, 14, key, turn))
         for _ in range(operations):
             scan = known[rng.integers(len(known))](scan, float(rng.uniform(-1, 1)))
         changed.append(scan)

@@ -42,6 +42,11 @@ class Recipe:
     )
     smoothing: float = switch("of the labels", 0.05, at_most=1)
     soft: float = switch("share of an added scan's label that goes to the class of its source", 0.0, below=1)
+    pairs: bool = switch(
+        "put the scan that an added one was made from into its batch, moved alike, for another of its class",
+        False,
+        off=False,
+    )
     average: float = switch(
         "decay of the averaged weights that answer in the end; 0: the last weights answer", 0.99, at_most=1
     )
@@ -122,6 +127,7 @@ LATER: dict[str, str | float] = {  # what older trainings do not record, with wh
     "shear": 0.0,
     "operations": 0,
     "soft": 0.0,
+    "pairs": False,
     "refit": 0,
     "recorded": False,
 }

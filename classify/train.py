@@ -16,13 +16,11 @@ from torch.optim.swa_utils import update_bn
 from ..core.compute import Compute
 from ..core.recorded import Recorded, set_rate
 from ..data.store import Pixels
-from .augmentation import Examples, augment, on_device
+from .augmentation import Examples, Rows, augment, on_device
 from .models import build, place
 from .recipe import GAMMA, PATIENCE, Recipe, build_optimiser, cosine, head, rate
 
 EVALUATION_BATCH = 64
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,11 @@ def step_batch(
     `images` (B×1×S×S in [0, 1]), `labels`, and where labels are softened, the classes of their `sources`.
     """
     rows, turns = batch_rows(len(examples.labels), recipe.batch, step, seed)
+    like = rows
+    if recipe.pairs and examples.partners is not None:
+        rows, turns, like = beside_sources(rows, turns, examples)
     given = {
-        "images": augment(examples, rows, turns, seed, recipe, compute.device),
+        "images": augment(examples, rows, turns, seed, recipe, compute.device, like=like),
         "labels": torch.from_numpy(examples.labels[rows]).to(compute.device),
     }
     if recipe.soft and examples.sources is not None:
@@ -163,6 +164,26 @@ def batch_rows(count: int, batch: int, step: int, seed: int) -> tuple[NDArray[np
     }
     turns = [place // count for place in places]
     return np.array([orders[turn][place % count] for turn, place in zip(turns, places, strict=True)]), turns
+
+
+def beside_sources(rows: Rows, turns: list[int], examples: Examples) -> tuple[Rows, list[int], Rows]:
+    """A batch in which added scans stand beside the scans they were made from; rows, turns, whose keys count.
+
+    The source comes in the place of another of the fold's own scans of its class, so that classes and the
+    number of added scans stay as they were, and is moved as the added one is: the two differ in what was
+    changed alone. Where the batch has no such scan left, the added one stays by itself.
+    """
+    assert examples.partners is not None
+    rows, turns, like = rows.copy(), list(turns), rows.copy()
+    free = [place for place, row in enumerate(rows) if row < examples.own]
+    for number, row in enumerate(rows.tolist()):
+        source = int(examples.partners[row])
+        alike = [at for at in free if source >= 0 and examples.labels[rows[at]] == examples.labels[source]]
+        if alike:
+            at = next((at for at in alike if rows[at] == source), alike[0])
+            rows[at], turns[at], like[at] = source, turns[number], row
+            free.remove(at)
+    return rows, turns, like
 
 
 @torch.no_grad()

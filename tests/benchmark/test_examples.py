@@ -62,6 +62,25 @@ def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
     assert all(square.tobytes() in squares for square in added["relabelled:normal"])
 
 
+def test_added_scans_know_the_scan_they_were_made_from(study):
+    wish = Request((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo")
+    own = study.train(0)
+    for cell in cells_of(study, wish):
+        part = examples(study, cell)
+        partners = part.partners[part.own :]
+        assert (part.partners[: part.own] == -1).all() and len(part.partners) == len(part.labels)
+        if cell.arm.kind in ("original", "weighted", "adjusted", "oversampled"):
+            assert (partners == -1).all()
+            continue
+        assert (partners >= 0).all()
+        assert list(part.labels[partners]) == list(part.sources[part.own :])
+        if cell.arm.kind == "relabelled":
+            assert (part.pixels[partners] == part.pixels[part.own :]).all()
+        if cell.arm.kind == "cyclegan":
+            made = SyntheticSet(study, 0, "malignant", 0).rows[: len(partners)]
+            assert [study.scans[own[row]].sha256 for row in partners] == [row.source_sha256 for row in made]
+
+
 def test_arms_share_everything_but_what_they_add(study, monkeypatch):
     """Equal effort: steps, batches, schedule, first weights and the augmentation of every shared scan."""
     wish = Request((0,), tuple(map(Arm, arms.CHOSEN)), ("simplecnn",), preset="demo")

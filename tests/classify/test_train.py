@@ -11,6 +11,7 @@ from bus.classify.recipe import Recipe, build_optimiser, head
 from bus.classify.train import (
     balanced_rows,
     batch_rows,
+    beside_sources,
     class_weights,
     fit,
     matched,
@@ -259,6 +260,34 @@ def test_an_added_scan_may_keep_part_of_its_sources_label():
     for same in (replace(examples, sources=None), replace(examples, sources=examples.labels)):
         unchanged = loss(same, replace(recipe, soft=0.25))
         assert unchanged.item() == pytest.approx(hard, abs=1e-6)
+
+
+def test_an_added_scan_stands_beside_the_one_it_was_made_from():
+    """Of its class, moved alike, in the place of another; classes and added scans are as many as before."""
+    base = spots(40)
+    labels = np.array([0] * 20 + [1] * 10 + [2] * 10)
+    partners = np.array([-1] * 30 + list(range(10)))  # ten of class 2, made from the first of class 0
+    examples = replace(base, labels=labels, real=30, partners=partners)
+    for step in range(6):
+        rows, turns = batch_rows(40, 12, step, 0)
+        paired, again, like = beside_sources(rows, turns, examples)
+        assert sorted(labels[paired]) == sorted(labels[rows])
+        assert [row for row in paired if row >= 30] == [row for row in rows if row >= 30]
+        added = [row for row in rows if row >= 30]
+        there = [partners[row] for row in added if partners[row] in paired]
+        assert len(there) == min(len(added), int((labels[rows] == 0).sum()))
+        for at, row in enumerate(like):
+            if row != paired[at]:
+                assert partners[row] == paired[at] and again[at] == turns[list(rows).index(row)]
+    recipe = Recipe("simplecnn", 1, batch=12, pairs=True)
+    same = replace(examples, pixels=base.pixels[[*range(30), *range(10)]])  # translations that change nothing
+    rows, turns = batch_rows(40, 12, 0, 0)
+    paired, _, like = beside_sources(rows, turns, same)
+    images = step_batch(same, recipe, CPU, 0, 0)["images"]
+    pairs = [(at, list(paired).index(row)) for at, row in enumerate(like) if row != paired[at]]
+    assert pairs and all(torch.equal(images[one], images[other]) for one, other in pairs)
+    plain = step_batch(replace(same, partners=None), recipe, CPU, 0, 0)["images"]
+    assert not torch.equal(plain, images)
 
 
 def test_refitting_changes_the_last_layer_alone_and_lifts_the_rare_class():
