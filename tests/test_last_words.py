@@ -13,6 +13,9 @@ import pytest
 from bus.cli import studies
 
 Run = Callable[..., tuple[int, str]]
+HEEDS = (  # a shell in the background and nohup have processes ignore some signals, and theirs too
+    "signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+)
 
 
 def bus(*arguments: object, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[bytes]":
@@ -79,7 +82,7 @@ def test_every_signal_to_stop_ends_like_ctrl_c(
     code = (
         "import sys, signal, time; from pathlib import Path; from bus.cli import studies, main\n"
         "from bus.core import lock; from bus.core.progress import stoppable\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"{HEEDS}\n"
         "def work(*given):\n"
         "    with lock.hold(Path(sys.argv[1]) / 'thing', 'It'), stoppable() as asked:\n"
         "        print('now', flush=True)\n"
@@ -115,7 +118,7 @@ BEGUN = (  # a command that stops itself by a signal after so many seconds
     "STEPS['demo'] = (4, 2)\n"
     "seconds, number = float(sys.argv[1]), int(sys.argv[2]); del sys.argv[1:3]\n"
     "alarm = threading.Timer(seconds, os.kill, (os.getpid(), number)); alarm.daemon = True; alarm.start()\n"
-    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    f"{HEEDS}\n"
     "main()"
 )
 STOPPED = {  # what is stopped → command, seconds that it takes at the least
