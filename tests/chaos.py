@@ -207,7 +207,7 @@ def timeless(path: Path) -> Any:
     if path.name == "report.md":
         return re.sub(r"(?ms)^## Cost$.*?(?=^## )", "", content.decode())
     if path.name == "index.html":
-        return re.sub(r'(?s)<section id="cost">.*?</section>', "", content.decode())
+        return re.sub(r'(?s)<div id="cost">.*?</section>', "", content.decode())
     return content
 
 

@@ -54,3 +54,13 @@ def test_the_trial_tells_a_silent_end_from_others(tmp_path: Path) -> None:
     assert not corrupt.damage(tmp_path / "text.md", "NaN", tmp_path / "x", random.Random(0))
     assert corrupt.damage(path, "a link", tmp_path / "moved", random.Random(0)) and path.is_symlink()
     assert set(corrupt.LETTERS) == {"named", "healed", "told", "unaffected"}
+
+
+def test_what_may_differ_of_a_killed_study_is_found_where_it_stands(finished_study: Path) -> None:
+    """`make chaos` leaves out minutes and times of files, by where they are; moved ones are seen here."""
+    chaos, report = corrupt.chaos, finished_study / "report" / "1"
+    for name in ("index.html", "report.md"):
+        text, rest = (report / name).read_text(encoding="utf-8"), chaos.timeless(report / name)
+        assert "minutes in all" in text and "minutes in all" not in rest and len(rest) > 0.9 * len(text)
+    settings = chaos.timeless(finished_study / "study.json")
+    assert {"name", "sha256", "bytes"} == {key for file in settings["files"] for key in file}
