@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study-check fuzz speed gpu speed-quality judges coverage lean growth copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study-check fuzz speed gpu speed-quality judges coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -84,6 +84,10 @@ lean: $(STAMP)  ## how much of the spread between a study's cells is training, t
 
 growth: $(STAMP)  ## time and peak memory over the number of scans, their side, and cells
 	$(BIN)/python tests/speed/growth.py
+
+scale: $(STAMP)  ## a study's cost, foreseen and measured, and carried on to 100,000 scans; store and detector at 100,000; an hour
+	OMP_NUM_THREADS=1 $(BIN)/python tests/speed/scale.py
+	$(BIN)/python tests/speed/many.py
 
 GROUPS ?=
 copies: $(STAMP)  ## recall and precision of the near-duplicate detector by kind of copy; DATA=path to BUSI GROUPS=its groups.csv

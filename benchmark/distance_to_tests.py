@@ -7,6 +7,7 @@ from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from ..gan.reader import real_features
 from ..gan.scores.model import HeldOutScores
+from ..gan.scores.scans import JUDGED, some
 
 
 def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> HeldOutScores:
@@ -22,9 +23,14 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> He
     from ..gan.scores.distances import against_reference  # late: torch-fidelity takes seconds to import
     from ..gan.scores.features import features, lite0
 
-    rows, seen = scans.rows, real_features(study, device)
-    tests = study.rows_of(study.test(fold), [label])
-    sources = study.rows_of(study.train(fold), list(dict.fromkeys(row.source_label for row in rows)))
+    rows, seen = scans.rows[:JUDGED], real_features(study, device)
+    tests, sources = (
+        [of_class[place] for place in some(len(of_class))]
+        for of_class in (
+            study.rows_of(study.test(fold), [label]),
+            study.rows_of(study.train(fold), list(dict.fromkeys(row.source_label for row in rows))),
+        )
+    )
     made = features(scans.pixels(rows), lite0(device))
     reference = against_reference(
         made,

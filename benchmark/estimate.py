@@ -121,6 +121,6 @@ def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pa
     return Outlook(lasting([pace.step for pace in pace_of]), lasting(quick), lasting(slow))
 
 
-def wall_seconds(spent: Sequence[float], jobs: int) -> float:
+def wall_seconds(spent: Sequence[float], jobs: int, start: float = START) -> float:
     """How long works that take `spent` seconds each last when `jobs` run at once, with their start."""
-    return max(sum(spent) / jobs, max(spent)) + START if spent else 0.0
+    return max(sum(spent) / jobs, max(spent)) + start if spent else 0.0

@@ -345,8 +345,15 @@ def bytes_needed(study: Study, cells: Sequence[Cell], keep_weights: bool, keep_s
     # answers, and the same with those to mirror images
     rows = 2 * sum(len(study.test(cell.fold)) for cell in cells)
     needed = rows * (250 + 12 * classes) + 16_384 * len(cells) + REPORT_BYTES
+    return needed + sum(weights_kept(study, cells, keep_weights, keep_some))
+
+
+def weights_kept(
+    study: Study, cells: Sequence[Cell], keep_weights: bool, keep_some: bool = False
+) -> list[int]:
+    """How large the file of each network is whose weights are kept, at most."""
     kept = to_train(cells) if keep_weights else kept_of(cells) if keep_some else ()
-    return needed + sum(weight_bytes(cell.recipe.model, classes) for cell in kept)
+    return [weight_bytes(cell.recipe.model, len(study.classes)) for cell in kept]
 
 
 def require_space(study: Study, cells: Sequence[Cell], keep_weights: bool, keep_some: bool = False) -> None:

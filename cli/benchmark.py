@@ -69,6 +69,7 @@ PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the 
     "precision",
     "quiet",
 }
+ELSEWHERE = ("executor", "workflow", "task", "slurm", "max_parallel", "cells_per_job")  # jobs elsewhere
 PLAN_MAKES = {"preset", "extractor", "fid_weights"}  # also, where an arm of the plan needs synthetic scans
 
 
@@ -351,6 +352,12 @@ def _check_together(typed: dict[str, str], source: str | None) -> None:
     from ..benchmark.arms import TRANSLATED
     from ..benchmark.plan import read
 
+    if source is not None and (away := [typed[name] for name in ELSEWHERE if name in typed]):
+        raise UsageError(
+            f"{', '.join(away)} does not go with --plan: each run of a plan is a benchmark of its own, done "
+            "by the machine that is asked. Leave it out; the same command on several machines that share the "
+            "study's folder does the work together (docs/cluster.md)."
+        )
     makes = source is not None and any(run.arm.kind in TRANSLATED for run in read(source).runs)
     if source is not None and (
         idle := [

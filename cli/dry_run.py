@@ -9,27 +9,27 @@ from ..core.files import megabytes
 from .terminal import duration, results
 
 if TYPE_CHECKING:
-    from ..benchmark.estimate import Outlook, Pace
+    from ..benchmark.estimate import Outlook
+    from ..benchmark.forecast import Rates
     from ..benchmark.request import Request
     from ..core.compute import Compute
     from ..data.study import Study
     from ..gan.config import GanConfig
     from ..gan.translator import Translator
 
-REPORT = 30.0  # s: the yardstick's features, statistics, figures
-
 
 def print_training(
     path: Path, translator: "Translator", config: "GanConfig", compute: "Compute", *, redo: bool
 ) -> None:
     """Show what the training of a translator of the study in `path`, which need not exist, would take."""
+    from ..benchmark.forecast import Rates, training
     from ..gan.train import bytes_needed
 
     folder = path / translator.folder.relative_to(translator.study.path)
     if translator.is_done and not redo:
         results.print(f"Nothing to do: the translator in {folder} is trained.")
         return
-    time = _lasting(translator.study, config, compute)
+    time = training(translator.study, config, compute, Rates())
     results.print(
         f"Would train {folder}: {config.pairs:,} pairs in {config.steps:,} steps, {about(time)}, "
         f"with at most {megabytes(bytes_needed(config, compute))} of disk."
@@ -39,9 +39,10 @@ def print_training(
 def print_plan(study: "Study", source: str, request: "Request") -> None:
     """Show the runs of a plan and what is missing of them, by group and per image, and for how long."""
     from ..benchmark import estimate, few, plan, run, run_plan, warm_start
+    from ..benchmark.forecast import Rates
     from ..benchmark.per_image import preview
 
-    paces: dict[tuple[str, int], Pace] = {}
+    rates = Rates()
     chosen, total = plan.read(source), estimate.Outlook()
     parts = [few.preview(study, share) for share in chosen.shares]
     sets = [
@@ -55,7 +56,7 @@ def print_plan(study: "Study", source: str, request: "Request") -> None:
         cells = run_plan.distinct(pairs)
         todo = run.missing(cells, keep_weights=False)
         trained = todo + warm_start.untrained(home, todo)
-        time = estimate.outlook(home, trained, paces, request.jobs)
+        time = estimate.outlook(home, trained, rates.paces, request.jobs)
         total += time
         results.print(f"{chosen.title}, {name}: {len(cells)} cells, {len(todo)} to train, {about(time)}.")
         first = {id(line): (line, cell) for line, cell in reversed(pairs)}  # of its folds and seeds
@@ -64,7 +65,7 @@ def print_plan(study: "Study", source: str, request: "Request") -> None:
                 f"  {line.name}: {cell.model}, {cell.arm}, {cell.recipe.steps:,} steps of {cell.recipe.batch}"
             )
     wishes = [line.request(request) for line in chosen.runs]
-    for translator in (one for part in parts for one in _translators(part, wishes)):
+    for translator in (one for part in parts for one in _translators(part, wishes, rates)):
         total += translator.time
     results.print(f"{about(total).capitalize()} with {request.jobs} job(s).")
 
@@ -74,8 +75,10 @@ def print_benchmark(study: "Study", request: "Request") -> None:
 
     External scans that the run would refuse for their classes are refused now.
     """
-    from ..benchmark import estimate, external, run, warm_start
+    from ..benchmark import external, run
     from ..benchmark.cells import cells_of
+    from ..benchmark.estimate import Outlook
+    from ..benchmark.forecast import SCANS, Rates, forecast
     from ..benchmark.pipeline import expectation
 
     # what it needs
@@ -83,14 +86,12 @@ def print_benchmark(study: "Study", request: "Request") -> None:
         results.print(external.foresee(request.external, study))
 
     # the trainings
-    paces: dict[tuple[str, int], Pace] = {}
-    cells = cells_of(study, request)
+    rates, cells = Rates(), cells_of(study, request)
     todo = run.to_train(run.missing(cells, keep_weights=False))
-    trained = todo + warm_start.untrained(study, todo)
-    time = estimate.outlook(study, trained, paces, request.jobs)
+    parts = forecast(study, request, rates)
     arms, models = ", ".join(map(str, request.arms)), ", ".join(request.models)
     results.print(f"{len(cells)} cells ({arms} × {models} × {request.seeds} seed(s)), {len(todo)} to train.")
-    for (model, _), pace in paces.items():
+    for (model, _), pace in rates.paces.items():
         quick, usual, slow = (1000 * step for step in (pace.range[0], pace.step, pace.range[1]))
         results.print(
             f"  {model}: {usual:.0f} ms a step ({quick:.0f} to {slow:.0f}), "
@@ -99,25 +100,17 @@ def print_benchmark(study: "Study", request: "Request") -> None:
 
     # translators, scans, report
     disk = run.bytes_needed(study, todo, request.keep_weights, keep_some=True) if todo else 0
-    for translator in _translators(study, [request]):
-        time, disk = time + translator.time, disk + translator.disk
-    if disk:
-        time += estimate.Outlook(REPORT, REPORT, REPORT)
+    disk += sum(translator.disk for translator in _translators(study, [request], rates))
+    disk += sum(part.bytes for part in parts if part.name == SCANS)
+    lasting = [part.here(request.jobs) for part in parts]
+    time = sum(lasting, Outlook())
     results.print(
         f"{about(time).capitalize()} with {request.jobs} job(s), and at most {megabytes(disk)} of disk."
     )
+    told = [f"{part.name} {duration(each.usual)}" for part, each in zip(parts, lasting, strict=True)]
+    if len(told) > 1:
+        results.print(f"  of it: {', '.join(told)}")
     results.print(expectation(study, request))
-
-
-def _lasting(study: "Study", config: "GanConfig", compute: "Compute") -> "Outlook":
-    """How long a translator's training lasts, with that of the smaller one from which it grows."""
-    from ..benchmark.estimate import Outlook
-    from ..gan.train import time_steps
-
-    time = Outlook()
-    for training in [config, config.smaller] if config.from_size else [config]:
-        time += Outlook(*(training.steps * step for step in time_steps(study, training, compute)))
-    return time
 
 
 def about(time: "Outlook") -> str:
@@ -135,9 +128,10 @@ class Missing:
     disk: int  # bytes
 
 
-def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[Missing]:
+def _translators(study: "Study", requests: "Sequence[Request]", rates: "Rates") -> Iterator[Missing]:
     """Show the translators that are missing, and what each will take."""
     from ..benchmark.cells import synthetic_needed
+    from ..benchmark.forecast import training
     from ..gan.request import plan_gan
     from ..gan.train import bytes_needed
     from ..gan.translator import Translator
@@ -147,7 +141,7 @@ def _translators(study: "Study", requests: "Sequence[Request]") -> Iterator[Miss
         translator = Translator(study, fold, label, seed)
         if not translator.is_done:
             config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
-            time = _lasting(study, config, compute)
+            time = training(study, config, compute, rates)
             which = f" of seed {seed}" * (len({made_by for _, _, made_by in asked}) > 1)
             results.print(f"  fold {fold}: a translator{which} first, to {label}, {about(time)}")
             yield Missing(time, bytes_needed(config, compute))

@@ -19,6 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..core.compute import cores
+from . import neighbours
 
 Floats = NDArray[np.float32]
 Descriptors = NDArray[np.int8]
@@ -44,6 +45,7 @@ SCALES = (0.93, 1.0, 1.075)  # tried around a coarse alignment
 LEAST = 16  # px of overlap along each axis
 DARK = 4  # grey level up to which a pixel says nothing: bars, borders, the dark below
 WEAK, FAINT = 10, 2  # a descriptor's values (−127 … 127) up to which there is no echo, and nothing at all
+MANY = 20_000  # scans above which each is compared with likely ones alone (`neighbours`)
 TOGETHER = 2048  # scans that a block is compared with at once, so that the products stay in the cache
 AHEAD = 4096  # pairs that wait to be looked at
 
@@ -148,7 +150,8 @@ def alike(descriptors: Descriptors, *, block: int = 512) -> list[Pair]:
     """The pairs among N scans (N × SIDE² descriptors) that the detector takes for one scene, first < second.
 
     Of several identical scans each is paired with the next. `block` scans at a time are compared with all
-    others, which bounds memory: about 33 kB a scan. Scans that show nothing resemble nothing.
+    others, which bounds memory; beyond MANY scans each is compared with those alone that an index finds.
+    Scans that show nothing resemble nothing.
     """
     seen = np.flatnonzero(descriptors.any(axis=1))
     # sorted: the same work whatever the order
@@ -158,7 +161,8 @@ def alike(descriptors: Descriptors, *, block: int = 512) -> list[Pair]:
     same = np.flatnonzero(np.diff(number[order]) == 0)
     pairs = [Pair(int(seen[order[at]]), int(seen[order[at + 1]]), 1.0) for at in same]
     views = _coarse(unique)
-    for one, other, likeness in _looked_at(unique, unique, _likely(views, views, block, among=True)):
+    likely = _likely_of_many(views) if len(unique) > MANY else _likely(views, views, block, among=True)
+    for one, other, likeness in _looked_at(unique, unique, likely):
         low, high = sorted((int(rows[one]), int(rows[other])))
         pairs.append(Pair(low, high, likeness))
     return sorted(pairs)
@@ -185,9 +189,15 @@ def _coarse(descriptors: Descriptors) -> Floats:
         for number, matrix in enumerate((*fixed, _cells(_map(FITTED, thumbnail)))):
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             views[number, row] = cv2.warpAffine(soft, matrix, (CELLS, CELLS), flags=flags).ravel()
-    views -= views.mean(axis=2, keepdims=True)
-    views /= np.maximum(np.linalg.norm(views, axis=2, keepdims=True), 1e-6)
+    for view in views:  # one at a time: memory
+        view -= view.mean(axis=1, keepdims=True)
+        view /= np.maximum(np.linalg.norm(view, axis=1, keepdims=True), 1e-6)
     return views
+
+
+def _mirrored(views: Floats) -> Floats:
+    """The views of mirrored scans: views × scans × CELLS²."""
+    return views.reshape(len(VIEWS), -1, CELLS, CELLS)[MIRRORED, :, :, ::-1].reshape(views.shape)
 
 
 def _map(view: View, thumbnail: Descriptors) -> Map:
@@ -221,12 +231,11 @@ def _likely(views: Floats, others: Floats, block: int, *, among: bool) -> list[L
 
     With `among`, views and others are the same scans, and each looks among the later ones only.
     """
-    one_of, other_of = np.array(COMPARED).T
     likely = []
     for start in range(0, views.shape[1], block):
         begin = start if among else 0
         plain = views[:, start : start + block]
-        flipped = plain.reshape(len(VIEWS), -1, CELLS, CELLS)[MIRRORED, :, :, ::-1].reshape(plain.shape)
+        flipped = _mirrored(plain)
         best = np.empty((plain.shape[1], others.shape[1] - begin), np.float32)
         for left in range(0, best.shape[1], TOGETHER):
             part = best[:, left : left + TOGETHER]
@@ -243,10 +252,39 @@ def _likely(views: Floats, others: Floats, block: int, *, among: bool) -> list[L
         top = np.argpartition(-best, min(PARTNERS, best.shape[1] - 1), axis=1)[:, :PARTNERS]
         for row, column in zip(*np.nonzero(np.take_along_axis(best, top, axis=1) > LIKELY), strict=True):
             partner = begin + int(top[row, column])
-            against = others[other_of, partner]
-            agreement = [np.einsum("vc,vc->v", side[one_of, row], against) for side in (plain, flipped)]
-            mirrored, compared = divmod(int(np.argmax(agreement)), len(COMPARED))
-            likely.append(Likely(start + int(row), partner, bool(mirrored), compared))
+            seen = _compared(plain[:, row], flipped[:, row], others[:, partner])
+            likely.append(Likely(start + int(row), partner, *seen))
+    return likely
+
+
+_ONE_OF, _OTHER_OF = np.array(COMPARED).T
+
+
+def _compared(plain: Floats, flipped: Floats, other: Floats) -> tuple[bool, int]:
+    """Whether a scan (its views, and those of it mirrored) must be flipped to resemble another, and which of
+    COMPARED agrees best then."""
+    against = other[_OTHER_OF]
+    agreement = [np.einsum("vc,vc->v", side[_ONE_OF], against) for side in (plain, flipped)]
+    mirrored, compared = divmod(int(np.argmax(agreement)), len(COMPARED))
+    return bool(mirrored), compared
+
+
+def _likely_of_many(views: Floats) -> list[Likely]:
+    """Each scan's likeliest partners among all, as far as an index finds them; views × scans × CELLS²."""
+
+    def mirrored(view: int) -> Floats:
+        of = views[MIRRORED[view]].reshape(-1, CELLS, CELLS)
+        return np.ascontiguousarray(of[:, :, ::-1]).reshape(views.shape[1:])
+
+    partners, likeness = neighbours.likeliest(views, mirrored, COMPARED, PARTNERS)
+    rows, columns = np.nonzero(likeness > LIKELY)
+    pairs = np.unique(np.sort(np.stack([rows, partners[rows, columns]], 1), axis=1), axis=0)
+    likely = []
+    for first, second in pairs.tolist():
+        plain = views[:, first]
+        likely.append(
+            Likely(first, second, *_compared(plain, _mirrored(plain[:, None])[:, 0], views[:, second]))
+        )
     return likely
 
 

@@ -36,6 +36,7 @@ class Study:
         self.target = frozen.target
         self.labels: NDArray[np.int64] = np.array([self.classes.index(scan.label) for scan in scans])
         self.groups = [scan.group for scan in scans]
+        self._folds = np.array([-1 if scan.fold is None else scan.fold for scan in scans], int)  # −1: unused
 
     @property
     def pixels(self) -> Pixels:
@@ -55,7 +56,7 @@ class Study:
 
     def used(self) -> list[int]:
         """Rows that belong to the study's cohort, in any fold."""
-        return [row for row, scan in enumerate(self.scans) if scan.fold is not None]
+        return np.flatnonzero(self._folds >= 0).tolist()
 
     def train(self, fold: int | None) -> list[int]:
         """Rows of the training part of `fold`; with None every used row (nothing is held out).
@@ -63,7 +64,7 @@ class Study:
         Where the study keeps but a share of the target's groups, without the others: the first ones by a hash
         stay, so that a smaller share is a part of a larger one.
         """
-        rows = [row for row in self.used() if self.scans[row].fold != fold]
+        rows: list[int] = np.flatnonzero((self._folds >= 0) & (self._folds != fold)).tolist()
         if self.settings.share == 1:
             return rows
         of_target = {self.groups[row] for row in rows if self.scans[row].label == self.target}
@@ -73,7 +74,7 @@ class Study:
 
     def test(self, fold: int) -> list[int]:
         """Rows of the test part of `fold`."""
-        return [row for row in self.used() if self.scans[row].fold == fold]
+        return np.flatnonzero((self._folds >= 0) & (self._folds == fold)).tolist()
 
     def parts(self, fold: int | None) -> dict[str, str]:
         """What a network of this fold saw, by hash of a scan's pixels: training, test or left out."""

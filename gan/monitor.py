@@ -21,7 +21,7 @@ from .config import GanConfig
 from .cyclegan import SIDES, CycleGAN
 from .pixels import to_pixels, to_tensor
 from .scores.model import Measured
-from .scores.scans import Making, RealScans, SyntheticScans
+from .scores.scans import Making, RealScans, SyntheticScans, some
 from .translator import Line, Looks, Stretch
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class Judges:
 
     def __init__(self, study: Study, config: GanConfig) -> None:
         rows = study.train(config.fold)
-        self.study, self.target = study, study.rows_of(rows, [config.target])
+        target = study.rows_of(rows, [config.target])
+        self.study, self.target = study, [target[place] for place in some(len(target))]
         sources = np.array(study.rows_of(rows, config.sources))
         self.sources = [int(row) for row in spread(sources, max(2, len(self.target) // 2))]
         self._seen: Features | None = None

@@ -1,6 +1,6 @@
 """Scoring a set of synthetic scans, or the pictures of any two folders."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,13 @@ from ..core.errors import BusError
 from ..core.progress import detail, note, result
 from ..data.scans import to_grey
 from ..data.store import Pixels, letterbox
+from ..data.study import Study
 from ..data.unlabelled import find
 from . import datasheet
-from .manifest import SyntheticSet, acceptance
+from .manifest import Synthetic, SyntheticSet, acceptance
 from .request import Judge
 from .scores.model import VERSION, Asked, Comparison, Scores, to_json
-from .scores.scans import Making, RealScans, SyntheticScans
+from .scores.scans import JUDGED, Making, RealScans, SyntheticScans, some
 from .scores.sentences import details, headline, opinions, sentences, warnings
 from .translator import Translator
 
@@ -66,6 +67,8 @@ def score_set(scans: SyntheticSet, compute: Compute, judge: Judge) -> bool:
         compute.start()
         note("Scoring the synthetic scans against the target scans of the training part …")
         scores = score_synthetic(synthetic, real, making, extractor, splits=judge.splits)
+        notes = (*scores.notes, *_part(scans, len(synthetic.files), len(real.files)))
+        scores = replace(scores, notes=notes)
         scans.write_scores(replace(scores, key=asked))
         tell(scores)
     if fresh or not scans.has_datasheet:
@@ -88,10 +91,13 @@ def tell(scores: Scores) -> None:
 
 
 def material(scans: SyntheticSet) -> tuple[SyntheticScans, RealScans, Making]:
-    """What is judged: a set's scans, the real ones of its training part, and how they were made."""
-    study, rows = scans.study, scans.rows
+    """What is judged: a set's scans, the real ones of its training part, and how they were made.
+
+    Of more than JUDGED scans the first of the set, their sources, and by chance as many real ones a class.
+    """
+    study, rows = scans.study, scans.rows[:JUDGED]
     config = Translator(study, scans.fold, scans.label, scans.seed).known_config
-    used = study.train(scans.fold)
+    used = _judged(study, study.train(scans.fold), rows)
     known = [study.scans[row] for row in used]
     number = {(scan.sha256, scan.label): at for at, scan in enumerate(known)}
     synthetic = SyntheticScans(
@@ -107,8 +113,27 @@ def material(scans: SyntheticSet) -> tuple[SyntheticScans, RealScans, Making]:
         [scan.file for scan in known],
         [scan.box for scan in known],
     )
-    making = Making(scans.label, config.sources, config.trained_with, scans.confidence, acceptance(rows))
+    accepted = acceptance(scans.rows)
+    making = Making(scans.label, config.sources, config.trained_with, scans.confidence, accepted)
     return synthetic, real, making
+
+
+def _part(scans: SyntheticSet, made: int, real: int) -> list[str]:
+    """That only so many scans were judged, where there are more."""
+    all_made, all_real = len(scans.rows), len(scans.study.train(scans.fold))
+    if (made, real) == (all_made, all_real):
+        return []
+    return [f"Judged were {made:,} of {all_made:,} synthetic scans and {real:,} of {all_real:,} real ones."]
+
+
+def _judged(study: Study, train: Sequence[int], made: Sequence[Synthetic]) -> list[int]:
+    """The rows of a training part that are judged: at most JUDGED a class, and the sources of `made`."""
+    sources = {(row.source_sha256, row.source_label) for row in made}
+    chosen = {row for row in train if (study.scans[row].sha256, study.scans[row].label) in sources}
+    for label in study.classes:
+        of_class = study.rows_of(train, [label])
+        chosen |= {of_class[place] for place in some(len(of_class))}
+    return [row for row in train if row in chosen]
 
 
 def describe(scans: SyntheticSet) -> Mapping[str, files.Json]:

@@ -168,17 +168,27 @@ def _memory(config: GanConfig) -> Iterator[None]:
 
 
 def _bytes(model: CycleGAN) -> int:
-    """Room for a checkpoint (weights, Adam's two moments), its successor beside it, generator and sheets."""
+    """Room for a checkpoint, its successor beside it, and the generator."""
+    checkpoint, generator = _sizes(model)
+    return 2 * checkpoint + generator
+
+
+def _sizes(model: CycleGAN) -> tuple[int, int]:
+    """Bytes of a checkpoint (weights, Adam's two moments, replay buffers), and of a generator."""
     config = model.config
     trained = sum(weights.numel() for network in model.networks.values() for weights in network.parameters())
     generator = 4 * sum(weights.numel() for weights in model.averaged.parameters())
-    checkpoint = 12 * trained + generator + 8 * config.buffer * config.size**2
-    return 2 * checkpoint + generator
+    return 12 * trained + generator + 8 * config.buffer * config.size**2, generator
 
 
 def bytes_needed(config: GanConfig, compute: Compute) -> int:
     """What a translator's training takes on the disk at most."""
     return _bytes(CycleGAN(config, compute))
+
+
+def bytes_kept(config: GanConfig, compute: Compute) -> int:
+    """What checkpoint and generator of a finished translator take on the disk."""
+    return sum(_sizes(CycleGAN(config, compute)))
 
 
 def _pools(study: Study, config: GanConfig) -> Pools:

@@ -54,7 +54,7 @@ def test_rows_of_the_table_are_kept(tmp_path: Path) -> None:
 def test_every_row_is_measured(tmp_path: Path) -> None:
     measure("run.py", tmp_path, "all")
     found = json.loads((tmp_path / "speed.json").read_text())["rows"]
-    assert len(found) == 12 and all(row["ours"] > 0 for row in found.values())
+    assert len(found) == 14 and all(row["ours"] > 0 for row in found.values())
     measure("growth.py", tmp_path, "cells")
 
 
@@ -93,6 +93,30 @@ def test_growth_is_measured_point_by_point(tmp_path: Path, row: str) -> None:
         point["seconds"] > 0 and point["parent"] > 50 for point in points.values()
     )
     assert (tmp_path / "growth.svg").exists()
+
+
+def test_very_many_scans_are_made_a_study_whose_copies_are_found(tmp_path: Path) -> None:
+    command = [sys.executable, str(SPEED / "many.py"), "--scans", "150", "--copies", "3", "--size", "32"]
+    subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, check=True)
+    found = files.read_json(tmp_path / "many.json")
+    assert all(found[part]["seconds"] > 0 and found[part]["MB"] > 30 for part in ("create", "open", "status"))
+    assert found["create"]["steps"]["groups"]["seconds"] > 0
+    recall = found["copies"]["recall"]
+    assert recall["identical"] == recall["mirrored"] == recall["JPEG 92"] == 1
+    assert found["copies"]["false pairs"] <= 1
+
+
+@pytest.mark.slow
+def test_bytes_and_files_of_a_study_are_foreseen(tmp_path: Path) -> None:
+    command = [sys.executable, str(SPEED / "scale.py"), "--tiny", "--size", "32", "--pairs", "40"]
+    subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, check=True)
+    found = files.read_json(tmp_path / "scale.json")
+    for kind in ("bytes", "files"):
+        foreseen, measured = found["check"]["all"][kind]
+        assert 0.8 <= foreseen / measured <= 1.25, found["check"]
+    far = found["far"]
+    pieces = {name: part["pieces"] for name, part in far["parts"].items()}
+    assert far["scans"] == 1_000 and pieces["trainings"] == 4 * pieces["translators"] == 60
 
 
 def test_copies_are_counted_by_kind_for_simulated_scans_and_for_listed_ones(tmp_path: Path) -> None:

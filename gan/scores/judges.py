@@ -222,7 +222,10 @@ class Kernels:
 
     def __init__(self, real: Features, synthetic: Features) -> None:
         both = np.concatenate([real, synthetic]).astype(np.float64)
-        self.values, self.real = (both @ both.T / both.shape[1] + 1) ** 3, len(real)
+        values = both @ both.T  # changed in place: of 10,000 scans 800 MB
+        values /= both.shape[1]
+        values += 1
+        self.values, self.real = np.power(values, 3, out=values), len(real)
 
     def distance(self, first: Rows, second: Rows) -> float:
         """Unbiased squared distance of two sets of rows, those of synthetic scans counted after the real."""

@@ -11,7 +11,15 @@ from ...core.errors import BusError
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 Names = NDArray[np.str_]
+JUDGED = 2_000  # synthetic scans, and real ones of a class, that are judged at most: matrices of all pairs
 Box = tuple[int, int, int, int]  # top, left, height, width of the scan in its letterboxed square, px
+
+
+def some(count: int) -> Rows:
+    """At most JUDGED of 0 … count − 1, rising, drawn by chance, always the same."""
+    if count <= JUDGED:
+        return np.arange(count)
+    return np.sort(np.random.default_rng((count, 14)).permutation(count)[:JUDGED])
 
 
 @dataclass(frozen=True)

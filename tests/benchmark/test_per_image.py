@@ -30,7 +30,9 @@ def test_a_split_per_image_has_the_seeds_sizes():
 
 def test_the_sub_study_holds_the_same_scans_and_nothing_locked_away(study):
     out = study.used()[0]
-    study.scans[out] = replace(study.scans[out], fold=None, left_out=LeftOut("locked", "0"))
+    scans = list(study.scans)
+    scans[out] = replace(scans[out], fold=None, left_out=LeftOut("locked", "0"))
+    study = Study(study.path, study.settings, scans)
     sub = per_image(study)
     assert sub.used() == study.used() and out not in sub.used()
     assert sub.pixels_sha256(sub.used()) == study.pixels_sha256(study.used())

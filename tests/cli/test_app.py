@@ -86,6 +86,11 @@ def test_predictions_are_those_of_the_test_part(finished):
             2,
             "--dose, --models does not go with --plan",
         ),
+        (
+            ["benchmark", "--plan", "ablation-1", "--executor", "slurm"],
+            2,
+            "--executor does not go with --plan: each run of a plan is a benchmark of its own",
+        ),
         (["benchmark", "--plan", "ablation-1", "--preset", "demo"], 2, "--preset does not go with --plan"),
         (["benchmark", "--inflation", "--models", "vgg19"], 2, "--inflation compares original and cyclegan"),
         (

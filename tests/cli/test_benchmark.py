@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from bus.benchmark import pipeline, plan, run_plan
+from bus.benchmark import forecast, pipeline, plan, run_plan
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import needed
 from bus.benchmark.estimate import Outlook
@@ -147,15 +147,15 @@ def test_leaks_and_the_width_to_expect_come_before_a_translator_is_trained(study
 def test_every_missing_translator_is_foreseen_with_what_its_plan_asks(study, monkeypatch, capsys):
     asked = []
 
-    def lasting(_, config, compute):
+    def lasting(_, config, compute, rates):
         asked.append((config.seed, config.method, config.phantoms))
         return Outlook(60, 60, 60)
 
-    monkeypatch.setattr(dry_run, "_lasting", lasting)
+    monkeypatch.setattr(forecast, "training", lasting)
     shutil.rmtree(study.path / "fold-0" / "gan")
     several = Request((0,), (Arm("cyclegan"),), ("simplecnn",), preset="quick", seeds=2, gan_seeds=2)
     planned = [run.request(Request((0,), preset="quick")) for run in plan.read("sensitivity").runs]
-    assert len(list(dry_run._translators(study, [several, *planned]))) == 3
+    assert len(list(dry_run._translators(study, [several, *planned], forecast.Rates()))) == 3
     assert asked == [(0, "detail", 0.15), (1, "detail", 0.15), (1000, "published", 0.0)]
     said = capsys.readouterr().out
     assert all(f"a translator of seed {seed} first" in said for seed in (0, 1, 1000))

@@ -206,6 +206,16 @@ def test_the_fast_way_finds_the_pairs_of_the_plain_way(monkeypatch: pytest.Monke
     assert [pair.likeness for pair in fast] == pytest.approx([pair.likeness for pair in plain], abs=1e-6)
 
 
+def test_an_index_of_very_many_scans_finds_the_same_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptors = planted(240, 24)[0]
+    exact = {pair[:2] for pair in alike(descriptors)}
+    monkeypatch.setattr(groups, "MANY", 100)
+    monkeypatch.setattr(groups.neighbours, "LISTED", 8)  # 60 lists, of which each view asks 16
+    found = {pair[:2] for pair in alike(descriptors)}
+    assert len(found & exact) >= 0.97 * len(exact)
+    assert len(found - exact) <= 0.05 * len(exact)  # each scan has its own partners, later ones or not
+
+
 def test_groups_are_numbered_by_first_appearance() -> None:
     ids = near_duplicates(planted(240, 24)[0])
     assert list(dict.fromkeys(ids)) == list(range(max(ids) + 1))

@@ -2,14 +2,17 @@
 anew."""
 
 import json
+from collections import Counter
 
 import pytest
 from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import BusError
 from bus.data.study import Study
+from bus.gan import scoring
 from bus.gan.manifest import SyntheticSet
 from bus.gan.request import Judge
+from bus.gan.scores import scans as judged
 from bus.gan.scoring import score_again, told
 from bus.gan.synth import make_scans
 from bus.gan.translator import Translator
@@ -36,6 +39,21 @@ def test_scores_of_another_version_are_made_again(scans: SyntheticSet) -> None:
     files.write_json(path, content)
     score_again(scans, CPU, judge)
     assert path.read_bytes() == kept
+
+
+def test_of_very_many_scans_some_are_judged_with_all_their_sources(
+    scans: SyntheticSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (scoring, judged):
+        monkeypatch.setattr(module, "JUDGED", 5)
+    synthetic, real, _ = scoring.material(scans)
+    study, counts = scans.study, Counter(scoring.material(scans)[1].labels)
+    assert list(synthetic.files) == [row.file for row in scans.rows[:5]]
+    sources = {row.source_file for row in scans.rows[:5]}
+    assert sources <= set(real.files) and len(real.files) < len(study.train(0))
+    assert counts[scans.label] == 5 and all(5 <= count <= 5 + len(sources) for count in counts.values())
+    assert [real.files[row] for row in synthetic.source_rows] == [row.source_file for row in scans.rows[:5]]
+    assert scoring._part(scans, 5, len(real.files))[0].startswith("Judged were 5 of 12 synthetic scans")
 
 
 def test_scores_that_are_none_are_refused_by_name(scans: SyntheticSet) -> None:

@@ -1,4 +1,4 @@
-"""Rows of the commands: how soon --help answers, a finished study, and Ctrl-C ends what runs."""
+"""Rows of the commands: how soon --help answers, a slip, a finished study, and Ctrl-C ends what runs."""
 
 import os
 import signal
@@ -32,6 +32,14 @@ FINISH = {
     "synth": "--n 30 --extractor efficientnet-lite0",
     "benchmark": "--preset demo --models simplecnn --arms original,cyclegan --extractor efficientnet-lite0",
 }
+SLIPS = (  # a command, an option and values that there are not
+    "benchmrk",
+    "benchmark --nosuch",
+    "benchmark --preset nosuch",
+    "benchmark --models nosuch",
+    "gan train --set nosuch=1",
+    "gan train --size much",
+)
 LONG = {  # commands that run for minutes, and the line after which they are in the midst of it
     "CycleGAN benign": "gan train --preset demo --gan-seed 1 --pairs 1000000 --method published "
     "--set channels=4 --set blocks=1",
@@ -56,13 +64,30 @@ def helps(bench: Bench) -> Row:
     )
 
 
+def slips(bench: Bench) -> Row:
+    """Commands that are refused for a slip; the slowest counts."""
+    repeats = bench.size(5, 1)
+    seconds = {f"bus {slip}": _bus(slip.split(), repeats, bench, code=2) for slip in SLIPS}
+    return Row(
+        "slips",
+        "slowest refusal of a slip",
+        max(seconds.values()),
+        repeats=repeats,
+        parts=seconds,
+        note="to reach: 0.3 s",
+    )
+
+
+def status(bench: Bench) -> Row:
+    """`bus status` of a finished study, of which it reads every file."""
+    study, repeats = _finished(bench), bench.size(5, 1)
+    seconds = _bus(["status", "--study", str(study)], repeats, bench)
+    return Row("status", "bus status of a finished study", seconds, repeats=repeats, note="to reach: 1 s")
+
+
 def nothing(bench: Bench) -> Row:
     """The three commands on a study in which they have nothing to do; the slowest counts."""
-    study = bench.folder / "finished"
-    if not (study / "report" / "1" / "DONE").exists():
-        for command, options in FINISH.items():
-            small = "--data phantom --size 32" if command == "gan train" else ""
-            _bus([*command.split(), *options.split(), *small.split(), "--study", str(study)], 1, bench)
+    study = _finished(bench)
     repeats = bench.size(3, 1)
     seconds = {
         f"bus {command}": _bus([*command.split(), *options.split(), "--study", str(study)], repeats, bench)
@@ -76,6 +101,16 @@ def nothing(bench: Bench) -> Row:
         parts=seconds,
         note="to reach: 2 s",
     )
+
+
+def _finished(bench: Bench) -> Path:
+    """A small study in which everything is done."""
+    study = bench.folder / "finished"
+    if not (study / "report" / "1" / "DONE").exists():
+        for command, options in FINISH.items():
+            small = "--data phantom --size 32" if command == "gan train" else ""
+            _bus([*command.split(), *options.split(), *small.split(), "--study", str(study)], 1, bench)
+    return study
 
 
 def interrupt(bench: Bench) -> Row:
@@ -134,8 +169,9 @@ def _interrupted(arguments: Sequence[str], line: str) -> float:
     return seconds
 
 
-def _bus(arguments: Sequence[str], repeats: int, bench: Bench) -> float:
-    """Median seconds of one command in a fresh process: on the wall, or of its processor time."""
+def _bus(arguments: Sequence[str], repeats: int, bench: Bench, code: int = 0) -> float:
+    """Median seconds of one command in a fresh process, that ends with `code`: on the wall, or of its
+    processor time."""
     times = []
     for _ in range(repeats):
         begun, used = time.perf_counter(), _used()
@@ -146,7 +182,7 @@ def _bus(arguments: Sequence[str], repeats: int, bench: Bench) -> float:
             text=True,
             env=os.environ,
         )
-        if done.returncode:
+        if done.returncode != code:
             raise RuntimeError(f"bus {' '.join(arguments)}: {done.stderr}")
         times.append(time.perf_counter() - begun if bench.clock == "wall" else _used() - used)
     return statistics.median(times)

@@ -36,6 +36,8 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "distances": rows_data.distances,
     "cells": rows_classify.cells,
     "help": rows_start.helps,
+    "slips": rows_start.slips,
+    "status": rows_start.status,
     "nothing": rows_start.nothing,
     "interrupt": rows_start.interrupt,
 }

@@ -1,0 +1,72 @@
+"""What a benchmark will take, by part."""
+
+import pytest
+from bus.benchmark.arms import Arm
+from bus.benchmark.cells import needed
+from bus.benchmark.estimate import START, Outlook, Pace
+from bus.benchmark.forecast import AUDIT, PAGES, SCANS, SCORES, TRAININGS, TRANSLATORS, Part, Rates, forecast
+from bus.benchmark.request import Request
+
+
+class Same(dict):
+    """The same value under every key."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __getitem__(self, key: object) -> object:
+        return self.value
+
+
+def rates(side: int) -> Rates:
+    """Round seconds, so that nothing is measured."""
+    pace = Pace(10.0, step=1.0, recalibration=0.5, predict=0.01, heat=0.02, range=(0.5, 2.0))
+    return Rates(
+        paces={("simplecnn", 16): pace},
+        steps=Same(Outlook(2.0, 1.0, 3.0)),
+        scans={"translated": 0.5, "seen": 0.25, f"simulated at {side} px": 0.125},
+        distances=Same(0.0),
+        square=3_000,
+    )
+
+
+def test_every_part_of_a_benchmark_is_counted(study):
+    request = Request((2,), (Arm("original"), Arm("cyclegan")), ("simplecnn",), preset="demo")
+    parts = {part.name: part for part in forecast(study, request, rates(study.settings.size))}
+    assert list(parts) == [TRANSLATORS, SCANS, SCORES, AUDIT, TRAININGS, PAGES]
+    added, tested = needed(study, 2, study.target), len(study.test(2))
+
+    # a translator of 100 steps, its warm start on phantoms, no looks in preset demo
+    [lasting] = parts[TRANSLATORS].pieces
+    assert lasting.slow - lasting.usual == pytest.approx(100) == lasting.usual - lasting.quick
+    assert lasting.usual >= 200
+    assert parts[TRANSLATORS].files == 16 and parts[TRANSLATORS].bytes > 1e6
+    assert parts[TRANSLATORS].read == 2 * 400 * study.settings.size**2
+
+    # its scans, made once, and once more by the audit
+    assert parts[SCANS].pieces == parts[AUDIT].pieces == (Outlook(*[added * 0.5] * 3),)
+    assert parts[SCANS].files == added + 4 and parts[SCANS].bytes > added * 3_000
+    assert parts[SCORES].pieces[0].usual > 0.25 * (added + len(study.train(2)))
+
+    # two cells of 60 steps
+    each = 10 + 60 + 4 * 0.5 + tested * (2 * 0.01 + 0.02)
+    assert [piece.usual for piece in parts[TRAININGS].pieces] == pytest.approx([each, each])
+    assert parts[TRAININGS].here(jobs=2).usual == pytest.approx(each + START)
+    assert parts[TRAININGS].read == 2 * len(study.used()) * study.settings.size**2
+    assert parts[PAGES].here(jobs=2).usual > 0.25 * len(study.used())
+
+
+def test_a_benchmark_without_added_scans_needs_neither_translator_nor_audit(study):
+    request = Request((0,), (Arm("original"), Arm("adjusted")), ("simplecnn",), preset="demo")
+    parts = forecast(study, request, rates(study.settings.size))
+    assert [part.name for part in parts] == [TRAININGS, PAGES]
+    assert len(parts[0].pieces) == 1
+
+
+def test_pieces_share_jobs():
+    part = Part("trainings", tuple(Outlook(*[seconds] * 3) for seconds in (1.0, 1.0, 8.0)))
+    assert part.lasting(2, start=0).usual == 8 and part.lasting(1, start=0).usual == 10
+    assert Part("trainings", ()).lasting(2) == Outlook()
