@@ -133,7 +133,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     # the command, and what may end it
     try:
-        with listening(Terminal()), stopping():
+        terminal = Terminal()
+        with listening(terminal), stopping(terminal):
             _require_folder()
             app(arguments, prog_name="bus")
     except UsageError as error:

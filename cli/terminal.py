@@ -89,8 +89,19 @@ class Terminal(Listener):
     """Shows a person on a terminal, or in a log, what the work tells; Ctrl-C and its kin ask it to stop."""
 
     verbose = False  # whether details are shown too; --verbose
+    stopped = False  # whether a signal to stop came, outside of loops that save
+
+    def heed(self) -> None:
+        """Stop where a signal to stop was swallowed: libraries do that while they are imported.
+
+        Not in the midst of an error: it may be that very stop, which cleans up behind itself.
+        """
+        if self.stopped and sys.exc_info()[0] is None:
+            self.stopped = False
+            raise KeyboardInterrupt
 
     def note(self, text: str, *, warning: bool = False) -> None:
+        self.heed()
         console.print(text, style="yellow" if warning else None)
 
     def detail(self, text: str) -> None:
@@ -98,12 +109,15 @@ class Terminal(Listener):
             results.print(text)
 
     def result(self, text: str, *, failed: bool = False) -> None:
+        self.heed()
         results.print(text, style="red" if failed else None)
 
     def progress(self, text: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
+        self.heed()
         return progress(text, total, done)
 
     def stoppable(self) -> AbstractContextManager[Callable[[], bool]]:
+        self.heed()
         return interruptible()
 
 
@@ -123,13 +137,15 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def stopping() -> Iterator[None]:
+def stopping(terminal: Terminal) -> Iterator[None]:
     """Let every signal to stop end the work as Ctrl-C does: locks go, what is finished stays."""
 
     def stop(number: int, frame: FrameType | None) -> None:
+        terminal.stopped = True
         raise KeyboardInterrupt
 
-    with _handling(STOPS[1:], stop):  # Ctrl-C does so by itself
+    heard = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
+    with _handling(heard, stop):
         yield
 
 
