@@ -24,7 +24,8 @@ def auc(first: Features, second: Features, first_groups: Groups, second_groups: 
     """How well a linear reader, cross-fitted by group, tells N×D from M×D features: area under its ROC curve.
 
     A scan is read by a reader that saw nothing of its group, on either side; a synthetic scan has its
-    source's group. Raises TooFewGroups where a side has fewer than two groups.
+    source's group. Raises TooFewGroups where a side has fewer than two groups, or so few that a reader would
+    see scans of one side alone.
     """
     seen = np.concatenate([first, second]).astype(np.float64)
     truth = np.repeat([1, 0], [len(first), len(second)])
@@ -33,8 +34,10 @@ def auc(first: Features, second: Features, first_groups: Groups, second_groups: 
     if folds < 2:
         raise TooFewGroups("a reader needs scans of at least two groups on either side")
     reader = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=2000))
-    cut = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
-    said = cross_val_predict(reader, seen, truth, groups=groups, cv=cut, method="decision_function")
+    cut = list(StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(seen, truth, groups))
+    if any(len(set(truth[fitted])) < 2 for fitted, _ in cut):
+        raise TooFewGroups("a reader needs scans of more groups on either side")
+    said = cross_val_predict(reader, seen, truth, cv=cut, method="decision_function")
     return float(roc_auc_score(truth, said))
 
 

@@ -22,7 +22,12 @@ CHANCE = np.random.default_rng(0)
 
 def write(path: Path, pixels: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+    if path.suffix == ".pgm":  # which Pillow did not write with 16 bits before its version 11
+        depth = int(pixels.dtype.itemsize)
+        header = f"P5 {pixels.shape[1]} {pixels.shape[0]} {256**depth - 1}\n".encode()
+        path.write_bytes(header + pixels.astype(f">u{depth}").tobytes())
+    else:
+        Image.fromarray(pixels).save(path)
     return path
 
 
