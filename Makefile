@@ -37,7 +37,7 @@ test-browser: $(STAMP)  ## the report in Chromium; needs chromium, node and npm
 	$(BIN)/python -m pytest -q -m browser
 
 test-export: $(STAMP)  ## exported scans and networks, read by datasets and onnxruntime; installs both
-	$(BIN)/python -m pip install --quiet "onnx>=1.17" "onnxscript>=0.3" "onnxruntime>=1.20" datasets
+	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[export]" datasets
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/cli/test_export.py
 
 CLUSTER := slurm-wlm munge slurmdbd slurm-wlm-mysql-plugin mariadb-server

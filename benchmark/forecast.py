@@ -200,13 +200,12 @@ def _trainings(study: Study, request: Request, todo: Sequence[Cell], rates: Rate
     """The cells, with first weights that they start from."""
     trained = run.to_train(todo)
     trained += warm_start.untrained(study, trained)
-    pieces, rows, square = [], 0, study.settings.size**2
+    pieces, square = [], study.settings.size**2
     for cell in trained:
         pace = rates.pace(study, cell)
         steps = (pace.step, *pace.range)
         pieces.append(Outlook(*(pace.seconds(study, cell, step) for step in steps)))
-    for cell in todo:
-        rows += len(study.test(cell.fold))
+    rows = sum(len(study.test(cell.fold)) for cell in todo)
     heat = sum(len(study.test(cell.fold)) for cell in trained) * HEAT_ROW
     kept = run.weights_kept(study, todo, request.keep_weights, keep_some=True)
     if not request.keep_weights:

@@ -99,9 +99,8 @@ def _best(partners: Rows, likeness: Floats, others: Rows, likeness_of_others: Fl
     some = np.argpartition(-likeness_of_others, min(count, others.shape[1] - 1), axis=1)[:, :count]
     scans = np.concatenate([partners, np.take_along_axis(others, some, 1)], axis=1)
     scores = np.concatenate([likeness, np.take_along_axis(likeness_of_others, some, 1)], axis=1)
-    for order in (np.argsort(-scores, axis=1), None):  # by likeness, then by scan: of two the likelier first
-        order = np.argsort(scans, axis=1, kind="stable") if order is None else order
-        scans, scores = np.take_along_axis(scans, order, 1), np.take_along_axis(scores, order, 1)
+    order = np.lexsort((-scores, scans), axis=1)  # by scan, the likelier of two alike first
+    scans, scores = np.take_along_axis(scans, order, 1), np.take_along_axis(scores, order, 1)
     scores[:, 1:][scans[:, 1:] == scans[:, :-1]] = -1
     order = np.argsort(-scores, axis=1)[:, :count]
     return np.take_along_axis(scans, order, 1), np.take_along_axis(scores, order, 1)

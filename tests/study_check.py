@@ -1,4 +1,4 @@
-"""`make study-check REPORT=folder`: every number of a report's tables, computed again from its predictions.
+"""`make study-check REPORT=folder`: a report's tables, all but their seconds, again from its predictions.
 
     python tests/study_check.py FOLDER [--target malignant] [--k 5] [--translators 6]
 
@@ -115,11 +115,16 @@ def check_trainings(tables: Tables) -> None:
         tables.checked += 1
         if (None if pd.isna(said) else said) != collapsed:
             tables.wrong.append(f"results.csv, {key}, collapsed: {said} is written, {collapsed} was computed")
+    left = {(key, name) for key, values in found.items() for name in values}
     for _, row in tables.metrics.iterrows():
         key = tuple(row[name] for name in CELL)
         name = f"recall_{row['class']}" if row["metric"] == "recall" else row["metric"]
-        if key in found and name in found[key]:
-            tables.hold(f"metrics.csv, {key}, {name}", row["value"], found[key][name], ROUNDED)
+        if (key, name) not in left:
+            tables.wrong.append(f"metrics.csv, {key}, {name}: not to be expected, or twice")
+            continue
+        left.remove((key, name))
+        tables.hold(f"metrics.csv, {key}, {name}", row["value"], found[key][name], ROUNDED)
+    tables.wrong += [f"metrics.csv, {key}, {name}: missing" for key, name in sorted(left)]
 
 
 # differences of arms

@@ -99,12 +99,7 @@ class Card:
             prepared = Study.open(Path(self.data))
             if prepared.settings.size != side:
                 raise LookupError(f"the prepared study is of {prepared.settings.size} px")
-            if not folder.exists():
-                names = ("study.json", "cohort.csv", "pixels.npy", "masks.npy")
-                folder.mkdir()
-                for name in names:
-                    shutil.copy(prepared.path / name, folder)
-            return Study.open(folder)
+            return Study.open(folder) if folder.exists() else copied(prepared, folder)
         if self.data:
             return open_or_create(folder, {"data": self.data, "size": side, "inner": 0})
         return open_or_create(folder, {"size": side, "k": 3}, phantoms=self.bench.size(240, 60))

@@ -54,28 +54,14 @@ def helps(bench: Bench) -> Row:
         f"bus {command} --help".replace("  ", " "): _bus([*command.split(), "--help"], repeats, bench)
         for command in commands
     }
-    return Row(
-        "help",
-        "slowest --help of all commands",
-        max(seconds.values()),
-        repeats=repeats,
-        parts=seconds,
-        note="to reach: 0.4 s",
-    )
+    return _slowest("help", "slowest --help of all commands", seconds, repeats, "to reach: 0.4 s")
 
 
 def slips(bench: Bench) -> Row:
     """Commands that are refused for a slip; the slowest counts."""
     repeats = bench.size(5, 1)
     seconds = {f"bus {slip}": _bus(slip.split(), repeats, bench, code=2) for slip in SLIPS}
-    return Row(
-        "slips",
-        "slowest refusal of a slip",
-        max(seconds.values()),
-        repeats=repeats,
-        parts=seconds,
-        note="to reach: 0.3 s",
-    )
+    return _slowest("slips", "slowest refusal of a slip", seconds, repeats, "to reach: 0.3 s")
 
 
 def status(bench: Bench) -> Row:
@@ -93,14 +79,13 @@ def nothing(bench: Bench) -> Row:
         f"bus {command}": _bus([*command.split(), *options.split(), "--study", str(study)], repeats, bench)
         for command, options in FINISH.items()
     }
-    return Row(
-        "nothing",
-        'slowest "nothing to do" of a finished study',
-        max(seconds.values()),
-        repeats=repeats,
-        parts=seconds,
-        note="to reach: 2 s",
-    )
+    work = 'slowest "nothing to do" of a finished study'
+    return _slowest("nothing", work, seconds, repeats, "to reach: 2 s")
+
+
+def _slowest(name: str, work: str, seconds: dict[str, float], repeats: int, note: str) -> Row:
+    """A row of several commands, of which the slowest counts."""
+    return Row(name, work, max(seconds.values()), repeats=repeats, parts=seconds, note=note)
 
 
 def _finished(bench: Bench) -> Path:

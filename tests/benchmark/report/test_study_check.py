@@ -70,6 +70,17 @@ def test_a_planted_difference_is_found(check, folder, tmp_path, table, column, w
     assert pd.Series([line]).str.contains(words).all()
 
 
+@pytest.mark.parametrize("change", ["missing", "twice"])
+def test_a_row_too_few_or_too_many_is_found(check, folder, tmp_path, change):
+    shutil.copytree(folder, tmp_path / "report")
+    place = tmp_path / "report" / "metrics.csv"
+    content = pd.read_csv(place)
+    changed = content.iloc[1:] if change == "missing" else pd.concat([content, content.iloc[:1]])
+    changed.to_csv(place, index=False)
+    (line,) = wrong(check, tmp_path / "report", "check_trainings")
+    assert change in line
+
+
 def test_a_changed_answer_is_found(check, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "report")
     content = pd.read_csv(tmp_path / "report" / "predictions.csv")
