@@ -14,6 +14,7 @@ from ..core.opener import require_file
 from .catalogue import DEEP, KNOWN, LITE0
 from .torchvision_names import check_model
 
+MEAN, DEVIATION = 0.26, 0.23  # of the pixels of BUSI's squares, black bars included; 1 is white
 PUBLISHED = {"vgg19": "vgg19_bn"}  # our networks by the name that torchvision has for their weights
 
 
@@ -45,11 +46,18 @@ class SimpleCNN(nn.Module):
     """The seed project's network: four 3×3 convolutions, 10×10 average pooling, one linear layer.
 
     The greatest of four is taken before the ReLU, not after: the same values and gradients from a quarter of
-    the work.
+    the work. Without normalisation layers it learns slowly from scans that are all above 0, so it may shift
+    and scale them first (`standardise`); its weights say by how much, and those that do not, by nothing.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, classes: int) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.tensor(0.0))
+        self.register_buffer("deviation", torch.tensor(1.0))
+        self.register_load_state_dict_pre_hook(_as_it_is)
         self.features = nn.Sequential(
             nn.Conv2d(1, 64, 3, padding=1),
             nn.MaxPool2d(2),
@@ -66,9 +74,21 @@ class SimpleCNN(nn.Module):
         )
         self.classifier = nn.Linear(256 * 10 * 10, classes)
 
+    def standardise(self) -> None:
+        """From now on see scans shifted and scaled as BUSI's are to a mean of 0 and a deviation of 1."""
+        self.mean.fill_(MEAN)
+        self.deviation.fill_(DEVIATION)
+
     def forward(self, x: Tensor) -> Tensor:
+        x = (x - self.mean) / self.deviation
         out: Tensor = self.classifier(self.features(x).flatten(1))
         return out
+
+
+def _as_it_is(network: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights of a SimpleCNN from before it standardised saw scans as they are."""
+    tensors.setdefault(f"{prefix}mean", torch.tensor(0.0))
+    tensors.setdefault(f"{prefix}deviation", torch.tensor(1.0))
 
 
 class Lite0(nn.Module):

@@ -95,6 +95,9 @@ class Recipe:
         off="fold",
         needs=Needs("recalibration", why="nothing is measured anew", example=20),
     )
+    standardise: bool = switch(
+        "SimpleCNN alone: shift and scale scans to a mean of 0 and a deviation of 1, about", False, off=False
+    )
     recorded: bool = switch(
         "record a whole step as a CUDA graph; graphics cards only, never run on one", False, off=False
     )
@@ -129,10 +132,14 @@ LATER: dict[str, str | float] = {  # what older trainings do not record, with wh
     "soft": 0.0,
     "pairs": False,
     "refit": 0,
+    "standardise": False,
     "recorded": False,
 }
-# what networks have otherwise; not tuned yet, from first trials. A change that is asked for counts for all
-TUNED: dict[str, Values] = {LITE0: {"learning_rate": 3e-4, "head_rate": 5.0}}
+# what networks have otherwise (docs/benchmark.md has the trials). A change that is asked for counts for all
+TUNED: dict[str, Values] = {
+    "simplecnn": {"standardise": True, "learning_rate": 3e-3},
+    LITE0: {"learning_rate": 3e-4, "head_rate": 5.0},
+}
 SWITCHES = switches.of(Recipe)  # what --set and plans may change
 DEFAULTS = switches.defaults(Recipe)
 

@@ -121,6 +121,23 @@ def test_simplecnn_is_the_seed_projects_network_value_for_value_and_gradient_for
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
 
 
+def test_simplecnn_may_shift_and_scale_its_scans_and_its_weights_say_so():
+    network, scans = models.build("simplecnn", 3, "none", 0), torch.rand(2, 1, 32, 32)
+    plain = network(scans)
+    network.standardise()
+    seen = network(scans)
+    network.mean.zero_()
+    network.deviation.fill_(1.0)
+    torch.testing.assert_close(network((scans - models.MEAN) / models.DEVIATION), seen)
+    network.standardise()
+    again = models.build("simplecnn", 3, "none", 1)
+    again.load_state_dict(network.state_dict())
+    assert torch.equal(again(scans), seen)
+    older = {name: tensor for name, tensor in network.state_dict().items() if name[0] in "fc"}
+    again.load_state_dict(older)  # weights from before it could say so
+    assert torch.equal(again(scans), plain)
+
+
 def seeds_order(convolutions, classifier, x):
     """The ReLU before the pooling, as in the seed project."""
     for convolution in convolutions[:3]:

@@ -24,6 +24,7 @@ from bus.classify.train import (
 )
 from bus.core.compute import Compute
 from bus.core.recorded import WARM, Recorded
+from safetensors.torch import save
 from torch.nn import functional as F
 
 CPU = Compute("cpu", "float32", 1)
@@ -50,6 +51,18 @@ def test_a_classifier_learns_what_can_be_learnt_and_twice_the_same():
     assert (answers.argmax(1) == test.labels).mean() > 0.9
     assert (answers == predict(second.network, test.pixels, CPU)).all()
     assert first.losses == second.losses
+
+
+def test_simplecnn_is_standardised_where_its_recipe_says_so_and_not_where_a_file_gives_its_weights(tmp_path):
+    recipe = replace(PLAIN, steps=2, batch=16, standardise=True)
+    trained = fit(spots(32), 2, recipe, CPU, seed=0).network
+    assert float(trained.deviation) == pytest.approx(models.DEVIATION)
+    plain = fit(spots(32), 2, replace(recipe, standardise=False), CPU, seed=0).network
+    assert float(plain.deviation) == 1
+    weights = {name: tensor.contiguous() for name, tensor in plain.state_dict().items()}
+    (tmp_path / "w.safetensors").write_bytes(save(weights))
+    kept = fit(spots(32), 2, recipe, CPU, seed=0, first=str(tmp_path / "w.safetensors")).network
+    assert float(kept.deviation) == 1
 
 
 def test_the_batch_of_an_evaluation_changes_nothing():
