@@ -138,7 +138,7 @@ def training(study: Study, config: GanConfig, compute: Compute, rates: Rates) ->
             lasting += _even(2 * PHANTOM_PAIRS * _simulating(each.size, rates))
     if config.preset == "demo":
         return lasting
-    target = len(study.rows_of(study.train(config.fold), [config.target]))
+    target = min(JUDGED, len(study.rows_of(study.train(config.fold), [config.target])))
     half, looks = max(2, target // 2), _sheets(config)
     each_look = half * (_seeing(study, rates) + _translating(study, config, rates))
     each_look += 3 * LOOKS * rates.distance(half) + LOOK_SCAN * (2 * half + target)
@@ -225,7 +225,7 @@ def _report(study: Study, request: Request, todo: Sequence[Cell], rates: Rates) 
     used, answers = len(study.used()), sum(len(study.test(cell.fold)) for cell in todo)
     seconds = REPORT + REPORT_CELL * len(todo) + used * _seeing(study, rates)
     for (fold, label, _), needed in synthetic_needed(study, request).items():
-        tests = len(study.rows_of(study.test(fold), [label]))
+        tests = min(JUDGED, len(study.rows_of(study.test(fold), [label])))
         judged = min(needed, JUDGED)
         seconds += judged * _seeing(study, rates) + 3 * SPLITS * rates.distance(max(2, tests // 2))
     features = 4 * WIDTH * len(study.scans)

@@ -4,7 +4,7 @@ import pytest
 from bus.benchmark import distance_to_tests
 from bus.gan.manifest import SyntheticSet
 from bus.gan.reader import real_features
-from bus.gan.scores import features
+from bus.gan.scores import features, scans
 from bus.gan.scores.distances import against_reference
 
 
@@ -14,9 +14,9 @@ def test_synthetic_scans_are_held_against_the_test_scans_once_and_late(edit_mani
         study.rows_of(study.test(0), ["malignant"]),
         study.rows_of(study.train(0), ["benign", "normal"]),
     )
-    scans = SyntheticSet(study, 0, "malignant", 0)
-    rows = scans.rows
-    made = features.features(scans.pixels(rows), features.lite0("cpu"))
+    made_scans = SyntheticSet(study, 0, "malignant", 0)
+    rows = made_scans.rows
+    made = features.features(made_scans.pixels(rows), features.lite0("cpu"))
     seen = real_features(study, "cpu")
     labels = [study.scans[row].label for row in sources]
     expected = against_reference(
@@ -33,3 +33,12 @@ def test_synthetic_scans_are_held_against_the_test_scans_once_and_late(edit_mani
     edit_manifest(study, lambda row: row.update(variant="flipped"))
     with pytest.raises(TypeError):
         distance_to_tests.score(study, 0, "malignant", 0, "cpu")
+
+
+def test_of_very_many_scans_some_are_compared(study, monkeypatch):
+    monkeypatch.setattr(scans, "JUDGED", 4)
+    monkeypatch.setattr(distance_to_tests, "JUDGED", 4)
+    looked, seen = [], real_features(study, "cpu")
+    monkeypatch.setattr(features, "features", lambda squares, eyes: looked.append(len(squares)) or seen[:4])
+    found = distance_to_tests.score(study, 0, "malignant", 0, "cpu")
+    assert looked == [4] and found.tests == 4 < len(study.rows_of(study.test(0), ["malignant"]))

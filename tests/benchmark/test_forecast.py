@@ -1,11 +1,17 @@
 """What a benchmark will take, by part."""
 
+import json
+from pathlib import Path
+
 import pytest
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import needed
 from bus.benchmark.estimate import START, Outlook, Pace
 from bus.benchmark.forecast import AUDIT, PAGES, SCANS, SCORES, TRAININGS, TRANSLATORS, Part, Rates, forecast
 from bus.benchmark.request import Request
+from bus.core.compute import Compute
+from bus.data.study import open_or_create
+from bus.gan.request import Ask, Judge
 
 
 class Same(dict):
@@ -70,3 +76,38 @@ def test_pieces_share_jobs():
     part = Part("trainings", tuple(Outlook(*[seconds] * 3) for seconds in (1.0, 1.0, 8.0)))
     assert part.lasting(2, start=0).usual == 8 and part.lasting(1, start=0).usual == 10
     assert Part("trainings", ()).lasting(2) == Outlook()
+
+
+def test_the_estimate_of_a_recorded_run_held(tmp_path):
+    """`python tests/speed/scale.py --check` wrote down what it timed before, and what the run took."""
+    told = json.loads((Path(__file__).parent / "recorded_run.json").read_text())
+    paces = {
+        (model, batch): Pace(**{**pace, "range": tuple(pace["range"])})
+        for model, batch, pace in told["rates"]["paces"]
+    }
+    recorded = Rates(
+        paces,
+        {tuple(kind): Outlook(**step) for kind, step in told["rates"]["steps"]},
+        told["rates"]["scans"],
+        dict(told["rates"]["distances"]),
+        told["rates"]["square"],
+    )
+    before = (len(recorded.paces), len(recorded.steps), len(recorded.scans), len(recorded.distances))
+    (*_, device, precision), _ = told["rates"]["steps"][0]
+    study = open_or_create(tmp_path / "study", {"size": told["side"]}, phantoms=told["phantoms"])
+    request = Request(
+        (0,),
+        (Arm("original"), Arm("oversampled"), Arm("cyclegan")),
+        ("simplecnn",),
+        preset="quick",
+        compute=Compute(device, precision, 1),
+        judge=Judge("efficientnet-lite0"),
+        ask=Ask(pairs=told["pairs"]),
+    )
+    parts = {part.name: part.here(request.jobs) for part in forecast(study, request, recorded)}
+    after = (len(recorded.paces), len(recorded.steps), len(recorded.scans), len(recorded.distances))
+    assert after == before, "nothing was timed here"
+    seconds = sum(part.usual for part in parts.values())
+    assert 1 / 1.5 < told["all"]["seconds"][1] / seconds < 1.5
+    for name in (TRANSLATORS, TRAININGS):  # the others last seconds
+        assert 1 / 1.5 < told["parts"][name]["seconds"][1] / parts[name].usual < 1.5, name

@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
-from bus.gan.monitor import Log, spread
+from bus.core.compute import Compute
+from bus.data.study import Study
+from bus.gan.config import configure
+from bus.gan.monitor import Judges, Log, spread
+from bus.gan.scores import scans
 from bus.gan.scores.model import Measured
 from bus.gan.translator import Looks, Stretch
 
@@ -33,3 +37,15 @@ def test_some_of_many_are_taken_evenly_and_none_twice(count: int) -> None:
     some = spread(values, count)
     assert len(some) == min(count, 10) == len(set(some.tolist())) and some[0] == 0
     assert np.ptp(np.diff(some)) <= 1 if len(some) > 1 else True
+
+
+def test_of_very_many_target_scans_some_are_looked_at(tiny_study, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study.open(tiny_study)
+    asked = {"fold": 0, "target": "malignant", "seed": 0, "preset": "demo"}
+    config = configure(study, Compute("cpu", "float32", 1), **asked)
+    whole = Judges(study, config)
+    assert whole.target == study.rows_of(study.train(0), ["malignant"])
+    monkeypatch.setattr(scans, "JUDGED", 6)
+    some = Judges(study, config)
+    assert len(some.target) == 6 < len(whole.target) and set(some.target) < set(whole.target)
+    assert len(some.sources) == 3

@@ -13,7 +13,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,8 @@ def check(phantoms: int, side: int, pairs: int, *, tiny: bool) -> Json:
     with tempfile.TemporaryDirectory(prefix="bus-scale-") as folder:
         study = open_or_create(Path(folder) / "study", {"size": side}, phantoms=phantoms)
         before = stored(study.path)
-        begun = time.perf_counter()
-        parts = forecast(study, request, Rates())
+        begun, rates = time.perf_counter(), Rates()
+        parts = forecast(study, request, rates)
         asking = time.perf_counter() - begun
         begun, used = time.perf_counter(), processor()
         with timed(STEPS) as spent:
@@ -129,8 +129,10 @@ def check(phantoms: int, side: int, pairs: int, *, tiny: bool) -> Json:
     sums["seconds"][1], sums["of the processor"][1] = whole, used
     found = {
         "phantoms": phantoms,
+        "pairs": pairs,
         "side": side,
         "seconds of the estimate": asking,
+        "rates": recorded(rates),
         "parts": rows,
         "all": sums,
     }
@@ -139,6 +141,17 @@ def check(phantoms: int, side: int, pairs: int, *, tiny: bool) -> Json:
         print(f"{name:<16} estimated : measured   {',  '.join(told)}", flush=True)
     print("ratios", {what: round(was / said, 2) for what, (said, was) in sums.items()})
     return found
+
+
+def recorded(rates: Rates) -> Json:
+    """The measured pieces that an estimate was made of; tests/benchmark/test_forecast.py reads one back."""
+    return {
+        "paces": [[*kind, asdict(pace)] for kind, pace in rates.paces.items()],
+        "steps": [[[*kind], asdict(step)] for kind, step in rates.steps.items()],
+        "scans": rates.scans,
+        "distances": [[count, seconds] for count, seconds in rates.distances.items()],
+        "square": rates.square,
+    }
 
 
 def stored(study: Path) -> dict[str, tuple[int, int]]:
