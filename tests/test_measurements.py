@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 import torch
 from bus.core import files
+from bus.data.phantom import write_cohort
 from bus.gan.scores.model import Counts, Kin, Looker, Measured, Opinion, Scores, ToldApart
 
 SPEED = Path(__file__).parent / "speed"
@@ -183,6 +184,24 @@ def test_all_rows_of_a_card_run_on_a_processor(tmp_path: Path) -> None:
     assert not [row for row in found.values() if row["value"].startswith("failed")]
     assert all(found[name]["met"] for name in ("translator step", "resnet18 step", "resume", "jobs"))
     assert "pairs in" in found["quality, 256 px, 180 s"]["value"]
+
+
+@pytest.mark.slow
+def test_a_classifier_is_held_against_the_yardstick_in_our_way_and_a_users(tmp_path: Path) -> None:
+    """A second each: that it runs and what it writes; the numbers mean nothing."""
+    scans = write_cohort(tmp_path / "scans", 90, size=64)
+    command = [sys.executable, str(SPEED / "quality.py"), "--data", str(scans), "--model", "simplecnn"]
+    rest = ["--size", "32", "--minutes", "0.01,0.02", "--folds", "0", "--out", str(tmp_path)]
+    done = subprocess.run([*command, *rest], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "quality-classifier.json").read_text())
+    aim, _ = found.pop("yardstick"), found.pop("seal")
+    assert {name.split(", ")[2] for name in found} == {"ours", "usual loop"}
+    for way in ("ours", "usual loop"):  # rising minutes, to the first that reaches the yardstick
+        rows = [row for name, row in found.items() if way in name]
+        assert all(row["macro_f1"] < aim for row in rows[:-1]) and (
+            len(rows) == 2 or rows[-1]["macro_f1"] >= aim
+        )
 
 
 def test_strict_scores_are_strict_by_every_judge_but_the_teacher(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """`make speed-quality DATA=path`: the default translator against CycleGAN of 2017 after equal processor time.
 
     python tests/speed/quality.py --data PATH [--minutes 5,10,20] [--methods detail,published] [--out DIR]
+    python tests/speed/quality.py --data PATH --model resnet18 [--minutes 1,2,4] [--folds 0,1]
 
 **Time to quality** is the first of the `--minutes` after which every judge that did not train the translator
 finds normalised KID and two-sample AUC below what STRICT asks at that side; later ones are not run.
@@ -9,13 +10,33 @@ Each method gets a study of the development data (--inner 0) and as many pairs a
 core-minutes, its whole schedule included: a step is measured first, and the pairs follow from it. One thread
 each, so that core-minutes are processor minutes; what was really spent stands beside the score. The result of
 a method is written as soon as it is there.
+
+`--model` asks the same of a classifier: after how many core-minutes a training, its whole schedule included,
+has the yardstick's macro-F1 on the test parts of the folds, in the mean; beside it the loop that a user would
+write (ImageFolder and PIL in every epoch, Adam, float32, the last weights) for as long.
 """
 
 import argparse
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import plain
+import torch
+from bus.benchmark.arms import ORIGINAL
+from bus.benchmark.cell import Cell
+from bus.benchmark.cells import cells_of
+from bus.benchmark.estimate import measure
+from bus.benchmark.examples import own_examples
+from bus.benchmark.request import Request
+from bus.benchmark.yardstick import yardsticks
+from bus.classify import metrics
+from bus.classify.models import build
+from bus.classify.train import fit, predict
 from bus.core import files
 from bus.core.compute import Compute, resolve
 from bus.data.study import Study, open_or_create
@@ -40,12 +61,17 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="what bus takes as --data; BUSI, or phantom to try it")
     parser.add_argument("--minutes", default="20", help="core-minutes for each method, rising")
     parser.add_argument("--methods", default="detail,published", help=f"of {', '.join(METHODS)}")
+    parser.add_argument("--model", help="a classifier to ask instead of translators")
+    parser.add_argument("--folds", default="0,1", help="of the classifier")
     parser.add_argument("--gan-seed", type=int, default=0)
     parser.add_argument("--n", type=int, default=300, help="synthetic scans that are scored")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("build/speed"))
     asked = parser.parse_args()
     compute = Compute("cpu", resolve("cpu").precision, 1)
+    if asked.model:
+        classifier(asked, compute)
+        return
     place = asked.out / "quality.json"
     for method in asked.methods.split(","):
         study = open_or_create(
@@ -112,6 +138,79 @@ def falls_short(scores: Scores, size: int) -> list[str]:
         if opinion.kin is not Kin.TEACHER and told and told.synthetic >= auc:
             found.append(f"two-sample AUC {told.synthetic:.2f} by {opinion.judge}")
     return found
+
+
+# a classifier against the yardstick
+
+
+def classifier(asked: argparse.Namespace, compute: Compute) -> None:
+    """Train it for rising core-minutes, in our way and in a user's, until the yardstick is reached."""
+    folds, place = [int(fold) for fold in asked.folds.split(",")], asked.out / "quality-classifier.json"
+    study = open_or_create(
+        asked.out / f"quality-{asked.size}", {"data": asked.data, "inner": 0, "size": asked.size}
+    )
+    request = Request(tuple(folds), (ORIGINAL,), (asked.model,), compute=compute)
+    cells = cells_of(study, request)
+    target = study.classes.index(study.target)
+    aim = np.mean(
+        [
+            files.read_json(each.path / "metrics.json")["macro_f1"]
+            for each in yardsticks(study, folds, compute)
+        ]
+    )
+    print(f"yardstick: macro-F1 {100 * aim:.1f}")
+    ways: dict[str, Callable[[Study, Cell, float, Compute], np.ndarray]] = {"ours": ours, "usual loop": usual}
+    for way, train_it in ways.items():
+        for minutes in map(float, asked.minutes.split(",")):
+            begun, reached = time.process_time(), []
+            for cell in cells:
+                chances = train_it(study, cell, minutes, compute)
+                reached.append(metrics.scores(study.labels[study.test(cell.fold)], chances, target))
+            found = {
+                name: float(np.mean([each[name] for each in reached])) for name in ("macro_f1", "target_auc")
+            }
+            found["core_minutes"] = (time.process_time() - begun) / 60 / len(cells)
+            known = files.read_json(place) if place.exists() else {"yardstick": float(aim)}
+            name = f"{asked.model}, {asked.size} px, {way}, {minutes:g} minutes"
+            files.write_json(place, known | {name: found | {"machine": machine(compute)}})
+            print(
+                f"{name}: macro-F1 {100 * found['macro_f1']:.1f}, AUC {100 * found['target_auc']:.1f} after "
+                f"{found['core_minutes']:.1f} core-minutes a fold",
+                flush=True,
+            )
+            if found["macro_f1"] >= aim:
+                break
+    print(f"Written: {place}")
+
+
+def ours(study: Study, cell: Cell, minutes: float, compute: Compute) -> np.ndarray:
+    """Answers (N×classes) of a cell's network after so many core-minutes of steps, the schedule over them."""
+    recipe = replace(cell.recipe, steps=max(1, round(60 * minutes / measure(study, cell).step)))
+    own = own_examples(study, study.train(cell.fold))
+    network = fit(own, len(study.classes), recipe, compute, cell.draw).network
+    return predict(network.eval(), study.pixels[study.test(cell.fold)], compute)
+
+
+def usual(study: Study, cell: Cell, minutes: float, compute: Compute) -> np.ndarray:
+    """The same of the loop that a user would write, on the study's files."""
+    data, size = Path(study.settings.data.path), study.settings.size
+    with TemporaryDirectory(prefix="bus-quality-") as folder:
+        for scan in (study.scans[row] for row in study.train(cell.fold)):
+            link = Path(folder) / scan.label / scan.file.replace("/", "-")
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(data / scan.file)
+        network = build(cell.model, len(study.classes), "none", cell.draw).train()
+        descent = torch.optim.Adam(network.parameters(), 1e-3)
+        batches, end = (
+            plain.labelled_batches(Path(folder), size, cell.recipe.batch),
+            time.process_time() + 60 * minutes,
+        )
+        while time.process_time() < end:
+            plain.classifier_step(network, descent, *next(batches))
+    squares = torch.from_numpy(study.pixels[study.test(cell.fold)])[:, None] / 255
+    with torch.inference_mode():
+        parts = [network.eval()(part).softmax(1) for part in squares.split(32)]
+    return torch.cat(parts).numpy().astype(float)
 
 
 if __name__ == "__main__":
