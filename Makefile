@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study-check fuzz speed gpu speed-quality judges coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study-check fuzz speed gpu speed-quality judges first-weights coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -74,6 +74,9 @@ speed-quality: $(STAMP)  ## scores after core-minutes, default against 2017, unt
 
 judges: $(STAMP)  ## what every judge says of a study's synthetic scans, as a table; STUDY=folder
 	$(BIN)/python tests/speed/judges.py $(STUDY)
+
+first-weights: $(STAMP)  ## the first weights that the package holds, made again from phantoms; an hour; FOLDER=where
+	OMP_NUM_THREADS=1 $(BIN)/python tests/first_weights.py "$(or $(FOLDER),build/first-weights)"
 
 STUDIES ?= 400
 coverage: $(STAMP)  ## whether intervals keep their promise, on simulated studies; 20 minutes on one core

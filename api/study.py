@@ -82,7 +82,7 @@ def study(
 ) -> "Study":
     """Open the study in `path`, or create it there; UsageError where it was made with other options.
 
-    `phantoms`: how many to simulate where no data are given (the commands make 240 with preset demo).
+    `phantoms`: how many to simulate where no data are given (the commands make 300 with preset demo).
     `listener` hears all that is done for this study: `bus.Terminal()` shows what the commands show; without
     one the work is silent.
     """

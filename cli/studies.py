@@ -102,7 +102,7 @@ def use_study(
     # where it lies
     if preset:
         check_preset(preset)
-    new, phantoms = not (path / FILE).exists(), 240 if preset == "demo" else PHANTOMS
+    new, phantoms = not (path / FILE).exists(), 300 if preset == "demo" else PHANTOMS
     with ExitStack() as folders:
         place = path
         if new:

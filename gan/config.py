@@ -18,6 +18,11 @@ if TYPE_CHECKING:  # a slip in --set is answered without torch
     from .networks import AnyGenerator
 
 
+INITS = ("none", "phantoms-1")  # a name means the same weights for ever
+# what all of them are of: class, px, channels and blocks
+INIT_TARGET, INIT_SIZE, INIT_SHAPE = "malignant", 64, (32, 6)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """What a translator is trained on, for how long, and by which arithmetic."""
@@ -80,11 +85,24 @@ class Switches:
         off=2,
         needs=Needs("generator", "detail", "only that generator takes a scan apart"),
     )
+    grain: bool = switch(
+        "speckle may also come from the mirrored scan, of the same depth",
+        False,
+        off=False,
+        needs=Needs("generator", "detail", "only that generator takes a scan apart"),
+    )
     from_size: int = switch(
         "px, a smaller side at which it is first trained, with half as many pairs in addition; 0: none",
         0,
         off=0,
         needs=Needs("generator", "detail", "only that generator grows"),
+    )
+    init: str = switch(
+        "what generators begin with: as drawn, or weights that come with the package, of phantoms",
+        "none",
+        choices=INITS,
+        off="none",
+        needs=Needs("generator", "detail", "they are weights of that generator"),
     )
     recorded: bool = switch(
         "record a whole step as a CUDA graph; graphics cards only, timed on one",
@@ -117,6 +135,11 @@ class GanConfig(Switches, Training):
         return 0.0 if self.from_size else self.phantoms
 
     @property
+    def first_weights(self) -> str:
+        """Which weights of the package its generators begin with; none after a smaller training with them."""
+        return "none" if self.from_size else self.init
+
+    @property
     def steps(self) -> int:
         """Optimiser steps in all."""
         return -(-self.pairs // self.batch)
@@ -139,7 +162,9 @@ class GanConfig(Switches, Training):
         from .networks import CompactGenerator, DetailGenerator, Generator
 
         if self.generator == "detail":
-            return DetailGenerator(self.channels, self.blocks, self.size, self.reach, self.upsampling)
+            return DetailGenerator(
+                self.channels, self.blocks, self.size, self.reach, self.upsampling, self.grain
+            )
         if self.generator == "published":
             return Generator(self.channels, self.blocks, self.upsampling)
         return CompactGenerator(self.channels, self.blocks, self.noise)
@@ -292,6 +317,7 @@ def configure(
     switches.check_idle(SWITCHES, changed, switches.values(resolved))
     _check_enlarging(resolved, changed)
     check_from_size(resolved.from_size, study.settings.size)
+    _check_init(resolved, resolved.from_size or study.settings.size, target)
     if resolved.recorded and compute.device != "cuda":
         raise UsageError(
             f"--set recorded=true: a CUDA graph needs a graphics card, and this is {compute.device}. Leave "
@@ -358,6 +384,28 @@ def check_from_size(side: int, size: int) -> None:
         )
 
 
+def _check_init(resolved: Switches, size: int, target: str) -> None:
+    """UsageError where the package's first weights do not fit what is asked for."""
+    if wrong := _unfit(resolved, size, target):
+        raise UsageError(f"--set init={resolved.init}: these weights {wrong}. Add --set init=none.")
+
+
+def _unfit(resolved: Switches, size: int, target: str) -> str:
+    """Why the package's first weights do not fit a translator of scans of `size` px; "" where they do."""
+    if resolved.init == "none":
+        return ""
+    channels, blocks = INIT_SHAPE
+    wrong = {
+        f"make scans of {INIT_TARGET}, not of {target}": target != INIT_TARGET,
+        f"have {channels} channels and {blocks} blocks, not {resolved.channels} and {resolved.blocks}": (
+            (resolved.channels, resolved.blocks) != INIT_SHAPE
+        ),
+        f"are of {INIT_SIZE} px, and {size} px is less": size < INIT_SIZE,
+        "know no grain": resolved.grain,
+    }
+    return next((why for why, holds in wrong.items() if holds), "")
+
+
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:
     """Whether method and effort ask for a warm start for which this class lacks phantoms."""
     from ..data.phantom.simulation import PAIRED
@@ -374,7 +422,7 @@ def _usual(method: str, preset: str, size: int, target: str) -> Switches:
         usual = replace(usual, blocks=9)  # the paper takes nine blocks from 256 px on and six at 128
     if method == "detail":
         usual = replace(usual, shift=size // 16, eyes=eyes_of(size))
-    return usual
+    return replace(usual, init="none") if _unfit(usual, size, target) else usual
 
 
 def eyes_of(size: int) -> int:

@@ -129,10 +129,12 @@ class DetailGenerator(nn.Module):
 
     noise = 0  # numbers that it takes
 
-    def __init__(self, channels: int, blocks: int, size: int, reach: int, upsampling: str) -> None:
+    def __init__(
+        self, channels: int, blocks: int, size: int, reach: int, upsampling: str, grain: bool = False
+    ) -> None:
         super().__init__()
         c, factor = channels, unshuffle_of(size)
-        self.reach = reach
+        self.reach, self.grain = reach, grain
         self.enter = nn.Sequential(
             nn.PixelUnshuffle(factor),
             *_convolution(factor**2, c, 3),
@@ -147,7 +149,7 @@ class DetailGenerator(nn.Module):
         enlarging = (_upsampling(wide, slim, upsampling) for wide, slim in pairwise(widths))
         self.leave = nn.Sequential(*(layer for layers in enlarging for layer in layers))
         narrow = max(8, widths[-1] // 2)
-        last = nn.Conv2d(narrow, 2, 5)
+        last = nn.Conv2d(narrow, 3 if grain else 2, 5)
         narrowing = _convolution(widths[-1], narrow, 5)
         self.change = nn.Sequential(*narrowing, nn.ReLU(), nn.ReflectionPad2d(2), last)
         self.apply(_initialise)
@@ -158,9 +160,12 @@ class DetailGenerator(nn.Module):
         change = self.change(self.leave(self.enter(x)))
         with torch.autocast(x.device.type, enabled=False):  # detail is kept to the last bit, so in float32
             change = functional.interpolate(change.float(), x.shape[-2:], mode="bicubic", align_corners=False)
-            shift, gain = change.chunk(2, 1)
+            shift, gain, *grain = change.split(1, 1)
             coarse = local_mean(x.float(), self.reach)
-            out: Tensor = coarse + shift + (1 + gain) * (x.float() - coarse)
+            detail = x.float() - coarse
+            out: Tensor = coarse + shift + (1 + gain) * detail
+            if grain:
+                out = out + grain[0] * detail.flip(-1)
             return out.clamp(-1, 1)
 
 

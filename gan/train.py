@@ -4,7 +4,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,8 +23,10 @@ from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
+from . import first_weights
 from .config import GanConfig, lacks_phantoms
 from .cyclegan import SIDES, CycleGAN, Losses
+from .first_weights import Start
 from .monitor import Board, Judges, Log, silent, tensorboard, write_sheet
 from .pixels import to_tensor
 from .recording import Recording
@@ -38,7 +40,6 @@ PHANTOM_SEED = 2_000  # of no study's phantoms: they must not be the scans that 
 PHANTOM_PAIRS = 300  # simulated anatomies of a warm start, each with a benign and a malignant lesion
 
 Pools = dict[str, Pixels]
-Start = Mapping[str, Mapping[str, Tensor]]  # weights of to_target and to_source
 
 
 @dataclass
@@ -100,11 +101,14 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
     """
     translator = Translator.of(study, config)
     compute.start()
-    if not config.from_size or translator.checkpoint.exists():
+    if translator.checkpoint.exists():
         return _train(translator, config, compute, board)
+    if not config.from_size:
+        return _train(translator, config, compute, board, first_weights.load(config.first_weights))
     translator.write_config(config)
     if not translator.smaller.is_done:
-        _train(translator.smaller, config.smaller, compute, silent)
+        begun = first_weights.load(config.smaller.first_weights)
+        _train(translator.smaller, config.smaller, compute, silent, begun)
     path = translator.smaller.checkpoint
     translator.smaller.checked_checkpoint()
     with _damaged(path):

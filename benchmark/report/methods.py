@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ... import __version__
 from ...data.cohort import COHORTS
 from ...data.study import Study
+from ...gan.config import GanConfig
 from ..arms import ADDING
 from ..cell import Cell
 from ..report_folder import REFERENCES
@@ -64,7 +65,7 @@ def methods_paragraph(
         seeds = len({translator.seed for translator in translators})
         trained = f"{count(seeds)} CycleGANs [@zhu2017] were" if seeds > 1 else "a CycleGAN [@zhu2017] was"
         turns = " The seeds of the classifiers took them in turn." if seeds > 1 else ""
-        start = ", beginning with simulated scans," if config and config.phantoms else ""
+        start = _beginning(config) if config else ""
         said.append(
             f"For each fold {trained} trained on the training part alone{pairs}{start} to turn scans of the "
             f"other classes into {study.target} ones; the last weights were used.{turns} Synthetic scans "
@@ -96,6 +97,14 @@ def methods_paragraph(
         "[@tejani2024]."
     )
     return " ".join(said)
+
+
+def _beginning(config: GanConfig) -> str:
+    """What a translator saw or had before the scans of its fold, in words."""
+    known = "with generators that were trained on simulated scans of other seeds" * (config.init != "none")
+    seen = "with simulated scans" * (config.phantoms > 0)
+    begun = " and ".join(part for part in (known, seen) if part)
+    return f", beginning {begun}," * bool(begun)
 
 
 def _deciding(summary: Summary) -> str:

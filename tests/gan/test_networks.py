@@ -9,6 +9,7 @@ from bus.gan.networks import (
     Generator,
     PatchDiscriminator,
     grown,
+    local_mean,
     patch_layers,
     unshuffle_of,
 )
@@ -139,6 +140,20 @@ def test_detail_is_kept_damped_or_strengthened_and_never_painted():
             torch.nn.functional.pad(scans, (2, 2, 2, 2), mode="reflect"), 5, 1
         )
         torch.testing.assert_close(made, coarse + shift + (1 + gain) * (scans - coarse), rtol=0, atol=1e-5)
+
+
+def test_speckle_may_come_from_the_mirrored_scan_at_the_same_depth():
+    """It begins as the identity; with all detail damped, what is left is the other side's times the grain."""
+    generator, scans = (
+        DetailGenerator(8, 1, 64, 2, "bilinear", grain=True),
+        torch.rand(2, 1, 64, 64) * 0.4 - 0.2,
+    )
+    assert torch.allclose(generator(scans), scans, atol=1e-6)
+    with torch.no_grad():
+        generator.change[-1].bias.copy_(torch.tensor([0.0, -1.0, 0.5]))
+        made = generator(scans)
+    coarse = local_mean(scans, 2)
+    torch.testing.assert_close(made, coarse + 0.5 * (scans - coarse).flip(-1), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("small", "large"), [(64, 128), (64, 256), (128, 256), (32, 64), (112, 224)])

@@ -62,13 +62,17 @@ def test_busi_is_cited_where_its_scans_are_used_whatever_the_folder_is_called(ma
 @pytest.mark.parametrize(("seeds", "words"), [((None,), "a CycleGAN"), ((0, 1, 2), "three CycleGANs")])
 def test_the_translators_of_a_fold_are_counted_and_their_start_is_told(made_up, seeds, words):
     made = made_up()
-    config = SimpleNamespace(pairs=6000, phantoms=0.15)
+    config = SimpleNamespace(pairs=6000, phantoms=0.15, init="none")
     translators = [SimpleNamespace(seed=seed, config=config) for seed in seeds]
     text = methods_paragraph(made.study, made.summary, made.cells, translators)
     assert f"For each fold {words} [@zhu2017]" in text and "beginning with simulated scans" in text
     assert ("took them in turn" in text) == (len(seeds) > 1)
-    plain = [SimpleNamespace(seed=None, config=SimpleNamespace(pairs=6000, phantoms=0.0))]
-    assert "simulated" not in methods_paragraph(made.study, made.summary, made.cells, plain)
+    for init, told in (("none", False), ("phantoms-1", True)):
+        config = SimpleNamespace(pairs=6000, phantoms=0.0, init=init)
+        text = methods_paragraph(
+            made.study, made.summary, made.cells, [SimpleNamespace(seed=None, config=config)]
+        )
+        assert ("generators that were trained on simulated scans of other seeds" in text) == told
 
 
 HOSTILE = "<script>alert(1)</script> $x$ *a* | `b`"

@@ -1,0 +1,116 @@
+"""First weights that come with the package."""
+
+import pytest
+import torch
+from bus.core.compute import Compute
+from bus.core.errors import BusError, UsageError
+from bus.core.files import sha256_file
+from bus.data import phantom
+from bus.data.study import open_or_create
+from bus.gan import first_weights, train
+from bus.gan.config import INITS, configure
+from bus.gan.cyclegan import CycleGAN
+from bus.gan.networks import DetailGenerator
+from bus.gan.pixels import to_pixels, to_tensor
+
+CPU = Compute("cpu", "float32", 1)
+SHA256 = {
+    "phantoms-1": "1eb3dbfc1f927f6cf0cda464bd6f2a79e17a0be2ebb247ed48ecdc8292e0fbf9"
+}  # a name means the same weights for ever
+
+
+def generator_of(name, network="to_target"):
+    generator = DetailGenerator(32, 6, 64, 2, "bilinear")
+    generator.load_state_dict(first_weights.load(name)[network])
+    return generator.eval()
+
+
+def test_each_name_means_weights_that_never_change():
+    assert set(INITS) == {"none", *SHA256}
+    assert first_weights.load("none") is None
+    for name, digest in SHA256.items():
+        assert sha256_file(first_weights.path_of(name)) == digest
+    assert sum(first_weights.path_of(name).stat().st_size for name in SHA256) < 3e6
+
+
+@pytest.mark.parametrize("name", SHA256)
+def test_they_darken_the_benign_lesions_of_phantoms_they_never_saw_and_little_else(name):
+    """Within a lesion's mask more is changed than beside it, and it becomes darker."""
+    scans = [phantom.simulate(spec) for spec in phantom.specs(60, size=64, seed=0) if spec.label == "benign"][
+        :12
+    ]
+    squares = torch.cat([to_tensor(scan.pixels[None]) for scan in scans])
+    with torch.inference_mode():
+        made = to_pixels(generator_of(name)(squares)).astype(int)
+    inside, beside, darker = [], [], []
+    for scan, after in zip(scans, made, strict=True):
+        lesion, change = scan.mask > 0, after - scan.pixels.astype(int)
+        inside.append(abs(change[lesion]).mean())
+        beside.append(abs(change[~lesion]).mean())
+        darker.append(change[lesion].mean())
+    assert sum(inside) > 1.5 * sum(beside)
+    assert sum(darker) / len(darker) < -2
+
+
+def test_what_was_written_is_read_in_half_precision(tmp_path, monkeypatch):
+    monkeypatch.setattr(first_weights, "path_of", lambda name: tmp_path / f"{name}.safetensors")
+    start = {
+        side: {"enter.2.weight": torch.rand(3, 3), "b": torch.rand(2)} for side in ("to_target", "to_source")
+    }
+    path = first_weights.write("other", start, {"pairs": "4"})
+    assert b'"pairs":"4"' in path.read_bytes()
+    found = first_weights.load("other")
+    for side, weights in start.items():
+        for name, tensor in weights.items():
+            torch.testing.assert_close(found[side][name], tensor, rtol=1e-3, atol=1e-3)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(BusError, match=r"other.safetensors cannot be read .*--set init=none"):
+        first_weights.load("other")
+
+
+@pytest.mark.parametrize(
+    ("size", "growing", "whole"), [(64, {}, True), (128, {}, False), (128, {"from_size": "64"}, True)]
+)
+def test_a_training_begins_with_them(tmp_path, monkeypatch, size, growing, whole):
+    """At their side as they are, be it one that grows; else the trunk is theirs, and it begins as identity."""
+    study, begun = open_or_create(tmp_path / "study", {"size": size, "k": 3}, phantoms=40), {}
+    config = asked(study, init="phantoms-1", discriminator="patch", augmentation="false", **growing)
+
+    def step(self, *args):
+        begun.update({name: tensor.clone() for name, tensor in self.averaged.state_dict().items()})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CycleGAN, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(study, config, CPU)
+    theirs = first_weights.load("phantoms-1")["to_target"]
+    assert torch.equal(begun["enter.9.first.1.weight"], theirs["enter.9.first.1.weight"])
+    assert torch.equal(begun["change.5.weight"], theirs["change.5.weight"]) == whole
+    assert begun["change.5.weight"].any() == whole
+
+
+def asked(study, target="malignant", **changes):
+    return configure(
+        study,
+        CPU,
+        fold=0,
+        target=target,
+        seed=0,
+        preset="quick",
+        pairs=4,
+        changes={"phantoms": "0", **changes},
+    )
+
+
+def test_what_they_do_not_fit_is_refused_in_words(tmp_path):
+    small = open_or_create(tmp_path / "small", {"size": 32, "k": 3}, phantoms=40)
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=40)
+    for where, wish, words in (
+        (study, {"channels": "16"}, "have 32 channels and 6 blocks, not 16 and 6"),
+        (study, {"target": "benign"}, "make scans of malignant, not of benign"),
+        (study, {"grain": "true"}, "know no grain"),
+        (small, {}, "are of 64 px, and 32 px is less"),
+        (study, {"generator": "compact"}, "init=phantoms-1 does nothing.*generator=detail"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            asked(where, init="phantoms-1", **wish)
