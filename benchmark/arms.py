@@ -15,6 +15,7 @@ ARMS = {
     "bring; no training",
     "oversampled": "scans of the target class repeated",
     "cyclegan": "synthetic scans of the target class added",
+    "pooled": "synthetic scans of all translators of the fold (--gan-seeds) added, of each alike many",
     "pasted": "real lesions of the target, with their shadow, on the training part's other scans: a control "
     "that is no network",
     "relabelled": "negative control: the translator's sources, untranslated, under the target's label",
@@ -22,8 +23,8 @@ ARMS = {
     "checked",
 }
 DEFAULT_ARMS = ("original", "weighted", "adjusted", "oversampled", "cyclegan")
-ADDING = ("oversampled", "cyclegan", "pasted", "relabelled", "unverified")  # these have a dose
-TRANSLATED = ("cyclegan", "relabelled")  # need a translator
+ADDING = ("oversampled", "cyclegan", "pooled", "pasted", "relabelled", "unverified")  # these have a dose
+TRANSLATED = ("cyclegan", "pooled", "relabelled")  # need a translator
 SOURCED = (*TRANSLATED, "pasted")  # may be limited to one source class
 DERIVED = ("adjusted",)  # train nothing: the answers of `original`, corrected
 CHOSEN = tuple(name for name in ARMS if name != "unverified")  # by --arms; that one comes with --synthetic

@@ -37,7 +37,7 @@ HASHED = {  # key in DONE → file
 SCAN = ("file", "sha256", "label", "group")  # columns of a scan in a table of answers
 REMEDY = "Delete the folder and run the same command again."
 UNPATHED = ("root", "folder", "first")  # where things lie decides no result
-LATER = {"drawn_from": 0}  # what older cells do not record, with what they had
+LATER = {"drawn_from": 0, "pooled": 1}  # what older cells do not record, with what they had
 
 Floats = NDArray[np.float64]
 
@@ -188,6 +188,7 @@ class Cell(Answered):
     folder: Path | None = None  # of another generator's scans; their content is in `synthetic`
     first: Path | None = None  # file of the first weights; its content is in `recipe.init`
     drawn_from: int = 0  # the fold, from which random numbers are drawn too; before that was so, always 0
+    pooled: int = 1  # translators whose scans are added, `gan_seed` and the next ones
 
     @classmethod
     def open(cls, path: Path) -> "Cell":

@@ -28,7 +28,7 @@ STEPS = {  # optimiser steps of a preset: networks trained from scratch, those o
     "standard": (1_500, 600, 600),
     "paper": (1_500, 600, 600),
 }
-DEMO_STEPS = {"resnet18": 120}  # of the demo: from 240 phantoms it learns in so many, not in 60
+DEMO_STEPS = {"resnet18": 150}  # of the demo: from 300 phantoms it learns in so many, not in 60
 # fields of Recipe; minutes, not quality
 PRESET_RECIPES: dict[str, Values] = {"demo": {"batch": 16, "recalibration": 4}}
 
@@ -57,7 +57,7 @@ def used(study: Study, request: Request, fold: int, label: str, gan_seed: int) -
     """All of a translator's scans of class `label` that an arm of a request takes, as in their manifest."""
     names: set[str] = set()
     for arm in (arm for arm in request.arms if arm.kind in TRANSLATED):
-        number = _added(study, request, arm, fold).get(label, 0)
+        number = _of_translator(request, arm, gan_seed, _added(study, request, arm, fold).get(label, 0))
         names |= {row.file for row in picked(study, fold, label, gan_seed, arm.source, number)}
     return [row for row in SyntheticSet(study, fold, label, gan_seed).rows if row.file in names]
 
@@ -92,12 +92,25 @@ def _added(study: Study, request: Request, arm: Arm, fold: int) -> dict[str, int
     return {label: number for label, number in lacking.items() if number}
 
 
+def shares(number: int, translators: int) -> list[int]:
+    """`number` scans in as many parts, of which the first may have one more than the last."""
+    return [number // translators + (place < number % translators) for place in range(translators)]
+
+
+def _of_translator(request: Request, arm: Arm, gan_seed: int, number: int) -> int:
+    """How many of the scans that an arm adds come from one translator."""
+    if arm.kind != "pooled":
+        return number
+    return shares(number, request.gan_seeds)[request.translators.index(gan_seed)]
+
+
 def synthetic_needed(study: Study, request: Request) -> dict[tuple[int, str, int], int]:
     """(fold, class, translator's seed) → how many of its scans the arms need; empty where none."""
     needs: dict[tuple[int, str, int], int] = {}
     for arm in (arm for arm in request.arms if arm.kind in TRANSLATED):
         for fold, gan_seed in product(request.folds, request.translators):
-            for label, number in _added(study, request, arm, fold).items():
+            for label, whole in _added(study, request, arm, fold).items():
+                number = _of_translator(request, arm, gan_seed, whole)
                 most = to_make(study, fold, label, gan_seed, arm.source, number)
                 needs[fold, label, gan_seed] = max(most, needs.get((fold, label, gan_seed), 0))
     return needs
@@ -120,6 +133,11 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
             f"--gan-seeds {request.gan_seeds}: the seeds of a classifier take translators in turn, so "
             f"--seeds {request.seeds} must be a multiple of it, or some would count more than others."
         )
+    if request.gan_seeds < 2 and any(arm.kind == "pooled" for arm in request.arms):
+        raise UsageError(
+            "The arm pooled mixes the scans of several translators: ask for them with --gan-seeds, such as "
+            "--gan-seeds 3."
+        )
     adding, names = any(arm.kind in ADDING for arm in request.arms), ", ".join(map(str, request.arms))
     if any(not arm.trains for arm in request.arms) and ORIGINAL not in request.arms:
         raise UsageError(f"--arms {names}: adjusted corrects the answers of original. Name that arm too.")
@@ -135,6 +153,11 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
         raise UsageError(
             f"recorded = true: a CUDA graph needs a graphics card, and this is {request.compute.device}. "
             "Leave it out."
+        )
+    others = [model for model in request.models if model != "simplecnn"]
+    if dict(request.recipe).get("standardise") and others:
+        raise UsageError(
+            f"standardise = true is SimpleCNN's alone; {others[0]} normalises within. Leave it out."
         )
     if dict(request.recipe).get("validation") and adding:
         raise UsageError(
@@ -158,6 +181,11 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
         for arm, gan_seed in product(request.arms, request.translators)
     }
 
+    # of a translator: of arms without one always 0, or another one would train them anew
+    def translator(arm: Arm, seed: int) -> int:
+        taken = request.gan_seed if arm.kind == "pooled" else request.translator_of(seed)
+        return taken if arm.kind in TRANSLATED else 0
+
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
         init = first_weights(model, given)
         steps = 0 if request.epochs else STEPS[request.preset][2 if model == LITE0 else model in DEEP]
@@ -174,8 +202,8 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
             recipe=scheduled(
                 study, fold, switches.changed(recipe, {**TUNED.get(model, {}), **changes}), request.epochs
             ),
-            # of arms without a translator always 0, or another one would train them anew
-            gan_seed=request.translator_of(seed) if arm.kind in TRANSLATED else 0,
+            gan_seed=translator(arm, seed),
+            pooled=request.gan_seeds if arm.kind == "pooled" else 1,
             added=added[arm],
             precision=request.compute.precision,
             device=request.compute.device,
@@ -227,7 +255,8 @@ def _synthetic(
     lines = [
         f"{row.sha256} {row.source_sha256}"
         for label, number in added.items()
-        for row in _made(study, fold, label, gan_seed, arm.source, number)
+        for seed in (request.translators if arm.kind == "pooled" else [gan_seed])
+        for row in _made(study, fold, label, seed, arm.source, _of_translator(request, arm, seed, number))
     ]
     return files.sha256_bytes("\n".join(lines).encode())
 

@@ -12,7 +12,7 @@ from ..gan.manifest import SyntheticSet
 from . import foreign, pasting
 from .arms import ADDING
 from .cell import Cell
-from .cells import picked, training_rows
+from .cells import picked, shares, training_rows
 
 
 def key(digest: str) -> int:
@@ -86,12 +86,17 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> Added:
         squares = foreign.load(study, cell.folder, number)
         keys = [key(files.sha256_bytes(square.tobytes())) for square in squares]
         return Added(squares, keys, [label] * len(squares), [-1] * len(squares))
-    made = picked(study, cell.fold, label, cell.gan_seed, arm.source, number)
+    parts = [
+        (SyntheticSet(study, cell.fold, label, seed), picked(study, cell.fold, label, seed, arm.source, part))
+        for seed, part in enumerate(shares(number, cell.pooled), cell.gan_seed)
+    ]
+    made = [row for _, rows in parts for row in rows]
     keys, sources = [key(row.sha256) for row in made], [row.source_label for row in made]
     row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
     rows = [row_of.get((row.source_sha256, row.source_label), -1) for row in made]
-    if arm.kind == "cyclegan":
-        return Added(SyntheticSet(study, cell.fold, label, cell.gan_seed).pixels(made), keys, sources, rows)
+    if arm.kind != "relabelled":
+        squares = np.concatenate([scans.pixels(part) for scans, part in parts])
+        return Added(squares, keys, sources, rows)
     return Added(study.pixels[rows], keys, sources, rows)
 
 

@@ -106,9 +106,9 @@ def benchmark(
     arms: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: original, weighted, adjusted, oversampled, cyclegan, pasted, relabelled; "
-            "cyclegan:normal adds only scans made from normal ones.",
-            show_default="all but pasted and relabelled",
+            help="Comma-separated: original, weighted, adjusted, oversampled, cyclegan, pooled, pasted, "
+            "relabelled; cyclegan:normal adds only scans made from normal ones.",
+            show_default="all but pooled, pasted and relabelled",
         ),
     ] = "original,weighted,adjusted,oversampled,cyclegan",
     dose: Annotated[

@@ -43,6 +43,7 @@ ARMS: dict[str, tuple[str, Dash, float]] = {  # colour, dash, line width in pt
     "weighted": (ORANGE, (0, (5, 2)), 1.4),
     "oversampled": (GREEN, (0, (5, 2, 1, 2)), 1.4),
     "cyclegan": (BLUE, "-", 2.0),
+    "pooled": (BLUE, (0, (5, 2)), 1.4),
     "pasted": (VERMILION, (0, (3, 1)), 1.4),
     "relabelled": (PURPLE, (0, (1, 1.5)), 1.6),
 }

@@ -70,10 +70,13 @@ def pairs(arms: Sequence[Arm]) -> dict[str, tuple[Arm, Arm]]:
         repeated = Arm("oversampled", dose=arm.dose)
         if arm.kind not in ("original", "relabelled"):
             wanted[f"{arm} − original"] = (arm, Arm("original"))
-        if arm.kind in ("cyclegan", "pasted", "relabelled", "unverified"):
+        if arm.kind in ("cyclegan", "pooled", "pasted", "relabelled", "unverified"):
             wanted[f"{arm} − {repeated}"] = (arm, repeated)
         if arm.kind == "cyclegan" and (control := Arm("pasted", arm.source, arm.dose)) in arms:
             wanted[f"{arm} − {control}"] = (arm, control)
+        if arm.kind == "pooled":
+            single = Arm("cyclegan", arm.source, arm.dose)
+            wanted[f"{arm} − {single}"] = (arm, single)
         if arm.kind == "cyclegan":
             wanted[BEYOND_PRIOR if arm == lead.cyclegan else f"{arm} − adjusted"] = (arm, Arm("adjusted"))
     named = {pair: kind for kind, pair in reversed(wanted.items())}  # gain and translator keep their names

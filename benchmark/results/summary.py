@@ -32,7 +32,7 @@ from .model import (
 )
 from .untouched import count_developed
 
-GENERATED = ("cyclegan", "unverified")  # arms that take scans of a generator
+GENERATED = ("cyclegan", "pooled", "unverified")  # arms that take scans of a generator
 
 
 def check_same_scans(answers: Iterable[Answers]) -> None:

@@ -18,7 +18,7 @@ def test_an_arm_is_read_back_from_its_name(name):
         ("", "nothing is unknown"),
         ("unverified", "is unknown"),
         ("cyclegan:cyst", "the classes are benign"),
-        ("oversampled:normal", "cyclegan, relabelled, pasted can be limited"),
+        ("oversampled:normal", "cyclegan, pooled, relabelled, pasted can be limited"),
     ],
 )
 def test_an_unknown_arm_is_refused(text, words):

@@ -9,7 +9,7 @@ from bus.benchmark import arms
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_translators
 from bus.benchmark.cells import cells_of, needed, synthetic_needed, training_rows
-from bus.benchmark.examples import examples
+from bus.benchmark.examples import examples, key
 from bus.benchmark.request import Request
 from bus.classify.recipe import Recipe
 from bus.core import files
@@ -47,7 +47,24 @@ def test_seeds_take_the_translators_of_their_fold_in_turn(study):
     single = cells_of(study, replace(request, gan_seeds=1, seeds=1))
     assert [one.path for one in cells[:2]] == [one.path for one in single], "one translator trains as before"
 
-    audited = [check for check in audit(study, 0, request) if "fold's generator" in check.name]
+    pooled = replace(request, arms=(*request.arms, Arm("pooled")))
+    both = synthetic_needed(study, replace(request, arms=(Arm("pooled"),)))
+    assert sum(both.values()) == needed(study, 0, "malignant") and max(both.values()) - min(both.values()) < 2
+    mixed = [one for one in cells_of(study, pooled) if one.arm.kind == "pooled"]
+    assert {(one.gan_seed, one.pooled) for one in mixed} == {(0, 2)} and len(
+        {one.synthetic for one in mixed}
+    ) == 1
+    alone = next(one for one in cells if one.arm.kind == "cyclegan")
+    for place in (0, 1):  # of each translator its first scans, as many as of the other
+        theirs = SyntheticSet(study, 0, "malignant", place).rows
+        taken = [key(row.sha256) for row in theirs[: both[0, "malignant", place]]]
+        start = len(study.train(0)) + place * both[0, "malignant", 0]
+        assert examples(study, mixed[0]).keys[start : start + len(taken)] == taken
+    assert examples(study, mixed[0]).labels.tolist() == examples(study, alone).labels.tolist()
+    with pytest.raises(UsageError, match="--gan-seeds 3"):
+        cells_of(study, replace(pooled, gan_seeds=1))
+
+    audited = [check for check in audit(study, 0, pooled) if "fold's generator" in check.name]
     assert len(audited) == 2
     assert [check.count for check in audit_translators(study, request)] == [2]
     files.write_json(second.folder / "config.json", {**config, "cycle": 3.0})

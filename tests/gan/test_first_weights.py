@@ -72,7 +72,7 @@ def test_what_was_written_is_read_in_half_precision(tmp_path, monkeypatch):
     ("size", "growing", "whole"), [(64, {}, True), (128, {}, False), (128, {"from_size": "64"}, True)]
 )
 def test_a_training_begins_with_them(tmp_path, monkeypatch, size, growing, whole):
-    """At their side as they are, be it one that grows; else the trunk is theirs, and it begins as identity."""
+    """At their side, or one that grows from it, as they are; else with their trunk alone, as the identity."""
     study, begun = open_or_create(tmp_path / "study", {"size": size, "k": 3}, phantoms=40), {}
     config = asked(study, init="phantoms-1", discriminator="patch", augmentation="false", **growing)
 
