@@ -75,7 +75,7 @@ speed-quality: $(STAMP)  ## scores after core-minutes, default against 2017, unt
 judges: $(STAMP)  ## what every judge says of a study's synthetic scans, as a table; STUDY=folder
 	$(BIN)/python tests/speed/judges.py $(STUDY)
 
-first-weights: $(STAMP)  ## the first weights that the package holds, made again from phantoms; an hour; FOLDER=where
+first-weights: $(STAMP)  ## first weights as the package holds, made from phantoms; 40 minutes; FOLDER=where
 	OMP_NUM_THREADS=1 $(BIN)/python tests/first_weights.py "$(or $(FOLDER),build/first-weights)"
 
 STUDIES ?= 400

@@ -153,6 +153,11 @@ class Study:
         if fold not in study.folds:
             raise UsageError(f"fold={fold}: the study's folds are 0 to {study.settings.k - 1}.")
         arms = tuple(one if one.trains else ORIGINAL for one in chosen(arm, self.classes))
+        if arms[0].kind == "pooled":
+            raise UsageError(
+                f"arm={arm!r} takes several translators, and a data set has one. Ask for cyclegan with "
+                "gan_seed."
+            )
         if part == "test":
             rows = study.test(fold)
             held = Examples(study.pixels[rows], study.labels[rows], [])

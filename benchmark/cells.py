@@ -111,6 +111,8 @@ def synthetic_needed(study: Study, request: Request) -> dict[tuple[int, str, int
         for fold, gan_seed in product(request.folds, request.translators):
             for label, whole in _added(study, request, arm, fold).items():
                 number = _of_translator(request, arm, gan_seed, whole)
+                if not number:  # fewer scans than translators to share them
+                    continue
                 most = to_make(study, fold, label, gan_seed, arm.source, number)
                 needs[fold, label, gan_seed] = max(most, needs.get((fold, label, gan_seed), 0))
     return needs
@@ -155,9 +157,13 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
             "Leave it out."
         )
     others = [model for model in request.models if model != "simplecnn"]
+    if dict(request.recipe).get("standardise") and request.first:
+        raise UsageError(
+            "standardise = true: weights from a file say themselves how they see scans. Leave it out."
+        )
     if dict(request.recipe).get("standardise") and others:
         raise UsageError(
-            f"standardise = true is SimpleCNN's alone; {others[0]} normalises within. Leave it out."
+            f"standardise = true is SimpleCNN's alone; {others[0]} does not have it. Leave it out."
         )
     if dict(request.recipe).get("validation") and adding:
         raise UsageError(
@@ -186,6 +192,14 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
         taken = request.gan_seed if arm.kind == "pooled" else request.translator_of(seed)
         return taken if arm.kind in TRANSLATED else 0
 
+    def tuned(model: str) -> Values:
+        """What it has otherwise; weights from a file say themselves how SimpleCNN sees scans."""
+        return {
+            name: value
+            for name, value in TUNED.get(model, {}).items()
+            if not request.first or name != "standardise"
+        }
+
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
         init = first_weights(model, given)
         steps = 0 if request.epochs else STEPS[request.preset][2 if model == LITE0 else model in DEEP]
@@ -200,7 +214,7 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
             model=model,
             seed=seed,
             recipe=scheduled(
-                study, fold, switches.changed(recipe, {**TUNED.get(model, {}), **changes}), request.epochs
+                study, fold, switches.changed(recipe, {**tuned(model), **changes}), request.epochs
             ),
             gan_seed=translator(arm, seed),
             pooled=request.gan_seeds if arm.kind == "pooled" else 1,

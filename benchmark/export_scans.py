@@ -147,7 +147,7 @@ def _arm(text: str, classes: Sequence[str]) -> Arm:
     if arm.kind not in EXPORTED or not 0 < arm.dose <= 10:
         raise UsageError(
             f"--arm {text}: expected original or cyclegan, perhaps cyclegan:SOURCE or cyclegan@DOSE. Other "
-            f"arms repeat or weight the same files.{did_you_mean(arm.kind, EXPORTED)}"
+            f"arms repeat, weight or mix the same files, or keep none.{did_you_mean(arm.kind, EXPORTED)}"
         )
     chosen(f"{arm.kind}:{arm.source}".rstrip(":"), classes)
     return arm

@@ -275,7 +275,8 @@ def looked_at(study: Study, request: Request) -> list[Cell]:
     if not others or request.init not in INITS:
         return []
     lead = leading_arms(request.arms)
-    cells = cells_of(study, replace(request, models=others))
+    recipe = tuple((name, value) for name, value in request.recipe if name != "standardise" or not value)
+    cells = cells_of(study, replace(request, models=others, recipe=recipe))  # that one is SimpleCNN's alone
     missing = {cell.model for cell in cells if cell.arm in lead and not cell.is_done}
     return [cell for cell in cells if cell.model not in missing and cell.is_done]
 

@@ -157,11 +157,13 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
         cell = Cell.open(finished[-1])
         words += ["--preset", cell.preset]
         words += ["--gan-seed", str(cell.gan_seed)] if cell.gan_seed else []
+        words += ["--gan-seeds", str(cell.pooled)] if cell.pooled > 1 else []
         words += ["--init", cell.recipe.init] if cell.recipe.init != first_weights(model, USUAL) else []
     else:
         begun = next(Translator.all_of(study), None)
         words += ["--preset", begun.known_config.preset] if begun else []
-    words += ["--seeds", str(seed + 1)] if seed else []
+    pooled = cell.pooled if finished else 1
+    words += ["--seeds", str(-(-(seed + 1) // pooled) * pooled)] if seed or pooled > 1 else []
 
     state = "was trained, but its weights were not kept" if finished else "was not trained yet"
     kept = ["/".join(path.parts[-4:-1]) for path, _ in kept_weights(study.fold_path(fold))]

@@ -41,7 +41,8 @@ def demo(
             (0,), models=models, seeds=2, preset="demo", compute=compute, jobs=at_once, command=command
         )
         translator = Translator(opened, 0, opened.target, 0)
-        config, compute = plan_gan(translator, Ask(pairs=200, changes=BEGUN), request.compute, preset="demo")
+        ask = Ask() if translator.config else Ask(pairs=200, changes=BEGUN)  # one goes on as it was begun
+        config, compute = plan_gan(translator, ask, request.compute, preset="demo")
         train_gan(opened, config, compute)
         make_scans(translator, request.compute, request.judge, count=60)
         pipeline.benchmark(opened, request)

@@ -385,15 +385,7 @@ def check_from_size(side: int, size: int) -> None:
 
 
 def _check_init(resolved: Switches, size: int, target: str) -> None:
-    """UsageError where the package's first weights do not fit what is asked for."""
-    if wrong := _unfit(resolved, size, target):
-        raise UsageError(f"--set init={resolved.init}: these weights {wrong}. Add --set init=none.")
-
-
-def _unfit(resolved: Switches, size: int, target: str) -> str:
-    """Why the package's first weights do not fit a translator of scans of `size` px; "" where they do."""
-    if resolved.init == "none":
-        return ""
+    """UsageError where the package's first weights do not fit a translator of scans of `size` px."""
     channels, blocks = INIT_SHAPE
     wrong = {
         f"make scans of {INIT_TARGET}, not of {target}": target != INIT_TARGET,
@@ -403,7 +395,9 @@ def _unfit(resolved: Switches, size: int, target: str) -> str:
         f"are of {INIT_SIZE} px, and {size} px is less": size < INIT_SIZE,
         "know no grain": resolved.grain,
     }
-    return next((why for why, holds in wrong.items() if holds), "")
+    for why, holds in wrong.items():
+        if holds and resolved.init != "none":
+            raise UsageError(f"--set init={resolved.init}: these weights {why}. Add --set init=none.")
 
 
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:
@@ -422,7 +416,7 @@ def _usual(method: str, preset: str, size: int, target: str) -> Switches:
         usual = replace(usual, blocks=9)  # the paper takes nine blocks from 256 px on and six at 128
     if method == "detail":
         usual = replace(usual, shift=size // 16, eyes=eyes_of(size))
-    return replace(usual, init="none") if _unfit(usual, size, target) else usual
+    return usual
 
 
 def eyes_of(size: int) -> int:

@@ -120,7 +120,9 @@ class DetailGenerator(nn.Module):
     whole source and gives a change Δ and a gain g, so that the translation is mean + Δ + (1 + g) · detail,
     clipped to [-1, 1]. Both are made at half the side and enlarged bicubically: no speckle is painted, and no
     checkerboard is left (Odena et al. 2016, doi 10.23915/distill.00003). Both are 0 at the start: an
-    untrained translator returns its source. On the way up to them `upsampling` is `bilinear`, or `nearest`,
+    untrained translator returns its source. With `grain` a third output adds detail of the mirrored source,
+    so that what is damped can be filled with speckle of its depth; letters and calipers of the other side
+    may come with it. On the way up to them `upsampling` is `bilinear`, or `nearest`,
     which leaves a faint grid of 4 and 8 px at sides of 128 px and more.
 
     The trunk works at 16×16 for a side of 64, 128 or 256 px (`unshuffle_of`): cost grows more slowly than

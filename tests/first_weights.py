@@ -1,10 +1,11 @@
 """`make first-weights`: generators trained on phantoms alone, as the first weights that the package holds.
 
-    python tests/first_weights.py FOLDER [--phantoms 18000] [--pairs 24000] [--name phantoms-1]
+    python tests/first_weights.py FOLDER [--phantoms 15000] [--pairs 20000]
 
 Simulates phantoms of three scanners with seeds that no study and no warm start uses, trains the default
-translator at 64 px on the training part of one fold of them, and writes its two generators into the package,
-in half precision. All of it is kept in FOLDER; the same command goes on where it stopped.
+translator at 64 px on the training part of one fold of them, and writes its two generators, in half
+precision. All of it is kept in FOLDER; the same command goes on where it stopped. To ship them, copy the file
+into gan/ under a name of its own, and add name and hash to `first_weights.SHA256` and `config.INITS`.
 """
 
 import argparse
@@ -32,9 +33,8 @@ def main() -> None:
         prog="tests/first_weights.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--phantoms", type=int, default=18_000)
-    parser.add_argument("--pairs", type=int, default=24_000)
-    parser.add_argument("--name", default="phantoms-1")
+    parser.add_argument("--phantoms", type=int, default=15_000)
+    parser.add_argument("--pairs", type=int, default=20_000)
     asked = parser.parse_args()
     compute, scans = resolve(), simulated(asked.folder / "scans", asked.phantoms)
     study = open_or_create(asked.folder / "study", {"data": str(scans), "size": INIT_SIZE})
@@ -58,7 +58,8 @@ def main() -> None:
         "versions": f"bus {bus.__version__}, torch {torch.__version__}",
         "machine": f"{platform.machine()}, {compute.device}, {compute.precision}",
     }
-    path = first_weights.write(asked.name, start, how)
+    path = asked.folder / "first-weights.safetensors"
+    first_weights.write(path, start, how)
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256_file(path)}")
 
 

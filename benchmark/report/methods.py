@@ -7,7 +7,7 @@ from ... import __version__
 from ...data.cohort import COHORTS
 from ...data.study import Study
 from ...gan.config import GanConfig
-from ..arms import ADDING
+from ..arms import ADDING, TRANSLATED
 from ..cell import Cell
 from ..report_folder import REFERENCES
 from ..results.model import GAIN, TRANSLATOR, Summary
@@ -64,7 +64,8 @@ def methods_paragraph(
         pairs = f" on {config.pairs:,} pairs of scans" if config else ""
         seeds = len({translator.seed for translator in translators})
         trained = f"{count(seeds)} CycleGANs [@zhu2017] were" if seeds > 1 else "a CycleGAN [@zhu2017] was"
-        turns = " The seeds of the classifiers took them in turn." if seeds > 1 else ""
+        alone = any(arm.kind in TRANSLATED and arm.kind != "pooled" for arm in summary.arms)
+        turns = " The seeds of the classifiers took them in turn." if seeds > 1 and alone else ""
         start = _beginning(config) if config else ""
         said.append(
             f"For each fold {trained} trained on the training part alone{pairs}{start} to turn scans of the "

@@ -61,8 +61,9 @@ def pairs(arms: Sequence[Arm]) -> dict[str, tuple[Arm, Arm]]:
     """The contrasts that these arms allow: kind → (first, second), read as first − second.
 
     Gain and translator stand for the arms of a claim. Every arm is compared with `original`, but for the
-    negative control; those that add other scans also with as many repeated real scans, and translated scans
-    with as many pasted lesions and with answers that were merely corrected for the class prior.
+    negative control; those that add other scans also with as many repeated real scans, `cyclegan`
+    with as many pasted lesions and with answers that were merely corrected for the class prior, and `pooled`
+    with `cyclegan`.
     """
     lead = leading_arms(arms)
     wanted = {GAIN: (lead.cyclegan, lead.original), TRANSLATOR: (lead.cyclegan, lead.oversampled)}

@@ -17,9 +17,9 @@ def test_an_estimate_counts_every_part_of_a_cell(study):
     one = 10 + 60 + 4 * 0.5 + tested * (2 * 0.01 + 0.02)
     paces = {(model, 16): pace for model in wish.models}
     time = estimate.outlook(study, cells, paces, jobs=1)
-    assert [cell.recipe.steps for cell in cells] == [60, 120]
-    assert time.usual == pytest.approx(2 * one + 60 + estimate.START)
-    assert (time.usual - time.quick, time.slow - time.usual) == pytest.approx((180 * 0.5, 180 * 1.0))
+    assert [cell.recipe.steps for cell in cells] == [60, 150]
+    assert time.usual == pytest.approx(2 * one + 90 + estimate.START)
+    assert (time.usual - time.quick, time.slow - time.usual) == pytest.approx((210 * 0.5, 210 * 1.0))
     assert estimate.outlook(study, [], paces, jobs=1) == estimate.Outlook()
     watching = replace(
         cells[0], recipe=replace(cells[0].recipe, schedule="plateau", validation=True, epoch=20)

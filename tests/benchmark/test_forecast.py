@@ -65,6 +65,23 @@ def test_every_part_of_a_benchmark_is_counted(study):
     assert parts[PAGES].here(jobs=2).usual > 0.25 * len(study.used())
 
 
+def test_of_very_many_scans_some_are_judged_while_a_translator_is_trained_and_at_the_end(study, monkeypatch):
+    request = Request((2,), (Arm("original"), Arm("cyclegan")), ("simplecnn",))
+    seconds = {}
+    for most in (2_000, 4):
+        monkeypatch.setattr("bus.benchmark.forecast.JUDGED", most)
+        known = rates(study.settings.size)
+        known.paces = Same(known.paces["simplecnn", 16])
+        known.distances = {number: float(number) for number in range(200)}
+        parts = {part.name: part for part in forecast(study, request, known)}
+        seconds[most] = {name: part.here(1).usual for name, part in parts.items()}
+    assert {name for name in seconds[4] if seconds[4][name] < seconds[2_000][name]} == {
+        TRANSLATORS,
+        SCORES,
+        PAGES,
+    }
+
+
 def test_a_benchmark_without_added_scans_needs_neither_translator_nor_audit(study):
     request = Request((0,), (Arm("original"), Arm("adjusted")), ("simplecnn",), preset="demo")
     parts = forecast(study, request, rates(study.settings.size))

@@ -15,7 +15,7 @@ from bus.benchmark.per_image import per_image
 from bus.benchmark.request import BESIDE, EXTRAS, Request
 from bus.benchmark.results import summary
 from bus.core.compute import Compute
-from bus.core.errors import BusError
+from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
 from bus.gan import synth, train
 from bus.gan.config import configure
@@ -130,3 +130,13 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
     claimed = summary.summarise(sub, cells_of(sub, wish))
     assert f"{100 * claimed.table[0].metrics['accuracy']:.1f}" in text
     assert not (sub.path / "fold-0/cells/original/resnet18").exists(), "nobody asked for it"
+
+
+def test_what_is_simplecnns_alone_is_not_asked_of_other_finished_networks(study, monkeypatch):
+    """They are looked for after the trainings, so that this must not fail."""
+    request = Request((0,), (Arm("original"),), ("simplecnn",), recipe=(("standardise", True),))
+    found = study.cells_path(0) / "original" / "resnet18" / "seed-0-12345678"
+    monkeypatch.setattr(pipeline, "finished_folders", lambda path: [("original", found)])
+    assert pipeline.looked_at(study, request) == []
+    with pytest.raises(UsageError, match="SimpleCNN's alone; resnet18 does not have it"):
+        cells_of(study, replace(request, models=("simplecnn", "resnet18")))

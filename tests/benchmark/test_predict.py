@@ -6,11 +6,13 @@ import re
 import shutil
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from bus.benchmark import predict as predicting
 from bus.benchmark import run
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import HEAT, Cell
@@ -377,3 +379,12 @@ def test_one_training_a_model_and_arm_is_kept_in_half_precision_and_answers_alik
     assert np.abs(again - cell.answers(study.classes).probabilities).max() <= run.HALF_ERROR
     run.run_cell(path, cell, 1, keep_weights=True)
     assert cell.has_whole_weights and 0.4 < small / cell.weights.stat().st_size < 0.6
+
+
+def test_weights_of_several_translators_together_are_asked_for_with_all_of_them(tmp_path, monkeypatch):
+    cell = SimpleNamespace(preset="quick", gan_seed=0, pooled=3, recipe=SimpleNamespace(init="none"))
+    monkeypatch.setattr(predicting, "finished_cells", lambda *a: [tmp_path])
+    monkeypatch.setattr(predicting, "Cell", SimpleNamespace(open=lambda path: cell))
+    study = SimpleNamespace(path=tmp_path, cells_path=lambda fold: tmp_path, fold_path=lambda fold: tmp_path)
+    text = predicting._no_weights(study, predicting.Wanted(fold=0, model="simplecnn", arm="pooled", seed=3))
+    assert "--gan-seeds 3" in text and "--seeds 6" in text

@@ -14,9 +14,7 @@ from bus.gan.networks import DetailGenerator
 from bus.gan.pixels import to_pixels, to_tensor
 
 CPU = Compute("cpu", "float32", 1)
-SHA256 = {
-    "phantoms-1": "1eb3dbfc1f927f6cf0cda464bd6f2a79e17a0be2ebb247ed48ecdc8292e0fbf9"
-}  # a name means the same weights for ever
+NAMES = [name for name in INITS if name != "none"]
 
 
 def generator_of(name, network="to_target"):
@@ -26,14 +24,13 @@ def generator_of(name, network="to_target"):
 
 
 def test_each_name_means_weights_that_never_change():
-    assert set(INITS) == {"none", *SHA256}
+    assert set(NAMES) == set(first_weights.SHA256)
+    assert first_weights.SHA256["phantoms-1"].startswith("1eb3dbfc1f927f6c")
     assert first_weights.load("none") is None
-    for name, digest in SHA256.items():
-        assert sha256_file(first_weights.path_of(name)) == digest
-    assert sum(first_weights.path_of(name).stat().st_size for name in SHA256) < 3e6
+    assert sum(first_weights.path_of(name).stat().st_size for name in NAMES) < 3e6
 
 
-@pytest.mark.parametrize("name", SHA256)
+@pytest.mark.parametrize("name", NAMES)
 def test_they_darken_the_benign_lesions_of_phantoms_they_never_saw_and_little_else(name):
     """Within a lesion's mask more is changed than beside it, and it becomes darker."""
     scans = [phantom.simulate(spec) for spec in phantom.specs(60, size=64, seed=0) if spec.label == "benign"][
@@ -57,8 +54,10 @@ def test_what_was_written_is_read_in_half_precision(tmp_path, monkeypatch):
     start = {
         side: {"enter.2.weight": torch.rand(3, 3), "b": torch.rand(2)} for side in ("to_target", "to_source")
     }
-    path = first_weights.write("other", start, {"pairs": "4"})
+    path = first_weights.path_of("other")
+    first_weights.write(path, start, {"pairs": "4"})
     assert b'"pairs":"4"' in path.read_bytes()
+    monkeypatch.setitem(first_weights.SHA256, "other", sha256_file(path))
     found = first_weights.load("other")
     for side, weights in start.items():
         for name, tensor in weights.items():

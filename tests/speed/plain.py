@@ -5,7 +5,7 @@ Written from the papers, as most published code does it; also the oracle of test
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +119,14 @@ def labelled_batches(folder: Path, size: int, batch: int) -> Iterator[tuple[Tens
         yield from loader
 
 
+def stretched(files: Sequence[Path], size: int) -> Tensor:
+    """Scans as `labelled_batches` has them, without the augmentations: N×1×S×S in [0, 1]."""
+    prepare = transforms.Compose(
+        [transforms.Grayscale(), transforms.Resize((size, size)), transforms.ToTensor()]
+    )
+    return torch.stack([prepare(Image.open(file)) for file in files])
+
+
 def classifier_step(
     network: nn.Module, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor
 ) -> float:
@@ -132,10 +140,7 @@ def classifier_step(
 
 def first_batch(folder: Path, size: int, batch: int) -> Tensor:
     """Every scan of class folders decoded into memory, where a run would keep them; the first batch."""
-    prepare = transforms.Compose(
-        [transforms.Grayscale(), transforms.Resize((size, size)), transforms.ToTensor()]
-    )
-    scans = torch.stack([image for image, _ in datasets.ImageFolder(folder, prepare)])
+    scans = stretched([Path(file) for file, _ in datasets.ImageFolder(folder).samples], size)
     return scans[torch.randperm(len(scans))[:batch]]
 
 

@@ -193,7 +193,9 @@ def ours(study: Study, cell: Cell, minutes: float, compute: Compute) -> np.ndarr
 
 def usual(study: Study, cell: Cell, minutes: float, compute: Compute) -> np.ndarray:
     """The same of the loop that a user would write, on the study's files."""
-    data, size = Path(study.settings.data.path), study.settings.size
+    data, size = Path(study.settings.data.path).resolve(), study.settings.size
+    if not data.is_dir():
+        raise SystemExit(f"The usual loop reads class folders; --data {study.settings.data.path} is none.")
     with TemporaryDirectory(prefix="bus-quality-") as folder:
         for scan in (study.scans[row] for row in study.train(cell.fold)):
             link = Path(folder) / scan.label / scan.file.replace("/", "-")
@@ -207,9 +209,9 @@ def usual(study: Study, cell: Cell, minutes: float, compute: Compute) -> np.ndar
         )
         while time.process_time() < end:
             plain.classifier_step(network, descent, *next(batches))
-    squares = torch.from_numpy(study.pixels[study.test(cell.fold)])[:, None] / 255
+    files = [data / study.scans[row].file for row in study.test(cell.fold)]
     with torch.inference_mode():
-        parts = [network.eval()(part).softmax(1) for part in squares.split(32)]
+        parts = [network.eval()(part).softmax(1) for part in plain.stretched(files, size).split(32)]
     return torch.cat(parts).numpy().astype(float)
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bus.benchmark.arms import Arm
 from bus.benchmark.report.methods import cited, methods_paragraph
 from bus.benchmark.report.references import bibtex
 from bus.benchmark.results.model import Retrained
@@ -67,6 +68,8 @@ def test_the_translators_of_a_fold_are_counted_and_their_start_is_told(made_up, 
     text = methods_paragraph(made.study, made.summary, made.cells, translators)
     assert f"For each fold {words} [@zhu2017]" in text and "beginning with simulated scans" in text
     assert ("took them in turn" in text) == (len(seeds) > 1)
+    mixed = replace(made.summary, arms=(Arm("original"), Arm("pooled")))
+    assert "took them in turn" not in methods_paragraph(made.study, mixed, made.cells, translators)
     for init, told in (("none", False), ("phantoms-1", True)):
         config = SimpleNamespace(pairs=6000, phantoms=0.0, init=init)
         text = methods_paragraph(
