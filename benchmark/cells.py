@@ -156,11 +156,11 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
             f"recorded = true: a CUDA graph needs a graphics card, and this is {request.compute.device}. "
             "Leave it out."
         )
-    others = [model for model in request.models if model != "simplecnn"]
     if dict(request.recipe).get("standardise") and request.first:
         raise UsageError(
             "standardise = true: weights from a file say themselves how they see scans. Leave it out."
         )
+    others = [model for model in request.models if model != "simplecnn"]
     if dict(request.recipe).get("standardise") and others:
         raise UsageError(
             f"standardise = true is SimpleCNN's alone; {others[0]} does not have it. Leave it out."
@@ -187,8 +187,8 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
         for arm, gan_seed in product(request.arms, request.translators)
     }
 
-    # of a translator: of arms without one always 0, or another one would train them anew
     def translator(arm: Arm, seed: int) -> int:
+        """The seed of the (first) one; of arms without one always 0, or another would train them anew."""
         taken = request.gan_seed if arm.kind == "pooled" else request.translator_of(seed)
         return taken if arm.kind in TRANSLATED else 0
 

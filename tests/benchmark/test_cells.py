@@ -51,9 +51,8 @@ def test_seeds_take_the_translators_of_their_fold_in_turn(study):
     both = synthetic_needed(study, replace(request, arms=(Arm("pooled"),)))
     assert sum(both.values()) == needed(study, 0, "malignant") and max(both.values()) - min(both.values()) < 2
     mixed = [one for one in cells_of(study, pooled) if one.arm.kind == "pooled"]
-    assert {(one.gan_seed, one.pooled) for one in mixed} == {(0, 2)} and len(
-        {one.synthetic for one in mixed}
-    ) == 1
+    assert {(one.gan_seed, one.pooled) for one in mixed} == {(0, 2)}
+    assert len({one.synthetic for one in mixed}) == 1
     alone = next(one for one in cells if one.arm.kind == "cyclegan")
     for place in (0, 1):  # of each translator its first scans, as many as of the other
         theirs = SyntheticSet(study, 0, "malignant", place).rows

@@ -203,15 +203,13 @@ def usual(study: Study, cell: Cell, minutes: float, compute: Compute) -> np.ndar
             link.symlink_to(data / scan.file)
         network = build(cell.model, len(study.classes), "none", cell.draw).train()
         descent = torch.optim.Adam(network.parameters(), 1e-3)
-        batches, end = (
-            plain.labelled_batches(Path(folder), size, cell.recipe.batch),
-            time.process_time() + 60 * minutes,
-        )
+        batches = plain.labelled_batches(Path(folder), size, cell.recipe.batch)
+        end = time.process_time() + 60 * minutes
         while time.process_time() < end:
             plain.classifier_step(network, descent, *next(batches))
-    files = [data / study.scans[row].file for row in study.test(cell.fold)]
+    tested = [data / study.scans[row].file for row in study.test(cell.fold)]
     with torch.inference_mode():
-        parts = [network.eval()(part).softmax(1) for part in plain.stretched(files, size).split(32)]
+        parts = [network.eval()(part).softmax(1) for part in plain.stretched(tested, size).split(32)]
     return torch.cat(parts).numpy().astype(float)
 
 
