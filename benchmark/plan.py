@@ -1,8 +1,8 @@
 """Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own.
 
 Shipped are the seed project's two ablation studies; `learning-curve`, with fewer real scans of the target;
-`recipes`, which changes how classifiers train; and `sensitivity`, which takes the translator's own
-contribution apart.
+`recipes`, which changes how classifiers train; `ways`, in which added scans enter differently; and
+`sensitivity`, which takes the translator's own contribution apart.
 """
 
 import tomllib
@@ -33,19 +33,22 @@ class RunTable:
     name: str = switch("title of its row")
     model: str = switch("classifier, as --models")
     arm: str = switch("how the training part is balanced", "original")
-    epochs: int = switch("passes over the training part", above=0)
+    epochs: int | None = switch(
+        "passes over the training part; the steps of the preset unless given", None, above=0
+    )
     accuracy: float | None = switch("what somebody else reports for it, %", None, at_most=100)
     init: str = switch("first weights, as --init", USUAL)
-    gan_seed: int = switch("seed of the translator", 0)
+    gan_seed: int = switch("seed of the (first) translator of a fold", 0)
+    gan_seeds: int = switch("translators of a fold, which a classifier's seeds take in turn", 1, above=0)
     method: str | None = switch("of the translator", None, choices=tuple(METHODS))
     against: str | None = switch("name of the run that it is compared with, beside its arm's controls", None)
 
 
 ROW = switches.of(RunTable)
-NEEDED = ("name", "model", "epochs")
+NEEDED = ("name", "model")
 KEYS = {**ROW, **SWITCHES}
 TRANSLATOR = "switches"  # beside these keys: a table of what else the translator has otherwise
-SHIPPED = ("ablation-1", "ablation-2", "learning-curve", "recipes", "sensitivity")
+SHIPPED = ("ablation-1", "ablation-2", "learning-curve", "recipes", "sensitivity", "ways")
 TABLES = ("title", "note", "per_image", "shares", "all", "runs")  # of the file
 
 
@@ -56,10 +59,11 @@ class Run:
     name: str
     model: str
     arm: Arm
-    epochs: int
+    epochs: int | None  # None: the steps of the preset
     accuracy: float | None  # %
     init: str
-    gan_seed: int
+    gan_seed: int  # of the first translator of a fold
+    gan_seeds: int  # translators of a fold
     method: str | None  # of the translator; None: the default, or what it was trained by
     switches: Mapping[str, str]  # of the translator, as texts; empty: as the method has them
     changes: Values  # fields of Recipe
@@ -85,9 +89,10 @@ class Run:
             models=(self.model,),
             init=self.init,
             gan_seed=self.gan_seed,
+            gan_seeds=self.gan_seeds,
             ask=Ask(method=self.method, changes=self.switches),
             recipe=tuple(self.changes.items()),
-            epochs=self.epochs,
+            epochs=self.epochs or 0,
         )
 
 
@@ -176,7 +181,7 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
         raise UsageError(f"{where}: {', '.join(missing)} is missing.")
     row = switches.made(RunTable, {name: value for name, value in values.items() if name in ROW})
     arm = parse(row.arm)
-    known = [name for name in CHOSEN if Arm(name).trains and name != "pooled"]  # a run has one translator
+    known = [name for name in CHOSEN if Arm(name).trains]
     if arm.kind not in known:
         slip = did_you_mean(arm.kind, known)
         raise UsageError(f"{where}: arm = {arm}: expected one of {', '.join(known)}.{slip}")
@@ -190,14 +195,19 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
             "source class, and for an arm that adds scans perhaps a dose up to 10, such as cyclegan, "
             "cyclegan:normal or oversampled@0.5."
         )
+    if arm.kind == "pooled" and row.gan_seeds < 2:
+        raise UsageError(
+            f"{where}: the arm pooled mixes the scans of several translators: say how many, such as "
+            "gan_seeds = 3."
+        )
     changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
     check_model(row.model, f"{where}: model =")
     check_init((row.model,), row.init)
     translator = _translator(row.method, changed, where)
-    if (row.method or translator) and arm.kind not in TRANSLATED:
+    if (row.method or translator or row.gan_seeds > 1) and arm.kind not in TRANSLATED:
         raise UsageError(
-            f"{where}: the arm {arm} takes no translator, so that method and switches do nothing. Leave them "
-            "out."
+            f"{where}: the arm {arm} takes no translator, so that method, switches and gan_seeds do nothing. "
+            "Leave them out."
         )
     return Run(
         row.name,
@@ -207,6 +217,7 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
         row.accuracy,
         row.init,
         row.gan_seed,
+        row.gan_seeds,
         row.method,
         translator,
         changes,

@@ -24,7 +24,7 @@ from .report_folder import held, report_of
 from .request import Request
 
 Sets = dict[str, tuple[Study, list[tuple[Run, Cell]]]]  # kind of split → study, runs with their cells
-PRESET = "plan"  # of its cells: a plan says itself how long they train
+PRESET = "plan"  # of cells of which the plan says itself how long they train
 
 
 def cells(study: Study, chosen: Plan, request: Request) -> list[tuple[Run, Cell]]:
@@ -37,8 +37,15 @@ def cells(study: Study, chosen: Plan, request: Request) -> list[tuple[Run, Cell]
         (line, cell)
         for fold in request.folds
         for line in chosen.runs
-        for cell in cells_of(study, replace(line.request(request), folds=(fold,), preset=PRESET))
+        for cell in cells_of(
+            study, replace(line.request(request), folds=(fold,), preset=_preset(line, request))
+        )
     ]
+
+
+def _preset(line: Run, request: Request) -> str:
+    """The preset of a run's cells; of those without epochs that of the benchmark, which may share them."""
+    return PRESET if line.epochs else request.preset
 
 
 def plan_sets(study: Study, sub: Study, chosen: Plan, request: Request) -> Sets:
@@ -62,12 +69,13 @@ def check_one_each(chosen: Plan) -> None:
     """UsageError where runs ask for two translators under one seed."""
     asked: dict[int, Run] = {}
     for line in (line for line in chosen.runs if line.arm.kind in TRANSLATED):
-        other = asked.setdefault(line.gan_seed, line)
-        if (other.method, other.switches) != (line.method, line.switches):
-            raise UsageError(
-                f"The runs {other.name} and {line.name} ask for different translators of one seed, "
-                f"gan_seed = {line.gan_seed}. Give one of them another seed."
-            )
+        for seed in range(line.gan_seed, line.gan_seed + line.gan_seeds):
+            other = asked.setdefault(seed, line)
+            if (other.method, other.switches) != (line.method, line.switches):
+                raise UsageError(
+                    f"The runs {other.name} and {line.name} ask for different translators of one seed, "
+                    f"gan_seed = {seed}. Give one of them another seed."
+                )
 
 
 def run_plan(study: Study, source: str, request: Request) -> Path:

@@ -71,6 +71,7 @@ PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the 
 }
 ELSEWHERE = ("executor", "workflow", "task", "slurm", "max_parallel", "cells_per_job")  # jobs elsewhere
 PLAN_MAKES = {"preset", "extractor", "fid_weights"}  # also, where an arm of the plan needs synthetic scans
+PLAN_LASTS = {"preset"}  # also, where a run of the plan does not say its epochs
 
 
 def _list_models(models: str) -> str:
@@ -176,7 +177,7 @@ def benchmark(
             "--plan",
             metavar="PLAN",
             help="Run a plan instead: a TOML file, or ablation-1, ablation-2, learning-curve, recipes, "
-            "sensitivity.",
+            "sensitivity, ways.",
             rich_help_panel=MORE,
         ),
     ] = None,
@@ -358,12 +359,12 @@ def _check_together(typed: dict[str, str], source: str | None) -> None:
             "by the machine that is asked. Leave it out; the same command on several machines that share the "
             "study's folder does the work together (docs/cluster.md)."
         )
-    makes = source is not None and any(run.arm.kind in TRANSLATED for run in read(source).runs)
-    if source is not None and (
-        idle := [
-            text for name, text in typed.items() if name not in PLAN_TAKES | (PLAN_MAKES if makes else set())
-        ]
-    ):
+    runs = read(source).runs if source is not None else ()
+    taken = PLAN_TAKES.union(
+        PLAN_MAKES if any(run.arm.kind in TRANSLATED for run in runs) else (),
+        () if all(run.epochs for run in runs) else PLAN_LASTS,
+    )
+    if source is not None and (idle := [text for name, text in typed.items() if name not in taken]):
         raise UsageError(
             f"{', '.join(idle)} does not go with --plan: a plan says itself which models, arms and recipes "
             "are trained. Write it into a plan of your own (docs/benchmark.md), or leave --plan out."

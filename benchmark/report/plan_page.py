@@ -166,7 +166,7 @@ def _run(
         str(recipe.learning_rate),
         str(recipe.batch),
         "weighted cross-entropy" if recipe.weighted else "cross-entropy",
-        str(run.epochs),
+        str(run.epochs) if run.epochs else f"{recipe.steps} steps",
         recipe.schedule,
         *[result.further] * further,
         *["–" if run.accuracy is None else f"{run.accuracy:.2f}"] * reported,

@@ -124,6 +124,7 @@ def _settings(runs: Sequence[Run]) -> tuple[str, dict[str, str]]:
         run.name: {name: value for name, value in run.changes.items() if name not in told}
         | ({"init": run.init} if run.init != USUAL else {})
         | ({"gan_seed": run.gan_seed} if run.gan_seed else {})
+        | ({"gan_seeds": run.gan_seeds} if run.gan_seeds > 1 else {})
         | ({"method": run.method} if run.method else {})
         | dict(run.switches)
         for run in runs

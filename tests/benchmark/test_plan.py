@@ -1,10 +1,12 @@
 """Plans from TOML, the seed project's two as shipped, and the split per image: what it would have claimed."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from bus.benchmark import plan, run_plan
-from bus.benchmark.cells import training_rows
+from bus.benchmark.arms import Arm
+from bus.benchmark.cells import cells_of, training_rows
 from bus.benchmark.request import Request
 from bus.core.errors import UsageError
 from bus.data.study import Study
@@ -74,7 +76,9 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
         ),
         ("[[run]]\nname='a'", r"run is unknown; .*Did you mean runs\?"),
         ("[[runs]]\nname='a'\nmodel='resnet'\nepochs=1", "Did you mean"),
-        ("[[runs]]\nname='a'\nmodel='resnet18'", "epochs is missing"),
+        ("[[runs]]\nname='a'\nepochs=1", "model is missing"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\narm='pooled'", "say how many, such as gan_seeds = 3"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\ngan_seeds=2", "method, switches and gan_seeds do nothing"),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'",
             "epochs = ten: expected a whole number above 0",
@@ -100,7 +104,7 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
         ),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nmethod='published'",
-            "original takes no translator, so that method and switches do nothing",
+            "original takes no translator, so that method, switches and gan_seeds do nothing",
         ),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan'\nmethod='publised'",
@@ -167,3 +171,52 @@ def test_the_plan_for_sensitivity_takes_apart_what_the_translator_adds(study):
     controls = [line.name for line in chosen.runs if own.like(line)]
     assert controls == ["original", "repeated"], "its controls are those of the default translator"
     run_plan.check_one_each(chosen)
+
+
+def test_the_plan_of_ways_shares_the_cells_of_a_benchmark(study):
+    """Without epochs a run has the preset's steps; every way has its controls."""
+    chosen, wish = plan.read("ways"), replace(WISH, seeds=4, preset="quick")
+    for model in ("resnet18", "simplecnn"):
+        lines = [line for line in chosen.runs if line.model == model]
+        arms = tuple(map(Arm, ("original", "oversampled", "cyclegan")))
+        asked = {
+            cell.path for cell in cells_of(study, replace(wish, models=(model,), arms=arms, gan_seeds=4))
+        }
+        planned = {
+            line.name.split(", ", 1)[1]: cells_of(study, replace(line.request(wish), preset="quick"))
+            for line in lines
+            if line.arm.kind != "pasted"
+        }
+        assert asked == {
+            cell.path for name in ("original", "repeated", "translated") for cell in planned[name]
+        }
+        assert all(len(cells) == 4 for cells in planned.values())
+        assert [cell.gan_seed for cell in planned["translated, soft"]] == [0, 1, 2, 3]
+        changed = {
+            name for name, cells in planned.items() if cells[0].recipe != planned["original"][0].recipe
+        }
+        assert changed == {
+            "translated, soft",
+            "translated, pairs",
+            "repeated, refitted",
+            "translated, refitted",
+        }
+        names = {line.name: line for line in lines}
+        for line in lines:
+            fair = [other for other in lines if line.like(other) and other.arm.kind == "oversampled"]
+            assert (
+                line.arm.kind in ("original", "oversampled")
+                or fair
+                or names[line.against or ""].arm.kind == ("oversampled")
+            ), f"{line.name} has no control that repeats scans"
+    run_plan.check_one_each(chosen)
+
+
+def test_two_runs_do_not_ask_for_different_translators_of_one_seed(tmp_path):
+    path = tmp_path / "plan.toml"
+    runs = "[all]\nmodel='resnet18'\narm='cyclegan'\n[[runs]]\nname='a'\ngan_seeds=3\n[[runs]]\nname='b'\n"
+    path.write_text(runs + "gan_seed=2\nmethod='published'\n")
+    with pytest.raises(UsageError, match="gan_seed = 2"):
+        run_plan.check_one_each(plan.read(str(path)))
+    path.write_text(runs + "gan_seed=3\nmethod='published'\n")
+    run_plan.check_one_each(plan.read(str(path)))
