@@ -34,8 +34,11 @@ class BenchmarkResult:
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
-        """What may be concluded about each model: its kind, the intervals behind it, what to be wary of."""
-        return self.summary.verdicts
+        """What may be concluded about each model: its kind, the intervals behind it, what to be wary of.
+
+        Of several models, `mean` comes first: what may be concluded about the mean of the networks.
+        """
+        return self.summary.judged
 
     @cached_property
     def contrasts(self) -> pd.DataFrame:
@@ -61,13 +64,9 @@ class BenchmarkResult:
         return page if page.exists() else pipeline.rewrite(self._study)
 
     def __repr__(self) -> str:
-        return "\n".join(
-            f"{TITLES.get(name, name)}: {wording.sentence(verdict)}"
-            for name, verdict in self.verdicts.items()
-        )
+        return "\n".join(f"{name}: {sentence}" for name, sentence in wording.told(self.summary).items())
 
     def _repr_html_(self) -> str:
-        facts = {TITLES.get(name, name): wording.sentence(verdict) for name, verdict in self.verdicts.items()}
         values = {
             (TITLES.get(row.model, row.model), str(row.arm)): row.metrics[PRIMARY]
             for row in self.summary.table
@@ -75,7 +74,7 @@ class BenchmarkResult:
         table = pd.Series(values, dtype=float).unstack(sort=False).map(lambda value: f"{100 * value:.1f} %")
         return show.card(
             "What the benchmark shows",
-            facts,
+            wording.told(self.summary),
             notes=self._study.settings.banners,
             below=f"<p>Macro-F1:</p>{table.to_html()}",
         )

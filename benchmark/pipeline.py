@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..classify.catalogue import INFLATED, INITS, TITLES
+from ..classify.catalogue import INFLATED, INITS
 from ..core import lock
 from ..core.errors import BusError
 from ..core.progress import note, result
@@ -307,10 +307,13 @@ def write(
     # its files
     with held(study.path):
         report = report_of(study.path, finished.inputs)
-        told = {model: wording.sentence(verdict) for model, verdict in summary.verdicts.items()}
-        verdicts = {TITLES.get(model, model): sentence for model, sentence in told.items()}
         look = Past(
-            request.command, len(summary.cells), verdicts, finished.key, not whole, report=report.number
+            request.command,
+            len(summary.cells),
+            wording.told(summary),
+            finished.key,
+            not whole,
+            report=report.number,
         )
         looks = record(study, look)
         report.begin(finished.inputs, request.recorded, told_of(looks, look).recorded)
@@ -336,8 +339,8 @@ def write(
 def _tell(summary: "Summary", page: Path) -> None:
     from .results import wording
 
-    for model, verdict in summary.verdicts.items():
-        result(f"{TITLES.get(model, model)}: {wording.sentence(verdict)}")
+    for model, sentence in wording.told(summary).items():
+        result(f"{model}: {sentence}")
     result(f"Report: {page}")
 
 

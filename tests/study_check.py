@@ -27,6 +27,7 @@ EXACT, ROUNDED = 1e-9, 1e-5  # probabilities are written with six digits
 SHARE = 0.025  # of the draws beyond an end of an interval
 Z = 1.959963984540054  # of a two-sided test at 5 %
 SMOOTH = ("brier", "target_auc", "sensitivity_at_90_specificity")  # depend on more than the answers
+MEAN = "mean"  # in the place of a model: of the metrics of all models, seed by seed
 CELL = ["fold", "arm", "model", "seed"]
 
 
@@ -240,10 +241,24 @@ def at_thresholds(model: Model, chances: Any) -> Any:
 
 def check_contrasts(tables: Tables) -> None:
     """`contrasts.csv`: estimates, both intervals, their p values, and Holm's correction over models."""
-    for name, rows in tables.contrasts.groupby("model", sort=False):
+    single = [name for name in tables.contrasts["model"].unique() if name != MEAN]
+    of_models: dict[str, dict[tuple[str, int], dict[str, Any]]] = {}  # model → arm and seed → its metrics
+    for name, rows in sorted(tables.contrasts.groupby("model", sort=False), key=lambda part: part[0] == MEAN):
         arms = set(rows["first"]) | set(rows["second"])
-        model = model_of(tables, str(name), arms)
-        values = {key: resampled(model, *found) for key, found in model.answers.items()}
+        if name == MEAN:  # of the models before: seed by seed, under the same draws of groups
+            model = model_of(tables, single[0], arms)
+            values = {
+                key: {
+                    metric: np.mean([of_models[one][key][metric] for one in single], axis=0)
+                    for metric in found
+                }
+                for key, found in of_models[single[0]].items()
+                if all(key in of_models[one] for one in single)
+            }
+        else:
+            model = model_of(tables, str(name), arms)
+            values = {key: resampled(model, *found) for key, found in model.answers.items()}
+            of_models[str(name)] = values
         seeds = sorted({seed for _, seed in model.answers})
         for _, row in rows.iterrows():
             metric = row["metric"]
@@ -252,7 +267,8 @@ def check_contrasts(tables: Tables) -> None:
             )
             check_contrast(tables, model, row, first - second, seeds)
     for kind in ("", "_retrained"):
-        for (contrast, metric), rows in tables.contrasts.groupby(["contrast", "metric"]):
+        alone = tables.contrasts["model"] == MEAN  # one test, nothing to correct
+        for (_, contrast, metric), rows in tables.contrasts.groupby([alone, "contrast", "metric"]):
             rows = rows[rows[f"p{kind}"].notna()]
             if len(rows):
                 corrected = holm(rows[f"p{kind}"].to_numpy())

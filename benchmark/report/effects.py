@@ -6,7 +6,7 @@ from ...data.cohort import COHORTS
 from ...data.study import Study
 from ..results import wording
 from ..results.contrasts import leading_arms
-from ..results.model import PRIMARY, Contrast, Summary, VerdictKind
+from ..results.model import MEAN, PRIMARY, Contrast, Summary, VerdictKind
 from ..results.outcome import outcome
 from . import figures
 from .figures import Effect
@@ -50,13 +50,13 @@ def verdict_section(study: Study, summary: Summary, flags: Flags, presets: Seque
         f"without synthetic {target} scans."
     )
     first = Paragraph(outcome(summary), "lead")
-    cards = Cards([_card(summary, model, flags) for model in summary.models])
+    cards = Cards([_card(summary, model, flags) for model in summary.judged])
     facts = Definitions(_about(study, summary, presets), "about")
     return Section("verdict", "Verdict", [first, cards, Paragraph(note, "note"), facts])
 
 
 def _card(summary: Summary, model: str, flags: Flags) -> Card:
-    verdict = summary.verdicts[model]
+    verdict = summary.judged[model]
     marks = [(str(arm), flags[arm, model]) for arm in summary.arms if (arm, model) in flags]
     reason = wording.reason(verdict)
     text = " ".join([f"{reason[:1].upper()}{reason[1:]}.", *wording.cautions(verdict)])
@@ -114,7 +114,7 @@ def forest_plots(summary: Summary, flags: Flags, metric: str = PRIMARY) -> list[
     name, suffix = METRICS[metric], "" if metric == PRIMARY else f"-{metric}"
     drawn = []
     for kind, (heading, meaning) in CONTRASTS.items():
-        made = [c for model in summary.models if (c := summary.contrast(kind, model, metric))]
+        made = [c for model in summary.judged if (c := summary.contrast(kind, model, metric))]
         if made:
             rows = [effect(contrast, flags) for contrast in made]
             said = "; ".join(f"{row.label}: {figures.interval(row)}" for row in rows)
@@ -129,7 +129,9 @@ def forest_plots(summary: Summary, flags: Flags, metric: str = PRIMARY) -> list[
 def effect(contrast: Contrast, flags: Flags) -> Effect:
     """A contrast in percentage points; a dagger marks one that rests on a collapsed model."""
     shares = contrast.retrained or contrast.interval
-    collapsed = any((arm, contrast.model) in flags for arm in (contrast.first, contrast.second))
+    collapsed = any(
+        arm in (contrast.first, contrast.second) and contrast.model in (model, MEAN) for arm, model in flags
+    )
     return Effect(
         title(contrast.model) + " †" * collapsed,
         estimate=100 * shares.estimate,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ..results import korean
-from ..results.model import Summary
+from ..results.model import MEAN, Summary
 from .model import Block, Card, Cards, Definitions, Page, Paragraph, Section, Strong
 from .terms import title
 
@@ -72,7 +72,7 @@ def _verdict(block: Block, summary: Summary, target: str) -> Block:
         case Paragraph(tone="note"):
             return replace(block, text=NOTE.format(target=target))
         case Cards():
-            pairs = zip(block.cards, summary.models, strict=True)
+            pairs = zip(block.cards, summary.judged, strict=True)
             return Cards([_card(card, summary, model) for card, model in pairs])
         case Definitions():
             return replace(block, pairs=[(TERMS.get(name, name), said) for name, said in block.pairs])
@@ -80,6 +80,7 @@ def _verdict(block: Block, summary: Summary, target: str) -> Block:
 
 
 def _card(card: Card, summary: Summary, model: str) -> Card:
-    verdict = summary.verdicts[model]
+    verdict = summary.judged[model]
     text = " ".join([f"{korean.reason(verdict)}.", *korean.cautions(verdict)])
-    return replace(card, name=title(model), headline=korean.headline(verdict), text=text)
+    name = "네트워크 평균" if model == MEAN else title(model)
+    return replace(card, name=name, headline=korean.headline(verdict), text=text)

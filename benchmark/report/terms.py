@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from ...classify.catalogue import TITLES
 from ..arms import Arm
+from ..results import wording
 from ..results.model import GAIN, TRANSLATOR, ArmResult, Summary, Way
 from .numbers import decimal, percent
 
@@ -64,8 +64,8 @@ Flags = Mapping[tuple[Arm, str], str]  # (arm, model) → why it is marked as co
 
 
 def title(model: str) -> str:
-    """A model's name as its authors write it."""
-    return TITLES.get(model, model)
+    """A model's name as its authors write it, or that of the mean of all networks."""
+    return wording.name(model)
 
 
 def value(metric: str, number: float | None) -> str:

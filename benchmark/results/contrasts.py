@@ -13,6 +13,7 @@ from .model import (
     BEYOND_PRIOR,
     FEWEST_GROUPS,
     GAIN,
+    MEAN,
     PRIMARY,
     TRANSLATOR,
     ArmResult,
@@ -39,7 +40,9 @@ class Pooled:
     sample: stats.Sample
     probabilities: dict[Arm, list[stats.Array]]  # N×C, one array a seed
     resampled: dict[Arm, list[dict[str, stats.Array]]]  # metrics under every row of weights, one dict a seed
+    seeds: tuple[int, ...] = field(default=(), kw_only=True)
     translators: dict[Arm, tuple[int, ...]] = field(default_factory=dict, kw_only=True)  # of each seed
+    parts: "tuple[Pooled, ...]" = field(default=(), kw_only=True)  # the models that this is the mean of
 
     def of_seeds(self, arm: Arm, metric: str) -> stats.Array:
         """The metric of every seed under every row of weights: S×rows."""
@@ -48,6 +51,40 @@ class Pooled:
     def mean(self, arm: Arm, metric: str) -> stats.Array:
         """The metric under every row of weights, averaged over seeds."""
         return np.asarray(np.mean([values[metric] for values in self.resampled[arm]], axis=0))
+
+
+def averaged(models: Sequence[Pooled]) -> Pooled | None:
+    """The mean over several models of every metric: seed by seed, and under every row of weights.
+
+    Models of one seed share folds, synthetic scans and draws of groups, so that their mean is one training of
+    all of them. None unless there are several, with the same folds and seeds.
+    """
+    first = models[0]
+    alike = all(
+        (one.sample.fold_names, one.seeds) == (first.sample.fold_names, first.seeds) for one in models
+    )
+    if len(models) < 2 or not alike:
+        return None
+    arms = [arm for arm in first.resampled if all(arm in one.resampled for one in models)]
+    resampled = {
+        arm: [
+            {
+                metric: np.asarray(np.mean([values[metric] for values in of_seed], axis=0))
+                for metric in of_seed[0]
+                if all(metric in values for values in of_seed)
+            }
+            for of_seed in zip(*(one.resampled[arm] for one in models), strict=True)
+        ]
+        for arm in arms
+    }
+    agreed = {  # the translator of each seed; one for all where models differ in it: none counts apart
+        arm: used.pop() if len(used) == 1 else (0,) * len(first.seeds)
+        for arm in arms
+        if (used := {one.translators[arm] for one in models if arm in one.translators})
+    }
+    return Pooled(
+        MEAN, first.sample, {}, resampled, seeds=first.seeds, translators=agreed, parts=tuple(models)
+    )
 
 
 def leading_arms(arms: Sequence[Arm]) -> LeadingArms:
@@ -140,7 +177,8 @@ def zero_alone(pooled: Pooled, first: Arm, second: Arm, metric: str) -> Interval
     rows = sample.folds == 0
     differences = [
         stats.evaluate(part, one[rows])[metric] - stats.evaluate(part, other[rows])[metric]
-        for one, other in zip(pooled.probabilities[first], pooled.probabilities[second], strict=True)
+        for model in pooled.parts or (pooled,)
+        for one, other in zip(model.probabilities[first], model.probabilities[second], strict=True)
     ]
     return stats.interval(part, np.mean(differences, axis=0))
 
@@ -212,14 +250,14 @@ def verdict(
     target_groups: int,
     below: Sequence[ArmResult] = (),
 ) -> Verdict:
-    """The verdict on one model, with what its numbers rest on: the rows of the arms that the claim needs.
+    """The verdict on one model, or on MEAN, with what its numbers rest on: the rows of the arms of a claim.
 
     `below` holds the rows that stay under the yardstick.
     """
     own = {(c.kind, c.metric): c for c in contrasts if c.model == model}
     gain, translator = (own.get((kind, PRIMARY)) for kind in (GAIN, TRANSLATOR))
     needed = leading_arms([row.arm for row in table])
-    behind = [row for row in table if row.model == model and row.arm in needed]
+    behind = [row for row in table if model in (row.model, MEAN) and row.arm in needed]
     return Verdict(
         model=model,
         kind=verdict_kind(gain, translator, target_groups),

@@ -111,11 +111,28 @@ def outcome(summary: Summary) -> str:
     unseen = [v.gain.detectable for v in verdicts if v.kind is VerdictKind.NO_GAIN and v.gain]
     if unseen:
         sentence += f"; {100 * min(unseen):.0f}점보다 작은 참된 이득은 놓치기 쉬움"
+    sentence = f"{sentence}.{_together(summary)}"
     if summary.yardstick is None:
-        return f"{sentence}."
+        return sentence
     low, total = len(below(summary.table, summary.yardstick)), sum(row.arm.trains for row in summary.table)
     mark = 100 * (summary.yardstick.metrics[PRIMARY] or 0)
     return (
-        f"{sentence}. 다시 학습한 네트워크 {total}개 중 {low}개가 고정된 특징 위의 선형 "
+        f"{sentence} 다시 학습한 네트워크 {total}개 중 {low}개가 고정된 특징 위의 선형 "
         f"모델(macro-F1 {mark:.1f}\u00a0%)보다 낮음."
     )
+
+
+def _together(summary: Summary) -> str:
+    """What added scans, and the translator alone, move on the mean of the networks."""
+    verdict = summary.together
+    if verdict is None or verdict.gain is None:
+        return ""
+    said = f" 네트워크 {len(summary.models)}개의 평균에서 macro-F1 차이는 {_points(verdict.gain)}"
+    if verdict.translator:
+        said += f", 단순 반복에 비하면 {_points(verdict.translator)}"
+    return f"{said}."
+
+
+def _points(contrast: Contrast) -> str:
+    interval = contrast.retrained or contrast.interval
+    return f"{points(interval.estimate)}점({ends(interval)})"

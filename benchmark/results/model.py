@@ -8,6 +8,7 @@ from ..arms import Arm
 
 PRIMARY = "macro_f1"  # the metric that decides, named before the work
 GAIN, TRANSLATOR = "gain", "translator"  # the contrasts of a claim
+MEAN = "mean"  # in the place of a model: of the metrics of all networks of a report, training by training
 BEYOND_PRIOR = "cyclegan − adjusted"  # beyond what correcting for the class prior does, without any training
 LEVEL = 0.95
 ALPHA = 1 - LEVEL
@@ -53,7 +54,7 @@ class Contrast:
     """One arm minus another, for one model and one metric."""
 
     kind: str  # GAIN, TRANSLATOR or "<arm> − <arm>"
-    model: str
+    model: str  # or MEAN
     first: Arm
     second: Arm
     metric: str
@@ -120,7 +121,7 @@ class VerdictKind(StrEnum):
 class Verdict:
     """What the contrasts say about one model, with the numbers and what to be careful about."""
 
-    model: str
+    model: str  # or MEAN
     kind: VerdictKind
     gain: Contrast | None = None  # in the primary metric
     translator: Contrast | None = None
@@ -244,10 +245,16 @@ class Summary:
     table: list[ArmResult]
     contrasts: list[Contrast]
     verdicts: dict[str, Verdict]  # by model
+    together: Verdict | None  # on the mean of the networks; None for one, or where they lack common trainings
     cells: list[CellResult]
     constant: ConstantAnswer
     notes: list[Note]  # what a reader must see with the numbers
     yardstick: ArmResult | None = None  # a linear model on a frozen network's features, on the same folds
+
+    @property
+    def judged(self) -> dict[str, Verdict]:
+        """Every verdict, that on the mean of the networks first."""
+        return ({MEAN: self.together} if self.together else {}) | self.verdicts
 
     def contrast(self, kind: str, model: str, metric: str = PRIMARY) -> Contrast | None:
         """The contrast of this kind, model and metric, if it could be made."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ...classify.catalogue import TITLES
-from .model import PRIMARY, Summary, VerdictKind
+from . import wording
+from .model import PRIMARY, Contrast, Summary, VerdictKind
 from .summary import below
 
 COUNTS = [
@@ -49,13 +50,31 @@ def outcome(summary: Summary) -> str:
     unseen = [v.gain.detectable for v in verdicts if v.kind is VerdictKind.NO_GAIN and v.gain]
     if unseen:
         sentence += f"; a true gain below {100 * min(unseen):.0f} points would often have been missed"
-    return f"{sentence}.{_yardstick(summary)}"
+    return f"{sentence}.{_together(summary)}{_yardstick(summary)}"
 
 
 def _whom(words: str, models: Sequence[str], total: int) -> str:
     if len(models) < total or total == 1:
         return f"{', '.join(models[:-1])} and {models[-1]}" if len(models) > 1 else models[0]
     return f"{'any of' if words.startswith('no ') else 'all'} {count(total)} classifiers"
+
+
+def _together(summary: Summary) -> str:
+    """What added scans, and the translator alone, move on the mean of the networks."""
+    verdict = summary.together
+    if verdict is None or verdict.gain is None:
+        return ""
+    gain, own = verdict.gain, verdict.translator
+    said = (
+        f" On the mean of the {count(len(summary.models))} networks macro-F1 moved by {_points(gain)} points"
+    )
+    return f"{said}, beyond repeating scans by {_points(own)}." if own else f"{said}."
+
+
+def _points(contrast: Contrast) -> str:
+    """A difference with the interval that decides, or with the other where nobody can know that one."""
+    interval = contrast.retrained or contrast.interval
+    return f"{wording.points(interval.estimate)} ({wording.ends(interval)})"
 
 
 def _yardstick(summary: Summary) -> str:

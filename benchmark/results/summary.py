@@ -13,8 +13,9 @@ from ..arms import Arm
 from ..cell import Answered, Answers
 from . import statistics as stats
 from . import thresholds
-from .contrasts import Pooled, contrasts, corrected, leading_arms, verdict
+from .contrasts import Pooled, averaged, contrasts, corrected, leading_arms, verdict
 from .model import (
+    MEAN,
     PRIMARY,
     ArmResult,
     BelowYardstick,
@@ -94,7 +95,9 @@ def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
             flipped[arm] = [
                 np.vstack([known[len(seeds) * f + s] for f in range(len(folds))]) for s in range(len(seeds))
             ]
-    return Comparable(model, sample, stacked, resampled, used, flipped, translators=translators)
+    return Comparable(
+        model, sample, stacked, resampled, used, flipped, seeds=tuple(seeds), translators=translators
+    )
 
 
 def translators_of(answers: Sequence[Answers], seeds: int) -> tuple[int, ...]:
@@ -248,6 +251,8 @@ def summarise(
         for part in (pooled, _by_model(others, target))
     )
     compared = corrected(compared, further)
+    mean = averaged(pooled)
+    together = corrected(contrasts(mean, 1 / study.settings.k)) if mean else []  # one, so nothing to correct
 
     # what was tested, what one constant answer scores there, and the yardstick
     used = [one for of_model in pooled for of_arm in of_model.answers.values() for one in of_arm]
@@ -271,8 +276,9 @@ def summarise(
         arms=sorted({row.arm for row in table}, key=lambda arm: arm.order),
         models=models,
         table=table,
-        contrasts=compared,
+        contrasts=[*compared, *together],
         verdicts={model: verdict(model, compared, table, target_groups, short) for model in models},
+        together=verdict(MEAN, together, table, target_groups) if mean else None,
         cells=[cell_result(one, classes, target) for one in answers],
         constant=constant,
         notes=notes(table, constant, yardstick, len(used), len(cells), developed_of(tested)),

@@ -4,6 +4,7 @@ from ...classify.catalogue import TITLES
 from .model import (
     ALPHA,
     FEWEST_GROUPS,
+    MEAN,
     PRIMARY,
     ArmResult,
     BelowYardstick,
@@ -15,6 +16,7 @@ from .model import (
     Interval,
     NoSkill,
     Note,
+    Summary,
     Verdict,
     VerdictKind,
 )
@@ -160,6 +162,16 @@ def sentence(verdict: Verdict) -> str:
     return " ".join([f"{headline(verdict)}: {reason(verdict)}.", *cautions(verdict)])
 
 
+def name(model: str) -> str:
+    """A model's name as its authors write it, or that of the mean of all networks of a report."""
+    return "Mean of the networks" if model == MEAN else TITLES.get(model, model)
+
+
+def told(summary: Summary) -> dict[str, str]:
+    """Every verdict as a sentence, by the name of its model; that on the mean of the networks first."""
+    return {name(model): sentence(verdict) for model, verdict in summary.judged.items()}
+
+
 def note(remark: Note) -> str:
     """What a reader must see with the numbers, in a sentence or two."""
     match remark:
@@ -203,4 +215,4 @@ def note(remark: Note) -> str:
 
 def cell_set(result: ArmResult) -> str:
     """An arm of a model in words."""
-    return f"{TITLES.get(result.model, result.model)} on {result.arm}"
+    return f"{name(result.model)} on {result.arm}"

@@ -252,6 +252,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
         preset: str = "quick",
         banners: tuple[str, ...] = (),
         heat: bool = True,
+        seeds: int = 1,  # each with a translator of its own
     ) -> MadeUp:
         path, rng = tmp_path_factory.mktemp("made-up") / "study", np.random.default_rng(5)
         scans = _cohort(path, {"benign": benign}, rng)
@@ -266,9 +267,9 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
                 fold,
                 parse(arm),
                 model,
-                0,
+                seed,
                 Recipe(model, 600, weighted=arm == "weighted"),
-                0,
+                seed if arm == "cyclegan" else 0,
                 {"malignant": 30},
                 "float32",
                 "cpu",
@@ -280,6 +281,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
             )
             for fold in folds
             for model in ("simplecnn", "vgg19", "resnet18")
+            for seed in range(seeds)
             for arm in arms
         ]
         for cell in cells:

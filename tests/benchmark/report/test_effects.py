@@ -8,8 +8,8 @@ import pytest
 from bus.benchmark.arms import Arm
 from bus.benchmark.report import effects
 from bus.benchmark.report.model import Cards, Figure, Table, walk
-from bus.benchmark.report.terms import collapse_flags
-from bus.benchmark.results.model import GAIN, PRIMARY, TRANSLATOR
+from bus.benchmark.report.terms import collapse_flags, title
+from bus.benchmark.results.model import GAIN, MEAN, PRIMARY, TRANSLATOR
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_every_contrast_stands_in_one_of_the_two_tables(made: Any) -> None:
 def test_only_what_rests_on_a_collapsed_model_has_a_dagger(made: Any) -> None:
     flags = collapse_flags(made.summary)
     for contrast in made.summary.contrasts:
-        rests = contrast.model == "vgg19" and Arm("original") in (contrast.first, contrast.second)
+        rests = contrast.model in ("vgg19", MEAN) and Arm("original") in (contrast.first, contrast.second)
         assert effects.effect(contrast, flags).label.endswith("†") == rests
         assert not effects.effect(contrast, {}).label.endswith("†")
 
@@ -58,5 +58,5 @@ def test_a_card_a_model_and_care_where_an_arm_collapsed(made: Any) -> None:
     section = effects.verdict_section(made.study, made.summary, collapse_flags(made.summary), ["quick"])
     (cards,) = [block for block in section.blocks if isinstance(block, Cards)]
     moods = {card.name: card.mood for card in cards.cards}
-    assert set(moods) == {"SimpleCNN", "VGG19", "ResNet18"}
+    assert list(moods) == ["Mean of the networks", *map(title, made.summary.models)]
     assert [name for name, mood in moods.items() if mood == "care"] == ["VGG19"]

@@ -20,8 +20,9 @@ def test_headings_and_verdict_are_korean_and_every_number_stays(made_up: Callabl
     titles = re.findall(r"<h2>(.*?)</h2>", page)
     assert len(titles) == len(re.findall(r"<h2>(.*?)</h2>", before))
     assert set(titles) <= set(korean.TITLES.values())
-    for model, verdict in made.summary.verdicts.items():
+    for model, verdict in made.summary.judged.items():
         assert sentences.headline(verdict) in page, model
+    assert "네트워크 평균" in page and "Mean of the networks" in before
     tables = [re.findall(r"<tbody>.*?</tbody>", text, re.DOTALL) for text in (before, page)]
     assert tables[0] == tables[1]
     write_report(made.study, made.summary, cells=made.cells, checks=made.checks)

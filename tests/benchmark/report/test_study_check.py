@@ -25,7 +25,7 @@ def check() -> Any:
 
 @pytest.fixture(scope="module")
 def folder(made_up: Callable[..., Any]) -> Path:
-    made = made_up(arms=("original", "oversampled", "cyclegan"), translator=False, heat=False)
+    made = made_up(arms=("original", "oversampled", "cyclegan"), translator=False, heat=False, seeds=3)
     summary = summarise(made.study, made.cells)  # with as many draws as a report has
     return write_report(made.study, summary, cells=made.cells, commands=["bus benchmark"]).parent
 
@@ -68,6 +68,17 @@ def test_a_planted_difference_is_found(check, folder, tmp_path, table, column, w
     part = "check_contrasts" if table == "contrasts" else "check_trainings"
     (line,) = wrong(check, tmp_path / "report", part)
     assert pd.Series([line]).str.contains(words).all()
+
+
+@pytest.mark.parametrize("column", ["estimate", "low_retrained", "p_holm", "detectable"])
+def test_a_planted_difference_in_the_mean_of_the_networks_is_found(check, folder, tmp_path, column):
+    shutil.copytree(folder, tmp_path / "report")
+    content = pd.read_csv(tmp_path / "report" / "contrasts.csv")
+    mean = (content["model"] == "mean") & content[column].notna()
+    content.loc[mean.idxmax(), column] += 0.1 if column in ("low_retrained", "detectable") else 0.01
+    content.to_csv(tmp_path / "report" / "contrasts.csv", index=False)
+    (line,) = wrong(check, tmp_path / "report", "check_contrasts")
+    assert "mean" in line and column in line
 
 
 @pytest.mark.parametrize("change", ["missing", "twice"])

@@ -20,7 +20,9 @@ def summary(*kinds: VerdictKind, yardstick: float | None = None) -> Any:
     }
     table = [SimpleNamespace(model=model, arm=ORIGINAL, metrics={"macro_f1": 0.5}) for model in verdicts]
     mark = None if yardstick is None else SimpleNamespace(metrics={"macro_f1": yardstick})
-    return SimpleNamespace(verdicts=verdicts, table=table, yardstick=mark)
+    return SimpleNamespace(
+        verdicts=verdicts, table=table, yardstick=mark, models=list(verdicts), together=None
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,19 @@ def test_the_first_sentence_says_what_the_verdicts_say(
     kinds: tuple[VerdictKind, ...], yardstick: float | None, sentence: str
 ) -> None:
     assert outcome(summary(*kinds, yardstick=yardstick)) == sentence
+
+
+def difference(estimate: float, low: float, high: float) -> Any:
+    return SimpleNamespace(retrained=None, interval=SimpleNamespace(estimate=estimate, low=low, high=high))
+
+
+def test_the_mean_of_the_networks_follows_the_verdicts() -> None:
+    found = summary(NO_GAIN, NO_GAIN, NO_GAIN)
+    found.together = SimpleNamespace(gain=difference(0.012, -0.003, 0.027), translator=None)
+    said = " On the mean of the three networks macro-F1 moved by +1.2 (−0.3 to +2.7) points"
+    assert outcome(found).endswith(f"missed.{said}.")
+    found.together.translator = difference(-0.004, -0.02, 0.012)
+    assert outcome(found).endswith(f"{said}, beyond repeating scans by −0.4 (−2.0 to +1.2).")
 
 
 def test_every_kind_of_verdict_has_its_words() -> None:

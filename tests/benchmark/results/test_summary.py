@@ -15,7 +15,8 @@ from bus.benchmark.cell import Answered
 from bus.benchmark.results import statistics as stats
 from bus.benchmark.results import summary, thresholds
 from bus.benchmark.results.export import result_columns, result_rows
-from bus.benchmark.results.model import BelowYardstick, Incomplete, VerdictKind, Way
+from bus.benchmark.results.model import MEAN, BelowYardstick, Incomplete, VerdictKind, Way
+from bus.benchmark.results.retraining import retrained
 from bus.benchmark.results.wording import note, sentence
 from bus.classify import metrics
 from bus.core.errors import BusError
@@ -201,9 +202,58 @@ def test_p_values_are_corrected_over_the_models(make: Make) -> None:
         STUDY, make({"original": 1.0, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18"))
     )
     for metric in (*metrics.METRICS, *thresholds.COMPARED):
-        family = [c.interval for c in found.contrasts if c.metric == metric and c.kind == "gain"]
+        own = [c for c in found.contrasts if c.model != MEAN]
+        family = [c.interval for c in own if c.metric == metric and c.kind == "gain"]
         assert len(family) == 3
         assert [one.p_holm for one in family] == stats.holm([one.p for one in family])
+
+
+def test_the_mean_of_the_networks_is_one_training_of_all_of_them(make: Make) -> None:
+    """Its differences are means of theirs, seed by seed and draw by draw; nothing is corrected."""
+    skill, models = {"original": 1.0, "oversampled": 1.1, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18")
+    cells = [
+        replace(cell, gan_seed=cell.seed if cell.arm.kind == "cyclegan" else 0)
+        for cell in make(skill, models, folds=3, seeds=3)
+    ]
+    found = summary.summarise(STUDY, cells)
+    pooled = {
+        model: summary.pool(model, [c.answers(CLASSES) for c in cells if c.model == model], 1)
+        for model in models
+    }
+    means = [c for c in found.contrasts if c.model == MEAN]
+    assert {(c.kind, c.metric) for c in means} == {(c.kind, c.metric) for c in found.contrasts}
+    for contrast in means:
+        values = np.mean(
+            [
+                pooled[model].of_seeds(contrast.first, contrast.metric)
+                - pooled[model].of_seeds(contrast.second, contrast.metric)
+                for model in models
+            ],
+            axis=0,
+        )
+        own = [found.contrast(contrast.kind, model, contrast.metric) for model in models]
+        assert contrast.interval.estimate == pytest.approx(np.mean([c.interval.estimate for c in own if c]))
+        assert contrast.interval.p_holm == contrast.interval.p
+        again = retrained(pooled["vgg19"].sample, values, (0, 1, 2))
+        assert contrast.retrained and again
+        assert contrast.retrained.standard_error == pytest.approx(again.standard_error)
+        assert contrast.retrained.basis == "seeds"
+        if contrast.fold_zero:
+            assert contrast.fold_zero.estimate == pytest.approx(np.mean([c.fold_zero.estimate for c in own]))
+    widths = [c.retrained.half_width for c in found.contrasts if c.kind == "gain" and c.metric == "macro_f1"]
+    assert widths[-1] < min(widths[:-1]), "three networks together are surer than each alone"
+    together = found.together
+    assert together and together.cells == 81 and together.gain == found.contrast("gain", MEAN)
+    assert list(found.judged) == [MEAN, *models]
+
+
+def test_networks_without_common_trainings_have_no_mean(make: Make) -> None:
+    skill = {"original": 1.0, "cyclegan": 1.5}
+    assert summary.summarise(STUDY, make(skill)).together is None, "of one network"
+    cells = make(skill, ("vgg19", "resnet18"), folds=3)
+    fewer = [cell for cell in cells if cell.model == "vgg19" or cell.fold < 2]
+    assert summary.summarise(STUDY, fewer).together is None
+    assert not [c for c in summary.summarise(STUDY, fewer).contrasts if c.model == MEAN]
 
 
 def test_order_of_cells_changes_nothing(make: Make) -> None:
