@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -47,6 +48,13 @@ def test_the_interval_that_decides_is_mostly_the_wider_one() -> None:
     found = simulation.narrower(design, 40)
     assert found.narrower < 0.4 and found.deciding <= found.wider
     assert found.deciding == simulation.coverage(design, 40, NARROW)["retrained"][0]
+
+
+def test_the_mean_of_three_models_is_surer_than_one_and_finds_a_gain_that_is_there() -> None:
+    design = simulation.Design(3, 5, 2.3, 2.3)
+    null, true = (simulation.of_mean(replace(design, gain=gain), 30) for gain in (0.0, 8.0))
+    assert null.holds >= 0.8 and null.shown <= 0.1 and true.holds >= 0.8 and true.shown >= 0.9
+    assert null.half_width < simulation.coverage(design, 30, ("retrained",))["retrained"][1]
 
 
 @pytest.mark.slow
