@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study-check fuzz speed gpu speed-quality judges first-weights coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study study-check fuzz speed gpu speed-quality judges first-weights coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -52,6 +52,9 @@ chaos: $(STAMP)  ## kill the commands 40 times at random points; every file must
 
 corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run what uses it first; 10 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/corrupt.py --seed $(SEED)
+
+study: $(STAMP)  ## the study on BUSI as docs/busi-study/plan.md says; stop it and start it again as you like; DATA=BUSI EXTERNAL=BrEaST STUDY=folder
+	$(BIN)/python docs/busi-study/study.py --data "$(DATA)" --external "$(EXTERNAL)" --study "$(STUDY)"
 
 study-check: $(STAMP)  ## every number of a report's tables from its predictions again, by other code; REPORT=folder
 	OMP_NUM_THREADS=1 $(BIN)/python tests/study_check.py "$(REPORT)"

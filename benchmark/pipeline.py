@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..classify.catalogue import INFLATED, INITS
 from ..core import lock
 from ..core.errors import BusError
+from ..core.files import new_folder
 from ..core.progress import note, result
 from ..data.study import Study
 from ..gan import datasheet
@@ -162,21 +163,78 @@ def rewrite(study: Study, number: int | None = None, language: "Language" = "en"
     BusError where what that report was made from is no more: it stays as it was written. The page of a plan
     is left alone.
     """
+    request = _recalled(study, number)
+    if request is None:
+        old = numbered(study.path, number or 0)
+        result(f"Report: {old.page} (stays as it was written: no benchmark of this version made it)")
+        return old.page
+    finished = _finished_again(study, request, number)
+    summary, report = write(study, request, finished, whole=not finished.missing, language=language)
+    if finished.missing:
+        trained, all_cells = len(finished.cells), len(finished.cells) + finished.missing
+        note(f"{trained} of {all_cells} cells are trained; the report leaves the others out.")
+    _tell(summary, report.page)
+    if language == "ko":
+        result(f"In Korean: {report.path / KOREAN}")
+    return report.path / KOREAN if language == "ko" else report.page
+
+
+def hand_on(study: Study, folder: Path, number: int | None = None) -> Path:
+    """Write the report of the last benchmark, or that `number`, into a new folder without pictures of scans.
+
+    Returns the page's path. BusError where cells are missing, UsageError where the folder holds something.
+    """
+    request = _recalled(study, number)
+    if request is None:
+        raise BusError(f"Report {number} is that of a plan: its page holds no scans. Copy its folder.")
+    finished = _finished_again(study, request, number)
+    if finished.missing:
+        raise BusError(
+            f"{finished.missing} cells are not trained yet, and a report to be handed on is whole. Run "
+            f"{request.command}."
+        )
+    from .report.study_report import write_report  # late: statistics and figures take a second to import
+
+    summary, claimed = _summary(study, request, finished)
+    with new_folder(folder) as place:
+        page = write_report(
+            study,
+            summary,
+            folder=place,
+            cells=finished.cells,
+            checks=finished.checks,
+            commands=[*commands(study, request), request.command],
+            gan_seeds=request.translators,
+            external=finished.external,
+            claimed=claimed,
+            history=past(study),
+            pictures=False,
+        )
+    result(f"Report without pictures of scans: {folder / page.name}")
+    return folder / page.name
+
+
+def _recalled(study: Study, number: int | None) -> Request | None:
+    """What the last benchmark was asked, or the one with that report; None where that is no benchmark's."""
     request = Request.recall(study) if number is None else None
     if request is None:
         old = numbered(study.path, number or 0)
-        path, asked = old.path / ABOUT, old.about.get("asked")
-        if not isinstance(asked, Mapping):
-            result(f"Report: {old.page} (stays as it was written: no benchmark of this version made it)")
-            return old.page
-        request = Request.from_recorded(study, asked, path)
+        asked = old.about.get("asked")
+        if isinstance(asked, Mapping):
+            request = Request.from_recorded(study, asked, old.path / ABOUT)
+    return request
+
+
+def _finished_again(study: Study, request: Request, number: int | None) -> "Finished":
+    """What is finished of a benchmark; BusError for none of it, or where report `number` had other cells."""
     others = read_external(study, request)
     cells = cells_of(study, request)
     report = report_of(study.path, request.inputs(study, cells, others.sha256 if others else ""))
     if number is not None and report.number != number:
         raise BusError(
-            f"What report {number} was made from is there no more: its trainings would be others today. It "
-            f"stays as it was written, {old.page}. Run {request.command} for a new one."
+            f"What report {number} was made from is there no more: its trainings would be others today. "
+            f"{numbered(study.path, number).page} stays as it was written. Run {request.command} for a new "
+            "one."
         )
     finished = _finished(study, request, cells, check(study, request, others), others)
     if not finished.cells:
@@ -184,13 +242,7 @@ def rewrite(study: Study, number: int | None = None, language: "Language" = "en"
             f"None of the {len(cells)} cells of the last benchmark is trained. Run {request.command} to "
             "train them."
         )
-    summary, report = write(study, request, finished, whole=not finished.missing, language=language)
-    if finished.missing:
-        note(f"{len(finished.cells)} of {len(cells)} cells are trained; the report leaves the others out.")
-    _tell(summary, report.page)
-    if language == "ko":
-        result(f"In Korean: {report.path / KOREAN}")
-    return report.path / KOREAN if language == "ko" else report.page
+    return finished
 
 
 def _foresee(study: Study, request: Request) -> External | None:
@@ -292,17 +344,13 @@ def write(
     from .report.report_list import call_newest  # late: statistics and figures take a second to import
     from .report.study_report import write_report
     from .results import wording
-    from .results.summary import summarise
-    from .yardstick import yardsticks
 
     # what the report shows
     note("Writing the report …")
     if whole:  # no look at test scans before all is trained
         for fold, label, gan_seed in synthetic_needed(study, request):
             distance_to_tests.score(study, fold, label, gan_seed, request.compute.device)
-    marks = yardsticks(study, request.folds, request.compute)
-    summary = summarise(study, finished.cells, marks, looked_at(study, request))
-    claimed = inflated(study, request) if request.inflation else None
+    summary, claimed = _summary(study, request, finished)
 
     # its files
     with held(study.path):
@@ -334,6 +382,16 @@ def write(
         if whole:
             report.finish(finished.shown)
     return summary, report
+
+
+def _summary(study: Study, request: Request, finished: "Finished") -> "tuple[Summary, Summary | None]":
+    """What finished cells show, and what a split per image would have claimed where that was asked for."""
+    from .results.summary import summarise
+    from .yardstick import yardsticks
+
+    marks = yardsticks(study, request.folds, request.compute)
+    summary = summarise(study, finished.cells, marks, looked_at(study, request))
+    return summary, inflated(study, request) if request.inflation else None
 
 
 def _tell(summary: "Summary", page: Path) -> None:

@@ -60,6 +60,12 @@ def report(
     language: Annotated[
         str, typer.Option(metavar="en|ko", help="ko: also a page with headings and verdict in Korean.")
     ] = "en",
+    hand_on: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write it into this new folder instead, without pictures of scans."
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Write the report of the last benchmark again from the cells that are finished; trains nothing.
@@ -67,6 +73,8 @@ def report(
     --of writes an earlier one again, in its own place."""
     if language not in ("en", "ko"):
         raise UsageError(f"--language {language}: expected en or ko.")
+    if hand_on and (show or language != "en"):
+        raise UsageError("--hand-on goes with --of alone: it writes the English page. Leave the others out.")
     require_study(study)
     import webbrowser
 
@@ -75,6 +83,9 @@ def report(
 
     opened = Study.open(study)
     opened.verify()
+    if hand_on:
+        pipeline.hand_on(opened, hand_on, of)
+        return
     page = pipeline.rewrite(opened, of, "ko" if language == "ko" else "en")
     if not show:
         suggest("report", study, "--open")

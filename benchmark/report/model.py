@@ -308,6 +308,28 @@ def blocks_of(page: Page) -> Iterator[Block]:
     return walk([block for section in page.sections for block in section.blocks])
 
 
+def without_pictures(page: Page) -> Page:
+    """The same page without a picture of a scan: of galleries their tables stay, of pictures their words."""
+
+    def left(blocks: Sequence[Block]) -> Iterator[Block]:
+        for block in blocks:
+            if isinstance(block, Gallery):
+                number = sum(bool(picture.png) for exhibit in block.exhibits for picture in exhibit.pictures)
+                said = f"{number} picture{'s' * (number != 1)} of scans, left out of this copy."
+                yield Paragraph(said, "absent")
+                yield from [block.table] if block.table else []
+            elif isinstance(block, Picture):
+                yield Paragraph(f"A picture, left out of this copy: {block.alt}.", "absent")
+            elif isinstance(block, Side | Fold):
+                yield replace(block, blocks=list(left(block.blocks)))
+            else:
+                yield block
+
+    return replace(
+        page, sections=[replace(section, blocks=list(left(section.blocks))) for section in page.sections]
+    )
+
+
 def table(
     label: str,
     columns: Sequence[Column | str],

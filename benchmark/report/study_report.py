@@ -26,7 +26,7 @@ from .inflation import inflation_section
 from .korean import in_korean
 from .limits import limits_section
 from .methods import cited, methods_paragraph, methods_section
-from .model import Language, Line, Page, Section, Strong
+from .model import Language, Line, Page, Section, Strong, without_pictures
 from .performance import confusion_section, curves_section, results_section
 from .references import bibtex
 from .repeat import claim_section, cost_section, files_section, readme, repeat_section
@@ -47,13 +47,15 @@ def write_report(
     claimed: Summary | None = None,
     history: Sequence[Past] = (),
     language: Language = "en",
+    pictures: bool = True,
 ) -> Path:
     """Write a report of a study into its `folder`, the newest's unless given; returns the path of its page.
 
     `index.html` makes no request and needs no script; `report.md` says the same; `readme` tells of the other
     files. `commands` are what
     the user ran, `checks` the outcome of the leak audit, `claimed` what a split per image would have claimed.
-    `language` ko: beside it `index.ko.html`, headings and verdict in Korean.
+    `language` ko: beside it `index.ko.html`, headings and verdict in Korean. Without `pictures` no scan is
+    shown, so that the page may be handed on where the data may not.
     Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
     # what is known
@@ -98,6 +100,7 @@ def write_report(
     write_text(folder / REFERENCES, bibtex(cited(methods_paragraph(study, summary, cells, translators))))
     write_text(folder / README, readme())
     page = _page(study, presets, sections, external=external is not None)
+    page = page if pictures else without_pictures(page)
     (folder / KOREAN).unlink(missing_ok=True)  # of an earlier report
     if language == "ko":
         translated = in_korean(page, summary, study.target, study.settings.data.name)

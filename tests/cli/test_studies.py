@@ -46,6 +46,24 @@ def test_the_report_is_written_again_without_training(commands, finished, tmp_pa
     assert "None of the 3 cells" in text
 
 
+def test_a_report_is_handed_on_without_scans(commands, finished, tmp_path, run_bus):
+    path = shutil.copytree(finished, tmp_path / "study")
+    before = {file: file.read_bytes() for file in (path / "report").rglob("*") if file.is_file()}
+    code, text = run_bus("report", "--study", path, "--hand-on", tmp_path / "copy")
+    assert code == 0 and "without pictures of scans" in text, text
+    copy = (tmp_path / "copy" / "index.html").read_text(encoding="utf-8")
+    assert "data:image/png" not in copy and "left out of this copy" in copy
+    assert before == {file: file.read_bytes() for file in (path / "report").rglob("*") if file.is_file()}
+    code, text = run_bus("report", "--study", path, "--hand-on", tmp_path / "copy")
+    assert code == 2 and "holds something. Give a new folder" in " ".join(text.split())
+    code, text = run_bus("report", "--study", path, "--hand-on", tmp_path / "other", "--open")
+    assert code == 2 and "--hand-on goes with --of alone" in " ".join(text.split())
+    next((path / "fold-0").glob("cells/*/*/*/DONE")).unlink()
+    code, text = run_bus("report", "--study", path, "--hand-on", tmp_path / "other")
+    assert code == 1 and "a report to be handed on is whole" in " ".join(text.split())
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):
     code, text = run_bus("report", "--study", tiny_study)
     assert code == 1

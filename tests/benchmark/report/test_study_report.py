@@ -83,6 +83,28 @@ def test_same_study_gives_the_same_bytes(full: Any) -> None:
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_a_copy_to_be_handed_on_shows_no_scan_and_every_number(full: Any, tmp_path: Path) -> None:
+    write_report(
+        full.study,
+        full.summary,
+        folder=tmp_path / "copy",
+        cells=full.cells,
+        checks=full.checks,
+        commands=["bus benchmark"],
+        pictures=False,
+    )
+    copy = (tmp_path / "copy" / "index.html").read_text(encoding="utf-8")
+    assert "data:image/png" in full.html and "data:image/png" not in copy
+    assert len(re.findall("pictures? of scans, left out of this copy", copy)) >= 3
+    assert not list((tmp_path / "copy").rglob("*.png"))
+    tables = [re.findall(r"<tbody>.*?</tbody>", text, re.DOTALL) for text in (full.html, copy)]
+    assert set(tables[0]) <= set(tables[1])
+    for name in ("results.csv", "contrasts.csv", "predictions.csv", "metrics.csv"):
+        assert (tmp_path / "copy" / name).read_bytes() == (
+            full.study.path / "report" / "1" / name
+        ).read_bytes()
+
+
 def test_csv_has_a_row_a_cell(full: Any) -> None:
     table = full.study.path / "report" / "1" / "results.csv"
     rows = read_csv(table, ["arm", "model", "fold", "seed", "macro_f1"])
