@@ -238,9 +238,15 @@ METHODS = {
         phantoms=0.15,
     ),
 }
-# as projected, with a generator that starts as the identity: its losses of cycle and identity can be light
+# as projected, with a generator that starts as the identity or from phantoms, so that its losses of cycle and
+# identity can be light. Where first weights do not fit, and nobody asked for them, there are none
 METHODS["detail"] = replace(
-    METHODS["projected"], generator="detail", upsampling="bilinear", cycle=10.0, identity=1.0
+    METHODS["projected"],
+    generator="detail",
+    upsampling="bilinear",
+    cycle=10.0,
+    identity=1.0,
+    init="phantoms-1",
 )
 METHOD = "detail"  # unless the preset is paper
 EYES = ((64, 128), (128, 160), (float("inf"), 224))  # scans of up to so many px are shown at this side
@@ -317,7 +323,10 @@ def configure(
     switches.check_idle(SWITCHES, changed, switches.values(resolved))
     _check_enlarging(resolved, changed)
     check_from_size(resolved.from_size, study.settings.size)
-    _check_init(resolved, resolved.from_size or study.settings.size, target)
+    if why := _unfit_init(resolved, resolved.from_size or study.settings.size, target):
+        if "init" in changed:
+            raise UsageError(f"--set init={resolved.init}: these weights {why}. Add --set init=none.")
+        resolved = replace(resolved, init="none")
     if resolved.recorded and compute.device != "cuda":
         raise UsageError(
             f"--set recorded=true: a CUDA graph needs a graphics card, and this is {compute.device}. Leave "
@@ -384,8 +393,10 @@ def check_from_size(side: int, size: int) -> None:
         )
 
 
-def _check_init(resolved: Switches, size: int, target: str) -> None:
-    """UsageError where the package's first weights do not fit a translator of scans of `size` px."""
+def _unfit_init(resolved: Switches, size: int, target: str) -> str:
+    """Why the package's first weights do not fit a translator of scans of `size` px; "" where they do."""
+    if resolved.init == "none":
+        return ""
     channels, blocks = INIT_SHAPE
     wrong = {
         f"make scans of {INIT_TARGET}, not of {target}": target != INIT_TARGET,
@@ -394,10 +405,10 @@ def _check_init(resolved: Switches, size: int, target: str) -> None:
         ),
         f"are of {INIT_SIZE} px, and {size} px is less": size < INIT_SIZE,
         "know no grain": resolved.grain,
+        f"are of the generator detail, not of {resolved.generator}": resolved.generator != "detail",
+        f"enlarge bilinearly, not by {resolved.upsampling}": resolved.upsampling != "bilinear",
     }
-    for why, holds in wrong.items():
-        if holds and resolved.init != "none":
-            raise UsageError(f"--set init={resolved.init}: these weights {why}. Add --set init=none.")
+    return next((why for why, holds in wrong.items() if holds), "")
 
 
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:
@@ -436,7 +447,10 @@ def _check_enlarging(resolved: Switches, changed: Mapping[str, Value]) -> None:
 
 def options(config: GanConfig, study: "Study") -> str:
     """The options of `bus gan train` that ask for a configuration, beside fold, class and seed."""
-    usual = switches.values(_usual(config.method, config.preset, config.size, config.target))
+    usual = _usual(config.method, config.preset, config.size, config.target)
+    side = config.from_size or config.size
+    if _unfit_init(replace(config, init=usual.init), side, config.target):
+        usual = replace(usual, init="none")
     parts = [f"--preset {config.preset}"]
     if config.preset != "paper" and config.method != METHOD:
         parts.append(f"--method {config.method}")
@@ -447,7 +461,7 @@ def options(config: GanConfig, study: "Study") -> str:
     if config.pairs != PRESETS[config.preset].pairs_of(sides):
         parts.append(f"--pairs {config.pairs}")
     chosen = switches.values(config)
-    changed = [name for name in SWITCHES if chosen[name] != usual[name]]
+    changed = [name for name, value in switches.values(usual).items() if chosen[name] != value]
     return " ".join(parts + [f"--set {name}={switches.text(chosen[name])}" for name in changed])
 
 

@@ -8,7 +8,7 @@ from bus.core.files import sha256_file
 from bus.data import phantom
 from bus.data.study import open_or_create
 from bus.gan import first_weights, train
-from bus.gan.config import INITS, configure
+from bus.gan.config import INITS, METHODS, configure
 from bus.gan.cyclegan import CycleGAN
 from bus.gan.networks import DetailGenerator
 from bus.gan.pixels import to_pixels, to_tensor
@@ -108,8 +108,25 @@ def test_what_they_do_not_fit_is_refused_in_words(tmp_path):
         (study, {"channels": "16"}, "have 32 channels and 6 blocks, not 16 and 6"),
         (study, {"target": "benign"}, "make scans of malignant, not of benign"),
         (study, {"grain": "true"}, "know no grain"),
+        (study, {"upsampling": "nearest"}, "enlarge bilinearly, not by nearest"),
         (small, {}, "are of 64 px, and 32 px is less"),
         (study, {"generator": "compact"}, "init=phantoms-1 does nothing.*generator=detail"),
     ):
         with pytest.raises(UsageError, match=words):
             asked(where, init="phantoms-1", **wish)
+
+
+def test_a_translator_begins_with_them_where_they_fit_and_nobody_said_otherwise(tmp_path):
+    small = open_or_create(tmp_path / "small", {"size": 32, "k": 3}, phantoms=40)
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=40)
+    assert asked(study).init == "phantoms-1" and asked(study, init="none").init == "none"
+    for where, wish in (
+        (small, {}),
+        (study, {"target": "benign"}),
+        (study, {"channels": "16"}),
+        (study, {"grain": "true"}),
+        (study, {"upsampling": "nearest"}),
+        (study, {"generator": "compact"}),
+    ):
+        assert asked(where, **wish).init == "none"
+    assert METHODS["projected"].init == METHODS["published"].init == "none"

@@ -1,8 +1,10 @@
 """The recomputation of a report's tables by other code: it agrees, and it sees what was changed."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,23 @@ import pandas as pd
 import pytest
 from bus.benchmark.report.study_report import write_report
 from bus.benchmark.results.summary import summarise
+from bus.data.cohort import KnownScan
 
 SCRIPT = Path(__file__).parents[2] / "study_check.py"
+FURTHER = Path(__file__).parents[3] / "docs" / "busi-study" / "further.py"
+
+
+def load(path: Path) -> Any:
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[path.stem] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def check() -> Any:
-    spec = spec_from_file_location("study_check", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(SCRIPT)
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +106,26 @@ def test_a_changed_answer_is_found(check, folder, tmp_path):
     content.loc[0, "predicted"] = "normal" if content.loc[0, "predicted"] != "normal" else "benign"
     content.to_csv(tmp_path / "report" / "predictions.csv", index=False)
     assert wrong(check, tmp_path / "report", "check_trainings")
+
+
+def test_what_the_study_on_busi_shows_beside_agrees_with_the_report_where_it_must(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All answers give the report's numbers; without the seeds of a collapsed network none are left here."""
+    further = load(FURTHER)
+    answers = pd.read_csv(folder / "predictions.csv")
+    first = answers["sha256"][0]
+    label = answers["label"][0]
+    monkeypatch.setattr(further, "busi_list", lambda: {(first, label): KnownScan("busi-1", "", "text", True)})
+    monkeypatch.setattr(sys, "argv", ["further.py", str(folder)])
+    further.main()
+    rows = pd.read_csv(StringIO(capsys.readouterr().out))
+    report = pd.read_csv(folder / "contrasts.csv")
+    joined = rows[rows["part"] == "all"].merge(
+        report, on=["model", "contrast", "metric"], suffixes=("", "_there")
+    )
+    assert len(joined) == 4 * 2 * 2, "of three networks and their mean, in two metrics"
+    for name in ("estimate", "low", "high", "low_retrained", "high_retrained"):
+        assert joined[name].to_numpy() == pytest.approx(joined[f"{name}_there"].to_numpy(), abs=1e-4)
+    scans = rows.groupby("part")["scans"].first()
+    assert scans["unmarked"] == scans["all"] - 1 and "not collapsed" not in scans
