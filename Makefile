@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study study-check fuzz speed gpu speed-quality judges first-weights coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study study-publish study-check fuzz speed gpu speed-quality judges first-weights coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -55,6 +55,9 @@ corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run
 
 study: $(STAMP)  ## the study on BUSI as docs/busi-study/plan.md says; stop it and start it again as you like; DATA=BUSI EXTERNAL=BrEaST STUDY=folder
 	$(BIN)/python docs/busi-study/study.py --data "$(DATA)" --external "$(EXTERNAL)" --study "$(STUDY)"
+
+study-publish: $(STAMP)  ## what the finished study leaves for others, into docs/busi-study/; STUDY=folder
+	OMP_NUM_THREADS=1 $(BIN)/python docs/busi-study/publish.py --study "$(STUDY)"
 
 study-check: $(STAMP)  ## every number of a report's tables from its predictions again, by other code; REPORT=folder
 	OMP_NUM_THREADS=1 $(BIN)/python tests/study_check.py "$(REPORT)"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..classify.catalogue import INFLATED, INITS
 from ..core import lock
@@ -186,7 +186,13 @@ def hand_on(study: Study, folder: Path, number: int | None = None) -> Path:
     """
     request = _recalled(study, number)
     if request is None:
-        raise BusError(f"Report {number} is that of a plan: its page holds no scans. Copy its folder.")
+        old = numbered(study.path, number or 0)
+        if old.about:
+            raise BusError(f"Report {number} is that of a plan: its page holds no scans. Copy {old.path}.")
+        raise BusError(
+            f"{old.path} was written by an earlier version, which did not keep what was asked. Run the "
+            "benchmark again, which trains nothing anew, for a report that can be handed on."
+        )
     finished = _finished_again(study, request, number)
     if finished.missing:
         raise BusError(
@@ -201,14 +207,10 @@ def hand_on(study: Study, folder: Path, number: int | None = None) -> Path:
             study,
             summary,
             folder=place,
-            cells=finished.cells,
-            checks=finished.checks,
-            commands=[*commands(study, request), request.command],
-            gan_seeds=request.translators,
-            external=finished.external,
             claimed=claimed,
             history=past(study),
             pictures=False,
+            **_shown_of(study, request, finished),
         )
     result(f"Report without pictures of scans: {folder / page.name}")
     return folder / page.name
@@ -369,19 +371,26 @@ def write(
             study,
             summary,
             folder=report.path,
-            cells=finished.cells,
-            checks=finished.checks,
-            commands=[*commands(study, request), request.command],
-            gan_seeds=request.translators,
-            external=finished.external,
             claimed=claimed,
             history=looks,
             language=language,
+            **_shown_of(study, request, finished),
         )
         call_newest(study, report, looks)
         if whole:
             report.finish(finished.shown)
     return summary, report
+
+
+def _shown_of(study: Study, request: Request, finished: "Finished") -> dict[str, Any]:
+    """What `write_report` is told of finished cells beside what they show."""
+    return {
+        "cells": finished.cells,
+        "checks": finished.checks,
+        "commands": [*commands(study, request), request.command],
+        "gan_seeds": request.translators,
+        "external": finished.external,
+    }
 
 
 def _summary(study: Study, request: Request, finished: "Finished") -> "tuple[Summary, Summary | None]":

@@ -49,6 +49,7 @@ NEEDED = ("name", "model")
 KEYS = {**ROW, **SWITCHES}
 TRANSLATOR = "switches"  # beside these keys: a table of what else the translator has otherwise
 SHIPPED = ("ablation-1", "ablation-2", "learning-curve", "recipes", "sensitivity", "ways")
+OF_ADDED = ("soft", "pairs")  # switches of a recipe that say how added scans enter
 TABLES = ("title", "note", "per_image", "shares", "all", "runs")  # of the file
 
 
@@ -70,9 +71,17 @@ class Run:
     against: str | None = None  # name of the run that it is compared with, whatever they differ in
 
     def like(self, other: "Run") -> bool:
-        """Whether two runs differ in their arms alone, so that these make the difference of their results."""
+        """Whether two runs differ in their arms alone, so that these make the difference of their results.
+
+        How added scans enter belongs to the arm that adds them.
+        """
         same = (self.model, self.epochs, self.init) == (other.model, other.epochs, other.init)
-        return same and self.arm != other.arm and self.changes == other.changes
+        return same and self.arm != other.arm and self._recipe == other._recipe
+
+    @property
+    def _recipe(self) -> Values:
+        """What is changed of how its network is trained, whatever it is trained on."""
+        return {name: value for name, value in self.changes.items() if name not in OF_ADDED}
 
     @property
     def adds(self) -> bool:

@@ -81,16 +81,24 @@ def check_one_each(chosen: Plan) -> None:
 def run_plan(study: Study, source: str, request: Request) -> Path:
     """Train every run of a plan and write a report of it, numbered as others are; returns the page.
 
-    Of the request count the folds, the seeds, the preset of missing translators, and how it is computed.
+    Of the request count the folds, the seeds, the preset (of missing translators, and of runs that do not say
+    how long they train), and how it is computed.
     """
     chosen = plan.read(source)
 
     # what can be refused is refused before hours of training
     check_one_each(chosen)
+    translators = max(line.gan_seeds for line in chosen.runs)
+    for line in chosen.runs:
+        if request.seeds % line.gan_seeds:
+            raise UsageError(
+                f"--seeds {request.seeds}: seeds of the run {line.name} take {line.gan_seeds} translators in "
+                f"turn, each as often: give --seeds {translators}, or a multiple."
+            )
     lock.sweep(study.path)
     for share in chosen.shares:
         _foresee(few.preview(study, share), chosen, request)
-    note(expectation(study, request))
+    note(expectation(study, replace(request, gan_seeds=translators)))
 
     # translators, synthetic scans, trainings, with each share of the target
     parts = [_train(few.few(study, share), chosen, request) for share in chosen.shares]

@@ -51,8 +51,7 @@ def _print_table(rows: "list[Finding]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ..benchmark.results.wording import points
-    from ..classify.catalogue import TITLES
+    from ..benchmark.results import wording
 
     table = Table(box=None, pad_edge=False)
     for name in ("study", "model", "tests", "original", "cyclegan", "gain (95 %), points"):
@@ -63,9 +62,9 @@ def _print_table(rows: "list[Finding]") -> None:
         shares = ["–" if share is None else f"{100 * share:.1f} %" for share in (row.original, row.balanced)]
         gain = "–"
         if row.gain.estimate is not None and row.gain.low is not None and row.gain.high is not None:
-            ends = f"{points(row.gain.low)} to {points(row.gain.high)}"
-            gain = f"{points(row.gain.estimate)} ({ends}){'' if row.gain.retrained else ' *'}"
-        table.add_row(Text(row.study), Text(TITLES.get(row.model, row.model)), tests, *shares, gain)
+            ends = f"{wording.points(row.gain.low)} to {wording.points(row.gain.high)}"
+            gain = f"{wording.points(row.gain.estimate)} ({ends}){'' if row.gain.retrained else ' *'}"
+        table.add_row(Text(row.study), Text(wording.name(row.model)), tests, *shares, gain)
     wide = results if results.is_terminal else Screen(width=200)  # a file or pipe gets whole names
     wide.print(table)
     if any(row.gain.estimate is not None and not row.gain.retrained for row in rows):

@@ -325,7 +325,7 @@ def configure(
     check_from_size(resolved.from_size, study.settings.size)
     if why := _unfit_init(resolved, resolved.from_size or study.settings.size, target):
         if "init" in changed:
-            raise UsageError(f"--set init={resolved.init}: these weights {why}. Add --set init=none.")
+            raise UsageError(f"--set init={resolved.init}: these weights {why}. Leave it out.")
         resolved = replace(resolved, init="none")
     if resolved.recorded and compute.device != "cuda":
         raise UsageError(
@@ -409,6 +409,16 @@ def _unfit_init(resolved: Switches, size: int, target: str) -> str:
         f"enlarge bilinearly, not by {resolved.upsampling}": resolved.upsampling != "bilinear",
     }
     return next((why for why, holds in wrong.items() if holds), "")
+
+
+def lacks_first_weights(config: GanConfig) -> str:
+    """Why a translator begins without its method's first weights, where they do not fit it; else nothing."""
+    usual = replace(config, init=METHODS[config.method].init)
+    return (
+        _unfit_init(usual, config.from_size or config.size, config.target)
+        if config.init != usual.init
+        else ""
+    )
 
 
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core.compute import Compute, resolve
-from .config import GanConfig, configure
+from .config import METHOD, GanConfig, configure
 from .extractors import check_extractor
 from .translator import Translator
 
@@ -84,8 +84,19 @@ def plan_gan(
         pairs=ask.pairs or (old.pairs if old and ask.preset is None else None),
         sources=ask.sources or (old.sources if old else None),
         method=ask.method or (old.method if old and ask.preset is None else None),
-        changes=ask.changes,
+        changes={**_as_begun(translator, old), **ask.changes},
     )
     if old:  # goes on drawing as it began
         config = replace(config, drawn_from=old.drawn_from)
     return config, compute
+
+
+def _as_begun(translator: Translator, old: GanConfig | None) -> dict[str, str]:
+    """The switch `init` where a study's translators to this class began without first weights, once usual.
+
+    All of an arm begin alike, or its folds would be two treatments; `old` is what this one was begun with.
+    """
+    others = (one for one in Translator.all_of(translator.study) if one.folder != translator.folder)
+    configs = [old] if old else [one.config for one in others if one.target == translator.target]
+    known = [config for config in configs if config and config.method == METHOD]
+    return {"init": "none"} if known and all(config.init == "none" for config in known) else {}

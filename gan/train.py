@@ -24,7 +24,7 @@ from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
 from . import first_weights
-from .config import GanConfig, lacks_phantoms
+from .config import GanConfig, lacks_first_weights, lacks_phantoms
 from .cyclegan import SIDES, CycleGAN, Losses
 from .first_weights import Start
 from .monitor import Board, Judges, Log, silent, tensorboard, write_sheet
@@ -211,6 +211,8 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         }
 
     # simulated ones
+    if (why := lacks_first_weights(config)) and config.preset != "demo":
+        note(f"No first weights: those of the package {why}. The generators begin as drawn.")
     if lacks_phantoms(config.method, config.preset, config.target):
         note(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")
     if config.simulated:

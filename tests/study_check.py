@@ -242,6 +242,8 @@ def at_thresholds(model: Model, chances: Any) -> Any:
 def check_contrasts(tables: Tables) -> None:
     """`contrasts.csv`: estimates, both intervals, their p values, and Holm's correction over models."""
     single = [name for name in tables.contrasts["model"].unique() if name != MEAN]
+    if (len(single) > 1) != (MEAN in set(tables.contrasts["model"])):
+        tables.wrong.append(f"contrasts.csv: {len(single)} models, and their mean is missing or too much")
     of_models: dict[str, dict[tuple[str, int], dict[str, Any]]] = {}  # model → arm and seed → its metrics
     for name, rows in sorted(tables.contrasts.groupby("model", sort=False), key=lambda part: part[0] == MEAN):
         arms = set(rows["first"]) | set(rows["second"])
@@ -274,7 +276,8 @@ def check_contrasts(tables: Tables) -> None:
                 corrected = holm(rows[f"p{kind}"].to_numpy())
                 for (_, row), value in zip(rows.iterrows(), corrected, strict=True):
                     where = f"contrasts.csv, {contrast}, {row['model']}, {metric}, p_holm{kind}"
-                    least = max(value, row[f"p_holm{kind}"]) if tables.unseen else value
+                    several = tables.unseen and row["model"] != MEAN
+                    least = max(value, row[f"p_holm{kind}"]) if several else value
                     tables.hold(where, row[f"p_holm{kind}"], least, EXACT)
 
 

@@ -16,7 +16,7 @@ from bus.cli.app import app
 from typer.main import get_command
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SMALL = [  # what makes the tutorial's phantoms small
     ("--n 240 --size 64", "--n 120 --size 32"),

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...classify.catalogue import TITLES
 from ...core.errors import BusError
 from ...core.files import write_text
 from ..results.compare import Finding
 from .figures import Effect, forest
+from .terms import title
 
 
 def write_figure(rows: Sequence[Finding], path: Path) -> None:
     """Draw one gain a row as SVG, in percentage points; BusError where no study has one."""
     effects = [
         Effect(
-            f"{Path(row.study).name}, {TITLES.get(row.model, row.model)}",
+            f"{Path(row.study).name}, {title(row.model)}",
             100 * gain.estimate,
             100 * gain.low,
             100 * gain.high,

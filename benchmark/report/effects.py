@@ -58,6 +58,8 @@ def verdict_section(study: Study, summary: Summary, flags: Flags, presets: Seque
 def _card(summary: Summary, model: str, flags: Flags) -> Card:
     verdict = summary.judged[model]
     marks = [(str(arm), flags[arm, model]) for arm in summary.arms if (arm, model) in flags]
+    if model == MEAN:
+        marks = [(f"{title(one)}, {arm}", reason) for (arm, one), reason in flags.items()]
     reason = wording.reason(verdict)
     text = " ".join([f"{reason[:1].upper()}{reason[1:]}.", *wording.cautions(verdict)])
     mood = "care" if marks else MOODS.get(verdict.kind, "none")

@@ -10,7 +10,7 @@ from ...gan.config import GanConfig
 from ..arms import ADDING, TRANSLATED
 from ..cell import Cell
 from ..report_folder import REFERENCES
-from ..results.model import GAIN, TRANSLATOR, Summary
+from ..results.model import GAIN, MEAN, TRANSLATOR, Summary
 from ..results.outcome import count
 from ..results.untouched import shows_busi
 from .model import Block, Fold, Link, Listing, Paragraph, Section
@@ -111,6 +111,7 @@ def _beginning(config: GanConfig) -> str:
 def _deciding(summary: Summary) -> str:
     """How the intervals were made that decide, or that there were none."""
     claims = [c for c in summary.contrasts if c.kind in (GAIN, TRANSLATOR)]
+    mean = any(c.model == MEAN for c in claims)
     bases = {c.retrained.basis for c in claims if c.retrained}
     if not bases:
         return (
@@ -125,5 +126,6 @@ def _deciding(summary: Summary) -> str:
     how = "; or from ".join(ways[basis] for basis in sorted(bases, reverse=True))
     return (
         "Gain and loss were decided by intervals for other scans, trainings and translators: Student’s t "
-        f"from {how}. Their p values were corrected over the models by Holm’s method [@holm1979]."
+        f"from {how}. Their p values were corrected over the models by Holm’s method [@holm1979]"
+        + ("; those of the mean over the networks, taken within each seed, were not." if mean else ".")
     )

@@ -71,8 +71,13 @@ def repeat_section(
     translators: Sequence[TranslatorFacts],
     commands: Sequence[str] | None,
     history: Sequence[Past],
+    *,
+    linked: bool = True,
 ) -> Section:
-    """Commands, all benchmarks of the study, versions, hashes, configurations."""
+    """Commands, all benchmarks of the study, versions, hashes, configurations.
+
+    `linked`: the other reports lie beside this one.
+    """
     absent = Paragraph("The commands were not recorded.", "absent")
     blocks: list[Block] = [Listing(commands) if commands else absent]
     if history:
@@ -85,7 +90,7 @@ def repeat_section(
             words = " ".join(f"{model}: {sentence}" for model, sentence in past.verdicts.items())
             early = ", while others were missing" * past.partial
             link = Link(f"Report {past.report}", f"../{past.report}/{PAGE}")
-            where: list[Link | str] = [link, ": "] if past.report else []
+            where: list[Link | str] = [link if linked else link.text, ": "] if past.report else []
             said.append([*where, Code(past.command), f": {past.cells} cells{early}. {words}"])
         blocks += [
             Heading("Every benchmark of this study"),
@@ -156,20 +161,29 @@ def files_section() -> Section:
     return Section("files", "Files beside this page", [shown, Paragraph(words, "note")], appendix=True)
 
 
-def readme() -> str:
-    """The text that explains the folder of a report to whoever finds it."""
+def readme(*, pictures: bool = True) -> str:
+    """The text that explains the folder of a report, or of a copy without pictures, to whoever finds it."""
     lines = [f"- `{name}`: {said}" for name, said in HOLDS.items()]
+    written = (
+        "Written by `bus benchmark`, anew by `bus report --of` with this folder’s number; a benchmark of "
+        "other things gets another number."
+    )
+    own = [
+        f"- `{FIGURES}/`: every drawing as SVG, sheets of scans as PNG",
+        f"- `{ABOUT}`: what was asked",
+        f"- `{DONE}`: for which trainings the report is whole, and the hashes of its files",
+    ]
+    if not pictures:
+        written = "A copy without pictures of scans, written by `bus report --hand-on`."
+        own = [f"- `{FIGURES}/`: every drawing as SVG"]
     return "\n".join(
         [
             "# The folder of a report",
             "",
-            "Written by `bus benchmark`, anew by `bus report --of` with this folder’s number; a benchmark of "
-            "other things gets another number. Research use only.",
+            f"{written} Research use only.",
             "",
             *lines,
-            f"- `{FIGURES}/`: every drawing as SVG, sheets of scans as PNG",
-            f"- `{ABOUT}`: what was asked",
-            f"- `{DONE}`: for which trainings the report is whole, and the hashes of its files",
+            *own,
             "",
             "Numbers are shares (0.01 is one point) but Brier scores; what is undefined is empty.",
             "",

@@ -89,7 +89,7 @@ def write_report(
         limits_section(study, summary, presets, probes, external=external is not None),
         methods_section(study, summary, cells, translators),
         cost_section(summary, translators),
-        repeat_section(study, cells, translators, commands, history),
+        repeat_section(study, cells, translators, commands, history, linked=pictures),
         files_section(),
     ]
 
@@ -98,7 +98,7 @@ def write_report(
     export.write_tables(folder, study, summary)
     write_predictions(folder / PREDICTIONS, study, cells)
     write_text(folder / REFERENCES, bibtex(cited(methods_paragraph(study, summary, cells, translators))))
-    write_text(folder / README, readme())
+    write_text(folder / README, readme(pictures=pictures))
     page = _page(study, presets, sections, external=external is not None)
     page = page if pictures else without_pictures(page)
     (folder / KOREAN).unlink(missing_ok=True)  # of an earlier report

@@ -9,7 +9,7 @@ from ...core.files import read_json
 from ...core.opener import check_tree
 from ..arms import parse
 from ..report_folder import ReportFolder
-from .model import GAIN, PRIMARY
+from .model import GAIN, MEAN, PRIMARY
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def findings(study: Path) -> list[Finding]:
                 folds=len(told["folds"]),
                 seeds=int(told["seeds"]),
                 scans=int(told["tested"]["scans"]),
-                original=_mean(told["arms"], model, "original"),
-                balanced=_mean(told["arms"], model, "cyclegan"),
+                original=_score(told["arms"], model, "original"),
+                balanced=_score(told["arms"], model, "cyclegan"),
                 gain=_gain(told["contrasts"], model),
                 verdict=str(verdict),
             )
@@ -70,13 +70,14 @@ def findings(study: Path) -> list[Finding]:
         ) from error
 
 
-def _mean(arms: Sequence[dict[str, object]], model: str, name: str) -> float | None:
-    """An arm's mean of the metric that decides."""
-    for arm in arms:
-        metrics = arm["metrics"]
-        if arm["model"] == model and parse(str(arm["arm"])) == parse(name) and isinstance(metrics, dict):
-            return None if metrics[PRIMARY] is None else float(metrics[PRIMARY])
-    return None
+def _score(arms: Sequence[dict[str, object]], model: str, name: str) -> float | None:
+    """An arm's metric that decides, averaged over its seeds; of MEAN over the models too."""
+    found = [
+        row["metrics"][PRIMARY]  # type: ignore[index]
+        for row in arms
+        if model in (row["model"], MEAN) and parse(str(row["arm"])) == parse(name)
+    ]
+    return None if not found or None in found else sum(map(float, found)) / len(found)
 
 
 def _gain(contrasts: Sequence[dict[str, object]], model: str) -> Gain:

@@ -53,18 +53,13 @@ class Pooled:
         return np.asarray(np.mean([values[metric] for values in self.resampled[arm]], axis=0))
 
 
-def averaged(models: Sequence[Pooled]) -> Pooled | None:
+def averaged(models: Sequence[Pooled]) -> Pooled:
     """The mean over several models of every metric: seed by seed, and under every row of weights.
 
     Models of one seed share folds, synthetic scans and draws of groups, so that their mean is one training of
-    all of them. None unless there are several, with the same folds and seeds.
+    all of them. All must have the same folds and seeds; arms that one of them lacks are left out.
     """
     first = models[0]
-    alike = all(
-        (one.sample.fold_names, one.seeds) == (first.sample.fold_names, first.seeds) for one in models
-    )
-    if len(models) < 2 or not alike:
-        return None
     arms = [arm for arm in first.resampled if all(arm in one.resampled for one in models)]
     resampled = {
         arm: [

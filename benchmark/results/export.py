@@ -105,8 +105,7 @@ def content(study: Study, summary: Summary) -> Mapping[str, Json]:
         "seeds": summary.seeds,
         "tested": {"scans": summary.scans, "groups": summary.groups},
         "outcome": outcome(summary),
-        "verdicts": {model: wording.sentence(verdict) for model, verdict in summary.verdicts.items()},
-        "mean": wording.sentence(summary.together) if summary.together else None,
+        "verdicts": {model: wording.sentence(verdict) for model, verdict in summary.judged.items()},
         "contrasts": [dict(zip(CONTRAST_COLUMNS, row, strict=True)) for row in contrast_rows(summary)],
         "arms": [
             {key: value for key, value in asdict(row).items() if key not in ("roc", "calibration")}

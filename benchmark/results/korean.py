@@ -93,6 +93,15 @@ def cautions(verdict: Verdict) -> list[str]:
         )
     if verdict.gain and verdict.gain.shown and verdict.seeds == 1:
         said.append("자리마다 학습이 한 번뿐임; 믿기 전에 --seeds 3으로 되풀이할 것.")
+    if verdict.left_out:
+        names = ", ".join(TITLES.get(model, model) for model in verdict.left_out)
+        said.append(
+            f"이 평균에는 이 연구에서 함께 학습한 {names}이(가) 빠져 있음; 미리 정해 두지 않은 네트워크의 "
+            "평균은 아무것도 보여 주지 않음."
+        )
+    if verdict.shared:
+        folds, seeds = verdict.shared
+        said.append(f"모든 네트워크가 공통으로 가진 fold {folds}개와 seed {seeds}개의 평균임.")
     if verdict.below_yardstick:
         said.append(
             f"이 네트워크를 학습한 arm {verdict.arms}개 중 {verdict.below_yardstick}개의 macro-F1이 "
@@ -125,7 +134,7 @@ def outcome(summary: Summary) -> str:
 def _together(summary: Summary) -> str:
     """What added scans, and the translator alone, move on the mean of the networks."""
     verdict = summary.together
-    if verdict is None or verdict.gain is None:
+    if verdict is None or verdict.gain is None or verdict.gain.retrained is None:
         return ""
     said = f" 네트워크 {len(summary.models)}개의 평균에서 macro-F1 차이는 {_points(verdict.gain)}"
     if verdict.translator:
@@ -135,4 +144,4 @@ def _together(summary: Summary) -> str:
 
 def _points(contrast: Contrast) -> str:
     interval = contrast.retrained or contrast.interval
-    return f"{points(interval.estimate)}점({ends(interval)})"
+    return f"{points(interval.estimate)}점(95\u00a0% 구간 {ends(interval)})"

@@ -134,6 +134,8 @@ class Verdict:
     collapsed: int = 0  # cells behind it that give 90 % or more of their answers to one class
     cells: int = 0  # cells behind it
     seeds: int = 0  # trainings of one arm in one fold
+    left_out: tuple[str, ...] = ()  # of the mean: models that were trained in this study and are not in it
+    shared: tuple[int, int] | None = None  # of the mean: folds and seeds that all models have, where fewer
 
 
 @dataclass(frozen=True)

@@ -62,19 +62,17 @@ def _whom(words: str, models: Sequence[str], total: int) -> str:
 def _together(summary: Summary) -> str:
     """What added scans, and the translator alone, move on the mean of the networks."""
     verdict = summary.together
-    if verdict is None or verdict.gain is None:
+    if verdict is None or verdict.gain is None or verdict.gain.retrained is None:
         return ""
-    gain, own = verdict.gain, verdict.translator
-    said = (
-        f" On the mean of the {count(len(summary.models))} networks macro-F1 moved by {_points(gain)} points"
-    )
-    return f"{said}, beyond repeating scans by {_points(own)}." if own else f"{said}."
+    gain, own = _points(verdict.gain), verdict.translator
+    said = f" On the mean of the {count(len(summary.models))} networks macro-F1 differs by {gain}"
+    return f"{said}, from repeating scans by {_points(own)}." if own else f"{said}."
 
 
 def _points(contrast: Contrast) -> str:
-    """A difference with the interval that decides, or with the other where nobody can know that one."""
+    """A difference with the interval that decides."""
     interval = contrast.retrained or contrast.interval
-    return f"{wording.points(interval.estimate)} ({wording.ends(interval)})"
+    return f"{wording.points(interval.estimate)} points (95 % interval {wording.ends(interval)})"
 
 
 def _yardstick(summary: Summary) -> str:

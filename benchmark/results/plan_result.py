@@ -13,7 +13,7 @@ from ...data.study import Study
 from ..arms import ADDING, Arm
 from ..cell import Cell
 from ..cells import training_rows
-from ..plan import Plan, Run
+from ..plan import OF_ADDED, Plan, Run
 from ..yardstick import NAME, Yardstick
 from .contrasts import contrast_of
 from .model import PRIMARY, ArmResult, Contrast
@@ -168,9 +168,14 @@ def _pairs(study: Study, runs: Sequence[Run], cells: Mapping[str, Sequence[Cell]
 
 
 def _is_control(run: Run, other: Run) -> bool:
-    """Whether `other` is the same without what the arm of `run` adds or weighs, or repeats as many scans."""
+    """Whether `other` is the same without what the arm of `run` adds or weighs, or repeats as many scans.
+
+    That of scans of several translators is those of one, too.
+    """
     controls = [Arm("original")] + [Arm("oversampled", dose=run.arm.dose)] * (run.arm.kind in OTHERS)
-    return run.like(other) and other.arm in controls
+    controls += [replace(run.arm, kind="cyclegan")] * (run.arm.kind == "pooled")
+    entering = any(name in other.changes for name in OF_ADDED)  # it is a way of its own, and no control
+    return run.like(other) and other.arm in controls and not entering
 
 
 def _result(study: Study, cells: Sequence[Cell]) -> ArmResult | None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -251,8 +251,8 @@ def summarise(
         for part in (pooled, _by_model(others, target))
     )
     compared = corrected(compared, further)
-    mean = averaged(pooled)
-    together = corrected(contrasts(mean, 1 / study.settings.k)) if mean else []  # one, so nothing to correct
+    alike = _alike(pooled, answers, target)
+    together = corrected(contrasts(averaged(alike), 1 / study.settings.k) if alike else [])  # one, by itself
 
     # what was tested, what one constant answer scores there, and the yardstick
     used = [one for of_model in pooled for of_arm in of_model.answers.values() for one in of_arm]
@@ -276,9 +276,15 @@ def summarise(
         arms=sorted({row.arm for row in table}, key=lambda arm: arm.order),
         models=models,
         table=table,
-        contrasts=[*compared, *together],
+        contrasts=[*together, *compared],
         verdicts={model: verdict(model, compared, table, target_groups, short) for model in models},
-        together=verdict(MEAN, together, table, target_groups) if mean else None,
+        together=replace(
+            verdict(MEAN, together, table, target_groups),
+            left_out=tuple(sorted({one.cell.model for one in others})),
+            shared=None if alike[0] is pooled[0] else (len(alike[0].sample.fold_names), len(alike[0].seeds)),
+        )
+        if alike
+        else None,
         cells=[cell_result(one, classes, target) for one in answers],
         constant=constant,
         notes=notes(table, constant, yardstick, len(used), len(cells), developed_of(tested)),
@@ -295,6 +301,17 @@ def developed_of(tested: Mapping[int, Answers]) -> Developed | None:
     total = sum(len(one.scans) for one in tested.values())
     untouched = tuple(sorted(fold for fold, scans in seen.items() if not scans))
     return Developed(sum(seen.values()), total, untouched) if any(seen.values()) else None
+
+
+def _alike(pooled: Sequence[Comparable], answers: Sequence[Answers], target: int) -> list[Comparable]:
+    """Several models, pooled over the folds and seeds that all of them have; none where they share none."""
+    if len(pooled) < 2:
+        return []
+    have = [{(fold, seed) for fold in one.sample.fold_names for seed in one.seeds} for one in pooled]
+    shared = set.intersection(*have)
+    if all(pairs == shared for pairs in have):
+        return [*pooled]
+    return _by_model([one for one in answers if (one.cell.fold, one.cell.seed) in shared], target)
 
 
 def _by_model(answers: Sequence[Answers], target: int) -> list[Comparable]:

@@ -103,6 +103,15 @@ def cautions(verdict: Verdict) -> list[str]:
         said.append(
             "One training per place stands behind it; repeat it with --seeds 3 before you rely on it."
         )
+    if verdict.left_out:
+        names = " and ".join(map(name, verdict.left_out))
+        said.append(
+            f"The mean leaves out {names}, trained in this study too: a mean over chosen networks shows "
+            "nothing unless they were named before the work."
+        )
+    if verdict.shared:
+        folds, seeds = verdict.shared
+        said.append(f"It holds the {folds} folds and {seeds} seeds that all networks have.")
     if verdict.below_yardstick:
         share = "All" if verdict.below_yardstick == verdict.arms else f"{verdict.below_yardstick} of the"
         said.append(

@@ -1,6 +1,6 @@
 """What the plan shows beside the result, from published predictions: without marked scans, without collapse.
 
-    python docs/busi-study/further.py docs/busi-study/report > docs/busi-study/further.csv
+    python docs/busi-study/further.py docs/busi-study/report-1 > docs/busi-study/further.csv
 
 A row a part of the answers, model (`mean`: of all networks) and contrast of a claim: macro-F1 and AUC, with
 the interval for other scans and the one for other scans, trainings and translators. The parts:
@@ -98,9 +98,9 @@ def of(answers: list[Answers], target: int) -> Iterator[Contrast]:
                 yield contrast
 
 
-def main() -> None:
-    """Print the table."""
-    path = Path(sys.argv[1]) / "predictions.csv"
+def write(folder: Path) -> None:
+    """Print the table of a report's folder."""
+    path = folder / "predictions.csv"
     whole, lists = read(path, lambda sha256, label: True), busi_list()
     marked = {key for key, scan in lists.items() if scan.annotation}
     target = classes_of(path).index(TARGET)
@@ -123,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write(Path(sys.argv[1]))

@@ -5,8 +5,8 @@
 The commands stand in plan.md, under "Commands": those of one block may run side by side, blocks one after
 another. In them STUDY, DATA and EXTERNAL stand for what is given here. Each command goes on where it was
 stopped, and says that nothing is to do where it is done, so that this one may be stopped at any time and run
-again. `log.csv` in the study gets a line whenever a command starts or ends: when, from which commit, by which
-plan, on what machine. A plan that changed since the first line is refused.
+again. `DIR-log.csv` beside the study gets a line whenever a command starts or ends: when, from which commit,
+by which plan, on what machine. A plan that changed since the first line is refused.
 """
 
 import argparse
@@ -20,14 +20,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
 HERE = Path(__file__).parent
-LOG = "log.csv"  # in the study
 COLUMNS = ("time", "event", "command", "commit", "plan_sha256", "machine", "versions")
 VERSIONS = ("torch", "torchvision", "numpy", "scikit-learn", "scipy")
 
@@ -40,19 +39,24 @@ def stages(plan: str) -> list[list[str]]:
     """The commands of a plan, a list for each fenced block below its heading "Commands"."""
     _, found, rest = plan.partition("\n## Commands\n")
     section = re.split(r"\n## ", rest)[0]
-    blocks = [block.splitlines() for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)]
+    blocks = [block.splitlines() for block in re.findall(r"```bash\n(.*?)```", section, re.DOTALL)]
     commands = [[line.strip() for line in block if line.startswith("bus ")] for block in blocks]
     if not found or not commands or not all(commands):
-        raise SystemExit('plan.md: expected a section "## Commands" with blocks of bus commands (```sh).')
+        raise SystemExit('plan.md: expected a section "## Commands" with blocks of bus commands (```bash).')
     return commands
 
 
+def log_of(study: Path) -> Path:
+    """The log of a study: beside its folder, which holds nothing but what bus writes."""
+    return study.with_name(f"{study.name}-log.csv")
+
+
 class Log:
-    """The lines of a study's `log.csv`."""
+    """The lines that tell of a study's commands, in a file beside its folder."""
 
     def __init__(self, study: Path, plan: bytes) -> None:
-        self.path, self.digest = study / LOG, hashlib.sha256(plan).hexdigest()
-        study.mkdir(parents=True, exist_ok=True)
+        self.path, self.digest = log_of(study), hashlib.sha256(plan).hexdigest()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self._append(COLUMNS)
         rows = list(csv.DictReader(self.path.open(encoding="utf-8")))
@@ -102,18 +106,21 @@ def _text(path: str) -> str:
         return ""
 
 
-def run(commands: Sequence[Sequence[str]], jobs: int, log: Log, end: float) -> None:
-    """Run commands, at most `jobs` at once; Stopped at `end` (as `time.monotonic` counts) or by a signal."""
-    waiting, running = list(commands), {}
+def run(commands: Mapping[str, Sequence[str]], jobs: int, log: Log, over: Callable[[], bool]) -> None:
+    """Run commands, at most `jobs` at once; Stopped, and all of them told to stop, once the sitting is over.
+
+    `commands` gives the words of each by its line in the plan, which is what the log says: no path of here.
+    """
+    waiting, running = list(commands.items()), {}
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                words = waiting.pop(0)
-                log.say("start", shlex.join(words))
-                running[subprocess.Popen([sys.executable, "-m", *words], env=environment)] = shlex.join(words)
+                line, words = waiting.pop(0)
+                log.say("start", line)
+                running[subprocess.Popen([sys.executable, "-m", *words], env=environment)] = line
             time.sleep(0.2)
-            if time.monotonic() > end:
+            if over():
                 raise Stopped
             for process in [one for one in running if one.poll() is not None]:
                 command = running.pop(process)
@@ -122,7 +129,7 @@ def run(commands: Sequence[Sequence[str]], jobs: int, log: Log, end: float) -> N
                     raise SystemExit(f"{command} failed (see above). Run the same again once that is mended.")
     finally:
         for process in running:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # what runs in the background of a shell may be deaf to Ctrl-C
         for process, command in running.items():
             process.wait()
             log.say("stopped", command)
@@ -140,24 +147,30 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many")
     asked = parser.parse_args()
+    if not (asked.study.name and asked.data and asked.external):
+        parser.error("--study, --data and --external need a value each: make study STUDY=… DATA=… EXTERNAL=…")
     end = time.monotonic() + 60 * asked.minutes
     names = {"STUDY": str(asked.study), "DATA": asked.data, "EXTERNAL": asked.external}
     plan = asked.plan.read_bytes()
-    blocks = [
-        [[names.get(word, word) for word in shlex.split(line)] for line in block]
-        for block in stages(plan.decode())
-    ]
+
+    stopped: list[int] = []  # signals that came; looked at between starts, so that no process is lost
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped
+        stopped.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     log = Log(asked.study, plan)
+
+    def over() -> bool:
+        return bool(stopped) or time.monotonic() > end
+
     try:
-        for block in blocks:
-            several = [command + ["--jobs", str(asked.jobs)] * ("benchmark" in command) for command in block]
-            run(several, 1 if any("benchmark" in command for command in block) else asked.jobs, log, end)
+        for block in stages(plan.decode()):
+            words = {line: [names.get(word, word) for word in shlex.split(line)] for line in block}
+            alone = any("benchmark" in command for command in words.values())  # it shares out its trainings
+            jobs = ["--jobs", str(asked.jobs)] * alone
+            run({line: [*own, *jobs] for line, own in words.items()}, 1 if alone else asked.jobs, log, over)
     except Stopped:
         raise SystemExit("Stopped; run the same again to go on.") from None
     print("All of the plan is done.")

@@ -8,6 +8,7 @@ from bus.benchmark import plan, run_plan
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import cells_of, training_rows
 from bus.benchmark.request import Request
+from bus.classify.catalogue import TITLES
 from bus.core.errors import UsageError
 from bus.data.study import Study
 from bus.gan.request import Ask
@@ -201,14 +202,14 @@ def test_the_plan_of_ways_shares_the_cells_of_a_benchmark(study):
             "repeated, refitted",
             "translated, refitted",
         }
-        names = {line.name: line for line in lines}
         for line in lines:
-            fair = [other for other in lines if line.like(other) and other.arm.kind == "oversampled"]
-            assert (
-                line.arm.kind in ("original", "oversampled")
-                or fair
-                or names[line.against or ""].arm.kind == ("oversampled")
-            ), f"{line.name} has no control that repeats scans"
+            fair = [other.arm.kind for other in lines if line.like(other)]
+            assert line.arm.kind in ("original", "oversampled") or "oversampled" in fair, (
+                f"{line.name}: no control"
+            )
+            assert ("original" in fair) == ("refit" not in line.changes and line.arm.kind != "original")
+        soft = [line for line in lines if line.changes.keys() & {"soft", "pairs"}]
+        assert [line.against for line in soft] == [f"{TITLES[model]}, translated"] * 2
     run_plan.check_one_each(chosen)
 
 

@@ -1,5 +1,6 @@
 """bus status and bus report."""
 
+import importlib
 import shutil
 from pathlib import Path
 
@@ -62,6 +63,34 @@ def test_a_report_is_handed_on_without_scans(commands, finished, tmp_path, run_b
     code, text = run_bus("report", "--study", path, "--hand-on", tmp_path / "other")
     assert code == 1 and "a report to be handed on is whole" in " ".join(text.split())
     assert not (tmp_path / "other").exists()
+
+
+def test_the_study_on_busi_is_published_without_scans(commands, finished, tmp_path, run_bus, monkeypatch):
+    """By docs/busi-study/publish.py: reports, what stands beside them, a figure, and how it was run."""
+    folder = Path(__file__).parents[2] / "docs" / "busi-study"
+    monkeypatch.syspath_prepend(str(folder))
+    path = Path(shutil.copytree(finished, tmp_path / "study"))
+    lines = [
+        "time,event,command,commit,plan_sha256,machine,versions",
+        "2026-11-28T10:00:00+00:00,start,bus benchmark,abc,ff,one core,torch 2",
+        "2026-11-28T11:30:00+00:00,stopped,bus benchmark,abc,ff,one core,torch 2",
+        "2026-11-28T12:00:00+00:00,start,bus benchmark,def,ff,one core,torch 2",
+        "2026-11-28T12:15:00+00:00,done,bus benchmark,def,ff,one core,torch 2",
+    ]
+    (tmp_path / "study-log.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    publish = importlib.import_module("publish")
+    (tmp_path / "into").mkdir()
+    for _ in range(2):  # anew each time
+        publish.publish(Study.open(path), tmp_path / "into")
+    run = (tmp_path / "into" / "run.md").read_text(encoding="utf-8")
+    assert "| `bus benchmark` | 2026-11-28T10:00:00+00:00 | 2026-11-28T12:15:00+00:00 | 2 | 0 | 1.8 |" in run
+    assert "abc, def" in run and Study.open(path).settings.data.sha256 in run
+    page = (tmp_path / "into" / "report-1" / "index.html").read_text(encoding="utf-8")
+    assert "data:image/png" not in page and not list((tmp_path / "into").rglob("*.png"))
+    drawn = (tmp_path / "into" / "contrasts.svg").read_text(encoding="utf-8")
+    assert "cyclegan − original, macro-F1" in drawn
+    rows = (tmp_path / "into" / "further.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0].startswith("part,scans,model") and rows[1].startswith("all,")
 
 
 def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):

@@ -1,5 +1,7 @@
 """First weights that come with the package."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from bus.core.compute import Compute
@@ -8,7 +10,7 @@ from bus.core.files import sha256_file
 from bus.data import phantom
 from bus.data.study import open_or_create
 from bus.gan import first_weights, train
-from bus.gan.config import INITS, METHODS, configure
+from bus.gan.config import INITS, METHODS, configure, lacks_first_weights
 from bus.gan.cyclegan import CycleGAN
 from bus.gan.networks import DetailGenerator
 from bus.gan.pixels import to_pixels, to_tensor
@@ -130,3 +132,12 @@ def test_a_translator_begins_with_them_where_they_fit_and_nobody_said_otherwise(
     ):
         assert asked(where, **wish).init == "none"
     assert METHODS["projected"].init == METHODS["published"].init == "none"
+
+
+def test_a_translator_that_cannot_begin_with_them_says_so(tmp_path):
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=40)
+    assert lacks_first_weights(asked(study)) == lacks_first_weights(asked(study, init="none")) == ""
+    assert "have 32 channels" in lacks_first_weights(asked(study, channels="16"))
+    assert "of malignant, not of benign" in lacks_first_weights(asked(study, target="benign"))
+    published = replace(asked(study), method="published", init="none")
+    assert lacks_first_weights(published) == ""

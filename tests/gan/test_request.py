@@ -8,7 +8,7 @@ import torch
 from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import UsageError
-from bus.data.study import Study
+from bus.data.study import Study, open_or_create
 from bus.gan.config import configure
 from bus.gan.request import Ask, plan_gan
 from bus.gan.translator import Translator
@@ -50,3 +50,20 @@ def test_a_translator_of_a_missing_device_is_refused_unless_it_is_finished(study
         begun_plan(study, config)
     monkeypatch.setattr(Translator, "is_done", True)
     assert begun_plan(study, config)[0] == config
+
+
+def test_a_study_goes_on_without_first_weights_where_it_began_without(tmp_path):
+    """Before they were the default; all translators of an arm begin alike."""
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=40)
+
+    def planned(fold, **options):
+        return plan_gan(Translator(study, fold, "malignant", 0), Ask(**options), CPU, preset="quick")[0]
+
+    assert planned(0).init == "phantoms-1"
+    first = Translator(study, 0, "malignant", 0)
+    first.write_config(replace(planned(0), init="none"))
+    assert planned(0).init == planned(1).init == "none" and planned(0, preset="quick").init == "none"
+    assert planned(1, changes={"init": "phantoms-1"}).init == "phantoms-1"
+    assert planned(1, method="published").init == "none"
+    first.write_config(replace(planned(0), method="published", generator="published", init="none"))
+    assert planned(1).init == "phantoms-1", "another method says nothing"

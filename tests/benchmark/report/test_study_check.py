@@ -117,8 +117,7 @@ def test_what_the_study_on_busi_shows_beside_agrees_with_the_report_where_it_mus
     first = answers["sha256"][0]
     label = answers["label"][0]
     monkeypatch.setattr(further, "busi_list", lambda: {(first, label): KnownScan("busi-1", "", "text", True)})
-    monkeypatch.setattr(sys, "argv", ["further.py", str(folder)])
-    further.main()
+    further.write(folder)
     rows = pd.read_csv(StringIO(capsys.readouterr().out))
     report = pd.read_csv(folder / "contrasts.csv")
     joined = rows[rows["part"] == "all"].merge(

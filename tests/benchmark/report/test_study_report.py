@@ -96,7 +96,15 @@ def test_a_copy_to_be_handed_on_shows_no_scan_and_every_number(full: Any, tmp_pa
     copy = (tmp_path / "copy" / "index.html").read_text(encoding="utf-8")
     assert "data:image/png" in full.html and "data:image/png" not in copy
     assert len(re.findall("pictures? of scans, left out of this copy", copy)) >= 3
-    assert not list((tmp_path / "copy").rglob("*.png"))
+    files = [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix == ".png"]
+    listed = (tmp_path / "copy" / "README.md").read_text(encoding="utf-8")
+    assert all(
+        f"`{path.name}`" in listed
+        for path in files
+        if path.parent.name != "figures" and path.name != "README.md"
+    )
+    assert not re.findall(r"`(about.json|DONE)`", listed) and 'href="../' not in copy
     tables = [re.findall(r"<tbody>.*?</tbody>", text, re.DOTALL) for text in (full.html, copy)]
     assert set(tables[0]) <= set(tables[1])
     for name in ("results.csv", "contrasts.csv", "predictions.csv", "metrics.csv"):

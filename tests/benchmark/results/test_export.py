@@ -74,7 +74,7 @@ def test_contrasts_hold_every_difference_with_its_interval(written: Any) -> None
 def test_the_summary_for_scripts_says_what_the_report_says(written: Any) -> None:
     made, folder = written
     found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    assert found["verdicts"] == {m: wording.sentence(v) for m, v in made.summary.verdicts.items()}
+    assert found["verdicts"] == {m: wording.sentence(v) for m, v in made.summary.judged.items()}
     assert found["tested"] == {"scans": made.summary.scans, "groups": made.summary.groups}
     assert len(found["contrasts"]) == len(made.summary.contrasts)
     assert [(row["arm"], row["model"]) for row in found["arms"]] == [

@@ -57,5 +57,6 @@ def test_the_first_sentence_names_every_classifier_and_the_yardstick() -> None:
         "네트워크 2개 중 2개가 고정된 특징 위의 선형 모델(macro-F1 60.0\u00a0%)보다 낮음."
     )
     summary.together = Verdict("mean", VerdictKind.NO_GAIN, NEAR, NEAR)
-    assert set(NUMBERS.findall(korean.outcome(summary))) >= set(NUMBERS.findall(wording.ends(NEAR.interval)))
+    assert NEAR.retrained
+    assert set(NUMBERS.findall(korean.outcome(summary))) >= set(NUMBERS.findall(wording.ends(NEAR.retrained)))
     assert "네트워크 2개의 평균에서" in korean.outcome(summary)

@@ -58,16 +58,20 @@ def test_the_first_sentence_says_what_the_verdicts_say(
 
 
 def difference(estimate: float, low: float, high: float) -> Any:
-    return SimpleNamespace(retrained=None, interval=SimpleNamespace(estimate=estimate, low=low, high=high))
+    return SimpleNamespace(retrained=SimpleNamespace(estimate=estimate, low=low, high=high), interval=None)
 
 
 def test_the_mean_of_the_networks_follows_the_verdicts() -> None:
     found = summary(NO_GAIN, NO_GAIN, NO_GAIN)
     found.together = SimpleNamespace(gain=difference(0.012, -0.003, 0.027), translator=None)
-    said = " On the mean of the three networks macro-F1 moved by +1.2 (−0.3 to +2.7) points"
+    said = " On the mean of the three networks macro-F1 differs by +1.2 points (95 % interval −0.3 to +2.7)"
     assert outcome(found).endswith(f"missed.{said}.")
     found.together.translator = difference(-0.004, -0.02, 0.012)
-    assert outcome(found).endswith(f"{said}, beyond repeating scans by −0.4 (−2.0 to +1.2).")
+    assert outcome(found).endswith(
+        f"{said}, from repeating scans by −0.4 points (95 % interval −2.0 to +1.2)."
+    )
+    found.together.gain.retrained = None
+    assert outcome(found).endswith("missed."), "nobody can know it"
 
 
 def test_every_kind_of_verdict_has_its_words() -> None:

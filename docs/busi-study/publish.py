@@ -1,0 +1,159 @@
+"""What a finished study leaves for others, beside its plan: reports, tables, a figure, and how it was run.
+
+    python docs/busi-study/publish.py --study DIR [--into docs/busi-study]
+
+Writes into a folder, anew each time:
+
+- `report-1/`, `report-2/` …: the study's reports as `bus report --hand-on` writes them, without pictures of
+  scans.
+- `further.csv`: what the plan shows beside the first report (further.py).
+- `contrasts.svg`: every difference of a claim in the first report, with both its intervals.
+- `log.csv` and `run.md`: every start and end, and what they add up to: hours, machines, versions, hashes.
+"""
+
+import argparse
+import csv
+import io
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import further
+from bus.benchmark import pipeline
+from bus.benchmark.report.figures import Effect, forest
+from bus.benchmark.report.terms import CONTRASTS, METRICS, title
+from bus.benchmark.report_folder import CONTRASTS as CONTRASTS_CSV
+from bus.benchmark.report_folder import RESULTS, reports
+from bus.core.files import read_csv, write_text
+from bus.data.study import Study
+from bus.gan.translator import Translator
+from study import log_of
+
+HERE = Path(__file__).parent
+SHOWN = ("macro_f1", "target_auc", "sensitivity_at_90_specificity")
+
+
+def effects(rows: Sequence[Mapping[str, str]]) -> list[Effect]:
+    """The differences of a claim in points, those of the mean of the networks first."""
+    models = sorted(dict.fromkeys(row["model"] for row in rows), key=lambda model: model != "mean")
+    found = []
+    for model in models:
+        for row in (row for row in rows if row["model"] == model):
+            if row["contrast"] in CONTRASTS and row["metric"] in SHOWN:
+                suffix = "_retrained" if row["low_retrained"] else ""
+                low, high, detectable = (
+                    100 * float(row[f"{name}{suffix}"]) for name in ("low", "high", "detectable")
+                )
+                found.append(
+                    Effect(
+                        f"{title(model)}: {row['first']} − {row['second']}, {METRICS[row['metric']]}",
+                        100 * float(row["estimate"]),
+                        low,
+                        high,
+                        detectable,
+                        scans=(100 * float(row["low"]), 100 * float(row["high"])),
+                    )
+                )
+    return found
+
+
+def sittings(log: Sequence[Mapping[str, str]]) -> str:
+    """What the lines of a log add up to, as Markdown."""
+    lines = [
+        "| command | first start | done | starts | of which without an end | hours known |",
+        "|---|---|---|---|---|---|",
+    ]
+    for command in dict.fromkeys(row["command"] for row in log):
+        own = [
+            (row["event"], datetime.fromisoformat(row["time"])) for row in log if row["command"] == command
+        ]
+        starts = sum(event == "start" for event, _ in own)
+        pairs = [(one, two) for one, two in pairwise(own) if one[0] == "start" and two[0] != "start"]
+        hours = sum((end - begun).total_seconds() for (_, begun), (_, end) in pairs) / 3600
+        done = [when for event, when in own if event == "done"]
+        ended = done[0].isoformat() if done else "–"
+        begun = own[0][1].isoformat()
+        lines.append(f"| `{command}` | {begun} | {ended} | {starts} | {starts - len(pairs)} | {hours:.1f} |")
+    return "\n".join(lines)
+
+
+def provenance(study: Study, log: Sequence[Mapping[str, str]], trained: Mapping[str, float]) -> str:
+    """The page that says how the study was run."""
+    data = study.settings.data
+    several = {
+        name: ", ".join(dict.fromkeys(row[name] for row in log)) for name in ("commit", "machine", "versions")
+    }
+    facts = {
+        "Plan": f"[plan.md](plan.md), SHA-256 {log[0]['plan_sha256']}",
+        "First line of the log": log[0]["time"],
+        "Commits that ran": several["commit"],
+        "Machines": several["machine"],
+        "Python and libraries": several["versions"],
+        "Data": f"{data.name}, content {data.sha256}",
+        "Cohort": f"{study.settings.cohort}: {len(study.used())} scans, {study.settings.k} folds, "
+        f"{study.settings.size} px",
+        **{f"Core-hours of training, {name}": f"{spent:.1f}" for name, spent in trained.items()},
+    }
+    table = "\n".join(f"| {name} | {said} |" for name, said in facts.items())
+    return (
+        "# How the study was run\n\nBy [publish.py](publish.py), from the study and its [log](log.csv); "
+        f"the commands are those of the [plan](plan.md).\n\n| | |\n|---|---|\n{table}\n\n"
+        "Hours from start to end of each command, side by side where the plan says so:\n\n"
+        f"{sittings(log)}\n"
+    )
+
+
+def publish(study: Study, into: Path) -> None:
+    """Write all of it into a folder; BusError while cells of a report are missing.
+
+    Pages of plans, which are no part of the study, are passed over.
+    """
+    cells: dict[tuple[str, ...], float] = {}  # a training counts once, in however many reports it is
+    for report in (
+        report for report in reports(study.path) if isinstance(report.about.get("asked"), Mapping)
+    ):
+        copy, old = into / f"report-{report.number}", into / f".report-{report.number}"
+        fresh = into / f".report-{report.number}-new"
+        for left in (old, fresh):  # of a run that was cut short
+            shutil.rmtree(left, ignore_errors=True)
+        pipeline.hand_on(study, fresh, report.number)
+        if copy.exists():
+            copy.rename(old)
+        fresh.rename(copy)
+        shutil.rmtree(old, ignore_errors=True)
+        for row in read_csv(copy / RESULTS):
+            cells[tuple(row[name] for name in further.CELL)] = float(row["seconds"] or 0)
+    spent = [one.seconds or 0 for one in Translator.all_of(study) if one.is_done]
+    trained = {
+        f"{len(spent)} translators": sum(spent) / 3600,
+        f"{len(cells)} classifiers": sum(cells.values()) / 3600,
+    }
+    first = into / "report-1"
+    with redirect_stdout(io.StringIO()) as printed:
+        further.write(first)
+    write_text(into / "further.csv", printed.getvalue())
+    found = effects(read_csv(first / CONTRASTS_CSV))
+    said = "; ".join(f"{effect.label}: {effect.estimate:+.1f}" for effect in found)
+    drawn = forest("contrasts", found, axis="points", alt=f"Every difference of a claim, in points. {said}")
+    write_text(into / "contrasts.svg", drawn.svg + "\n")
+    log = list(csv.DictReader(log_of(study.path).open(encoding="utf-8")))
+    shutil.copyfile(log_of(study.path), into / "log.csv")
+    write_text(into / "run.md", provenance(study, log, trained))
+
+
+def main() -> None:
+    """Publish a study."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--study", type=Path, required=True, help="the finished study")
+    parser.add_argument("--into", type=Path, default=HERE, help="folder that is written to")
+    asked = parser.parse_args()
+    publish(Study.open(asked.study), asked.into)
+
+
+if __name__ == "__main__":
+    main()
