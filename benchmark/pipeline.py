@@ -1,9 +1,10 @@
 """The way from a study to its report: translator, synthetic scans, scores, cells; what is done is skipped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..classify.catalogue import INFLATED, INITS
 from ..core import lock
@@ -199,19 +200,10 @@ def hand_on(study: Study, folder: Path, number: int | None = None) -> Path:
             f"{finished.missing} cells are not trained yet, and a report to be handed on is whole. Run "
             f"{request.command}."
         )
-    from .report.study_report import write_report  # late: statistics and figures take a second to import
-
     summary, claimed = _summary(study, request, finished)
     with new_folder(folder) as place:
-        page = write_report(
-            study,
-            summary,
-            folder=place,
-            claimed=claimed,
-            history=past(study),
-            pictures=False,
-            **_shown_of(study, request, finished),
-        )
+        write_pages = _writer(study, request, summary, finished)
+        page = write_pages(folder=place, claimed=claimed, history=past(study), pictures=False)
     result(f"Report without pictures of scans: {folder / page.name}")
     return folder / page.name
 
@@ -344,7 +336,6 @@ def write(
     """
     from . import distance_to_tests
     from .report.report_list import call_newest  # late: statistics and figures take a second to import
-    from .report.study_report import write_report
     from .results import wording
 
     # what the report shows
@@ -367,30 +358,28 @@ def write(
         )
         looks = record(study, look)
         report.begin(finished.inputs, request.recorded, told_of(looks, look).recorded)
-        write_report(
-            study,
-            summary,
-            folder=report.path,
-            claimed=claimed,
-            history=looks,
-            language=language,
-            **_shown_of(study, request, finished),
-        )
+        write_pages = _writer(study, request, summary, finished)
+        write_pages(folder=report.path, claimed=claimed, history=looks, language=language)
         call_newest(study, report, looks)
         if whole:
             report.finish(finished.shown)
     return summary, report
 
 
-def _shown_of(study: Study, request: Request, finished: "Finished") -> dict[str, Any]:
-    """What `write_report` is told of finished cells beside what they show."""
-    return {
-        "cells": finished.cells,
-        "checks": finished.checks,
-        "commands": [*commands(study, request), request.command],
-        "gan_seeds": request.translators,
-        "external": finished.external,
-    }
+def _writer(study: Study, request: Request, summary: "Summary", finished: "Finished") -> Callable[..., Path]:
+    """What writes the report of finished cells; where, and of which history, is its caller's to say."""
+    from .report.study_report import write_report  # late: statistics and figures take a second to import
+
+    return partial(
+        write_report,
+        study,
+        summary,
+        cells=finished.cells,
+        checks=finished.checks,
+        commands=[*commands(study, request), request.command],
+        gan_seeds=request.translators,
+        external=finished.external,
+    )
 
 
 def _summary(study: Study, request: Request, finished: "Finished") -> "tuple[Summary, Summary | None]":
