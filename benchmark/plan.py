@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..classify.catalogue import USUAL, check_init
-from ..classify.recipe import DEFAULTS, SWITCHES, check_changes
+from ..classify.recipe import DEFAULTS, OF_ADDED, SWITCHES, check_changes
 from ..classify.torchvision_names import check_model
 from ..core import switches
 from ..core.errors import BusError, UsageError, did_you_mean
@@ -49,7 +49,6 @@ NEEDED = ("name", "model")
 KEYS = {**ROW, **SWITCHES}
 TRANSLATOR = "switches"  # beside these keys: a table of what else the translator has otherwise
 SHIPPED = ("ablation-1", "ablation-2", "learning-curve", "recipes", "sensitivity", "ways")
-OF_ADDED = ("soft", "pairs")  # switches of a recipe that say how added scans enter
 TABLES = ("title", "note", "per_image", "shares", "all", "runs")  # of the file
 
 

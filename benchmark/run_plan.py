@@ -3,6 +3,7 @@
 Runs that add scans are trained on folds by group alone.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,13 @@ def cells(study: Study, chosen: Plan, request: Request) -> list[tuple[Run, Cell]
         raise BusError(
             "This plan needs a study of at least 3 folds (--k): one to test, one to watch, one to train."
         )
+    for line in chosen.runs:
+        if request.seeds % line.gan_seeds:
+            least = math.lcm(*(other.gan_seeds for other in chosen.runs))
+            raise UsageError(
+                f"--seeds {request.seeds}: seeds of the run {line.name} take {line.gan_seeds} translators in "
+                f"turn, each as often: give --seeds {least}, or a multiple."
+            )
     return [
         (line, cell)
         for fold in request.folds
@@ -88,17 +96,10 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
 
     # what can be refused is refused before hours of training
     check_one_each(chosen)
-    translators = max(line.gan_seeds for line in chosen.runs)
-    for line in chosen.runs:
-        if request.seeds % line.gan_seeds:
-            raise UsageError(
-                f"--seeds {request.seeds}: seeds of the run {line.name} take {line.gan_seeds} translators in "
-                f"turn, each as often: give --seeds {translators}, or a multiple."
-            )
     lock.sweep(study.path)
     for share in chosen.shares:
         _foresee(few.preview(study, share), chosen, request)
-    note(expectation(study, replace(request, gan_seeds=translators)))
+    note(expectation(study, replace(request, gan_seeds=max(line.gan_seeds for line in chosen.runs))))
 
     # translators, synthetic scans, trainings, with each share of the target
     parts = [_train(few.few(study, share), chosen, request) for share in chosen.shares]

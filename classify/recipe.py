@@ -141,6 +141,7 @@ TUNED: dict[str, Values] = {
     LITE0: {"learning_rate": 3e-4, "head_rate": 5.0},
 }
 SWITCHES = switches.of(Recipe)  # what --set and plans may change
+OF_ADDED = ("soft", "pairs")  # those that say how added scans enter, idle in arms that add none
 DEFAULTS = switches.defaults(Recipe)
 
 

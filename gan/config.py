@@ -414,11 +414,9 @@ def _unfit_init(resolved: Switches, size: int, target: str) -> str:
 def lacks_first_weights(config: GanConfig) -> str:
     """Why a translator begins without its method's first weights, where they do not fit it; else nothing."""
     usual = replace(config, init=METHODS[config.method].init)
-    return (
-        _unfit_init(usual, config.from_size or config.size, config.target)
-        if config.init != usual.init
-        else ""
-    )
+    if config.init == usual.init:
+        return ""
+    return _unfit_init(usual, config.from_size or config.size, config.target)
 
 
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:
@@ -458,8 +456,7 @@ def _check_enlarging(resolved: Switches, changed: Mapping[str, Value]) -> None:
 def options(config: GanConfig, study: "Study") -> str:
     """The options of `bus gan train` that ask for a configuration, beside fold, class and seed."""
     usual = _usual(config.method, config.preset, config.size, config.target)
-    side = config.from_size or config.size
-    if _unfit_init(replace(config, init=usual.init), side, config.target):
+    if lacks_first_weights(config):
         usual = replace(usual, init="none")
     parts = [f"--preset {config.preset}"]
     if config.preset != "paper" and config.method != METHOD:

@@ -23,7 +23,7 @@ from scipy import stats
 from sklearn import metrics as oracle
 
 DRAWS, SEED = 2000, 20_261_128  # of resamples; not the program's
-EXACT, ROUNDED = 1e-9, 1e-5  # probabilities are written with six digits
+EXACT, ROUNDED = 1e-9, 1e-5  # probabilities are written with eight digits; once with six
 SHARE = 0.025  # of the draws beyond an end of an interval
 Z = 1.959963984540054  # of a two-sided test at 5 %
 SMOOTH = ("brier", "target_auc", "sensitivity_at_90_specificity")  # depend on more than the answers
@@ -148,11 +148,27 @@ class Model:
         return sorted(set(self.folds.tolist()))
 
 
-def model_of(tables: Tables, model: str, arms: set[str]) -> Model:
-    """The answers of the folds and seeds that all `arms` share."""
+Pairs = set[tuple[int, int]]  # of fold and seed
+
+
+def block(pairs: Pairs) -> Pairs:
+    """The most of these pairs that are every fold with every seed: what failed takes its seed or its fold."""
+    folds, seeds = ({pair[at] for pair in pairs} for at in (0, 1))
+    by_seed = {(fold, seed) for fold, seed in pairs if all((other, seed) in pairs for other in folds)}
+    by_fold = {(fold, seed) for fold, seed in pairs if all((fold, other) in pairs for other in seeds)}
+    return max(by_seed, by_fold, key=len)
+
+
+def pairs_of(tables: Tables, model: str, arms: set[str]) -> Pairs:
+    """The folds and seeds that all `arms` of a model share."""
     rows = tables.predictions[(tables.predictions["model"] == model) & tables.predictions["arm"].isin(arms)]
     have = [set(zip(part["fold"], part["seed"], strict=True)) for _, part in rows.groupby("arm")]
-    shared = set.intersection(*have)
+    return block(set.intersection(*have))
+
+
+def model_of(tables: Tables, model: str, arms: set[str], shared: Pairs) -> Model:
+    """The answers of a model on some of its folds and seeds."""
+    rows = tables.predictions[(tables.predictions["model"] == model) & tables.predictions["arm"].isin(arms)]
     rows = rows[[pair in shared for pair in zip(rows["fold"], rows["seed"], strict=True)]]
     first = min(rows["seed"])
     base = rows[(rows["arm"] == min(arms)) & (rows["seed"] == first)].sort_values(["fold", "file", "sha256"])
@@ -244,23 +260,23 @@ def check_contrasts(tables: Tables) -> None:
     single = [name for name in tables.contrasts["model"].unique() if name != MEAN]
     if (len(single) > 1) != (MEAN in set(tables.contrasts["model"])):
         tables.wrong.append(f"contrasts.csv: {len(single)} models, and their mean is missing or too much")
-    of_models: dict[str, dict[tuple[str, int], dict[str, Any]]] = {}  # model → arm and seed → its metrics
+    known: dict[tuple[str, frozenset[tuple[int, int]]], dict[tuple[str, int], dict[str, Any]]] = {}
     for name, rows in sorted(tables.contrasts.groupby("model", sort=False), key=lambda part: part[0] == MEAN):
         arms = set(rows["first"]) | set(rows["second"])
-        if name == MEAN:  # of the models before: seed by seed, under the same draws of groups
-            model = model_of(tables, single[0], arms)
-            values = {
-                key: {
-                    metric: np.mean([of_models[one][key][metric] for one in single], axis=0)
-                    for metric in found
-                }
-                for key, found in of_models[single[0]].items()
-                if all(key in of_models[one] for one in single)
+        parts = single if name == MEAN else [str(name)]  # a mean is over models, seed by seed, draw by draw
+        shared = block(set.intersection(*(pairs_of(tables, part, arms) for part in parts)))
+        for part in parts:
+            model, key = model_of(tables, part, arms, shared), (part, frozenset(shared))
+            if key not in known or not {arm for arm, _ in known[key]} >= arms:
+                known[key] = {cell: resampled(model, *found) for cell, found in model.answers.items()}
+        of_parts = [known[part, frozenset(shared)] for part in parts]
+        values = {
+            cell: {
+                metric: np.mean([one[cell][metric] for one in of_parts], axis=0)
+                for metric in of_parts[0][cell]
             }
-        else:
-            model = model_of(tables, str(name), arms)
-            values = {key: resampled(model, *found) for key, found in model.answers.items()}
-            of_models[str(name)] = values
+            for cell in model.answers
+        }
         seeds = sorted({seed for _, seed in model.answers})
         for _, row in rows.iterrows():
             metric = row["metric"]
@@ -355,7 +371,7 @@ def trained_again(
 ) -> tuple[str, float, float] | None:
     """What tells of other trainings (seeds or folds), the standard error and its degrees of freedom."""
     folds, units = len(model.fold_names), model.weights.shape[1]
-    number = translators or len(seeds)
+    number = translators or max(seeds) + 1  # each seed its own, whether or not all are there
     turns = [seed % number for seed in seeds]
     parts = [[at for at, turn in enumerate(turns) if turn == one] for one in sorted(set(turns))]
     alike = len({len(part) for part in parts}) == 1 and not (len(parts) == 1 and len(seeds) > 1)

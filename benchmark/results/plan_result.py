@@ -8,12 +8,12 @@ import numpy as np
 
 from ...classify.catalogue import USUAL
 from ...classify.metrics import constant_answer
-from ...classify.recipe import Recipe
+from ...classify.recipe import OF_ADDED, Recipe
 from ...data.study import Study
 from ..arms import ADDING, Arm
 from ..cell import Cell
 from ..cells import training_rows
-from ..plan import OF_ADDED, Plan, Run
+from ..plan import Plan, Run
 from ..yardstick import NAME, Yardstick
 from .contrasts import contrast_of
 from .model import PRIMARY, ArmResult, Contrast

@@ -17,11 +17,11 @@ def columns(study: Study) -> tuple[str, ...]:
 
 
 def write_predictions(path: Path, study: Study, cells: Sequence[Cell]) -> None:
-    """Write a row an answer, shares with six digits."""
+    """Write a row an answer, shares with the digits that cells hold: fewer would make ties among scans."""
     rows = prediction_rows(study, cells)
     keys = len(KEYS)
     export_csv(
-        path, columns(study), ((*row[:keys], *(f"{share:.6f}" for share in row[keys:])) for row in rows)
+        path, columns(study), ((*row[:keys], *(f"{share:.8f}" for share in row[keys:])) for row in rows)
     )
 
 

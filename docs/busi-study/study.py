@@ -13,7 +13,6 @@ import argparse
 import csv
 import hashlib
 import os
-import platform
 import re
 import shlex
 import signal
@@ -22,13 +21,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
+from bus.benchmark.report.repeat import machine, versions
+
 HERE = Path(__file__).parent
 COLUMNS = ("time", "event", "command", "commit", "plan_sha256", "machine", "versions")
-VERSIONS = ("torch", "torchvision", "numpy", "scikit-learn", "scipy")
 
 
 class Stopped(Exception):
@@ -71,10 +70,9 @@ class Log:
     def say(self, event: str, command: str) -> None:
         """Add a line: `event` is start, done, failed or stopped."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        versions = " ".join(f"{name} {version(name)}" for name in VERSIONS)
-        self._append(
-            (now, event, command, commit(), self.digest, machine(), f"{platform.python_version()} {versions}")
-        )
+        software = " ".join(f"{name} {number}" for name, number in versions())
+        where = f"{machine()}, {os.cpu_count()} cores"
+        self._append((now, event, command, commit(), self.digest, where, software))
         print(f"{now} {event}: {command}", flush=True)
 
     def _append(self, row: Sequence[str]) -> None:
@@ -91,19 +89,6 @@ def commit() -> str:
         ).stdout.strip()
 
     return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain"))
-
-
-def machine() -> str:
-    """Processor and number of cores."""
-    names = re.findall(r"model name\s*:\s*(.*)", _text("/proc/cpuinfo"))
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError:
-        return ""
 
 
 def run(commands: Mapping[str, Sequence[str]], jobs: int, log: Log, over: Callable[[], bool]) -> None:

@@ -221,3 +221,13 @@ def test_two_runs_do_not_ask_for_different_translators_of_one_seed(tmp_path):
         run_plan.check_one_each(plan.read(str(path)))
     path.write_text(runs + "gan_seed=3\nmethod='published'\n")
     run_plan.check_one_each(plan.read(str(path)))
+
+
+def test_the_seeds_that_a_plan_needs_are_named(study, tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        "per_image=false\n[all]\nmodel='resnet18'\narm='cyclegan'\n"
+        "[[runs]]\nname='a'\ngan_seeds=2\n[[runs]]\nname='b'\ngan_seeds=3\n"
+    )
+    with pytest.raises(UsageError, match="give --seeds 6, or a multiple"):
+        run_plan.plan_sets(study, study, plan.read(str(path)), replace(WISH, seeds=4))

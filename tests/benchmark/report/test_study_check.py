@@ -100,6 +100,22 @@ def test_a_row_too_few_or_too_many_is_found(check, folder, tmp_path, change):
     assert change in line
 
 
+def test_a_training_that_failed_takes_its_seed_from_its_network_and_from_the_mean(check, made_up):
+    made = made_up(
+        arms=("original", "oversampled", "cyclegan"), folds=(0, 1, 2), translator=False, heat=False, seeds=4
+    )
+    lost = ("vgg19", 1, 2, "cyclegan")
+    cells = [c for c in made.cells if (c.model, c.fold, c.seed, str(c.arm)) != lost]
+    summary = summarise(made.study, cells)
+    assert summary.together is not None and summary.together.shared == (3, 3)
+    folder = write_report(made.study, summary, cells=cells, commands=["bus benchmark"]).parent
+    assert wrong(check, folder, "check_contrasts") == []
+    content = pd.read_csv(folder / "contrasts.csv")
+    content[content["model"] != "mean"].to_csv(folder / "contrasts.csv", index=False)
+    (line,) = wrong(check, folder, "check_contrasts")
+    assert "their mean is missing" in line
+
+
 def test_a_changed_answer_is_found(check, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "report")
     content = pd.read_csv(tmp_path / "report" / "predictions.csv")
