@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import cycle, islice, product
 
 from ..classify.catalogue import DEEP, LITE0, first_weights
-from ..classify.recipe import TUNED, Recipe
+from ..classify.recipe import SEEING, TUNED, Recipe
 from ..classify.torchvision_names import check_model
 from ..core import files, switches
 from ..core.errors import BusError, UsageError, did_you_mean
@@ -30,7 +30,7 @@ STEPS = {  # optimiser steps of a preset: networks trained from scratch, those o
 }
 DEMO_STEPS = {"resnet18": 150}  # of the demo: from 300 phantoms it learns in so many, not in 60
 # fields of Recipe; minutes, not quality
-PRESET_RECIPES: dict[str, Values] = {"demo": {"batch": 16, "recalibration": 4}}
+PRESET_RECIPES: dict[str, Values] = {"demo": {"batch": 16, "recalibration": 4, "enlarge": 0}}
 
 
 def needed(study: Study, fold: int, label: str, dose: float = 1.0) -> int:
@@ -193,11 +193,11 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
         return taken if arm.kind in TRANSLATED else 0
 
     def tuned(model: str) -> Values:
-        """What it has otherwise; weights from a file say themselves how SimpleCNN sees scans."""
+        """What it has otherwise; weights from a file say themselves how they see scans."""
         return {
             name: value
             for name, value in TUNED.get(model, {}).items()
-            if not request.first or name != "standardise"
+            if not request.first or name not in SEEING
         }
 
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
@@ -205,17 +205,20 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
         steps = 0 if request.epochs else STEPS[request.preset][2 if model == LITE0 else model in DEEP]
         if request.preset == "demo" and not request.epochs:
             steps = DEMO_STEPS.get(model, steps)
-        recipe = Recipe(
-            model, steps, init={"phantom": PHANTOM_INIT}.get(init, init), weighted=arm.kind == "weighted"
+        recipe = switches.changed(
+            Recipe(
+                model, steps, init={"phantom": PHANTOM_INIT}.get(init, init), weighted=arm.kind == "weighted"
+            ),
+            {**tuned(model), **changes},
         )
+        if recipe.enlarge > study.settings.size:  # a step costs more, and half of them do as well as all did
+            recipe = replace(recipe, steps=recipe.steps // 2)
         yield Cell(
             fold=fold,
             arm=arm,
             model=model,
             seed=seed,
-            recipe=scheduled(
-                study, fold, switches.changed(recipe, {**tuned(model), **changes}), request.epochs
-            ),
+            recipe=scheduled(study, fold, recipe, request.epochs),
             gan_seed=translator(arm, seed),
             pooled=request.gan_seeds if arm.kind == "pooled" else 1,
             added=added[arm],

@@ -101,17 +101,27 @@ class Outlook:
         return Outlook(self.usual + other.usual, self.quick + other.quick, self.slow + other.slow)
 
 
-def outlook(study: Study, cells: Sequence[Cell], paces: dict[tuple[str, int], Pace], jobs: int) -> Outlook:
+Kind = tuple[
+    str, int, int
+]  # of cells that take as long a step: model, batch, side that squares are enlarged to
+
+
+def kind_of(cell: Cell) -> Kind:
+    """What decides how long a step of a cell takes."""
+    return cell.model, cell.recipe.batch, cell.recipe.enlarge
+
+
+def outlook(study: Study, cells: Sequence[Cell], paces: dict[Kind, Pace], jobs: int) -> Outlook:
     """How long the trainings of cells last when `jobs` run at once, with the start of the processes.
 
-    Measures what is not yet in `paces` (by model and batch).
+    Measures what is not yet in `paces`.
     """
     cells = to_train(cells)
     for cell in cells:
-        kind = (cell.model, cell.recipe.batch)
+        kind = kind_of(cell)
         if kind not in paces:
             paces[kind] = measure(study, cell)
-    pace_of = [paces[cell.model, cell.recipe.batch] for cell in cells]
+    pace_of = [paces[kind_of(cell)] for cell in cells]
 
     def lasting(steps: Sequence[float]) -> float:
         parts = zip(pace_of, cells, steps, strict=True)

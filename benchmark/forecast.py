@@ -25,7 +25,7 @@ from . import run, warm_start
 from .audit import REMADE
 from .cell import Cell
 from .cells import cells_of, synthetic_needed
-from .estimate import START, Outlook, Pace, measure, wall_seconds
+from .estimate import START, Kind, Outlook, Pace, kind_of, measure, wall_seconds
 from .request import Request
 
 TRANSLATORS, SCANS, SCORES, AUDIT, TRAININGS, PAGES = (
@@ -75,7 +75,7 @@ class Part:
 class Rates:
     """Seconds of single pieces of work on this machine, each measured when it is first asked for."""
 
-    paces: dict[tuple[str, int], Pace] = field(default_factory=dict)  # of a cell: by model and batch
+    paces: dict[Kind, Pace] = field(default_factory=dict)  # of a cell
     steps: dict[tuple[int | str, ...], Outlook] = field(default_factory=dict)  # of a translator, by KIND
     scans: dict[str, float] = field(default_factory=dict)  # to simulate, translate, look at one scan
     distances: dict[int, float] = field(default_factory=dict)  # between two sets of so many scans
@@ -83,7 +83,7 @@ class Rates:
 
     def pace(self, study: Study, cell: Cell) -> Pace:
         """Of the parts of a cell like this."""
-        kind = (cell.model, cell.recipe.batch)
+        kind = kind_of(cell)
         if kind not in self.paces:
             self.paces[kind] = measure(study, cell)
         return self.paces[kind]

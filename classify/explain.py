@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..core.errors import BusError
 from ..data.store import Pixels
-from .models import Lite0, SimpleCNN
+from .models import SimpleCNN, seen_side
 
 Heat = NDArray[np.float32]
 
@@ -46,7 +46,7 @@ def layer_for(network: nn.Module, size: int) -> nn.Module | None:
         from .torchvision_networks import deepest_map  # late: it imports all of torchvision
 
         return deepest_map(network, size, CELLS)
-    side = max(size, Lite0.LEAST) if isinstance(network, Lite0) else size
+    side = seen_side(network, size)
     fitting = (name for stride, name in known.items() if side // stride >= CELLS)
     return network.get_submodule(next(fitting, list(known.values())[-1]))
 

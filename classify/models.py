@@ -11,7 +11,7 @@ from torch.nn import functional
 from ..core import lite, published_weights
 from ..core.errors import BusError
 from ..core.opener import require_file
-from .catalogue import DEEP, KNOWN, LITE0
+from .catalogue import DEEP, KNOWN, LARGEST, LITE0
 from .torchvision_names import check_model
 
 # of pixels (1 is white) in the training parts of BUSI's development data (--inner 0, 64 px), bars included:
@@ -114,6 +114,58 @@ class Lite0(nn.Module):
         return out
 
 
+class Enlarging(nn.Module):
+    """Squares of fewer than `least` px a side enlarged to it, bilinearly; 0 leaves all as they are.
+
+    The side is a tensor too, so that the weights of a network say how large it wants its squares.
+    """
+
+    side: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.least = 0
+        self.register_buffer("side", torch.tensor(0))
+        self.register_load_state_dict_pre_hook(_take_side)
+
+    def enlarge(self, side: int) -> None:
+        """From now on enlarge to `side` px what is smaller."""
+        self.least = side
+        self.side.fill_(side)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] >= self.least:
+            return x
+        return functional.interpolate(x, (self.least, self.least), mode="bilinear", antialias=False)
+
+
+def _take_side(enlarging: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Take the side that weights tell; those from before networks enlarged saw squares as they are."""
+    assert isinstance(enlarging, Enlarging)
+    side = int(tensors.setdefault(f"{prefix}side", torch.tensor(0)))
+    if not 0 <= side <= LARGEST:
+        raise ValueError(f"squares enlarged to {side} px, where 0 to {LARGEST} px were expected")
+    enlarging.least = side
+
+
+def _enlarging(network: nn.Module) -> Enlarging:
+    """What a classifier that `build` made does with its squares first."""
+    found = network.enlarging
+    assert isinstance(found, Enlarging)
+    return found
+
+
+def enlarge(network: nn.Module, side: int) -> None:
+    """Let a classifier see squares of fewer than `side` px enlarged to it; its weights say so from now on."""
+    _enlarging(network).enlarge(side)
+
+
+def seen_side(network: nn.Module, size: int) -> int:
+    """The side in px at which a classifier sees squares of `size` px."""
+    own = network.LEAST if isinstance(network, Lite0) else 0
+    return max(size, own, _enlarging(network).least)
+
+
 def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
     """Make a classifier with weights drawn by `seed` (`init` none), from ImageNet or a safetensors file.
 
@@ -134,12 +186,19 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
         network.network.load_state_dict({name: state[name] for name in network.network.state_dict()})
     elif init == "imagenet" and model in KNOWN:  # others took them when they were made
         _load_imagenet(network, model)
-    elif init not in ("none", "imagenet"):
+    if init not in ("none", "imagenet"):
         _load_file(network, model, Path(init))
     return network
 
 
 def _construct(model: str, classes: int, init: str = "none") -> nn.Module:
+    network = _bare(model, classes, init)
+    network.enlarging = Enlarging()
+    network.register_forward_pre_hook(lambda network, given: (_enlarging(network)(given[0]),))
+    return network
+
+
+def _bare(model: str, classes: int, init: str) -> nn.Module:
     if model == "simplecnn":
         return SimpleCNN(classes)
     if model == LITE0:
@@ -209,7 +268,7 @@ def _load_imagenet(network: nn.Module, model: str) -> None:
     first = {"vgg19": "features.0", "resnet18": "conv1"}[model]
     weight, bias = lite.grey_kernels(tensors[f"{first}.weight"], tensors.get(f"{first}.bias"))
     tensors.update({f"{first}.weight": weight} | ({} if bias is None else {f"{first}.bias": bias}))
-    head = {name for name in network.state_dict() if name.startswith(("fc.", "classifier."))}
+    head = {name for name in network.state_dict() if name.startswith(("fc.", "classifier.", "enlarging."))}
     published_weights.load(network, tensors, model, fresh=head)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..core import switches
 from ..core.files import Json
 from ..core.switches import Needs, Values, switch
-from .catalogue import LITE0
+from .catalogue import LARGEST, LITE0
 
 if TYPE_CHECKING:  # a slip in --set is answered without torch
     import torch
@@ -98,6 +98,9 @@ class Recipe:
     standardise: bool = switch(
         "SimpleCNN alone: shift and scale scans to a mean of 0 and a deviation of 1, about", False, off=False
     )
+    enlarge: int = switch(
+        "px of the side that smaller squares are enlarged to; 0: none", 0, at_most=LARGEST, off=0
+    )
     recorded: bool = switch(
         "record a whole step as a CUDA graph; graphics cards only, never run on one", False, off=False
     )
@@ -133,11 +136,14 @@ LATER: dict[str, str | float] = {  # what older trainings do not record, with wh
     "pairs": False,
     "refit": 0,
     "standardise": False,
+    "enlarge": 0,
     "recorded": False,
 }
+SEEING = ("standardise", "enlarge")  # how a network sees squares: its weights say so themselves
 # what networks have otherwise (docs/benchmark.md has the trials). A change that is asked for counts for all
 TUNED: dict[str, Values] = {
     "simplecnn": {"standardise": True, "learning_rate": 3e-3},
+    "resnet18": {"enlarge": 128},
     LITE0: {"learning_rate": 3e-4, "head_rate": 5.0},
 }
 SWITCHES = switches.of(Recipe)  # what --set and plans may change

@@ -17,7 +17,7 @@ from ..core.compute import Compute
 from ..core.recorded import Recorded, set_rate
 from ..data.store import Pixels
 from .augmentation import Examples, Rows, augment, on_device
-from .models import SimpleCNN, build, place
+from .models import SimpleCNN, build, enlarge, place
 from .recipe import GAMMA, PATIENCE, Recipe, build_optimiser, cosine, head, rate
 
 EVALUATION_BATCH = 64
@@ -55,6 +55,8 @@ def fit(
     network = place(build(recipe.model, classes, first or recipe.init, seed), recipe.model, compute.device)
     if recipe.standardise and isinstance(network, SimpleCNN) and (first or recipe.init) == "none":
         network.standardise()
+    if recipe.enlarge:
+        enlarge(network, recipe.enlarge)
     averaged = place(build(recipe.model, classes, "none", seed), recipe.model, compute.device)
     averaged.load_state_dict(network.state_dict())
     optimiser = build_optimiser(network, recipe, fused=compute.fused, device=compute.device)

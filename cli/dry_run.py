@@ -91,7 +91,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     parts = forecast(study, request, rates)
     arms, models = ", ".join(map(str, request.arms)), ", ".join(request.models)
     results.print(f"{len(cells)} cells ({arms} × {models} × {request.seeds} seed(s)), {len(todo)} to train.")
-    for (model, _), pace in rates.paces.items():
+    for (model, *_), pace in rates.paces.items():
         quick, usual, slow = (1000 * step for step in (pace.range[0], pace.step, pace.range[1]))
         results.print(
             f"  {model}: {usual:.0f} ms a step ({quick:.0f} to {slow:.0f}), "

@@ -79,10 +79,12 @@ def methods_paragraph(
     adds = " Arms that add scans add the same number." * same
     models = ", ".join(title(m) + CITED.get(m, "") for m in summary.models)
     steps = sorted({cell.recipe.steps for cell in cells})
+    sides = {cell.model: cell.recipe.enlarge for cell in cells if cell.recipe.enlarge > settings.size}
+    larger = "".join(f" {title(m)} saw scans enlarged to {side} px." for m, side in sides.items())
     said.append(
         f"{models} were trained in these arms ({arms}).{adds} All arms of a comparison had the same steps "
         f"({', '.join(f'{n:,}' for n in steps)}), batch, schedule, augmentation and first weights, with "
-        f"{count(summary.seeds)} seed{'s' * (summary.seeds != 1)}; nothing was chosen on test scans."
+        f"{count(summary.seeds)} seed{'s' * (summary.seeds != 1)}; nothing was chosen on test scans.{larger}"
     )
 
     # how it was judged

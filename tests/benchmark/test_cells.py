@@ -8,7 +8,7 @@ import pytest
 from bus.benchmark import arms
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_translators
-from bus.benchmark.cells import cells_of, needed, synthetic_needed, training_rows
+from bus.benchmark.cells import STEPS, cells_of, needed, synthetic_needed, training_rows
 from bus.benchmark.examples import examples, key
 from bus.benchmark.request import Request
 from bus.classify.recipe import Recipe
@@ -29,6 +29,24 @@ def test_another_translator_trains_no_arm_anew_that_it_has_no_part_in(study):
     first, other = (cells_of(study, Request((0,), arms, ("simplecnn",), gan_seed=seed)) for seed in (0, 1))
     same = {str(one.arm) for one, two in zip(first, other, strict=True) if one.path == two.path}
     assert same == {"original", "weighted", "oversampled"}
+
+
+def test_resnet18_sees_small_squares_enlarged_in_half_the_steps(study, tmp_path):
+    def recipe(model="resnet18", **asked):
+        [cell] = cells_of(study, Request((0,), (Arm("original"),), (model,), **asked))
+        return cell.recipe
+
+    usual = recipe(preset="quick")
+    assert (usual.enlarge, usual.steps) == (128, STEPS["quick"][0] // 2)
+    plain = recipe(preset="quick", recipe=(("enlarge", 0),))
+    assert (plain.enlarge, plain.steps) == (0, STEPS["quick"][0]) and "enlarge" not in plain.json
+    assert (recipe("simplecnn", preset="quick").enlarge, recipe(preset="demo").enlarge) == (0, 0)
+    assert recipe(preset="quick", epochs=3).steps == 3 * -(-len(study.train(0)) // usual.batch)
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"")
+    assert recipe(preset="quick", init=str(weights)).enlarge == 0, "weights say so themselves"
+    large = recipe(preset="quick", recipe=(("enlarge", study.settings.size),))
+    assert large.steps == STEPS["quick"][0], "nothing is enlarged"
 
 
 def test_seeds_take_the_translators_of_their_fold_in_turn(study):

@@ -15,7 +15,7 @@ def test_an_estimate_counts_every_part_of_a_cell(study):
     wish = Request((0,), (Arm("original"),), ("simplecnn", "resnet18"), preset="demo")
     cells = cells_of(study, wish)
     one = 10 + 60 + 4 * 0.5 + tested * (2 * 0.01 + 0.02)
-    paces = {(model, 16): pace for model in wish.models}
+    paces = {(model, 16, 0): pace for model in wish.models}
     time = estimate.outlook(study, cells, paces, jobs=1)
     assert [cell.recipe.steps for cell in cells] == [60, 150]
     assert time.usual == pytest.approx(2 * one + 90 + estimate.START)

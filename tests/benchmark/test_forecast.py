@@ -31,7 +31,7 @@ def rates(side: int) -> Rates:
     """Round seconds, so that nothing is measured."""
     pace = Pace(10.0, step=1.0, recalibration=0.5, predict=0.01, heat=0.02, range=(0.5, 2.0))
     return Rates(
-        paces={("simplecnn", 16): pace},
+        paces={("simplecnn", 16, 0): pace},
         steps=Same(Outlook(2.0, 1.0, 3.0)),
         scans={"translated": 0.5, "seen": 0.25, f"simulated at {side} px": 0.125},
         distances=Same(0.0),
@@ -71,7 +71,7 @@ def test_of_very_many_scans_some_are_judged_while_a_translator_is_trained_and_at
     for most in (2_000, 4):
         monkeypatch.setattr("bus.benchmark.forecast.JUDGED", most)
         known = rates(study.settings.size)
-        known.paces = Same(known.paces["simplecnn", 16])
+        known.paces = Same(known.paces["simplecnn", 16, 0])
         known.distances = {number: float(number) for number in range(200)}
         parts = {part.name: part for part in forecast(study, request, known)}
         seconds[most] = {name: part.here(1).usual for name, part in parts.items()}
@@ -99,8 +99,8 @@ def test_the_estimate_of_a_recorded_run_held(tmp_path):
     """`python tests/speed/scale.py --check` wrote down what it timed before, and what the run took."""
     told = json.loads((Path(__file__).parent / "recorded_run.json").read_text())
     paces = {
-        (model, batch): Pace(**{**pace, "range": tuple(pace["range"])})
-        for model, batch, pace in told["rates"]["paces"]
+        (model, batch, side): Pace(**{**pace, "range": tuple(pace["range"])})
+        for model, batch, side, pace in told["rates"]["paces"]
     }
     recorded = Rates(
         paces,

@@ -53,6 +53,16 @@ def test_a_classifier_learns_what_can_be_learnt_and_twice_the_same():
     assert first.losses == second.losses
 
 
+def test_a_network_that_was_trained_on_enlarged_squares_sees_them_so_from_then_on():
+    scans, plain = spots(32), replace(PLAIN, steps=2, batch=16)
+    enlarged, as_is = (fit(scans, 2, replace(plain, enlarge=side), CPU, seed=0).network for side in (64, 0))
+    again = models.build(plain.model, 2, "none", 1)
+    again.load_state_dict(enlarged.state_dict())
+    assert (models.seen_side(again, 32), models.seen_side(as_is, 32)) == (64, 32)
+    answers = [predict(network, scans.pixels, CPU) for network in (enlarged, again.eval(), as_is)]
+    assert np.allclose(*answers[:2]) and not np.allclose(answers[0], answers[2])
+
+
 def test_simplecnn_is_standardised_where_its_recipe_says_so_and_not_where_a_file_gives_its_weights(tmp_path):
     recipe = replace(PLAIN, steps=2, batch=16, standardise=True)
     trained = fit(spots(32), 2, recipe, CPU, seed=0).network

@@ -234,7 +234,7 @@ def far(card: float, *, tiny: bool) -> Json:
         "operations of a step": work,
         "seconds of a step here": {
             **{f"translator, {step[0]} px": time.usual for step, time in rates.steps.items()},
-            **{model: pace.step for (model, _), pace in rates.paces.items()},
+            **{model: pace.step for (model, *_), pace in rates.paces.items()},
         },
         "seconds of a scan here": rates.scans,
         "parts": rows,
@@ -262,10 +262,10 @@ def on_card(rates: Rates, work: dict[str, float], rate: float) -> Rates:
     faster = rates.steps[largest].usual * rate / work[TRANSLATORS]
     steps = {kind: Outlook(*[step.usual / faster] * 3) for kind, step in rates.steps.items()}
     paces = {}
-    for (model, batch), pace in rates.paces.items():
-        faster = pace.step * rate / work[model]
+    for kind, pace in rates.paces.items():
+        faster = pace.step * rate / work[kind[0]]
         parts = {name: getattr(pace, name) / faster for name in ("step", "recalibration", "predict", "heat")}
-        paces[model, batch] = Pace(pace.build, **parts, range=(parts["step"], parts["step"]))
+        paces[kind] = Pace(pace.build, **parts, range=(parts["step"], parts["step"]))
     return replace(rates, steps=steps, paces=paces)
 
 
