@@ -101,9 +101,7 @@ class Outlook:
         return Outlook(self.usual + other.usual, self.quick + other.quick, self.slow + other.slow)
 
 
-Kind = tuple[
-    str, int, int
-]  # of cells that take as long a step: model, batch, side that squares are enlarged to
+Kind = tuple[str, int, int]  # of cells whose steps last alike: model, batch, side enlarged to
 
 
 def kind_of(cell: Cell) -> Kind:

@@ -19,7 +19,7 @@ USUAL = "usual"  # first weights: those a network comes with
 INITS = (USUAL, "none", "imagenet", "phantom")  # of --init, beside a file
 INFLATED = ("simplecnn", "resnet18")  # of --inflation
 DEEP = ("vgg19", "vgg16")
-LARGEST = 1_024  # px, of a side that squares are enlarged to
+LARGEST_SIDE = 1_024  # px, of a side that squares are enlarged to
 COST = {"vgg19": 6, "vgg16": 6, LITE0: 4}  # of a step, where SimpleCNN's and ResNet18's cost 1; at 64 px
 
 

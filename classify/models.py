@@ -6,12 +6,12 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..core import lite, published_weights
 from ..core.errors import BusError
 from ..core.opener import require_file
-from .catalogue import DEEP, KNOWN, LARGEST, LITE0
+from .catalogue import DEEP, KNOWN, LITE0
+from .enlarging import attach, enlarged, enlarging_of
 from .torchvision_names import check_model
 
 # of pixels (1 is white) in the training parts of BUSI's development data (--inner 0, 64 px), bars included:
@@ -108,62 +108,14 @@ class Lite0(nn.Module):
         self.classifier = nn.Linear(1280, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[-1] < self.LEAST:
-            x = functional.interpolate(x, (self.LEAST, self.LEAST), mode="bilinear", antialias=False)
-        out: Tensor = self.classifier(self.network(self.normalise(x)))
+        out: Tensor = self.classifier(self.network(self.normalise(enlarged(x, self.LEAST))))
         return out
-
-
-class Enlarging(nn.Module):
-    """Squares of fewer than `least` px a side enlarged to it, bilinearly; 0 leaves all as they are.
-
-    The side is a tensor too, so that the weights of a network say how large it wants its squares.
-    """
-
-    side: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.least = 0
-        self.register_buffer("side", torch.tensor(0))
-        self.register_load_state_dict_pre_hook(_take_side)
-
-    def enlarge(self, side: int) -> None:
-        """From now on enlarge to `side` px what is smaller."""
-        self.least = side
-        self.side.fill_(side)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[-1] >= self.least:
-            return x
-        return functional.interpolate(x, (self.least, self.least), mode="bilinear", antialias=False)
-
-
-def _take_side(enlarging: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Take the side that weights tell; those from before networks enlarged saw squares as they are."""
-    assert isinstance(enlarging, Enlarging)
-    side = int(tensors.setdefault(f"{prefix}side", torch.tensor(0)))
-    if not 0 <= side <= LARGEST:
-        raise ValueError(f"squares enlarged to {side} px, where 0 to {LARGEST} px were expected")
-    enlarging.least = side
-
-
-def _enlarging(network: nn.Module) -> Enlarging:
-    """What a classifier that `build` made does with its squares first."""
-    found = network.enlarging
-    assert isinstance(found, Enlarging)
-    return found
-
-
-def enlarge(network: nn.Module, side: int) -> None:
-    """Let a classifier see squares of fewer than `side` px enlarged to it; its weights say so from now on."""
-    _enlarging(network).enlarge(side)
 
 
 def seen_side(network: nn.Module, size: int) -> int:
     """The side in px at which a classifier sees squares of `size` px."""
     own = network.LEAST if isinstance(network, Lite0) else 0
-    return max(size, own, _enlarging(network).least)
+    return max(size, own, enlarging_of(network).least)
 
 
 def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
@@ -193,8 +145,7 @@ def build(model: str, classes: int, init: str, seed: int) -> nn.Module:
 
 def _construct(model: str, classes: int, init: str = "none") -> nn.Module:
     network = _bare(model, classes, init)
-    network.enlarging = Enlarging()
-    network.register_forward_pre_hook(lambda network, given: (_enlarging(network)(given[0]),))
+    attach(network)
     return network
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..core import switches
 from ..core.files import Json
 from ..core.switches import Needs, Values, switch
-from .catalogue import LARGEST, LITE0
+from .catalogue import LARGEST_SIDE, LITE0
 
 if TYPE_CHECKING:  # a slip in --set is answered without torch
     import torch
@@ -99,7 +99,7 @@ class Recipe:
         "SimpleCNN alone: shift and scale scans to a mean of 0 and a deviation of 1, about", False, off=False
     )
     enlarge: int = switch(
-        "px of the side that smaller squares are enlarged to; 0: none", 0, at_most=LARGEST, off=0
+        "px of the side that smaller squares are enlarged to; 0: none", 0, at_most=LARGEST_SIDE, off=0
     )
     recorded: bool = switch(
         "record a whole step as a CUDA graph; graphics cards only, never run on one", False, off=False

@@ -10,6 +10,7 @@ from torchvision import models
 from torchvision.models import MaxVit, VisionTransformer
 
 from ..core import lite, published_weights
+from .enlarging import Enlarging
 
 OPTIONS: dict[str, dict[str, Any]] = {  # of the builders; auxiliary heads would answer beside the head
     "googlenet": {"aux_logits": False, "init_weights": True},
@@ -119,7 +120,7 @@ def deepest_map(network: nn.Module, size: int, cells: int) -> nn.Module | None:
     seen: dict[nn.Module, tuple[int, ...]] = {}
 
     def note(module: nn.Module, given: object, output: object) -> None:
-        if isinstance(output, Tensor):
+        if isinstance(output, Tensor) and not isinstance(module, Enlarging):  # that one's is the scan itself
             seen[module] = tuple(output.shape)
 
     handles = [stage.register_forward_hook(note) for stage in stages]

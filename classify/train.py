@@ -17,7 +17,8 @@ from ..core.compute import Compute
 from ..core.recorded import Recorded, set_rate
 from ..data.store import Pixels
 from .augmentation import Examples, Rows, augment, on_device
-from .models import SimpleCNN, build, enlarge, place
+from .enlarging import enlarge
+from .models import SimpleCNN, build, place
 from .recipe import GAMMA, PATIENCE, Recipe, build_optimiser, cosine, head, rate
 
 EVALUATION_BATCH = 64

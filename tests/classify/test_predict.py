@@ -44,9 +44,9 @@ def test_weights_that_are_none_are_refused(kept: Path, tmp_path: Path) -> None:
     with pytest.raises(BusError, match="could not be read"):
         load(tmp_path / "nothing", "simplecnn", 3, None, "cpu")
     state = models.build("simplecnn", 3, "none", 0).state_dict()
-    none = {
+    nan = {
         name: torch.full_like(value, torch.nan) for name, value in state.items() if value.is_floating_point()
     }
-    save_file(state | none, kept)
+    save_file(state | nan, kept)
     with pytest.raises(BusError, match="weights that are no numbers"):
         load(kept, "simplecnn", 3, None, "cpu")

@@ -91,6 +91,11 @@ def test_first_weights_depend_on_the_seed_alone_and_their_size_is_known() -> Non
     assert ours.weight_bytes("shufflenet_v2_x0_5", 2) == held
 
 
+def test_no_heat_lies_on_the_scan_itself() -> None:
+    network = ours.build("shufflenet_v2_x0_5", 2, "none", 0).eval()  # of 8 px its largest map has 4×4 places
+    assert coarse_maps(network, np.zeros((1, 8, 8), np.uint8), [0], "cpu") is None
+
+
 @pytest.mark.parametrize(("name", "side"), MAPS)
 def test_heat_lies_on_the_deepest_map_with_places_enough(name: str, side: int) -> None:
     network = ours.place(ours.build(name, 2, "none", 0), name, "cpu").eval()

@@ -176,3 +176,20 @@ def test_a_classifier_as_onnx_says_what_torch_says(finished: Path, tmp_path: Pat
     assert np.abs(given - expected).max() < 1e-4
     assert loaded.get_modelmeta().custom_metadata_map["classes"] == "benign, malignant, normal"
     assert "test scans of its fold: macro_f1" in (tmp_path / "a" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_classifier_that_enlarges_says_the_same_as_onnx(
+    finished: Path, tmp_path: Path, run_bus, session
+) -> None:
+    """Its squares stay of the study's side; `export` holds both answers against each other."""
+    shutil.copytree(finished, tmp_path / "study")
+    options = ["--study", tmp_path / "study", "--fold", "0", "--models", "simplecnn", "--arms", "original"]
+    changed = ["--preset", "demo", "--set", "enlarge=48", "--keep-weights"]
+    code, text = run_bus("benchmark", *options, *changed)
+    assert code == 0, text
+    wanted = ["--what", "classifier", "--arm", "original", "--study", tmp_path / "study"]
+    code, text = run_bus("export", *wanted, "--to", tmp_path / "a")
+    assert code == 0 and "Checked on 8 scans against torch" in text, text
+    nodes = session(tmp_path / "a" / "classifier.onnx").get_inputs()
+    assert nodes[0].shape[2:] == [32, 32]
+    assert b"Resize" in (tmp_path / "a" / "classifier.onnx").read_bytes()

@@ -45,6 +45,18 @@ def test_every_key_is_a_reference(made_up, basis):
     assert bibtex(keys).count("@") >= len(keys)
 
 
+def test_it_says_which_network_saw_scans_enlarged(made_up):
+    made = made_up()
+    side = 2 * made.study.settings.size
+    cells = [
+        replace(cell, recipe=replace(cell.recipe, enlarge=side)) if cell.model == "resnet18" else cell
+        for cell in made.cells
+    ]
+    text = methods_paragraph(made.study, made.summary, cells, [])
+    assert f"ResNet18 saw scans enlarged to {side} px." in text and text.count("enlarged") == 1
+    assert "enlarged" not in methods_paragraph(made.study, made.summary, made.cells, [])
+
+
 def test_busi_is_cited_where_its_scans_are_used_whatever_the_folder_is_called(made_up):
     made = made_up()
     assert made.study.settings.data.name == "busi"
