@@ -53,11 +53,11 @@ chaos: $(STAMP)  ## kill the commands 40 times at random points; every file must
 corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run what uses it first; 10 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/corrupt.py --seed $(SEED)
 
-study: $(STAMP)  ## the study on BUSI as docs/busi-study/plan.md says; stop it and start it again as you like; DATA=BUSI EXTERNAL=BrEaST STUDY=folder
-	$(BIN)/python docs/busi-study/study.py --data "$(DATA)" --external "$(EXTERNAL)" --study "$(STUDY)"
+study: $(STAMP)  ## the study on BUSI as docs/busi-study/plan.md says; stop it and start it again as you like; DATA=BUSI EXTERNAL=BrEaST STUDY=folder [BANK=folder that outlives the machine]
+	$(BIN)/python docs/busi-study/study.py --data "$(DATA)" --external "$(EXTERNAL)" --study "$(STUDY)" $(if $(BANK),--bank "$(BANK)")
 
 study-publish: $(STAMP)  ## what the finished study leaves for others, into docs/busi-study/; STUDY=folder
-	OMP_NUM_THREADS=1 $(BIN)/python docs/busi-study/publish.py --study "$(STUDY)"
+	OMP_NUM_THREADS=1 $(BIN)/python docs/busi-study/publish.py --study "$(STUDY)" $(if $(BANK),--bank "$(BANK)")
 
 study-check: $(STAMP)  ## every number of a report's tables from its predictions again, by other code; REPORT=folder
 	OMP_NUM_THREADS=1 $(BIN)/python tests/study_check.py "$(REPORT)"

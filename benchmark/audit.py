@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ..data.cohort import COHORT_FILE
 from ..data.store import PIXELS_FILE, Pixels
 from ..data.study import Study
 from ..gan import reader
-from ..gan.manifest import Synthetic, SyntheticSet
+from ..gan.manifest import Remade, Synthetic, SyntheticSet
 from ..gan.translator import Translator
 from . import foreign
 from .cell import kept_weights
@@ -46,8 +47,8 @@ def audit(study: Study, fold: int, request: Request) -> list[Check]:
         if place == fold:
             rows = used(study, request, fold, label, gan_seed)
             checks += _refuse(fold, _synthetic(study, fold, label, gan_seed, rows))
-            checks += _remade(Translator(study, fold, label, gan_seed), rows)
             scans = SyntheticSet(study, fold, label, gan_seed)
+            checks += _refuse(fold, _remade(Translator(study, fold, label, gan_seed), rows))
             checks += _filtered(scans, rows)
             checks += _read(study, fold, label, scans)
     return _refuse(fold, checks + _pasted(study, fold, request) + _unverified(study, fold, request))
@@ -260,7 +261,8 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequenc
     train, test = study.train(fold), study.test(fold)
     generator, config = translator.generator_sha256, translator.known_config
     training = {(study.scans[row].sha256, study.scans[row].label, study.scans[row].group) for row in train}
-    pixels = translator.scans.pixels(rows)  # every file against the hash in its manifest
+    if not translator.scans.is_stripped:
+        translator.scans.pixels(rows)  # every file against the hash in its manifest
     squares = study.pixels
     shown = {_digest(squares[row]) for row in test}
 
@@ -280,10 +282,7 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequenc
             "every source is a training scan of this fold, with its class and group",
             [row for row in rows if (row.source_sha256, row.source_label, row.source_group) not in training],
         ),
-        check(
-            "no test scan is a synthetic scan",
-            [row for row, square in zip(rows, pixels, strict=True) if _digest(square) in shown],
-        ),
+        check("no test scan is a synthetic scan", [row for row in rows if row.sha256 in shown]),
         Check(
             f"the generator of {label} scans saw the training part of this fold and nothing else",
             len(train),
@@ -294,28 +293,54 @@ def _synthetic(study: Study, fold: int, label: str, gan_seed: int, rows: Sequenc
 
 
 def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
-    """The check that scans are what the generator makes of their sources, each translated once more."""
-    from ..gan.synth import remake  # torch
+    """The check that scans are what the generator makes of their sources, each translated once more.
 
-    which = f"every synthetic {translator.target} scan"
+    Which were is kept beside them: it is what can still be said once scans and generator are taken out.
+    """
+    which, kept = f"every synthetic {translator.target} scan", translator.scans.remade
     if len(rows) > REMADE:
         which = f"each of {REMADE:,} synthetic {translator.target} scans, of {len(rows):,} drawn by chance,"
         drawn = np.random.default_rng((translator.seed, 15)).permutation(len(rows))[:REMADE]
         rows = [rows[place] for place in sorted(drawn.tolist())]
-    strange, exact = [], 0
-    for row, kept, (again, pixels) in zip(
-        rows, translator.scans.pixels(rows), remake(translator, rows), strict=True
-    ):
-        exact += np.array_equal(kept, pixels)
-        apart = np.abs(kept.astype(int) - pixels).mean()
-        told = replace(again, sha256=row.sha256, file=row.file)  # older versions called files otherwise
-        if apart > APART or told != row:
-            strange.append(row.file)
+    if kept and translator.is_stripped:
+        unseen = [row.file for row in rows if row.file not in set(kept.files)]
+        name = (
+            f"{which} was what the generator made of its source on {kept.when}, before both were taken out "
+            f"of this study ({kept.exact} of {len(kept.files)} bit for bit)"
+        )
+        mend = "Copy scans and generator back from where the study comes from."
+        return [Check(name, len(rows), not unseen, ", ".join(unseen[:3]), mend)]
+    strange, exact = _made_again(translator, rows)
+    known = set(kept.files) if kept else set()
+    if not strange and (new := [row.file for row in rows if row.file not in known]):
+        same = (kept.exact if kept else 0) + len(exact.intersection(new))
+        today = datetime.now(UTC).date().isoformat()
+        translator.scans.write_remade(
+            Remade(translator.scans.sha256, (*(kept.files if kept else ()), *new), same, today)
+        )
     name = (
-        f"{which} is what the generator makes of its source ({exact} bit "
+        f"{which} is what the generator makes of its source ({len(exact)} bit "
         f"for bit, the others within {APART:g} grey level on average, as another processor may)"
     )
     return [Check(name, len(rows), not strange, ", ".join(strange[:3]))]
+
+
+def _made_again(translator: Translator, rows: Sequence[Synthetic]) -> tuple[list[str], set[str]]:
+    """Files of scans that come out otherwise when they are translated once more, and of those that are the
+    same bit for bit."""
+    from ..gan.synth import remake  # torch
+
+    strange, exact = [], set()
+    for row, made, (again, pixels) in zip(
+        rows, translator.scans.pixels(rows), remake(translator, rows), strict=True
+    ):
+        if np.array_equal(made, pixels):
+            exact.add(row.file)
+        apart = np.abs(made.astype(int) - pixels).mean()
+        told = replace(again, sha256=row.sha256, file=row.file)  # older versions called files otherwise
+        if apart > APART or told != row:
+            strange.append(row.file)
+    return strange, exact
 
 
 def _filtered(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Check]:

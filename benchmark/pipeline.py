@@ -114,18 +114,40 @@ def check_translator(study: Study, request: Request, fold: int, label: str, gan_
     return translator
 
 
+def train(study: Study, request: Request, executor: Executor = HERE) -> None:
+    """Train all cells of a request and look at none: no report is written, nothing is told of the answers.
+
+    For studies whose plan lets nobody see a result before the last training. What a report needs of the
+    synthetic scans is computed too, so that they can be taken out afterwards. BusError if cells failed, after
+    the others ran.
+    """
+    others, cells, _ = _prepared(study, request, executor)
+    request.remember(study)
+    failures = executor.train(study, request, cells, others)
+    if failures:
+        raise BusError(f"{len(failures)} cells failed (see above). Run the same command again.")
+    _look_at_scans(study, request)
+    result(f"All {len(cells)} cells are done. Nobody looked: the report comes without --no-report.")
+
+
+def _prepared(
+    study: Study, request: Request, executor: Executor
+) -> tuple[External | None, list[Cell], list[Check]]:
+    """Make what cells of a request need, and check it: scans from elsewhere, the cells, the checks."""
+    others = _foresee(study, request)
+    lock.sweep(study.path)
+    executor.prepare(study, request, others)
+    return others, cells_of(study, request), check(study, request, others)
+
+
 def benchmark(study: Study, request: Request, executor: Executor = HERE) -> Path:
     """Run all cells of a request and write the report; returns its path.
 
     `executor` says where translators, scans and cells are made. BusError if cells failed, after the others
     ran.
     """
-    others = _foresee(study, request)
-    lock.sweep(study.path)
-    executor.prepare(study, request, others)
-
     # what there is to do
-    cells, checks = cells_of(study, request), check(study, request, others)
+    others, cells, checks = _prepared(study, request, executor)
     todo = run.missing(cells, request.keep_weights, others)
     elsewhere = others.sha256 if others else ""
     report = report_of(study.path, request.inputs(study, cells, elsewhere))
@@ -334,15 +356,13 @@ def write(
 
     `whole`: no cell is missing, so that the same command has nothing to do next time.
     """
-    from . import distance_to_tests
     from .report.report_list import call_newest  # late: statistics and figures take a second to import
     from .results import wording
 
     # what the report shows
     note("Writing the report …")
-    if whole:  # no look at test scans before all is trained
-        for fold, label, gan_seed in synthetic_needed(study, request):
-            distance_to_tests.score(study, fold, label, gan_seed, request.compute.device)
+    if whole:
+        _look_at_scans(study, request)
     summary, claimed = _summary(study, request, finished)
 
     # its files
@@ -364,6 +384,14 @@ def write(
         if whole:
             report.finish(finished.shown)
     return summary, report
+
+
+def _look_at_scans(study: Study, request: Request) -> None:
+    """Score synthetic scans against test scans; once all is trained, so that nothing is chosen by it."""
+    from . import distance_to_tests
+
+    for fold, label, gan_seed in synthetic_needed(study, request):
+        distance_to_tests.score(study, fold, label, gan_seed, request.compute.device)
 
 
 def _writer(study: Study, request: Request, summary: "Summary", finished: "Finished") -> Callable[..., Path]:

@@ -258,6 +258,15 @@ def benchmark(
         ),
     ] = None,
     task: Annotated[str | None, typer.Option(hidden=True, help="Do this task of a workflow alone.")] = None,
+    no_report: Annotated[
+        bool,
+        typer.Option(
+            "--no-report",
+            metavar="",
+            help="Only train: nobody looks at an answer before the same command without it.",
+            rich_help_panel=MORE,
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -333,16 +342,22 @@ def benchmark(
         elif task:
             do_named(opened, request, task)
         else:
-            _work(opened, study, request, there if away else None, as_json=as_json)
+            _work(opened, study, request, there if away else None, as_json=as_json, look=not no_report)
 
 
-def _work(opened: "Study", study: Path, request: "Request", there: "Site | None", *, as_json: bool) -> None:
-    """Do all of it, on a cluster where one is named; say what came out and what comes next."""
+def _work(
+    opened: "Study", study: Path, request: "Request", there: "Site | None", *, as_json: bool, look: bool
+) -> None:
+    """Do all of it, on a cluster where one is named; say what came out, and what is next, if one may look."""
     from ..benchmark import pipeline
     from ..benchmark.report_folder import SUMMARY
     from ..benchmark.slurm import Slurm
 
-    page = pipeline.benchmark(opened, request, Slurm(there) if there else pipeline.HERE)
+    executor = Slurm(there) if there else pipeline.HERE
+    if not look:
+        pipeline.train(opened, request, executor)
+        return
+    page = pipeline.benchmark(opened, request, executor)
     if as_json:
         print_json({"study": str(study), "report": str(page), **read_json(page.with_name(SUMMARY))})
     suggest("report", study, "--open")
@@ -377,6 +392,11 @@ def _check_together(typed: dict[str, str], source: str | None) -> None:
     if {"dry_run", "as_json"} <= set(typed):
         raise UsageError(
             "--json does not go with --dry-run, which has no answer to print. Leave one of them out."
+        )
+    looking = [typed[name] for name in ("as_json", "inflation", "workflow", "task") if typed.get(name)]
+    if "no_report" in typed and looking:
+        raise UsageError(
+            f"--no-report does not go with {looking[0]}: nothing is looked at yet. Leave one of them out."
         )
 
 

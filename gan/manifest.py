@@ -1,13 +1,13 @@
 """A set of synthetic scans: the only owner of its folder, `fold-F/synth/seed-S/CLASS/` of a study.
 
 The folder holds the scans as PNG, `manifest.csv` (where each comes from), `scores.json` and
-`scores-test.json` (how far they are from real ones), `filter.json` and `reader.json` (what chose them), and
-the datasheet.
+`scores-test.json` (how far they are from real ones), `filter.json` and `reader.json` (what chose them),
+`remade.json` (which were made once more and were the same), and the datasheet.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from .scores.model import HeldOutScores, Scores, read, to_json
 T = TypeVar("T")
 MANIFEST, SCORES, TEST_SCORES = "manifest.csv", "scores.json", "scores-test.json"
 FILTER, READINGS, DATASHEET = "filter.json", "reader.json", "DATASHEET.md"
+REMADE = "remade.json"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ class TranslatedScan:
     target: str
     generator_sha256: str
     synthetic: str = "SYNTHETIC, not a patient"
+
+
+@dataclass(frozen=True)
+class Remade:
+    """Which scans of a set an audit made once more from their sources and found the same."""
+
+    manifest: str  # hash of the manifest that names them
+    files: tuple[str, ...]
+    exact: int  # of them bit for bit the same
+    when: str  # date, UTC
 
 
 COLUMNS = tuple(item.name for item in fields(Synthetic))
@@ -106,6 +117,12 @@ class SyntheticSet:
 
     def pixels(self, rows: Sequence[Synthetic]) -> Pixels:
         """Scans of the set (N×S×S uint8), each checked against its hash; BusError names the first bad one."""
+        if self.is_stripped:
+            raise BusError(
+                f"The scans of {self.folder} were taken out of this study, so that nothing can be trained on "
+                "them or read from them any more. Copy them back from where the study comes from, or run bus "
+                "gan train --redo and bus synth for others."
+            )
         size = self.study.settings.size
         squares = np.zeros((len(rows), size, size), np.uint8)
         for number, row in enumerate(rows):
@@ -126,6 +143,8 @@ class SyntheticSet:
         for name in (SCORES, TEST_SCORES, FILTER):  # they are sealed
             if (self.folder / name).exists():
                 files.read_json(self.folder / name)
+        if self.is_stripped:
+            return []
         return [
             file
             for file, picture in pictures.items()
@@ -140,6 +159,22 @@ class SyntheticSet:
         except (OSError, ValueError, BusError, cv2.error):  # cv2's: empty, or it claims billions of pixels
             return None
         return None if found is None else np.ascontiguousarray(found, np.uint8)
+
+    @property
+    def remade(self) -> Remade | None:
+        """What an audit made once more; None where none did, or where the set has changed since."""
+        kept = self._read(Remade, REMADE, mend="run bus benchmark again")
+        return kept if kept and kept.manifest == self.sha256 else None
+
+    def write_remade(self, remade: Remade) -> None:
+        """Keep what an audit made once more."""
+        files.write_json(self.folder / REMADE, asdict(remade))
+
+    @property
+    def is_stripped(self) -> bool:
+        """Whether its scans were taken out, all of them, once an audit had made them once more."""
+        manifest = self.folder / MANIFEST
+        return manifest.exists() and not any(self.folder.glob("*.png")) and self.remade is not None
 
     @property
     def scores(self) -> Scores | None:
@@ -166,15 +201,16 @@ class SyntheticSet:
         """Keep the scores against test scans."""
         files.write_json(self.folder / TEST_SCORES, to_json(scores))
 
-    def _read(self, kind: type[T], name: str) -> T | None:
-        """A file of scores; None where there is none."""
+    def _read(
+        self, kind: type[T], name: str, mend: str = "run bus gan score with the same --study and --fold"
+    ) -> T | None:
+        """A file of values; None where there is none."""
         path = self.folder / name
         try:
             return read(kind, files.read_json(path)) if path.exists() else None
         except (TypeError, ValueError) as error:
             raise BusError(
-                f"{path} does not hold what this version wrote ({error}). Delete it and run bus gan score "
-                "with the same --study and --fold."
+                f"{path} does not hold what this version wrote ({error}). Delete it and {mend}."
             ) from error
 
     @property

@@ -285,9 +285,18 @@ class Translator:
             return False
         done = files.read_json(self.folder / DONE)
         return (
-            (self.folder / GENERATOR).exists()
+            ((self.folder / GENERATOR).exists() or self.is_stripped)
             and done.get("config") == files.sha256_json(files.read_json(self.folder / CONFIG))
             and done.get("generator") == self.generator_sha256
+        )
+
+    @property
+    def is_stripped(self) -> bool:
+        """Whether its weights and scans were taken out of the study once it was trained and audited."""
+        return (
+            (self.folder / DONE).exists()
+            and not (self.folder / GENERATOR).exists()
+            and self.scans.is_stripped
         )
 
     @property
@@ -299,9 +308,12 @@ class Translator:
         done = files.read_json(path)
         config = files.sha256_json(files.read_json(self.folder / CONFIG))
         sound = {CONFIG: done.get("config") == config}
-        sound[GENERATOR] = generator.exists() and done.get("generator") == self.generator_sha256
+        if not (stripped := self.is_stripped):
+            sound[GENERATOR] = generator.exists() and done.get("generator") == self.generator_sha256
         for name, digest in done.get("shown", {}).items():
             shown = self.folder / name
+            if stripped and not shown.exists():
+                continue
             sound[name] = shown.exists() and files.sha256_file(shown) == digest
         return [name for name, whole in sound.items() if not whole]
 
@@ -322,13 +334,20 @@ class Translator:
 
     @property
     def generator_sha256(self) -> str:
-        """Hash of the trained generator's file; BusError where there is none."""
+        """Hash of the trained generator's file; BusError where there is none, and none was taken out."""
+        if self.is_stripped:
+            return str(files.read_json(self.folder / DONE).get("generator"))
         return files.sha256_file(self.folder / GENERATOR)
 
     def load(self, device: str) -> "AnyGenerator":
         """The trained (averaged) generator, ready to translate; BusError where it is damaged or not there."""
         from safetensors.torch import load_file
 
+        if self.is_stripped:
+            raise BusError(
+                f"The weights of {self.folder} were taken out of this study. Copy {GENERATOR} back from "
+                "where the study comes from, or use --redo to train another."
+            )
         generator = self.known_config.build_generator()
         try:
             generator.load_state_dict(load_file(require_file(self.folder / GENERATOR)))

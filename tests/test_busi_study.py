@@ -1,10 +1,14 @@
 """The command that runs the study on BUSI: what its plan says, logged, in as many sittings as it takes."""
 
 import csv
+import io
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -32,7 +36,7 @@ def command(folder: Path, plan: str) -> list[str]:
 
 
 def log(folder: Path) -> list[tuple[str, str]]:
-    rows = csv.DictReader((folder / "study-log.csv").open(encoding="utf-8"))
+    rows = csv.DictReader((folder / "study-bank" / "log.csv").open(encoding="utf-8"))
     return [(row["event"], row["command"]) for row in rows]
 
 
@@ -57,7 +61,7 @@ def test_it_may_be_stopped_and_keeps_to_its_plan(tmp_path: Path) -> None:
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     long = "bus data phantom DATA --n 100000 --quiet"
     end = time.monotonic() + 120
-    while not (tmp_path / "study-log.csv").exists() or ("start", long) not in log(tmp_path):
+    while not (tmp_path / "study-bank" / "log.csv").exists() or ("start", long) not in log(tmp_path):
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
@@ -69,20 +73,15 @@ def test_it_may_be_stopped_and_keeps_to_its_plan(tmp_path: Path) -> None:
     assert ended.returncode == 1 and "A study keeps its plan" in ended.stderr
 
 
+@pytest.fixture
+def phantoms(tmp_path: Path) -> None:
+    """A data set for the commands of a plan."""
+    words = ("data", "phantom", str(tmp_path / "data"), "--n", "40", "--size", "64")
+    subprocess.run([sys.executable, "-m", "bus", *words], check=True, capture_output=True)
+
+
+@pytest.mark.usefixtures("phantoms")
 def test_its_first_command_may_make_the_study(tmp_path: Path) -> None:
-    bus = [
-        sys.executable,
-        "-m",
-        "bus",
-        "data",
-        "phantom",
-        str(tmp_path / "data"),
-        "--n",
-        "40",
-        "--size",
-        "64",
-    ]
-    subprocess.run(bus, check=True, capture_output=True)
     train = (
         "bus gan train --study STUDY --data DATA --size 32 --k 3 --preset demo --pairs 4 --method published"
     )
@@ -90,3 +89,68 @@ def test_its_first_command_may_make_the_study(tmp_path: Path) -> None:
     assert ended.returncode == 0 and "All of the plan is done." in ended.stdout, ended.stderr
     assert log(tmp_path)[-1] == ("done", train)
     assert (tmp_path / "study" / "fold-0" / "gan" / "malignant" / "seed-0" / "DONE").exists()
+
+
+@pytest.mark.usefixtures("phantoms")
+def test_it_goes_on_where_its_folder_is_gone(tmp_path: Path) -> None:
+    """As on another machine, to which the bank alone was carried."""
+    asked = "bus benchmark --study STUDY --data DATA --size 32 --k 3 --preset demo --models simplecnn"
+    first = f"{asked} --arms original --no-report"
+    plan = PLAN.format(first) + f"\n\n```bash\n{asked} --arms original\n```\n"
+    plan = plan.replace("\n## After\n", "")
+    ended = subprocess.run(command(tmp_path, plan), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert log(tmp_path)[-4:-2] == [("done", first), ("banked", first)]
+    before = (tmp_path / "study" / "report" / "1" / "predictions.csv").read_text()
+    assert [path.name for path in (tmp_path / "study-bank").glob("*.xz")] == ["01.tar.xz"]
+
+    shutil.rmtree(tmp_path / "study")
+    lines = len(log(tmp_path))
+    ended = subprocess.run(command(tmp_path, plan), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and "to train" not in ended.stderr, ended.stderr
+    assert {line for _, line in log(tmp_path)[lines:]} == {f"{asked} --arms original"}
+    assert (tmp_path / "study" / "report" / "1" / "predictions.csv").read_text() == before
+    assert not list((tmp_path / "study").glob("fold-*/**/*.safetensors"))
+
+
+def test_a_bank_holds_neither_scans_nor_weights_and_no_cell_is_trained_again(
+    study: Any,
+    finished_study: Path,
+    tiny_study: Path,
+    tmp_path: Path,
+    few_steps: None,
+    run_bus: Callable[..., tuple[int, str]],
+) -> None:
+    bank, there = study.Bank(tmp_path / "bank"), tmp_path / "there"
+    bank.put(finished_study)
+    assert {Path(name).suffix for name in bank.held} == {"", ".json", ".jsonl", ".csv", ".npy"}
+    shutil.copytree(tiny_study, there)
+    bank.put_back(there, "phantom", "bus gan train --study STUDY --data DATA --size 32 --k 3")
+    options = ("--preset", "demo", "--models", "simplecnn", "--jobs", 1, "--extractor", "efficientnet-lite0")
+    code, text = run_bus("benchmark", "--study", there, *options, "--arms", "original,cyclegan")
+    assert code == 0 and "to train" not in text, text
+    pages = [path / "report" / "1" / "predictions.csv" for path in (finished_study, there)]
+    assert pages[0].read_text() == pages[1].read_text()
+    report = (there / "report" / "1" / "report.md").read_text()
+    assert "before both were taken out of this study" in report
+    bank.put(there)  # holds no more than before
+    assert len(list((tmp_path / "bank").iterdir())) == 1
+
+
+def test_what_is_put_in_later_counts(study: Any, tmp_path: Path) -> None:
+    bank, file = study.Bank(tmp_path / "bank"), tmp_path / "study" / "fold-0" / "synth" / "remade.json"
+    file.parent.mkdir(parents=True)
+    for number in ("1", "2"):
+        file.write_text(number)
+        bank.put(tmp_path / "study")
+    assert bank.held == {"fold-0/synth/remade.json": b"2"}
+
+
+def test_a_bank_with_a_file_that_leads_elsewhere_is_refused(study: Any, tmp_path: Path) -> None:
+    content = b"x"
+    member = tarfile.TarInfo("fold-0/../../x.json")
+    member.size = len(content)
+    with tarfile.open(tmp_path / "01.tar.xz", "w:xz") as archive:
+        archive.addfile(member, io.BytesIO(content))
+    with pytest.raises(SystemExit, match="no file of a fold"):
+        study.Bank(tmp_path).put_back(tmp_path / "study", "phantom", "bus gan train")

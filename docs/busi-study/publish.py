@@ -1,6 +1,6 @@
 """What a finished study leaves for others, beside its plan: reports, tables, a figure, and how it was run.
 
-    python docs/busi-study/publish.py --study DIR [--into docs/busi-study]
+    python docs/busi-study/publish.py --study DIR [--bank DIR] [--into docs/busi-study]
 
 Writes into a folder, anew each time:
 
@@ -30,7 +30,7 @@ from bus.benchmark.report_folder import RESULTS, reports
 from bus.core.files import read_csv, write_text
 from bus.data.study import Study
 from bus.gan.translator import Translator
-from study import log_of
+from study import LOG, bank_of
 
 HERE = Path(__file__).parent
 SHOWN = ("macro_f1", "target_auc", "sensitivity_at_90_specificity")
@@ -106,8 +106,8 @@ def provenance(study: Study, log: Sequence[Mapping[str, str]], trained: Mapping[
     )
 
 
-def publish(study: Study, into: Path) -> None:
-    """Write all of it into a folder; BusError while cells of a report are missing.
+def publish(study: Study, bank: Path, into: Path) -> None:
+    """Write all of it into a folder; BusError while cells of a report are missing. The log is the bank's.
 
     Pages of plans, which are no part of the study, are passed over.
     """
@@ -139,8 +139,8 @@ def publish(study: Study, into: Path) -> None:
     said = "; ".join(f"{effect.label}: {effect.estimate:+.1f}" for effect in found)
     drawn = forest("contrasts", found, axis="points", alt=f"Every difference of a claim, in points. {said}")
     write_text(into / "contrasts.svg", drawn.svg + "\n")
-    log = list(csv.DictReader(log_of(study.path).open(encoding="utf-8")))
-    shutil.copyfile(log_of(study.path), into / "log.csv")
+    log = list(csv.DictReader((bank / LOG).open(encoding="utf-8")))
+    shutil.copyfile(bank / LOG, into / "log.csv")
     write_text(into / "run.md", provenance(study, log, trained))
 
 
@@ -150,9 +150,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--study", type=Path, required=True, help="the finished study")
+    parser.add_argument("--bank", type=Path, help="its bank; DIR-bank unless given")
     parser.add_argument("--into", type=Path, default=HERE, help="folder that is written to")
     asked = parser.parse_args()
-    publish(Study.open(asked.study), asked.into)
+    publish(Study.open(asked.study), asked.bank or bank_of(asked.study), asked.into)
 
 
 if __name__ == "__main__":

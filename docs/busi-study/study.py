@@ -1,32 +1,44 @@
 """The study on BUSI as its plan says, over as many sittings as it takes.
 
-    python docs/busi-study/study.py --study DIR --data BUSI --external BREAST [--jobs 2] [--minutes 170]
+    python docs/busi-study/study.py --study DIR --data BUSI --external BREAST [--bank DIR] [--jobs 2]
+        [--minutes 170]
 
 The commands stand in plan.md, under "Commands": those of one block may run side by side, blocks one after
 another. In them STUDY, DATA and EXTERNAL stand for what is given here. Each command goes on where it was
 stopped, and says that nothing is to do where it is done, so that this one may be stopped at any time and run
-again. `DIR-log.csv` beside the study gets a line whenever a command starts or ends: when, from which commit,
-by which plan, on what machine. A plan that changed since the first line is refused.
+again.
+
+The bank, a folder (DIR-bank beside the study unless given), is what outlives a machine. `log.csv` there gets
+a line whenever a command starts or ends: when, from which commit, by which plan, on what machine. A plan that
+changed since the first line is refused. Whenever a benchmark without a report is done, all that was made so
+far is put into the bank but scans, pictures and weights: answers, configurations, manifests, scores. Where
+the study's folder is gone, or on another machine, that is put back, and what is in the bank is not run again.
 """
 
 import argparse
 import csv
 import hashlib
+import io
 import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 
 from bus.benchmark.report.repeat import machine, versions
+from bus.core.files import write_bytes
+from bus.data.study import open_or_create
 
 HERE = Path(__file__).parent
+LOG = "log.csv"
 COLUMNS = ("time", "event", "command", "commit", "plan_sha256", "machine", "versions")
 
 
@@ -45,20 +57,79 @@ def stages(plan: str) -> list[list[str]]:
     return commands
 
 
-def log_of(study: Path) -> Path:
-    """The log of a study: beside its folder, which holds nothing but what bus writes."""
-    return study.with_name(f"{study.name}-log.csv")
+def bank_of(study: Path) -> Path:
+    """The usual bank of a study: beside its folder, which holds nothing but what bus writes."""
+    return study.with_name(f"{study.name}-bank")
+
+
+class Bank:
+    """What outlives a machine: archives of all that was made but scans, pictures and weights."""
+
+    KEPT = (".json", ".jsonl", ".csv")
+    NAMED = ("DONE", "heat.npy")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def held(self) -> dict[str, bytes]:
+        """Every file by its path in the study, as it was put in last."""
+        held = {}
+        for path in sorted(self.folder.glob("*.tar.xz")):
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    content = archive.extractfile(member)
+                    if content is None or not re.fullmatch(r"fold-\d+(/[^/.][^/]*)+", member.name):
+                        raise SystemExit(f"{path} holds {member.name}, which is no file of a fold.")
+                    held[member.name] = content.read()
+        return held
+
+    def put(self, study: Path) -> None:
+        """Write what is new or has changed since as the next archive; nothing where nothing has."""
+        held, fresh = self.held, {}
+        for path in sorted(study.glob("fold-*/**/*")):
+            name = path.relative_to(study).as_posix()
+            kept = path.suffix in self.KEPT or path.name in self.NAMED
+            if kept and path.is_file() and held.get(name) != (content := path.read_bytes()):
+                fresh[name] = content
+        if not fresh:
+            return
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:xz") as archive:
+            for name, content in fresh.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        number = 1 + len(list(self.folder.glob("*.tar.xz")))
+        write_bytes(self.folder / f"{number:02}.tar.xz", buffer.getvalue())
+
+    def put_back(self, study: Path, data: str, first: str) -> None:
+        """Put what is held into the study where it is not.
+
+        A study that is gone is made anew as the command `first` says.
+        """
+        held = self.held
+        if not held:
+            return
+        words = shlex.split(first)
+        said = {one.removeprefix("--"): two for one, two in pairwise(words) if one.startswith("--")}
+        numbers = {name: int(said[name]) for name in ("size", "k", "seed") if name in said}
+        texts = {name: said[name] for name in ("cohort", "target") if name in said}
+        open_or_create(study, {"data": data, **numbers, **texts})
+        for name, content in held.items():
+            if not (study / name).exists():
+                write_bytes(study / name, content)
 
 
 class Log:
-    """The lines that tell of a study's commands, in a file beside its folder."""
+    """The lines that tell of a study's commands, in a file of its bank."""
 
-    def __init__(self, study: Path, plan: bytes) -> None:
-        self.path, self.digest = log_of(study), hashlib.sha256(plan).hexdigest()
+    def __init__(self, bank: Path, plan: bytes) -> None:
+        self.path, self.digest = bank / LOG, hashlib.sha256(plan).hexdigest()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self._append(COLUMNS)
-        rows = list(csv.DictReader(self.path.open(encoding="utf-8")))
+        rows = self.rows
         others = {row["plan_sha256"] for row in rows} - {self.digest}
         if others:
             raise SystemExit(
@@ -67,8 +138,21 @@ class Log:
                 "deviations.md what was changed and why, and begin another study."
             )
 
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """All lines."""
+        return list(csv.DictReader(self.path.open(encoding="utf-8")))
+
+    @property
+    def banked(self) -> set[str]:
+        """Commands that were done before something was put into the bank; none that writes a report."""
+        events = [(row["event"], row["command"]) for row in self.rows]
+        last = max((place for place, (event, _) in enumerate(events) if event == "banked"), default=0)
+        done = {command for event, command in events[:last] if event == "done"}
+        return {command for command in done if not looks(command)}
+
     def say(self, event: str, command: str) -> None:
-        """Add a line: `event` is start, done, failed or stopped."""
+        """Add a line: `event` is start, done, failed, stopped or banked."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         software = " ".join(f"{name} {number}" for name, number in versions())
         where = f"{machine()}, {os.cpu_count()} cores"
@@ -88,7 +172,13 @@ def commit() -> str:
             ["git", "-C", HERE, *words], capture_output=True, text=True, check=False
         ).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain"))
+    changed = git("status", "--porcelain", "--", ":/", ":!bank")  # what this one writes itself
+    return git("rev-parse", "--short", "HEAD") + "+" * bool(changed)
+
+
+def looks(command: str) -> bool:
+    """Whether a command writes a report."""
+    return command.startswith("bus benchmark") and "--no-report" not in command
 
 
 def run(commands: Mapping[str, Sequence[str]], jobs: int, log: Log, over: Callable[[], bool]) -> None:
@@ -128,6 +218,7 @@ def main() -> None:
     parser.add_argument("--study", type=Path, required=True, help="folder of the study, outside the checkout")
     parser.add_argument("--data", required=True, help="BUSI, as bus --data takes it")
     parser.add_argument("--external", required=True, help="BrEaST, as bus benchmark --external takes it")
+    parser.add_argument("--bank", type=Path, help="folder that outlives this machine; DIR-bank unless given")
     parser.add_argument("--plan", type=Path, default=HERE / "plan.md", help="another plan than that of BUSI")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many")
@@ -137,6 +228,7 @@ def main() -> None:
     end = time.monotonic() + 60 * asked.minutes
     names = {"STUDY": str(asked.study), "DATA": asked.data, "EXTERNAL": asked.external}
     plan = asked.plan.read_bytes()
+    folder = asked.bank or bank_of(asked.study)
 
     stopped: list[int] = []  # signals that came; looked at between starts, so that no process is lost
 
@@ -145,17 +237,23 @@ def main() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    log = Log(asked.study, plan)
+    log, bank, blocks = Log(folder, plan), Bank(folder), stages(plan.decode())
+    making = (line for block in blocks for line in block if " --data " in line)
+    bank.put_back(asked.study, asked.data, next(making, ""))
 
     def over() -> bool:
         return bool(stopped) or time.monotonic() > end
 
     try:
-        for block in stages(plan.decode()):
-            words = {line: [names.get(word, word) for word in shlex.split(line)] for line in block}
+        for block in blocks:
+            left = [line for line in block if line not in log.banked]
+            words = {line: [names.get(word, word) for word in shlex.split(line)] for line in left}
             alone = any("benchmark" in command for command in words.values())  # it shares out its trainings
             jobs = ["--jobs", str(asked.jobs)] * alone
             run({line: [*own, *jobs] for line, own in words.items()}, 1 if alone else asked.jobs, log, over)
+            if alone and not any(map(looks, left)):
+                bank.put(asked.study)
+                log.say("banked", left[-1])
     except Stopped:
         raise SystemExit("Stopped; run the same again to go on.") from None
     print("All of the plan is done.")

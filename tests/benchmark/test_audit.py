@@ -311,3 +311,66 @@ def test_scans_of_before_files_were_called_otherwise_are_what_they_were(study):
     scans.write_rows(older)
     checks = [check for check in audit(study, 0, CYCLEGAN) if "generator makes of" in check.name]
     assert [check.ok for check in checks] == [True]
+
+
+def _strip(study):
+    """Take all weights and pictures out of a study, as one does who hands on the rest."""
+    for pattern in ("fold-*/synth/**/*.png", "fold-*/gan/**/*.png", "fold-*/**/*.safetensors"):
+        for path in study.path.glob(pattern):
+            path.unlink()
+
+
+def test_what_was_audited_is_known_after_weights_and_scans_are_taken_out(study):
+    before = audit(study, 0, WISH)
+    _strip(study)
+    translator = Translator(study, 0, "malignant", 0)
+    after = audit(study, 0, WISH)
+    assert [check.count for check in after] == [check.count for check in before]
+    changed = [check.name for check, old in zip(after, before, strict=True) if check.name != old.name]
+    assert len(changed) == 1 and "before both were taken out of this study" in changed[0]
+    assert translator.is_done and translator.changed == [] and translator.scans.changed == []
+
+
+def test_nothing_is_made_with_what_was_taken_out(study):
+    audit(study, 0, WISH)
+    _strip(study)
+    translator = Translator(study, 0, "malignant", 0)
+    with pytest.raises(BusError, match=r"weights of .* were taken out of this study"):
+        translator.load("cpu")
+    with pytest.raises(BusError, match=r"scans of .* were taken out of this study"):
+        translator.scans.pixels(translator.scans.rows)
+
+
+def test_scans_taken_out_before_any_audit_are_missing(study):
+    _strip(study)
+    assert not Translator(study, 0, "malignant", 0).is_done
+    with pytest.raises(BusError, match=r"generator\.safetensors"):
+        audit(study, 0, WISH)
+
+
+def test_a_single_scan_or_the_weights_alone_are_missing_not_taken_out(study):
+    audit(study, 0, WISH)
+    translator = Translator(study, 0, "malignant", 0)
+    first = translator.scans.rows[0].file
+    (translator.scans.folder / first).unlink()
+    with pytest.raises(BusError, match=f"{first} is missing or not the scan its manifest names"):
+        audit(study, 0, WISH)
+    (translator.folder / "generator.safetensors").unlink()
+    assert not translator.is_done and "generator.safetensors" in translator.changed
+
+
+def test_a_manifest_that_changed_after_the_audit_is_not_believed(study, edit_manifest):
+    audit(study, 0, WISH)
+    edit_manifest(study, lambda row: row.update(source_group="another"))
+    _strip(study)
+    with pytest.raises(BusError):
+        audit(study, 0, WISH)
+
+
+def test_scans_that_no_audit_saw_are_refused_without_their_pictures(study):
+    """The audit saw as many as dose 0.5 takes; dose 1 takes more."""
+    audit(study, 0, replace(WISH, arms=(Arm("cyclegan", dose=0.5),)))
+    _strip(study)
+    with pytest.raises(BusError, match="was what the generator made of its source") as error:
+        audit(study, 0, WISH)
+    assert "Copy scans and generator back" in str(error.value)
