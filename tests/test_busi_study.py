@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "busi-study" / "study.py"
 FIRST = "```bash\nbus --version\nbus doctor --help\n```"
@@ -44,6 +46,20 @@ def test_commands_are_those_below_their_heading(study: Any) -> None:
     assert study.stages(PLAN.format("bus status")) == [["bus --version", "bus doctor --help"], ["bus status"]]
     with pytest.raises(SystemExit, match="expected a section"):
         study.stages("# Plan\n\n```bash\nbus status\n```\n")
+
+
+def test_every_command_of_the_plan_is_one(study: Any) -> None:
+    from bus.cli.app import app
+
+    whole = get_command(app)
+    assert isinstance(whole, TyperGroup)
+    for block in study.stages((SCRIPT.parent / "plan.md").read_text(encoding="utf-8")):
+        for line in block:
+            _, name, *words = line.split()
+            command = whole.commands[name]
+            if isinstance(command, TyperGroup):
+                command = command.commands[words.pop(0)]
+            command.make_context(name, words)  # refuses what it does not know
 
 
 def test_every_command_is_logged_and_a_failure_stops_what_follows(tmp_path: Path) -> None:

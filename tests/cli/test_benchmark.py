@@ -220,3 +220,36 @@ def test_first_weights_from_phantoms_and_the_readers_word_in_processes_of_their_
     assert code == 0, text
     assert len(list((study.path / "phantom-start").glob("*.safetensors"))) == 1
     assert "Nothing to do" in run_bus(*command)[1]
+
+
+def test_with_no_report_all_is_trained_and_nobody_looks(
+    finished_study, tmp_path, run_bus, few_steps, in_process
+):
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    kept = {name: (study / name).read_bytes() for name in ("benchmarks.json", "report/latest.json")}
+    asked = (
+        "benchmark",
+        "--study",
+        study,
+        "--preset",
+        "demo",
+        "--models",
+        "simplecnn",
+        "--seeds",
+        2,
+        "--jobs",
+        1,
+    )
+    asked += ("--arms", "original,cyclegan", "--extractor", "efficientnet-lite0")
+    code, text = run_bus(*asked, "--no-report")
+    assert code == 0 and "All 4 cells are done. Nobody looked" in text and "macro-F1 (" not in text, text
+    assert {name: (study / name).read_bytes() for name in kept} == kept
+    assert len(list(study.glob("fold-0/cells/*/simplecnn/seed-1-*/DONE"))) == 2
+    code, text = run_bus(*asked)
+    assert code == 0 and "to train" not in text and "report/2" in text, text
+
+
+@pytest.mark.parametrize("other", [("--json",), ("--inflation", "--models", "simplecnn")])
+def test_no_report_goes_with_nothing_that_looks(tmp_path, run_bus, other):
+    code, text = run_bus("benchmark", "--study", tmp_path / "none", "--no-report", *other)
+    assert code == 2 and f"--no-report does not go with {other[0]}" in text, text
