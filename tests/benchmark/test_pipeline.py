@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bus.benchmark import pipeline, run
 from bus.benchmark.arms import Arm
-from bus.benchmark.cells import STEPS, cells_of
+from bus.benchmark.cells import DEMO_STEPS, STEPS, cells_of
 from bus.benchmark.per_image import per_image
 from bus.benchmark.request import BESIDE, EXTRAS, Request
 from bus.benchmark.results import summary
@@ -28,6 +28,7 @@ ARMS = (Arm("original"), Arm("weighted"))
 def study(tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: None) -> Study:
     """A study of its own, whose cells take two steps."""
     monkeypatch.setitem(STEPS, "demo", (2, 1))
+    monkeypatch.setitem(DEMO_STEPS, "resnet18", 2)
     return Study.open(Path(shutil.copytree(tiny_study, tmp_path / "study")))
 
 
