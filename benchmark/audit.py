@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from ..core import files
+from ..core import files, progress
 from ..core.chance import stream
 from ..core.errors import BusError
 from ..data.cohort import COHORT_FILE
@@ -315,9 +315,11 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
     if not strange and (new := [row.file for row in rows if row.file not in known]):
         same = (kept.exact if kept else 0) + len(exact.intersection(new))
         today = datetime.now(UTC).date().isoformat()
-        translator.scans.write_remade(
-            Remade(translator.scans.sha256, (*(kept.files if kept else ()), *new), same, today)
-        )
+        remade = Remade(translator.scans.sha256, (*(kept.files if kept else ()), *new), same, today)
+        try:
+            translator.scans.write_remade(remade)
+        except BusError as error:  # a study may be read where nothing can be written
+            progress.note(f"What was made once more is not kept: {error}")
     name = (
         f"{which} is what the generator makes of its source ({len(exact)} bit "
         f"for bit, the others within {APART:g} grey level on average, as another processor may)"

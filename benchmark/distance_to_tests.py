@@ -14,7 +14,7 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> He
     """The scores of docs/scores.md by EfficientNet-Lite0, the fold's test scans of class `label` as
     reference.
 
-    Computed once for a set and kept. Too late to choose anything by: it comes when the classifiers are
+    Computed once for a set and kept. Too late to choose anything by: it comes when the set's classifiers are
     trained.
     """
     scans = SyntheticSet(study, fold, label, gan_seed)

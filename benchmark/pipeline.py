@@ -86,6 +86,12 @@ def make_translator(study: Study, request: Request, place: tuple[int, str, int])
     """Train the translator of a fold, class and seed where it is not finished."""
     fold, label, gan_seed = place
     translator = check_translator(study, request, fold, label, gan_seed)
+    if translator.lacks_weights:
+        raise BusError(
+            f"The weights of {translator.folder} are missing, and scans that they made are there. Copy "
+            "generator and scans back from where the study comes from, or run bus gan train --redo, which "
+            "sets them aside."
+        )
     if not translator.is_done:
         which = f" of seed {gan_seed}" * (request.gan_seeds > 1)
         note(f"Fold {fold} has no finished translator{which} to {label} scans yet; it is trained first.")
@@ -122,10 +128,12 @@ def train(study: Study, request: Request, executor: Executor = HERE) -> None:
     the others ran.
     """
     others, cells, _ = _prepared(study, request, executor)
-    request.remember(study)
     failures = executor.train(study, request, cells, others)
     if failures:
-        raise BusError(f"{len(failures)} cells failed (see above). Run the same command again.")
+        raise BusError(
+            f"{len(failures)} of {len(cells)} cells failed (see above), the others are done. Run the same "
+            "command again to train them."
+        )
     _look_at_scans(study, request)
     result(f"All {len(cells)} cells are done. Nobody looked: the report comes without --no-report.")
 

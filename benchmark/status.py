@@ -13,7 +13,7 @@ from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from ..gan.translator import REPORTS, Translator
 from .arms import parse
-from .cell import changed, finished_folders
+from .cell import WEIGHTS, changed, finished_folders, kept_weights
 from .report_folder import ReportFolder, reports
 
 
@@ -128,11 +128,16 @@ def overview(study: Study) -> Overview:
 
 def damages(study: Study) -> Iterator[str]:
     """What was finished in a study and is missing or changed now, a sentence each; every file is read."""
+    weights = [WEIGHTS] if not any(kept_weights(study.path)) else []  # all taken out, or never kept
+
+    def lost_of(folder: Path) -> list[str]:
+        return [name for name in changed(folder) if name not in weights]
+
     looked = [
         *((made.folder, partial(_of, made), "bus gan train --redo") for made in Translator.all_of(study)),
         *((made.folder, partial(_of, made), "bus synth --redo") for made in SyntheticSet.all_of(study)),
         *(
-            (folder, partial(changed, folder), "bus benchmark")
+            (folder, partial(lost_of, folder), "bus benchmark --keep-weights")
             for _, fold in study.fold_folders()
             for _, folder in finished_folders(fold / "cells")
         ),

@@ -120,8 +120,8 @@ class SyntheticSet:
         if self.is_stripped:
             raise BusError(
                 f"The scans of {self.folder} were taken out of this study, so that nothing can be trained on "
-                "them or read from them any more. Copy them back from where the study comes from, or run bus "
-                "gan train --redo and bus synth for others."
+                f"them any more. Where their generator is still there, delete {MANIFEST} and run bus synth, "
+                "which makes the same ones; else copy both back from where the study comes from."
             )
         size = self.study.settings.size
         squares = np.zeros((len(rows), size, size), np.uint8)

@@ -300,6 +300,16 @@ class Translator:
         )
 
     @property
+    def lacks_weights(self) -> bool:
+        """Whether it was trained once and its weights are gone, without its scans: no training may follow."""
+        return (
+            (self.folder / DONE).exists()
+            and not (self.folder / GENERATOR).exists()
+            and not self.is_stripped
+            and bool(self.scans.rows)
+        )
+
+    @property
     def changed(self) -> list[str]:
         """Files of a finished training that are missing, or not what it wrote; BusError for damaged JSON."""
         path, generator = self.folder / DONE, self.folder / GENERATOR

@@ -54,11 +54,12 @@ TIMES = {  # the only content that may differ: durations in seconds or minutes, 
     "checkpoint.json": "the hashes of such checkpoints",
     "DONE": "the keys `seconds` (translators), `seal`, `files` and `shown` (hashes of those)",
     "metrics.json": "the keys `seconds` and `seal`",
+    "remade.json": "the key `when` (a date) and `seal`",
     "results.csv": "the column `seconds`",
     "report.md": "the table under `Cost`",
     "index.html": "the section `cost`",
 }
-TIMED = ("seconds", "seal", "files", "shown", "sha256")  # keys that hold times, or hashes of what does
+TIMED = ("seconds", "when", "seal", "files", "shown", "sha256")  # keys of times, or hashes of what holds them
 POLL = 0.002  # s between two looks at a study
 Snapshot = dict[str, Any]
 

@@ -62,6 +62,7 @@ KINDS = {  # file → the commands that use it first
     f"{MADE}/manifest.csv": (BENCHMARK, MAKE[1]),
     f"{MADE}/scores.json": (MAKE[1], BENCHMARK),
     f"{MADE}/scores-test.json": (REPORT,),
+    f"{MADE}/remade.json": (BENCHMARK,),
     f"{MADE}/synthetic-0003.png": (BENCHMARK, "status"),
     f"{MADE}/DATASHEET.md": (MAKE[1],),
     f"{CELL}/config.json": (BENCHMARK, "status"),

@@ -66,6 +66,7 @@ OWNERS = {  # file of a study → who knows it by name; several have files of th
     "scores.json": {"gan.manifest"},
     "scores-test.json": {"gan.manifest"},
     "filter.json": {"gan.manifest"},
+    "remade.json": {"gan.manifest"},
     "reader.json": {"gan.manifest"},
     "DATASHEET.md": {"gan.manifest"},
     "features.npy": {"gan.reader"},

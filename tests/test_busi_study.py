@@ -141,7 +141,9 @@ def test_a_bank_holds_neither_scans_nor_weights_and_no_cell_is_trained_again(
     bank.put(finished_study)
     assert {Path(name).suffix for name in bank.held} == {"", ".json", ".jsonl", ".csv", ".npy"}
     shutil.copytree(tiny_study, there)
-    bank.put_back(there, "phantom", "bus gan train --study STUDY --data DATA --size 32 --k 3")
+    for name, content in bank.held.items():
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_bytes(content)
     options = ("--preset", "demo", "--models", "simplecnn", "--jobs", 1, "--extractor", "efficientnet-lite0")
     code, text = run_bus("benchmark", "--study", there, *options, "--arms", "original,cyclegan")
     assert code == 0 and "to train" not in text, text
@@ -149,17 +151,69 @@ def test_a_bank_holds_neither_scans_nor_weights_and_no_cell_is_trained_again(
     assert pages[0].read_text() == pages[1].read_text()
     report = (there / "report" / "1" / "report.md").read_text()
     assert "before both were taken out of this study" in report
+    assert run_bus("status", "--study", there)[0] == 0
     bank.put(there)  # holds no more than before
-    assert len(list((tmp_path / "bank").iterdir())) == 1
+    assert list(bank.archives) == ["01.tar.xz"]
 
 
-def test_what_is_put_in_later_counts(study: Any, tmp_path: Path) -> None:
-    bank, file = study.Bank(tmp_path / "bank"), tmp_path / "study" / "fold-0" / "synth" / "remade.json"
+@pytest.fixture
+def banked(study: Any, tiny_study: Path, tmp_path: Path) -> tuple[Any, Path]:
+    """A bank with two archives of one file that changed, and the folder of the study."""
+    bank, path = study.Bank(tmp_path / "bank"), Path(shutil.copytree(tiny_study, tmp_path / "study"))
+    file = path / "fold-0" / "synth" / "remade.json"
     file.parent.mkdir(parents=True)
     for number in ("1", "2"):
         file.write_text(number)
-        bank.put(tmp_path / "study")
+        bank.put(path)
+    return bank, path
+
+
+MAKING = "bus gan train --study STUDY --data DATA --size 32 --k 3"
+
+
+def test_what_is_put_in_later_counts(banked: tuple[Any, Path]) -> None:
+    bank, path = banked
     assert bank.held == {"fold-0/synth/remade.json": b"2"}
+    (bank.folder / "01.tar.xz").unlink()  # was not copied; the next one takes nobody's place
+    (path / "fold-0" / "synth" / "remade.json").write_text("3")
+    bank.put(path)
+    assert list(bank.archives) == ["02.tar.xz", "03.tar.xz"]
+    bank.put_back(path, "phantom", MAKING)  # its own folder is not behind
+
+
+def test_a_folder_that_is_behind_its_bank_is_refused(banked: tuple[Any, Path], tiny_study: Path) -> None:
+    bank, path = banked
+    behind = Path(shutil.copytree(tiny_study, path.with_name("behind")))
+    with pytest.raises(SystemExit, match="the study went on elsewhere"):
+        bank.put_back(behind, "phantom", MAKING)
+    assert not (behind / "fold-0").exists()
+
+
+def test_other_data_than_the_banks_are_refused(banked: tuple[Any, Path], tmp_path: Path) -> None:
+    """The tiny study has 60 phantoms; the command alone makes more."""
+    with pytest.raises(SystemExit, match=r"is not what the trainings in .* saw"):
+        banked[0].put_back(tmp_path / "there", "phantom", MAKING)
+    assert not (tmp_path / "there").exists()
+
+
+def test_a_benchmark_that_failed_twice_is_passed_over_where_asked(study: Any, tmp_path: Path) -> None:
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "study.json").write_text("{}")
+    line = f"bus benchmark --no-report --study {tmp_path / 'damaged'}"
+    log = study.Log(tmp_path / "bank", b"plan")
+    commands = {line: ["bus", *line.split()[1:]]}
+    for go_on in (False, False):
+        with pytest.raises(SystemExit, match="failed"):
+            study.run(commands, 1, log, lambda: False, go_on=go_on)
+    study.run(commands, 1, log, lambda: False, go_on=True)
+    log.say("banked", line)
+    assert [row["event"] for row in log.rows if row["event"] != "start"] == [
+        *["failed"] * 3,
+        "passed over",
+        "banked",
+    ]
+    assert log.banked == {line}
 
 
 def test_a_bank_with_a_file_that_leads_elsewhere_is_refused(study: Any, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The study on BUSI as its plan says, over as many sittings as it takes.
 
     python docs/busi-study/study.py --study DIR --data BUSI --external BREAST [--bank DIR] [--jobs 2]
-        [--minutes 170]
+        [--minutes 170] [--go-on]
 
 The commands stand in plan.md, under "Commands": those of one block may run side by side, blocks one after
 another. In them STUDY, DATA and EXTERNAL stand for what is given here. Each command goes on where it was
@@ -10,9 +10,13 @@ again.
 
 The bank, a folder (DIR-bank beside the study unless given), is what outlives a machine. `log.csv` there gets
 a line whenever a command starts or ends: when, from which commit, by which plan, on what machine. A plan that
-changed since the first line is refused. Whenever a benchmark without a report is done, all that was made so
-far is put into the bank but scans, pictures and weights: answers, configurations, manifests, scores. Where
-the study's folder is gone, or on another machine, that is put back, and what is in the bank is not run again.
+changed since the first line is refused. Whenever a block of benchmarks without a report is done, all that was
+made so far is put into the bank but scans, pictures and weights: answers, configurations, manifests, scores.
+Where the study's folder is gone, or on another machine, that is put back, and what is in the bank is not run
+again. A folder that is behind its bank is refused: other trainings may have taken the place of its own.
+
+A benchmark of which trainings fail stops the sitting; the same again tries them once more. Where they failed
+a second time, `--go-on` goes on without them, which is to be listed among the deviations.
 """
 
 import argparse
@@ -22,6 +26,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,12 +39,15 @@ from pathlib import Path
 from types import FrameType
 
 from bus.benchmark.report.repeat import machine, versions
-from bus.core.files import write_bytes
+from bus.core import lock
+from bus.core.errors import BusError
+from bus.core.files import read_json, sha256_bytes, sha256_file, write_bytes, write_json
 from bus.data.study import open_or_create
 
 HERE = Path(__file__).parent
-LOG = "log.csv"
+LOG, DATA, BANKED = "log.csv", "data.json", ".banked"
 COLUMNS = ("time", "event", "command", "commit", "plan_sha256", "machine", "versions")
+ENDED = ("done", "passed over")
 
 
 class Stopped(Exception):
@@ -63,24 +71,35 @@ def bank_of(study: Path) -> Path:
 
 
 class Bank:
-    """What outlives a machine: archives of all that was made but scans, pictures and weights."""
+    """What outlives a machine: archives of all that was made but scans, pictures and weights.
+
+    A study's folder keeps, in `.banked`, which archives it has put in or taken out, by their hashes.
+    """
 
     KEPT = (".json", ".jsonl", ".csv")
     NAMED = ("DONE", "heat.npy")
+    FROZEN = ("cohort.csv", "pixels.npy")  # of the study: what was trained on
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @property
+    def archives(self) -> dict[str, str]:
+        """The hashes of the archives by their names, in the order in which they were put in."""
+        return {path.name: sha256_file(path) for path in sorted(self.folder.glob("*.tar.xz"))}
+
+    @property
     def held(self) -> dict[str, bytes]:
         """Every file by its path in the study, as it was put in last."""
         held = {}
-        for path in sorted(self.folder.glob("*.tar.xz")):
-            with tarfile.open(path) as archive:
+        for name in self.archives:
+            with tarfile.open(self.folder / name) as archive:
                 for member in archive:
                     content = archive.extractfile(member)
                     if content is None or not re.fullmatch(r"fold-\d+(/[^/.][^/]*)+", member.name):
-                        raise SystemExit(f"{path} holds {member.name}, which is no file of a fold.")
+                        raise SystemExit(
+                            f"{name} of the bank holds {member.name}, which is no file of a fold."
+                        )
                     held[member.name] = content.read()
         return held
 
@@ -100,15 +119,28 @@ class Bank:
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-        number = 1 + len(list(self.folder.glob("*.tar.xz")))
-        write_bytes(self.folder / f"{number:02}.tar.xz", buffer.getvalue())
+        known, archived = self.archives, buffer.getvalue()
+        number = 1 + max((int(name.split(".")[0]) for name in known), default=0)
+        write_json(self.folder / DATA, self._frozen(study))
+        write_json(
+            study / BANKED, known | {f"{number:02}.tar.xz": sha256_bytes(archived)}
+        )  # first, or a kill
+        write_bytes(self.folder / f"{number:02}.tar.xz", archived)  # between the two made the folder strange
 
     def put_back(self, study: Path, data: str, first: str) -> None:
-        """Put what is held into the study where it is not.
+        """Put what is held into a study that is not there yet, made anew as the command `first` says.
 
-        A study that is gone is made anew as the command `first` says.
+        SystemExit for a folder that lacks what the bank holds, and for other data.
         """
-        held = self.held
+        archives, held = self.archives, self.held
+        path = study / BANKED
+        if (study / "study.json").exists():
+            if archives.items() - (read_json(path) if path.exists() else {}).items():
+                raise SystemExit(
+                    f"{study} lacks what its bank {self.folder} holds: the study went on elsewhere. Give "
+                    "another --study, a folder that is not there yet; this one is of no more use."
+                )
+            return
         if not held:
             return
         words = shlex.split(first)
@@ -116,9 +148,15 @@ class Bank:
         numbers = {name: int(said[name]) for name in ("size", "k", "seed") if name in said}
         texts = {name: said[name] for name in ("cohort", "target") if name in said}
         open_or_create(study, {"data": data, **numbers, **texts})
+        if self._frozen(study) != read_json(self.folder / DATA):
+            shutil.rmtree(study)
+            raise SystemExit(f"{data} is not what the trainings in {self.folder} saw. Give the same data.")
         for name, content in held.items():
-            if not (study / name).exists():
-                write_bytes(study / name, content)
+            write_bytes(study / name, content)
+        write_json(path, archives)
+
+    def _frozen(self, study: Path) -> dict[str, str]:
+        return {name: sha256_file(study / name) for name in self.FROZEN}
 
 
 class Log:
@@ -145,14 +183,14 @@ class Log:
 
     @property
     def banked(self) -> set[str]:
-        """Commands that were done before something was put into the bank; none that writes a report."""
+        """Commands that ended before something was put into the bank; none that writes a report."""
         events = [(row["event"], row["command"]) for row in self.rows]
         last = max((place for place, (event, _) in enumerate(events) if event == "banked"), default=0)
-        done = {command for event, command in events[:last] if event == "done"}
+        done = {command for event, command in events[:last] if event in ENDED}
         return {command for command in done if not looks(command)}
 
     def say(self, event: str, command: str) -> None:
-        """Add a line: `event` is start, done, failed, stopped or banked."""
+        """Add a line: `event` is start, done, failed, passed over, stopped or banked."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         software = " ".join(f"{name} {number}" for name, number in versions())
         where = f"{machine()}, {os.cpu_count()} cores"
@@ -181,10 +219,13 @@ def looks(command: str) -> bool:
     return command.startswith("bus benchmark") and "--no-report" not in command
 
 
-def run(commands: Mapping[str, Sequence[str]], jobs: int, log: Log, over: Callable[[], bool]) -> None:
+def run(
+    commands: Mapping[str, Sequence[str]], jobs: int, log: Log, over: Callable[[], bool], *, go_on: bool
+) -> None:
     """Run commands, at most `jobs` at once; Stopped, and all of them told to stop, once the sitting is over.
 
     `commands` gives the words of each by its line in the plan, which is what the log says: no path of here.
+    A failure stops all; with `go_on` that of a benchmark is passed over, once it failed twice.
     """
     waiting, running = list(commands.items()), {}
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -201,7 +242,13 @@ def run(commands: Mapping[str, Sequence[str]], jobs: int, log: Log, over: Callab
                 command = running.pop(process)
                 log.say("done" if process.returncode == 0 else "failed", command)
                 if process.returncode:
-                    raise SystemExit(f"{command} failed (see above). Run the same again once that is mended.")
+                    twice = sum((row["event"], row["command"]) == ("failed", command) for row in log.rows) > 1
+                    ended = process.returncode == 1 and command.startswith("bus benchmark")  # all it could
+                    if not (go_on and twice and ended):
+                        raise SystemExit(
+                            f"{command} failed (see above). Run the same again once that is mended."
+                        )
+                    log.say("passed over", command)
     finally:
         for process in running:
             process.terminate()  # what runs in the background of a shell may be deaf to Ctrl-C
@@ -221,6 +268,7 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, help="folder that outlives this machine; DIR-bank unless given")
     parser.add_argument("--plan", type=Path, default=HERE / "plan.md", help="another plan than that of BUSI")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
+    parser.add_argument("--go-on", action="store_true", help="without trainings that failed twice")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many")
     asked = parser.parse_args()
     if not (asked.study.name and asked.data and asked.external):
@@ -237,23 +285,31 @@ def main() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    log, bank, blocks = Log(folder, plan), Bank(folder), stages(plan.decode())
-    making = (line for block in blocks for line in block if " --data " in line)
-    bank.put_back(asked.study, asked.data, next(making, ""))
+    blocks = stages(plan.decode())
 
     def over() -> bool:
         return bool(stopped) or time.monotonic() > end
 
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        for block in blocks:
-            left = [line for line in block if line not in log.banked]
-            words = {line: [names.get(word, word) for word in shlex.split(line)] for line in left}
-            alone = any("benchmark" in command for command in words.values())  # it shares out its trainings
-            jobs = ["--jobs", str(asked.jobs)] * alone
-            run({line: [*own, *jobs] for line, own in words.items()}, 1 if alone else asked.jobs, log, over)
-            if alone and not any(map(looks, left)):
-                bank.put(asked.study)
-                log.say("banked", left[-1])
+        with lock.attempt(folder / LOG) as ours:
+            if not ours:
+                raise SystemExit(f"{lock.holder(folder / LOG)} is at this study. Wait for it, or stop it.")
+            log, bank = Log(folder, plan), Bank(folder)
+            making = (line for block in blocks for line in block if " --data " in line)
+            bank.put_back(asked.study, asked.data, next(making, ""))
+            for block in blocks:
+                left = [line for line in block if line not in log.banked]
+                words = {line: [names.get(word, word) for word in shlex.split(line)] for line in left}
+                alone = any("benchmark" in line for line in left)  # it shares out its trainings
+                jobs = ["--jobs", str(asked.jobs)] * alone
+                ready = {line: [*own, *jobs] for line, own in words.items()}
+                run(ready, 1 if alone else asked.jobs, log, over, go_on=asked.go_on)
+                if alone and not any(map(looks, left)):
+                    bank.put(asked.study)
+                    log.say("banked", left[-1])
+    except BusError as error:
+        raise SystemExit(str(error)) from None
     except Stopped:
         raise SystemExit("Stopped; run the same again to go on.") from None
     print("All of the plan is done.")

@@ -13,6 +13,7 @@ from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_split, audit_translators
 from bus.benchmark.cell import WEIGHTS
 from bus.benchmark.cells import STEPS, cells_of, synthetic_needed
+from bus.benchmark.pipeline import make_translator
 from bus.benchmark.request import Request
 from bus.core import files
 from bus.core.errors import BusError
@@ -357,6 +358,24 @@ def test_a_single_scan_or_the_weights_alone_are_missing_not_taken_out(study):
         audit(study, 0, WISH)
     (translator.folder / "generator.safetensors").unlink()
     assert not translator.is_done and "generator.safetensors" in translator.changed
+
+
+def test_no_translator_takes_the_place_of_one_whose_weights_are_gone(study):
+    """Scans were copied back without their generator: what they made would be lost with another one."""
+    audit(study, 0, WISH)
+    (Translator(study, 0, "malignant", 0).folder / "generator.safetensors").unlink()
+    with pytest.raises(BusError, match=r"Copy generator and scans back"):
+        make_translator(study, WISH, (0, "malignant", 0))
+
+
+def test_scans_alone_taken_out_can_be_made_again(study):
+    audit(study, 0, WISH)
+    scans = SyntheticSet(study, 0, "malignant", 0)
+    for row in scans.rows:
+        (scans.folder / row.file).unlink()
+    with pytest.raises(BusError, match="Where their generator is still there") as error:
+        audit(study, 0, WISH)
+    assert "not the scan its manifest names" not in str(error.value)
 
 
 def test_a_manifest_that_changed_after_the_audit_is_not_believed(study, edit_manifest):

@@ -77,11 +77,12 @@ def test_the_study_on_busi_is_published_without_scans(commands, finished, tmp_pa
         "2026-11-28T12:00:00+00:00,start,bus benchmark,def,ff,one core,torch 2",
         "2026-11-28T12:15:00+00:00,done,bus benchmark,def,ff,one core,torch 2",
     ]
-    (tmp_path / "study-log.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "bank" / "log.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     publish = importlib.import_module("publish")
     (tmp_path / "into").mkdir()
     for _ in range(2):  # anew each time
-        publish.publish(Study.open(path), tmp_path / "into")
+        publish.publish(Study.open(path), tmp_path / "bank", tmp_path / "into")
     run = (tmp_path / "into" / "run.md").read_text(encoding="utf-8")
     assert "| `bus benchmark` | 2026-11-28T10:00:00+00:00 | 2026-11-28T12:15:00+00:00 | 2 | 0 | 1.8 |" in run
     assert "abc, def" in run and Study.open(path).settings.data.sha256 in run
