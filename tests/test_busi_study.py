@@ -189,10 +189,10 @@ def test_a_folder_that_is_behind_its_bank_is_refused(banked: tuple[Any, Path], t
     assert not (behind / "fold-0").exists()
 
 
+@pytest.mark.usefixtures("phantoms")
 def test_other_data_than_the_banks_are_refused(banked: tuple[Any, Path], tmp_path: Path) -> None:
-    """The tiny study has 60 phantoms; the command alone makes more."""
     with pytest.raises(SystemExit, match=r"is not what the trainings in .* saw"):
-        banked[0].put_back(tmp_path / "there", "phantom", MAKING)
+        banked[0].put_back(tmp_path / "there", str(tmp_path / "data"), MAKING)
     assert not (tmp_path / "there").exists()
 
 
