@@ -274,7 +274,10 @@ def main() -> None:
     if not (asked.study.name and asked.data and asked.external):
         parser.error("--study, --data and --external need a value each: make study STUDY=… DATA=… EXTERNAL=…")
     end = time.monotonic() + 60 * asked.minutes
-    names = {"STUDY": str(asked.study), "DATA": asked.data, "EXTERNAL": asked.external}
+    given = {"STUDY": asked.study, "DATA": asked.data, "EXTERNAL": asked.external}
+    names = {  # whole, so that reports written from another folder find them
+        word: str(Path(path).resolve()) if Path(path).exists() else str(path) for word, path in given.items()
+    }
     plan = asked.plan.read_bytes()
     folder = asked.bank or bank_of(asked.study)
 
