@@ -121,11 +121,11 @@ class Bank:
                 archive.addfile(member, io.BytesIO(content))
         known, archived = self.archives, buffer.getvalue()
         number = 1 + max((int(name.split(".")[0]) for name in known), default=0)
+        name = f"{number:02}.tar.xz"
         write_json(self.folder / DATA, self._frozen(study))
-        write_json(
-            study / BANKED, known | {f"{number:02}.tar.xz": sha256_bytes(archived)}
-        )  # first, or a kill
-        write_bytes(self.folder / f"{number:02}.tar.xz", archived)  # between the two made the folder strange
+        # the study's note comes first: a kill between the two must not leave it behind its own bank
+        write_json(study / BANKED, known | {name: sha256_bytes(archived)})
+        write_bytes(self.folder / name, archived)
 
     def put_back(self, study: Path, data: str, first: str) -> None:
         """Put what is held into a study that is not there yet, made anew as the command `first` says.
