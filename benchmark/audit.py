@@ -302,8 +302,9 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
         which = f"each of {REMADE:,} synthetic {translator.target} scans, of {len(rows):,} drawn by chance,"
         drawn = np.random.default_rng((translator.seed, 15)).permutation(len(rows))[:REMADE]
         rows = [rows[place] for place in sorted(drawn.tolist())]
+    known = set(kept.files) if kept else set()
     if kept and translator.is_stripped:
-        unseen = [row.file for row in rows if row.file not in set(kept.files)]
+        unseen = [row.file for row in rows if row.file not in known]
         name = (
             f"{which} was what the generator made of its source on {kept.when}, before both were taken out "
             f"of this study ({kept.exact} of {len(kept.files)} bit for bit)"
@@ -311,7 +312,6 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
         mend = "Copy scans and generator back from where the study comes from."
         return [Check(name, len(rows), not unseen, ", ".join(unseen[:3]), mend)]
     strange, exact = _made_again(translator, rows)
-    known = set(kept.files) if kept else set()
     if not strange and (new := [row.file for row in rows if row.file not in known]):
         same = (kept.exact if kept else 0) + len(exact.intersection(new))
         today = datetime.now(UTC).date().isoformat()

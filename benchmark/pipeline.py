@@ -129,12 +129,12 @@ def train(study: Study, request: Request, executor: Executor = HERE) -> None:
     """
     others, cells, _ = _prepared(study, request, executor)
     failures = executor.train(study, request, cells, others)
+    _look_at_scans(study, request)
     if failures:
         raise BusError(
             f"{len(failures)} of {len(cells)} cells failed (see above), the others are done. Run the same "
             "command again to train them."
         )
-    _look_at_scans(study, request)
     result(f"All {len(cells)} cells are done. Nobody looked: the report comes without --no-report.")
 
 

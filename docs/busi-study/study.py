@@ -76,6 +76,7 @@ class Bank:
     A study's folder keeps, in `.banked`, which archives it has put in or taken out, by their hashes.
     """
 
+    MADE = re.compile(r"fold-\d+/(cells|gan|synth)(/[^/.][^/]*)+")  # the yardstick is made anew in a minute
     KEPT = (".json", ".jsonl", ".csv")
     NAMED = ("DONE", "heat.npy")
     FROZEN = ("cohort.csv", "pixels.npy")  # of the study: what was trained on
@@ -96,7 +97,7 @@ class Bank:
             with tarfile.open(self.folder / name) as archive:
                 for member in archive:
                     content = archive.extractfile(member)
-                    if content is None or not re.fullmatch(r"fold-\d+(/[^/.][^/]*)+", member.name):
+                    if content is None or not self.MADE.fullmatch(member.name):
                         raise SystemExit(
                             f"{name} of the bank holds {member.name}, which is no file of a fold."
                         )
@@ -108,7 +109,7 @@ class Bank:
         held, fresh = self.held, {}
         for path in sorted(study.glob("fold-*/**/*")):
             name = path.relative_to(study).as_posix()
-            kept = path.suffix in self.KEPT or path.name in self.NAMED
+            kept = self.MADE.fullmatch(name) and (path.suffix in self.KEPT or path.name in self.NAMED)
             if kept and path.is_file() and held.get(name) != (content := path.read_bytes()):
                 fresh[name] = content
         if not fresh:

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from bus.benchmark import forecast, pipeline, plan, run_plan
+from bus.benchmark import forecast, pipeline, plan, run, run_plan
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import needed
 from bus.benchmark.estimate import Outlook
@@ -247,6 +247,32 @@ def test_with_no_report_all_is_trained_and_nobody_looks(
     assert len(list(study.glob("fold-0/cells/*/simplecnn/seed-1-*/DONE"))) == 2
     code, text = run_bus(*asked)
     assert code == 0 and "to train" not in text and "report/2" in text, text
+
+
+def test_where_trainings_fail_the_scans_are_judged_all_the_same(
+    finished_study, tmp_path, run_bus, few_steps, monkeypatch
+):
+    """They may be taken out before the failed ones are trained, or passed over."""
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    judged = next(study.glob("fold-0/synth/seed-0/malignant/scores-test.json"))
+    judged.unlink()
+    monkeypatch.setattr(run, "run", lambda *cells, **how: ["a cell broke"])
+    asked = (
+        "benchmark",
+        "--study",
+        study,
+        "--preset",
+        "demo",
+        "--models",
+        "simplecnn",
+        "--seeds",
+        2,
+        "--jobs",
+        1,
+    )
+    code, text = run_bus(*asked, "--arms", "original,cyclegan", *LITE0, "--no-report")
+    assert code == 1 and "1 of 4 cells failed" in text, text
+    assert judged.exists()
 
 
 @pytest.mark.parametrize("other", [("--json",), ("--inflation", "--models", "simplecnn")])
