@@ -163,7 +163,10 @@ def advice(machine: Machine) -> Iterator[str]:
             "long either takes here."
         )
         if compute.precision == "float32":
-            yield "The processor has no bfloat16: trainings take up to twice as long as on one that has."
+            yield (
+                "The processor has no bfloat16: trainings take about twice as long as on one that has, up to "
+                "nine times without AVX-512."
+            )
     if seconds.get("bfloat16", 0) > seconds["float32"] and compute.precision == "bfloat16":
         yield (
             "bfloat16 was slower than float32 in the probe, although it is chosen; try --precision "
