@@ -56,7 +56,7 @@ corrupt: $(STAMP)  ## damage every kind of file of a study in every way, and run
 study: $(STAMP)  ## the study on BUSI as docs/busi-study/plan.md says; stop it and start it again as you like; DATA=BUSI EXTERNAL=BrEaST STUDY=folder [BANK=folder that outlives the machine]
 	$(BIN)/python docs/busi-study/study.py --data "$(DATA)" --external "$(EXTERNAL)" --study "$(STUDY)" $(if $(BANK),--bank "$(BANK)")
 
-study-publish: $(STAMP)  ## what the finished study leaves for others, into docs/busi-study/; STUDY=folder
+study-publish: $(STAMP)  ## what the finished study leaves for others, into docs/busi-study/; STUDY=folder [BANK=its bank]
 	OMP_NUM_THREADS=1 $(BIN)/python docs/busi-study/publish.py --study "$(STUDY)" $(if $(BANK),--bank "$(BANK)")
 
 study-check: $(STAMP)  ## every number of a report's tables from its predictions again, by other code; REPORT=folder

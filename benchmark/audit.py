@@ -47,8 +47,8 @@ def audit(study: Study, fold: int, request: Request) -> list[Check]:
         if place == fold:
             rows = used(study, request, fold, label, gan_seed)
             checks += _refuse(fold, _synthetic(study, fold, label, gan_seed, rows))
+            checks += _remade(Translator(study, fold, label, gan_seed), rows)
             scans = SyntheticSet(study, fold, label, gan_seed)
-            checks += _refuse(fold, _remade(Translator(study, fold, label, gan_seed), rows))
             checks += _filtered(scans, rows)
             checks += _read(study, fold, label, scans)
     return _refuse(fold, checks + _pasted(study, fold, request) + _unverified(study, fold, request))
@@ -297,13 +297,14 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
 
     Which were is kept beside them: it is what can still be said once scans and generator are taken out.
     """
-    which, kept = f"every synthetic {translator.target} scan", translator.scans.remade
+    which, scans = f"every synthetic {translator.target} scan", translator.scans
+    kept = scans.remade or Remade(scans.sha256, (), 0, "")
     if len(rows) > REMADE:
         which = f"each of {REMADE:,} synthetic {translator.target} scans, of {len(rows):,} drawn by chance,"
         drawn = np.random.default_rng((translator.seed, 15)).permutation(len(rows))[:REMADE]
         rows = [rows[place] for place in sorted(drawn.tolist())]
-    known = set(kept.files) if kept else set()
-    if kept and translator.is_stripped:
+    known = set(kept.files)
+    if translator.is_stripped:
         unseen = [row.file for row in rows if row.file not in known]
         name = (
             f"{which} was what the generator made of its source on {kept.when}, before both were taken out "
@@ -313,11 +314,9 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
         return [Check(name, len(rows), not unseen, ", ".join(unseen[:3]), mend)]
     strange, exact = _made_again(translator, rows)
     if not strange and (new := [row.file for row in rows if row.file not in known]):
-        same = (kept.exact if kept else 0) + len(exact.intersection(new))
-        today = datetime.now(UTC).date().isoformat()
-        remade = Remade(translator.scans.sha256, (*(kept.files if kept else ()), *new), same, today)
+        same, today = kept.exact + len(exact.intersection(new)), datetime.now(UTC).date().isoformat()
         try:
-            translator.scans.write_remade(remade)
+            scans.write_remade(Remade(kept.manifest, (*kept.files, *new), same, today))
         except BusError as error:  # a study may be read where nothing can be written
             progress.note(f"What was made once more is not kept: {error}")
     name = (

@@ -86,7 +86,7 @@ def make_translator(study: Study, request: Request, place: tuple[int, str, int])
     """Train the translator of a fold, class and seed where it is not finished."""
     fold, label, gan_seed = place
     translator = check_translator(study, request, fold, label, gan_seed)
-    if translator.lacks_weights:
+    if translator.left_scans:
         raise BusError(
             f"The weights of {translator.folder} are missing, and scans that they made are there. Copy "
             "generator and scans back from where the study comes from, or run bus gan train --redo, which "

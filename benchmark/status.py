@@ -137,7 +137,7 @@ def damages(study: Study) -> Iterator[str]:
         *((made.folder, partial(_of, made), "bus gan train --redo") for made in Translator.all_of(study)),
         *((made.folder, partial(_of, made), "bus synth --redo") for made in SyntheticSet.all_of(study)),
         *(
-            (folder, partial(lost_of, folder), "bus benchmark --keep-weights")
+            (folder, partial(lost_of, folder), "bus benchmark")
             for _, fold in study.fold_folders()
             for _, folder in finished_folders(fold / "cells")
         ),
@@ -151,6 +151,7 @@ def damages(study: Study) -> Iterator[str]:
             continue
         if lost:
             names = ", ".join(lost[:3]) + f" and {len(lost) - 3} more" * (len(lost) > 3)
+            mend += " --keep-weights" * (WEIGHTS in lost)
             yield f"{folder}: {names} missing or not as written. {mend} makes it again."
 
 

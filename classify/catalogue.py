@@ -20,8 +20,8 @@ INITS = (USUAL, "none", "imagenet", "phantom")  # of --init, beside a file
 INFLATED = ("simplecnn", "resnet18")  # of --inflation
 DEEP = ("vgg19", "vgg16")
 LARGEST_SIDE = 1_024  # px, of a side that squares are enlarged to
-# Of a step at 64 px, where SimpleCNN's costs 1 and ResNet18's squares are enlarged: 3.4 and 8.5 in float32
-# on a processor with AVX2 alone, 4 and 9 in bfloat16 on one that has it.
+# Of a step at 64 px, where SimpleCNN's costs 1: on a processor with AVX2 alone ResNet18's on enlarged squares
+# takes 3.4 times as long, VGG19's 8.5 times; with bfloat16 VGG19's 7.5 times (docs/speed.md).
 COST = {"vgg19": 8, "vgg16": 8, "resnet18": 4, LITE0: 4}
 
 

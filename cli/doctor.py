@@ -164,8 +164,8 @@ def advice(machine: Machine) -> Iterator[str]:
         )
         if compute.precision == "float32":
             yield (
-                "The processor has no bfloat16: trainings take about twice as long as on one that has, up to "
-                "nine times without AVX-512."
+                "The processor has no bfloat16: trainings take twice as long as on one that has, without "
+                "AVX-512 up to eight times."
             )
     if seconds.get("bfloat16", 0) > seconds["float32"] and compute.precision == "bfloat16":
         yield (

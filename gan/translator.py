@@ -285,7 +285,7 @@ class Translator:
             return False
         done = files.read_json(self.folder / DONE)
         return (
-            ((self.folder / GENERATOR).exists() or self.is_stripped)
+            (not self._lost_weights or self.is_stripped)
             and done.get("config") == files.sha256_json(files.read_json(self.folder / CONFIG))
             and done.get("generator") == self.generator_sha256
         )
@@ -293,21 +293,16 @@ class Translator:
     @property
     def is_stripped(self) -> bool:
         """Whether its weights and scans were taken out of the study once it was trained and audited."""
-        return (
-            (self.folder / DONE).exists()
-            and not (self.folder / GENERATOR).exists()
-            and self.scans.is_stripped
-        )
+        return self._lost_weights and self.scans.is_stripped
 
     @property
-    def lacks_weights(self) -> bool:
-        """Whether it was trained once and its weights are gone, without its scans: no training may follow."""
-        return (
-            (self.folder / DONE).exists()
-            and not (self.folder / GENERATOR).exists()
-            and not self.is_stripped
-            and bool(self.scans.rows)
-        )
+    def left_scans(self) -> bool:
+        """Whether its weights are gone while scans that they made are there: no other may take its place."""
+        return self._lost_weights and not self.is_stripped and bool(self.scans.rows)
+
+    @property
+    def _lost_weights(self) -> bool:
+        return (self.folder / DONE).exists() and not (self.folder / GENERATOR).exists()
 
     @property
     def changed(self) -> list[str]:

@@ -196,7 +196,7 @@ def test_a_folder_that_is_behind_its_bank_is_refused(banked: tuple[Any, Path], t
 def test_other_data_than_the_banks_are_refused(banked: tuple[Any, Path], tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"is not what the trainings in .* saw"):
         banked[0].put_back(tmp_path / "there", str(tmp_path / "data"), MAKING)
-    assert not (tmp_path / "there").exists()
+    assert not list((tmp_path / "there").glob("*"))
 
 
 def test_a_benchmark_that_failed_twice_is_passed_over_where_asked(study: Any, tmp_path: Path) -> None:
@@ -206,13 +206,12 @@ def test_a_benchmark_that_failed_twice_is_passed_over_where_asked(study: Any, tm
     line = f"bus benchmark --no-report --study {tmp_path / 'damaged'}"
     log = study.Log(tmp_path / "bank", b"plan")
     commands = {line: ["bus", *line.split()[1:]]}
-    for go_on in (False, False):
-        with pytest.raises(SystemExit, match="failed"):
-            study.run(commands, 1, log, lambda: False, go_on=go_on)
+    with pytest.raises(SystemExit, match="failed"):  # once alone may be chance
+        study.run(commands, 1, log, lambda: False, go_on=True)
     study.run(commands, 1, log, lambda: False, go_on=True)
     log.say("banked", line)
     assert [row["event"] for row in log.rows if row["event"] != "start"] == [
-        *["failed"] * 3,
+        *["failed"] * 2,
         "passed over",
         "banked",
     ]

@@ -26,7 +26,6 @@ import io
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -42,7 +41,7 @@ from bus.benchmark.report.repeat import machine, versions
 from bus.core import lock
 from bus.core.errors import BusError
 from bus.core.files import read_json, sha256_bytes, sha256_file, write_bytes, write_json
-from bus.data.study import open_or_create
+from bus.data.study import discard, open_or_create
 
 HERE = Path(__file__).parent
 LOG, DATA, BANKED = "log.csv", "data.json", ".banked"
@@ -133,8 +132,7 @@ class Bank:
 
         SystemExit for a folder that lacks what the bank holds, and for other data.
         """
-        archives, held = self.archives, self.held
-        path = study / BANKED
+        archives, path = self.archives, study / BANKED
         if (study / "study.json").exists():
             if archives.items() - (read_json(path) if path.exists() else {}).items():
                 raise SystemExit(
@@ -142,15 +140,16 @@ class Bank:
                     "another --study, a folder that is not there yet; this one is of no more use."
                 )
             return
-        if not held:
+        if not archives:
             return
+        held = self.held
         words = shlex.split(first)
         said = {one.removeprefix("--"): two for one, two in pairwise(words) if one.startswith("--")}
         numbers = {name: int(said[name]) for name in ("size", "k", "seed") if name in said}
         texts = {name: said[name] for name in ("cohort", "target") if name in said}
-        open_or_create(study, {"data": data, **numbers, **texts})
+        made = open_or_create(study, {"data": data, **numbers, **texts})
         if self._frozen(study) != read_json(self.folder / DATA):
-            shutil.rmtree(study)
+            discard(made)
             raise SystemExit(f"{data} is not what the trainings in {self.folder} saw. Give the same data.")
         for name, content in held.items():
             write_bytes(study / name, content)

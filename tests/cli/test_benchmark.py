@@ -222,55 +222,40 @@ def test_first_weights_from_phantoms_and_the_readers_word_in_processes_of_their_
     assert "Nothing to do" in run_bus(*command)[1]
 
 
-def test_with_no_report_all_is_trained_and_nobody_looks(
-    finished_study, tmp_path, run_bus, few_steps, in_process
-):
-    study = shutil.copytree(finished_study, tmp_path / "study")
-    kept = {name: (study / name).read_bytes() for name in ("benchmarks.json", "report/latest.json")}
-    asked = (
-        "benchmark",
-        "--study",
-        study,
-        "--preset",
-        "demo",
-        "--models",
-        "simplecnn",
-        "--seeds",
-        2,
-        "--jobs",
-        1,
-    )
-    asked += ("--arms", "original,cyclegan", "--extractor", "efficientnet-lite0")
+CELLS = [
+    "--preset",
+    "demo",
+    "--models",
+    "simplecnn",
+    "--seeds",
+    "2",
+    "--jobs",
+    "1",
+    "--arms",
+    "original,cyclegan",
+]
+
+
+@pytest.mark.usefixtures("few_steps", "in_process")
+def test_with_no_report_all_is_trained_and_nobody_looks(study, run_bus):
+    names = ("benchmark.json", "benchmarks.json", "report/latest.json")
+    kept = {name: (study.path / name).read_bytes() for name in names}
+    asked = ("benchmark", "--study", study.path, *CELLS, *LITE0)
     code, text = run_bus(*asked, "--no-report")
     assert code == 0 and "All 4 cells are done. Nobody looked" in text and "macro-F1 (" not in text, text
-    assert {name: (study / name).read_bytes() for name in kept} == kept
-    assert len(list(study.glob("fold-0/cells/*/simplecnn/seed-1-*/DONE"))) == 2
+    assert {name: (study.path / name).read_bytes() for name in names} == kept
+    assert len(list(study.path.glob("fold-0/cells/*/simplecnn/seed-1-*/DONE"))) == 2
     code, text = run_bus(*asked)
     assert code == 0 and "to train" not in text and "report/2" in text, text
 
 
-def test_where_trainings_fail_the_scans_are_judged_all_the_same(
-    finished_study, tmp_path, run_bus, few_steps, monkeypatch
-):
+@pytest.mark.usefixtures("few_steps")
+def test_where_trainings_fail_the_scans_are_judged_all_the_same(study, run_bus, monkeypatch):
     """They may be taken out before the failed ones are trained, or passed over."""
-    study = shutil.copytree(finished_study, tmp_path / "study")
-    judged = next(study.glob("fold-0/synth/seed-0/malignant/scores-test.json"))
+    judged = next(study.path.glob("fold-0/synth/seed-0/malignant/scores-test.json"))
     judged.unlink()
     monkeypatch.setattr(run, "run", lambda *cells, **how: ["a cell broke"])
-    asked = (
-        "benchmark",
-        "--study",
-        study,
-        "--preset",
-        "demo",
-        "--models",
-        "simplecnn",
-        "--seeds",
-        2,
-        "--jobs",
-        1,
-    )
-    code, text = run_bus(*asked, "--arms", "original,cyclegan", *LITE0, "--no-report")
+    code, text = run_bus("benchmark", "--study", study.path, *CELLS, *LITE0, "--no-report")
     assert code == 1 and "1 of 4 cells failed" in text, text
     assert judged.exists()
 
