@@ -52,7 +52,7 @@ ITEMS = (
         "limits",
         "fixed schedule, last weights; nothing is chosen on test scans",
     ),
-    Item(27, "ensembling", "results", "none"),
+    Item(27, "ensembling", "results", "the average of the seeds, shown beside; it enters no difference"),
     Item(28, "performance metrics", "results", "macro-F1 first, named before the work"),
     Item(29, "significance and uncertainty", "effects", "bootstrap over groups, Holm over the models"),
     Item(30, "robustness", "effects", "control arms and seeds; no other sensitivity analysis"),

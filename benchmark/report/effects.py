@@ -29,7 +29,7 @@ from .model import (
     number,
     table,
 )
-from .numbers import ends, probability, signed
+from .numbers import probability
 from .terms import COLUMNS, CONTRASTS, MATCHED_METRICS, METRICS, Flags, title
 
 MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "loss"}  # the others: "none"
@@ -175,10 +175,10 @@ def _table(label: str, contrasts: Sequence[Contrast], flags: Flags, *, metric: b
             [
                 effect(contrast, flags).label.replace(" †", "\u00a0†"),
                 f"{contrast.first} −\u00a0{contrast.second}",
-                TableCell(signed(100 * shares.estimate), ends(again) if again else ""),
+                TableCell(wording.points(shares.estimate), wording.ends(again) if again else ""),
                 *[(METRICS | MATCHED_METRICS)[contrast.metric] + " × 100" * (contrast.metric == "brier")]
                 * metric,
-                ends(contrast.interval),
+                wording.ends(contrast.interval),
                 f"{100 * shares.detectable:.1f}",
                 probability(shares.p),
                 probability(shares.p_holm),

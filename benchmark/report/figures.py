@@ -22,8 +22,8 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from ...gan.translator import Stretch
+from ..results.wording import signed
 from .model import Figure
-from .numbers import signed
 
 INK, MUTED, RULE, PAPER, BAND = "#1a1a1a", "#666666", "#cccccc", "#ffffff", "#eceff1"
 BLUE, ORANGE, GREEN, PURPLE, VERMILION = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00"

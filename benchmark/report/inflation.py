@@ -1,6 +1,7 @@
 """The section on what a split per image would have claimed."""
 
-from ..results.model import GAIN, PRIMARY, Contrast, Summary
+from ..results import wording
+from ..results.model import GAIN, PRIMARY, Contrast, Interval, Summary
 from .model import (
     Block,
     Cells,
@@ -15,7 +16,7 @@ from .model import (
     row,
     table,
 )
-from .numbers import ends, percent, signed
+from .numbers import percent
 from .terms import METRICS, results_of, title
 
 SHOWN = ("accuracy", PRIMARY, "target_auc")
@@ -30,12 +31,16 @@ def inflation_section(true: Summary, claimed: Summary) -> Section:
         f"({true.scans} test scans, by group) stand beside them."
     )
     rows: list[Cells] = [
-        [title(model), *(_gain(summary.contrast(GAIN, model)) for summary in (claimed, true))]
+        [title(model), _claimed(claimed.contrast(GAIN, model)), _true(true.contrast(GAIN, model))]
         for model in claimed.models
     ]
     gains = table(
         "Gain under both splits",
-        ["model", Column("gain per image, points of macro-F1", "points"), Column("true gain", "points")],
+        [
+            "model",
+            Column("gain per image, points of macro-F1 (95 %, other scans)", "points"),
+            Column("true gain (95 %, as in the verdict)", "points"),
+        ],
         rows,
         "narrow",
     )
@@ -47,10 +52,17 @@ def inflation_section(true: Summary, claimed: Summary) -> Section:
     return Section("inflation", "What a split per image would have claimed", blocks)
 
 
-def _gain(contrast: Contrast | None) -> TableCell:
-    if contrast is None:
-        return TableCell("–")
-    return TableCell(signed(100 * contrast.interval.estimate), ends(contrast.interval))
+def _claimed(contrast: Contrast | None) -> TableCell:
+    return _interval(contrast.interval) if contrast else TableCell("–")
+
+
+def _true(contrast: Contrast | None) -> TableCell:
+    """With the interval that decides, where it can be known."""
+    return _interval(contrast.retrained or contrast.interval) if contrast else TableCell("–")
+
+
+def _interval(interval: Interval) -> TableCell:
+    return TableCell(wording.points(interval.estimate), wording.ends(interval))
 
 
 def _table(true: Summary, claimed: Summary) -> Table:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from ...data.shortcuts import Probe
 from ...data.study import Study
-from ..results.model import GAIN, Summary
+from ..results import wording
+from ..results.model import GAIN, Retrained, Summary
 from .model import Bullets, Section
 from .numbers import span
 from .performance import fold_zero
@@ -22,12 +23,18 @@ def limits_section(
 
     # how much could have been seen
     if gains:
-        said.append(
-            f"The intervals of the gain reach {span([gain.half_width for gain in gains])} points of "
-            f"macro-F1 to either side; a true difference of {span([gain.detectable for gain in gains])} "
-            "points would have been found by four such studies in five, a smaller one by fewer. No "
-            "detectable gain is not the same as no gain."
+        wide = (
+            f"The intervals of the gain reach {span([gain.half_width for gain in gains])} points of macro-F1 "
+            "to either side"
         )
+        if all(isinstance(gain, Retrained) for gain in gains):
+            found = (
+                f"a true difference of {span([gain.detectable for gain in gains])} points would have been "
+                "found by four such studies in five, a smaller one by fewer"
+            )
+        else:
+            found = wording.UNSHOWABLE
+        said.append(f"{wide}; {found}. No detectable gain is not the same as no gain.")
     if settings.inner is not None:
         said.append(fold_zero(study))
     if tested < k:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from ..results.model import Interval
-
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A share as percentage, or a dash where there is none."""
@@ -15,20 +13,9 @@ def decimal(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
-def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, a true minus, and no negative zero."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
-
-
 def probability(value: float | None) -> str:
     """A p value with three digits, or a dash where there is none."""
     return "< 0.001" if value is not None and value < 0.001 else decimal(value)
-
-
-def ends(interval: Interval) -> str:
-    """The ends of an interval in percentage points."""
-    return f"{signed(100 * interval.low)} to {signed(100 * interval.high)}"
 
 
 def span(shares: Sequence[float]) -> str:

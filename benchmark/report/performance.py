@@ -31,7 +31,7 @@ from .model import (
     row,
     table,
 )
-from .numbers import decimal, ends, percent, signed
+from .numbers import decimal, percent
 from .terms import CONTRASTS, MEANINGS, METRICS, WAYS, Flags, results_of, title, value
 
 ZERO_METRICS = (PRIMARY, "target_auc")  # of the differences on fold 0 alone
@@ -133,9 +133,9 @@ def _numbers(result: ArmResult, summary: Summary) -> list[TableCell]:
     return [*cells, *(TableCell(percent(result.recall.get(name))) for name in summary.classes)]
 
 
-def seed_range(result: ArmResult) -> str:
-    """The lowest and the highest macro-F1 of its seeds, in %; "" for a single one."""
-    shares = [share for seed in result.per_seed if (share := seed[PRIMARY]) is not None]
+def seed_range(result: ArmResult | None, metric: str = PRIMARY) -> str:
+    """The lowest and the highest of its seeds in a metric, in %; "" for a single one, or none."""
+    shares = [share for seed in result.per_seed if (share := seed[metric]) is not None] if result else []
     return f"{percent(min(shares))}–{percent(max(shares))}" if len(shares) > 1 else ""
 
 
@@ -189,7 +189,7 @@ def _zero_effects(summary: Summary) -> list[Table]:
                     title(contrast.model),
                     f"{contrast.first} −\u00a0{contrast.second}",
                     METRICS[contrast.metric],
-                    TableCell(signed(100 * zero.estimate), ends(zero)),
+                    TableCell(wording.points(zero.estimate), wording.ends(zero)),
                 ]
             )
     columns: Heads = [

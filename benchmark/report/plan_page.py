@@ -6,6 +6,7 @@ from pathlib import Path
 from ...data.study import Study
 from ..audit import Check
 from ..report_folder import PAGE, TEXT
+from ..results import wording
 from ..results.model import PRIMARY, ArmResult
 from ..results.plan_result import OWN, PairResult, PlanResult, RunResult
 from ..yardstick import MEANING
@@ -26,8 +27,8 @@ from .model import (
     number,
     table,
 )
-from .numbers import ends, percent, signed
-from .performance import BELOW
+from .numbers import percent
+from .performance import BELOW, seed_range
 from .study_report import banners
 from .terms import METRICS, title
 
@@ -74,7 +75,7 @@ def _curve(results: Sequence[PlanResult]) -> Section:
         rows += [
             [_share(result), groups, METRICS[metric]]
             + [
-                TableCell(percent(one.metrics[metric] if one else None), _seeds(one, metric))
+                TableCell(percent(one.metrics[metric] if one else None), seed_range(one, metric))
                 for one in scored
             ]
             for metric in (PRIMARY, "target_auc")
@@ -179,18 +180,11 @@ def _run(
         cells.append(_accuracy(scored, missing))
         macro_f1 = scored.metrics[PRIMARY] if scored else None
         below = name == OWN and macro_f1 is not None and macro_f1 < mark
-        cells.append(TableCell(percent(macro_f1), _seeds(scored, PRIMARY), sign=BELOW * below))
+        cells.append(TableCell(percent(macro_f1), seed_range(scored, PRIMARY), sign=BELOW * below))
         if name == OWN:
             auc = scored.metrics["target_auc"] if scored else None
-            cells.append(TableCell(percent(auc), _seeds(scored, "target_auc")))
+            cells.append(TableCell(percent(auc), seed_range(scored, "target_auc")))
     return cells
-
-
-def _seeds(result: ArmResult | None, metric: str) -> str:
-    """The lowest and the highest seed, where there are several."""
-    values = [seed[metric] for seed in result.per_seed] if result else []
-    known = [value for value in values if value is not None]
-    return f"{percent(min(known))}–{percent(max(known))}" if len(known) > 1 else ""
 
 
 def _accuracy(result: ArmResult | None, remark: str = "") -> TableCell:
@@ -216,14 +210,14 @@ def _pairs(pairs: Sequence[PairResult]) -> Table:
         flag = "one of the two gives one answer nearly always" if pair.collapsed else ""
         for difference in pair.differences:
             again = difference.retrained
-            points = signed(100 * difference.interval.estimate)
+            estimate = wording.points(difference.interval.estimate)
             rows.append(
                 [
                     " − ".join(pair.runs),
                     TableCell(" − ".join(dict.fromkeys(map(str, pair.arms))), collapsed=flag),
                     METRICS[difference.metric],
-                    TableCell(points, ends(again) if again else ""),
-                    ends(difference.interval),
+                    TableCell(estimate, wording.ends(again) if again else ""),
+                    wording.ends(difference.interval),
                     f"{100 * difference.detectable:.1f}",
                 ]
             )

@@ -1,5 +1,7 @@
 """The verdicts in Korean, from the same values as `wording.py` makes the English sentences."""
 
+from collections.abc import Sequence
+
 from ...classify.catalogue import TITLES
 from .model import ALPHA, FEWEST_GROUPS, PRIMARY, Contrast, Interval, Summary, Verdict, VerdictKind
 from .summary import below
@@ -14,6 +16,7 @@ HEADLINES = {
     VerdictKind.LOSS: "손실 확인",
     VerdictKind.LOSS_UNEXPLAINED: "원래 자료에 비해 손실",
     VerdictKind.LOSS_OF_REPEATS: "손실, 단 단순 반복보다 나쁘다는 것은 확인되지 않음",
+    VerdictKind.REPEATS_WORSE: "손실, 단 단순 반복은 더 나쁨",
     VerdictKind.GAIN: "이득 확인",
     VerdictKind.GAIN_UNEXPLAINED: "원래 자료에 비해 이득",
     VerdictKind.GAIN_OF_REPEATS: "이득, 단 단순 반복을 넘어선다는 것은 확인되지 않음",
@@ -21,6 +24,7 @@ HEADLINES = {
 }
 SCANS, RETRAINED = "다른 영상", "다른 영상·학습·변환기"  # what the two intervals promise
 UNKNOWN = "다시 학습하면 얼마나 달라질지는 학습 수가 적어 알 수 없음"
+UNSHOWABLE = "학습 수가 이렇게 적으면 어떤 크기의 이득도 보일 수 없음"
 
 
 def ends(interval: Interval) -> str:
@@ -59,6 +63,8 @@ def reason(verdict: Verdict) -> str:
         case VerdictKind.NO_GAIN:
             uncorrected = (gain.retrained or gain.interval).p <= ALPHA
             said += ", 여러 모델에 대한 보정 전에만 0을 벗어남" * uncorrected
+            if gain.retrained is None:
+                return f"{said}; {UNSHOWABLE}"
             return f"{said}; 이 연구가 검출할 수 있었던 차이는 약 {100 * gain.detectable:.1f}점"
     if translator is None:
         return f"{said}; 변환기 덕분인지 알려면 arm oversampled가 필요함"
@@ -69,14 +75,7 @@ def cautions(verdict: Verdict) -> list[str]:
     """What belongs to a verdict: what moved, what collapsed, how few trainings, what the yardstick says."""
     said = []
     if verdict.gain and verdict.gain.shown and verdict.auc:
-        again = verdict.auc.retrained or verdict.auc.interval
-        ranking = f"AUC {points(again.estimate)}점({ends(again)})"
-        said.append(
-            f"영상의 순위도 함께 움직임: {ranking}."
-            if verdict.auc.shown == verdict.gain.shown
-            else f"영상의 순위가 움직였다는 것은 확인되지 않음: {ranking}. 움직인 것은 문턱값뿐, 곧 "
-            "target이라고 답하는 빈도뿐일 수 있음."
-        )
+        said.append(what_moved(verdict.gain, verdict.auc))
         for contrast, words in (
             (verdict.matched, "모든 arm의 문턱값을 특이도 90\u00a0%에 맞추면"),
             (verdict.beyond_prior, "original의 답을 학습 없이 클래스 사전확률로만 보정한 것에 비하면"),
@@ -110,17 +109,30 @@ def cautions(verdict: Verdict) -> list[str]:
     return said
 
 
+def what_moved(gain: Contrast, auc: Contrast) -> str:
+    """Whether the ranking of scans moved with macro-F1, or only how often the target is answered."""
+    again = auc.retrained or auc.interval
+    ranking = f"AUC {points(again.estimate)}점({ends(again)})"
+    if auc.shown == gain.shown:
+        return f"영상의 순위도 함께 움직임: {ranking}."
+    if auc.shown:
+        return f"영상의 순위는 반대로 움직임: {ranking}."
+    return (
+        f"영상의 순위가 움직였다는 것은 확인되지 않음: {ranking}. 움직인 것은 문턱값뿐, 곧 "
+        "target이라고 답하는 빈도뿐일 수 있음."
+    )
+
+
 def outcome(summary: Summary) -> str:
-    """What the verdicts say together, what went unseen, and how the networks stand to the yardstick."""
+    """What became of the question, on the mean of the networks and on each, and where the yardstick lies."""
     verdicts = list(summary.verdicts.values())
     said: dict[str, list[str]] = {}
     for verdict in verdicts:
         said.setdefault(headline(verdict), []).append(TITLES.get(verdict.model, verdict.model))
     sentence = "; ".join(f"{', '.join(models)}: {words}" for words, models in said.items())
-    unseen = [v.gain.detectable for v in verdicts if v.kind is VerdictKind.NO_GAIN and v.gain]
-    if unseen:
-        sentence += f"; {100 * min(unseen):.0f}점보다 작은 참된 이득은 놓치기 쉬움"
-    sentence = f"{sentence}.{_together(summary)}"
+    sentence = f"{sentence}{_unseen(verdicts)}."
+    if together := _together(summary):
+        sentence = f"{together} 네트워크별로는 {sentence}"
     if summary.yardstick is None:
         return sentence
     low, total = len(below(summary.table, summary.yardstick)), sum(row.arm.trains for row in summary.table)
@@ -132,14 +144,25 @@ def outcome(summary: Summary) -> str:
 
 
 def _together(summary: Summary) -> str:
-    """What added scans, and the translator alone, move on the mean of the networks."""
+    """The verdict on the mean of the networks, and what added scans, and the translator alone, move there."""
     verdict = summary.together
     if verdict is None or verdict.gain is None or verdict.gain.retrained is None:
         return ""
-    said = f" 네트워크 {len(summary.models)}개의 평균에서 macro-F1 차이는 {_points(verdict.gain)}"
+    said = f"네트워크 {len(summary.models)}개의 평균에서 {headline(verdict)}"
+    said += f": macro-F1 차이는 {_points(verdict.gain)}"
     if verdict.translator:
         said += f", 단순 반복에 비하면 {_points(verdict.translator)}"
-    return f"{said}."
+    return f"{said}{_unseen([verdict])}."
+
+
+def _unseen(verdicts: Sequence[Verdict]) -> str:
+    """How large a gain may have gone unseen, where none was detected."""
+    gains = [verdict.gain for verdict in verdicts if verdict.kind is VerdictKind.NO_GAIN and verdict.gain]
+    if not gains:
+        return ""
+    if any(gain.retrained is None for gain in gains):
+        return f"; {UNSHOWABLE}"
+    return f"; {100 * min(gain.detectable for gain in gains):.1f}점보다 작은 참된 이득은 놓치기 쉬움"
 
 
 def _points(contrast: Contrast) -> str:

@@ -111,6 +111,7 @@ class VerdictKind(StrEnum):
     LOSS = "loss"  # against the original data and against repeating scans
     LOSS_UNEXPLAINED = "loss unexplained"  # against the original data; nothing to tell who made it
     LOSS_OF_REPEATS = "loss of repeats"  # against the original data; not shown against repeating scans
+    REPEATS_WORSE = "repeats worse"  # against the original data; repeating scans does worse
     GAIN = "gain"  # over the original data and beyond repeating scans
     GAIN_UNEXPLAINED = "gain unexplained"  # over the original data; nothing to tell who made it
     GAIN_OF_REPEATS = "gain of repeats"  # over the original data; not shown beyond repeating scans

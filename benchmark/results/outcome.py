@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ...classify.catalogue import TITLES
 from . import wording
-from .model import PRIMARY, Contrast, Summary, VerdictKind
+from .model import PRIMARY, Contrast, Summary, Verdict, VerdictKind
 from .summary import below
 
 COUNTS = [
@@ -29,6 +29,7 @@ SAID = {  # in the order in which they are said
     VerdictKind.GAIN_UNEXPLAINED: "a gain over the original data",
     VerdictKind.LOSS: "a loss, also against repeating scans,",
     VerdictKind.LOSS_OF_REPEATS: "a loss, not shown against repeating scans,",
+    VerdictKind.REPEATS_WORSE: "a loss, but less than repeating scans brings,",
     VerdictKind.LOSS_UNEXPLAINED: "a loss against the original data",
     VerdictKind.NO_GAIN: "no detectable gain",
     VerdictKind.NOT_REPEATED: "no verdict yet",
@@ -39,18 +40,37 @@ SAID = {  # in the order in which they are said
 
 
 def outcome(summary: Summary) -> str:
-    """What the verdicts say together, what went unseen, and how the networks stand to the yardstick."""
+    """What became of the question, on the mean of the networks and on each, and where the yardstick lies."""
+    together = _together(summary)
+    alone = _alone(summary)
+    if together:
+        alone = f" Network by network: {alone}"
+    return f"{together}{_capital(alone)}{_yardstick(summary)}"
+
+
+def _alone(summary: Summary) -> str:
+    """What the verdicts on single networks say together, and what went unseen."""
     verdicts = list(summary.verdicts.values())
     said: dict[str, list[str]] = {}
     for kind, words in SAID.items():
         said.setdefault(words, []).extend(TITLES.get(v.model, v.model) for v in verdicts if v.kind is kind)
     parts = [f"{words} for {_whom(words, models, len(verdicts))}" for words, models in said.items() if models]
-    sentence = ", ".join(parts)
-    sentence = sentence[:1].upper() + sentence[1:]
-    unseen = [v.gain.detectable for v in verdicts if v.kind is VerdictKind.NO_GAIN and v.gain]
-    if unseen:
-        sentence += f"; a true gain below {100 * min(unseen):.0f} points would often have been missed"
-    return f"{sentence}.{_together(summary)}{_yardstick(summary)}"
+    return f"{', '.join(parts)}{_unseen(verdicts)}."
+
+
+def _unseen(verdicts: Sequence[Verdict]) -> str:
+    """How large a gain may have gone unseen, where none was detected."""
+    gains = [verdict.gain for verdict in verdicts if verdict.kind is VerdictKind.NO_GAIN and verdict.gain]
+    if not gains:
+        return ""
+    if any(gain.retrained is None for gain in gains):
+        return f"; {wording.UNSHOWABLE}"
+    least = 100 * min(gain.detectable for gain in gains)
+    return f"; a true gain below {least:.1f} points would often have been missed"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _whom(words: str, models: Sequence[str], total: int) -> str:
@@ -60,13 +80,16 @@ def _whom(words: str, models: Sequence[str], total: int) -> str:
 
 
 def _together(summary: Summary) -> str:
-    """What added scans, and the translator alone, move on the mean of the networks."""
+    """The verdict on the mean of the networks, and what added scans, and the translator alone, move there."""
     verdict = summary.together
     if verdict is None or verdict.gain is None or verdict.gain.retrained is None:
         return ""
     gain, own = _points(verdict.gain), verdict.translator
-    said = f" On the mean of the {count(len(summary.models))} networks macro-F1 differs by {gain}"
-    return f"{said}, from repeating scans by {_points(own)}." if own else f"{said}."
+    said = f"{_capital(SAID[verdict.kind])} on the mean of the {count(len(summary.models))} networks"
+    said = f"{said}: macro-F1 differs by {gain}"
+    if own:
+        said = f"{said}, from repeating scans by {_points(own)}"
+    return f"{said}{_unseen([verdict])}."
 
 
 def _points(contrast: Contrast) -> str:

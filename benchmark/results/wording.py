@@ -30,6 +30,7 @@ HEADLINES = {
     VerdictKind.LOSS: "loss shown",
     VerdictKind.LOSS_UNEXPLAINED: "loss against the original data",
     VerdictKind.LOSS_OF_REPEATS: "loss, but not shown against plain oversampling",
+    VerdictKind.REPEATS_WORSE: "loss, but plain oversampling does worse",
     VerdictKind.GAIN: "gain shown",
     VerdictKind.GAIN_UNEXPLAINED: "gain over the original data",
     VerdictKind.GAIN_OF_REPEATS: "gain, but not shown beyond plain oversampling",
@@ -37,11 +38,18 @@ HEADLINES = {
 }
 SCANS, RETRAINED = "other scans", "other scans, trainings and translators"  # what the two intervals promise
 UNKNOWN = "what training again would change nobody can know from so few trainings"
+UNSHOWABLE = "from so few trainings no gain of any size can be shown"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, a true minus, and no negative zero."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def points(share: float) -> str:
     """A share (0.01) as signed percentage points ("+1.0")."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return signed(100 * share)
 
 
 def ends(interval: Interval) -> str:
@@ -81,6 +89,8 @@ def reason(verdict: Verdict) -> str:
         case VerdictKind.NO_GAIN:
             uncorrected = (gain.retrained or gain.interval).p <= ALPHA
             said += ", which leaves out 0 only before the correction for several models" * uncorrected
+            if gain.retrained is None:
+                return f"{said}; {UNSHOWABLE}"
             return f"{said}; this study could have detected about {100 * gain.detectable:.1f} points"
     if translator is None:
         made = "made it" if gain.shown > 0 else "brought it about"
@@ -127,6 +137,8 @@ def what_moved(gain: Contrast, auc: Contrast) -> str:
     ranking = f"AUC moved by {points(again.estimate)} points ({ends(again)})"
     if auc.shown == gain.shown:
         return f"The ranking of scans moved too: {ranking}."
+    if auc.shown:
+        return f"The ranking of scans moved the other way: {ranking}."
     return (
         f"The ranking of scans is not shown to have moved: {ranking}. What moved may be the threshold alone, "
         "that is how often the target is answered."

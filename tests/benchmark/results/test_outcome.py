@@ -15,7 +15,9 @@ MODELS = ("simplecnn", "vgg19", "resnet18")
 def summary(*kinds: VerdictKind, yardstick: float | None = None) -> Any:
     """A summary with these verdicts, which could have detected 16, 17 … points; one arm, 50 % macro-F1."""
     verdicts = {
-        model: SimpleNamespace(model=model, kind=kind, gain=SimpleNamespace(detectable=0.16 + place / 100))
+        model: SimpleNamespace(
+            model=model, kind=kind, gain=SimpleNamespace(detectable=0.16 + place / 100, retrained=True)
+        )
         for place, (model, kind) in enumerate(zip(MODELS, kinds, strict=False))
     }
     table = [SimpleNamespace(model=model, arm=ORIGINAL, metrics={"macro_f1": 0.5}) for model in verdicts]
@@ -31,7 +33,7 @@ def summary(*kinds: VerdictKind, yardstick: float | None = None) -> Any:
         (
             (NO_GAIN, NO_GAIN, NO_GAIN),
             0.6,
-            "No detectable gain for any of three classifiers; a true gain below 16 points would "
+            "No detectable gain for any of three classifiers; a true gain below 16.0 points would "
             "often have been missed. All of the three retrained networks stay below a linear model on frozen "
             "features (60.0 % macro-F1).",
         ),
@@ -40,14 +42,14 @@ def summary(*kinds: VerdictKind, yardstick: float | None = None) -> Any:
             (GAIN, LOSS, NO_GAIN),
             0.4,
             "A gain, also beyond repeating scans, for SimpleCNN, a loss, also against repeating scans, "
-            "for VGG19, no detectable gain for ResNet18; a true gain below 18 points would "
+            "for VGG19, no detectable gain for ResNet18; a true gain below 18.0 points would "
             "often have been missed. None of the three retrained networks stays below a linear model on "
             "frozen features (40.0 % macro-F1).",
         ),
         (
             (NO_GAIN,),
             None,
-            "No detectable gain for SimpleCNN; a true gain below 16 points would often have been missed.",
+            "No detectable gain for SimpleCNN; a true gain below 16.0 points would often have been missed.",
         ),
     ],
 )
@@ -58,20 +60,34 @@ def test_the_first_sentence_says_what_the_verdicts_say(
 
 
 def difference(estimate: float, low: float, high: float) -> Any:
-    return SimpleNamespace(retrained=SimpleNamespace(estimate=estimate, low=low, high=high), interval=None)
+    again = SimpleNamespace(estimate=estimate, low=low, high=high)
+    return SimpleNamespace(retrained=again, interval=None, detectable=0.021)
 
 
-def test_the_mean_of_the_networks_follows_the_verdicts() -> None:
+def test_the_mean_of_the_networks_comes_first_with_its_verdict() -> None:
     found = summary(NO_GAIN, NO_GAIN, NO_GAIN)
-    found.together = SimpleNamespace(gain=difference(0.012, -0.003, 0.027), translator=None)
-    said = " On the mean of the three networks macro-F1 differs by +1.2 points (95 % interval −0.3 to +2.7)"
-    assert outcome(found).endswith(f"missed.{said}.")
-    found.together.translator = difference(-0.004, -0.02, 0.012)
-    assert outcome(found).endswith(
-        f"{said}, from repeating scans by −0.4 points (95 % interval −2.0 to +1.2)."
+    found.together = SimpleNamespace(kind=NO_GAIN, gain=difference(0.012, -0.003, 0.027), translator=None)
+    numbers = "macro-F1 differs by +1.2 points (95 % interval −0.3 to +2.7)"
+    missed = "; a true gain below 2.1 points would often have been missed"
+    assert outcome(found).startswith(
+        f"No detectable gain on the mean of the three networks: {numbers}{missed}. Network by network: no "
+        "detectable gain for any"
+    )
+    found.together.kind, found.together.translator = GAIN, difference(0.02, 0.004, 0.036)
+    assert outcome(found).startswith(
+        f"A gain, also beyond repeating scans, on the mean of the three networks: {numbers}, from repeating "
+        "scans by +2.0 points (95 % interval +0.4 to +3.6). Network by network: no detectable gain for any"
     )
     found.together.gain.retrained = None
-    assert outcome(found).endswith("missed."), "nobody can know it"
+    assert outcome(found).startswith("No detectable gain for any"), "nobody can know that of the mean"
+
+
+def test_a_study_that_can_show_nothing_names_no_gain_that_it_would_have_found() -> None:
+    found = summary(NO_GAIN)
+    found.verdicts["simplecnn"].gain.retrained = None
+    assert outcome(found) == (
+        "No detectable gain for SimpleCNN; from so few trainings no gain of any size can be shown."
+    )
 
 
 def test_every_kind_of_verdict_has_its_words() -> None:

@@ -46,10 +46,19 @@ ONCE = difference(0.08, 0.02, again=False)
             VerdictKind.NOT_REPEATED,
             "no verdict yet: +8.0 points of macro-F1 (95 % interval for other",
         ),
+        (
+            difference(0.01, 0.02, again=False),
+            UP,
+            VerdictKind.NO_GAIN,
+            "no detectable gain: +1.0 points of macro-F1 (95 % interval for other scans −2.9 to +4.9; what "
+            "training again would change nobody can know from so few trainings); from so few trainings no "
+            "gain of any size can be shown.",
+        ),
         (difference(0.0, 0.0), UP, VerdictKind.SAME_ANSWERS, "no verdict: both arms gave the same answers"),
         (DOWN, None, VerdictKind.LOSS_UNEXPLAINED, "loss against the original data: −8.0 points"),
         (DOWN, NEAR, VerdictKind.LOSS_OF_REPEATS, "loss, but not shown against plain oversampling: −8.0"),
         (DOWN, DOWN, VerdictKind.LOSS, "loss shown: −8.0 points"),
+        (DOWN, UP, VerdictKind.REPEATS_WORSE, "loss, but plain oversampling does worse: −8.0 points"),
         (UP, None, VerdictKind.GAIN_UNEXPLAINED, "gain over the original data: +8.0 points"),
         (UP, UP, VerdictKind.GAIN, "gain shown: +8.0 points"),
         (UP, difference(0.05, 0.01, p_holm=0.06), VerdictKind.GAIN_OF_REPEATS, "gain, but not shown beyond"),
@@ -75,6 +84,8 @@ def test_a_claim_says_whether_the_ranking_moved() -> None:
     moved = sentence(Verdict("resnet18", VerdictKind.GAIN, UP, UP, auc=difference(0.03, 0.01)))
     assert "The ranking of scans moved too: AUC moved by +3.0 points (+1.0 to +5.0)." in moved
     still = sentence(Verdict("resnet18", VerdictKind.GAIN, UP, UP, auc=NEAR))
+    back = sentence(Verdict("resnet18", VerdictKind.GAIN, UP, UP, auc=difference(-0.03, 0.01)))
+    assert "The ranking of scans moved the other way: AUC moved by −3.0 points" in back
     assert "is not shown to have moved" in still and "the threshold alone" in still
     assert "ranking" not in sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, auc=NEAR))
     apart = sentence(Verdict("resnet18", VerdictKind.GAIN, UP, UP, auc=NEAR, matched=NEAR, beyond_prior=UP))
