@@ -19,6 +19,7 @@ KOREAN = "index.ko.html"  # where it was asked for
 ABOUT, LATEST = "about.json", "latest.json"
 ROOT = "report"  # of a study: the folder of its reports
 RESULTS, NUMBERS, CONTRASTS = "results.csv", "metrics.csv", "contrasts.csv"
+EXTERNAL, EXTERNAL_ANSWERS = "external.csv", "external_predictions.csv"  # with scans from elsewhere alone
 PREDICTIONS, SUMMARY, REFERENCES = "predictions.csv", "summary.json", "methods.bib"
 FIGURES = "figures"  # folder within
 HOLDS = {  # file → what is in it
@@ -28,6 +29,8 @@ HOLDS = {  # file → what is in it
     NUMBERS: "a row a number: every metric of every training",
     CONTRASTS: "a row a difference of two arms, with interval and p",
     PREDICTIONS: "a row an answer: every training’s probabilities for every test scan",
+    EXTERNAL: "of scans from elsewhere: a row a number of an arm, or of a difference of two, with interval",
+    EXTERNAL_ANSWERS: "of scans from elsewhere: every training’s probability of the target for every scan",
     SUMMARY: "verdicts, differences and each arm’s metrics, for scripts",
     REFERENCES: "the references of the paragraph on methods",
 }

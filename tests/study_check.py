@@ -2,13 +2,13 @@
 
     python tests/study_check.py FOLDER [--target malignant] [--k 5] [--translators 6]
 
-Reads `predictions.csv` and holds against it `results.csv`, `metrics.csv` and `contrasts.csv`. It shares no
-code with the program: written from docs/statistics.md with scikit-learn and scipy, AUC by
-comparing all pairs of scans, resamples drawn anew. Numbers that need no resamples must agree to 1e-9 (1e-5
-where they depend on rounded probabilities). Those that come from resamples must lie where another 2,000 may
-put them, within four standard errors: ends of intervals between the draws of 0.5 and 4.5 %, p values and
-standard errors likewise, intervals for other trainings by the jackknife over draws. Exit code 1 and a
-line a number where they do not.
+Reads `predictions.csv` and holds against it `results.csv`, `metrics.csv` and `contrasts.csv`, and
+`external_predictions.csv` against `external.csv` where they are. It shares no code with the program: written
+from docs/statistics.md with scikit-learn and scipy, AUC by comparing all pairs of scans, resamples drawn
+anew. Numbers that need no resamples must agree to 1e-9 (1e-5 where they depend on rounded probabilities).
+Those that come from resamples must lie where another 2,000 may put them, within four standard errors: ends of
+intervals between the draws of 0.5 and 4.5 %, p values and standard errors likewise, intervals for other
+trainings by the jackknife over draws. Exit code 1 and a line a number where they do not.
 """
 
 import argparse
@@ -30,6 +30,7 @@ Z = 1.959963984540054  # of a two-sided test at 5 %
 SMOOTH = ("brier", "target_auc", "sensitivity_at_90_specificity")  # depend on more than the answers
 MEAN = "mean"  # in the place of a model: of the metrics of all models, seed by seed
 CELL = ["fold", "arm", "model", "seed"]
+ALONE = "_fold_zero"  # behind the name of a metric, and of a column
 
 
 @dataclass
@@ -44,6 +45,8 @@ class Tables:
     k: int
     translators: int | None  # of a fold; None: each seed its own
     unseen: bool = False  # whether models count, in Holm's correction, that these tables do not show
+    external: pd.DataFrame | None = None
+    external_predictions: pd.DataFrame | None = None
     checked: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -61,12 +64,16 @@ class Tables:
 
 
 def read(folder: Path, target: str, k: int, translators: int | None, unseen: bool = False) -> Tables:
-    """The four tables of a report's folder."""
-    names = ("predictions", "results", "metrics", "contrasts")
-    predictions, results, metrics, contrasts = (
-        pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""]) for name in names
-    )
-    return Tables(predictions, results, metrics, contrasts, target, k, translators, unseen)
+    """The tables of a report's folder."""
+
+    def table(name: str) -> Any:
+        return pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""])
+
+    predictions, results, metrics, contrasts = map(table, ("predictions", "results", "metrics", "contrasts"))
+    tables = Tables(predictions, results, metrics, contrasts, target, k, translators, unseen)
+    if (folder / "external.csv").exists():
+        tables.external, tables.external_predictions = table("external"), table("external_predictions")
+    return tables
 
 
 # trainings one by one
@@ -153,16 +160,29 @@ Pairs = set[tuple[int, int]]  # of fold and seed
 
 
 def block(pairs: Pairs) -> Pairs:
-    """The most of these pairs that are every fold with every seed: what failed takes its seed or its fold."""
-    folds, seeds = ({pair[at] for pair in pairs} for at in (0, 1))
-    by_seed = {(fold, seed) for fold, seed in pairs if all((other, seed) in pairs for other in folds)}
-    by_fold = {(fold, seed) for fold, seed in pairs if all((fold, other) in pairs for other in seeds)}
-    return max(by_seed, by_fold, key=len)
+    """Every fold with every seed, of these pairs: what failed takes its seed, while two seeds are left.
+
+    Else the largest block that begins with all folds of one seed or all seeds of one fold.
+    """
+    folds, seeds = (sorted({pair[at] for pair in pairs}) for at in (0, 1))
+    whole = [seed for seed in seeds if {(fold, seed) for fold in folds} <= pairs]
+    if len(whole) > 1:
+        return {(fold, seed) for fold in folds for seed in whole}
+    found = []
+    for seed in seeds:
+        own = [fold for fold in folds if (fold, seed) in pairs]
+        found.append((own, [one for one in seeds if {(fold, one) for fold in own} <= pairs]))
+    for fold in folds:
+        own = [seed for seed in seeds if (fold, seed) in pairs]
+        found.append(([one for one in folds if {(one, seed) for seed in own} <= pairs], own))
+    best = max(found, key=lambda one: (len(one[0]) * len(one[1]), len(one[0]), -sum(one[0]), -sum(one[1])))
+    return {(fold, seed) for fold in best[0] for seed in best[1]}
 
 
-def pairs_of(tables: Tables, model: str, arms: set[str]) -> Pairs:
-    """The folds and seeds that all `arms` of a model share."""
-    rows = tables.predictions[(tables.predictions["model"] == model) & tables.predictions["arm"].isin(arms)]
+def pairs_of(tables: Tables, model: str, arms: set[str], answers: Any = None) -> Pairs:
+    """The folds and seeds that all `arms` of a model share, in the predictions or other answers."""
+    answers = tables.predictions if answers is None else answers
+    rows = answers[(answers["model"] == model) & answers["arm"].isin(arms)]
     have = [set(zip(part["fold"], part["seed"], strict=True)) for _, part in rows.groupby("arm")]
     return block(set.intersection(*have))
 
@@ -195,6 +215,31 @@ def model_of(tables: Tables, model: str, arms: set[str], shared: Pairs) -> Model
         tables.classes.index(tables.target),
         answers,
     )
+
+
+def fold_zero(model: Model) -> Model:
+    """The part of it in fold 0."""
+    rows = model.folds == 0
+    units = np.unique(model.units[rows])
+    kept = [0, 1, *range(1 + len(model.fold_names), len(model.weights))]
+    return Model(
+        model.labels[rows],
+        model.folds[rows],
+        np.searchsorted(units, model.units[rows]),
+        model.weights[np.ix_(kept, units)],
+        model.target,
+        {cell: (given[rows], chances[rows]) for cell, (given, chances) in model.answers.items()},
+    )
+
+
+def all_resampled(model: Model) -> dict[tuple[str, int], dict[str, Any]]:
+    """The metrics of every arm and seed under every row of weights, and those of fold 0 alone."""
+    found = {cell: resampled(model, *answers) for cell, answers in model.answers.items()}
+    if model.fold_names[0] == 0 and len(model.fold_names) > 1:
+        part = fold_zero(model)
+        for cell, answers in part.answers.items():
+            found[cell] |= {f"{name}{ALONE}": values for name, values in resampled(part, *answers).items()}
+    return found
 
 
 def resampled(model: Model, given: Any, chances: Any) -> dict[str, Any]:
@@ -269,7 +314,7 @@ def check_contrasts(tables: Tables) -> None:
         for part in parts:
             model, key = model_of(tables, part, arms, shared), (part, frozenset(shared))
             if key not in known or not {arm for arm, _ in known[key]} >= arms:
-                known[key] = {cell: resampled(model, *found) for cell, found in model.answers.items()}
+                known[key] = all_resampled(model)
         of_parts = [known[part, frozenset(shared)] for part in parts]
         values = {
             cell: {
@@ -281,10 +326,15 @@ def check_contrasts(tables: Tables) -> None:
         seeds = sorted({seed for _, seed in model.answers})
         for _, row in rows.iterrows():
             metric = row["metric"]
-            first, second = (
-                np.array([values[row[side], seed][metric] for seed in seeds]) for side in ("first", "second")
-            )
-            check_contrast(tables, model, row, first - second, seeds)
+            found = [
+                np.array([values[row["first"], seed][of] - values[row["second"], seed][of] for seed in seeds])
+                for of in (metric, f"{metric}{ALONE}")
+                if of in values[row["first"], seeds[0]]
+            ]
+            check_contrast(tables, model, row, found[0], seeds)
+            zero = found[1].mean(axis=0) if len(found) > 1 else np.array([np.nan])
+            groups = len(set(model.units[model.folds == 0]))
+            check_scans(tables, row, zero, groups, 1, ALONE)
     for kind in ("", "_retrained"):
         alone = tables.contrasts["model"] == MEAN  # one test, nothing to correct
         for (_, contrast, metric), rows in tables.contrasts.groupby([alone, "contrast", "metric"]):
@@ -315,22 +365,13 @@ def check_contrast(tables: Tables, model: Model, row: Any, difference: Any, seed
     draws = mean[1 + folds :]
     draws = draws[np.isfinite(draws)]
     within = ROUNDED if row["metric"] in SMOOTH else EXACT
-    tables.hold(f"{where}, estimate", row["estimate"], mean[0], within)
-
     furthest = 2.0 if row["metric"] == "brier" else 1.0  # no difference can be larger
 
-    # other scans: expanded percentiles
-    shrunk = np.sqrt(units / (units - folds))
-    wider = shrunk * stats.t.ppf(0.975, units - folds) / Z
-    widened, error = mean[0] + wider * (draws - mean[0]), draws.std() * shrunk
-    slack = 4 * np.sqrt(2 * SHARE * (1 - SHARE) / DRAWS)  # of the share, between two sets of draws
-    for name, share in (("low", SHARE), ("high", 1 - SHARE)):
-        ends = np.quantile(widened, (max(share - slack, 0), min(share + slack, 1)))
-        least, most = np.clip(ends, -furthest, furthest)
-        middle = (least + most) / 2
-        tables.hold(f"{where}, {name}", row[name], float(middle), float(most - middle) + EXACT)
+    # other scans
+    widened = check_scans(tables, row, mean, units, folds)
+    error = draws.std() * np.sqrt(units / (units - folds))
     beyond = 2 * min((widened <= 0).mean(), (widened >= 0).mean())
-    tables.hold(f"{where}, p", row["p"], min(1.0, beyond), spread_of_p(beyond))
+    tables.hold(f"{where}, p", row["p"], min(1.0, beyond), spread_of_p((beyond + row["p"]) / 2))
     loose = (
         4 * np.sqrt((stats.kurtosis(draws, fisher=False) - 1) / (2 * DRAWS)) if error else 0
     )  # of its own size
@@ -343,14 +384,15 @@ def check_contrast(tables: Tables, model: Model, row: Any, difference: Any, seed
         tables.hold(f"{where}, p_nadeau_bengio", row["p_nadeau_bengio"], second, 100 * within)
 
     # other scans, trainings and translators
-    if (again := trained_again(model, difference, seeds, tables.translators)) is None:
+    turns = turns_of((row["first"], row["second"]), seeds, tables.translators)
+    if (again := trained_again(model, difference, turns)) is None:
         tables.checked += 1
         if pd.notna(row["low_retrained"]):
             tables.wrong.append(f"{where}, basis: {row['basis']} is written where none can be had")
         return
     basis, error, freedom = again
     half, p, found = of_error(mean[0], error, freedom)
-    slack_of = slack_of_draws(model, difference, seeds, tables.translators)
+    slack_of = slack_of_draws(model, difference, turns)
     tables.checked += 1
     if row["basis"] != basis:
         tables.wrong.append(f"{where}, basis: {row['basis']} is written, {basis} was expected")
@@ -369,7 +411,7 @@ def of_error(estimate: float, error: float, freedom: float) -> tuple[float, floa
     return half, p, half + stats.t.ppf(0.8, freedom) * error
 
 
-def slack_of_draws(model: Model, difference: Any, seeds: list[int], translators: int | None) -> Any:
+def slack_of_draws(model: Model, difference: Any, turns: list[int]) -> Any:
     """How far the three numbers of `of_error` may lie from those of other draws: four standard errors.
 
     By the jackknife, a twentieth of the draws left out at a time (Quenouille 1956). It matters in tiny
@@ -379,9 +421,43 @@ def slack_of_draws(model: Model, difference: Any, seeds: list[int], translators:
     left = []
     for part in range(parts):
         without = np.delete(difference, np.s_[first + part :: parts], axis=1)
-        if again := trained_again(model, without, seeds, translators):
+        if again := trained_again(model, without, turns):
             left.append(of_error(difference[:, 0].mean(), *again[1:]))
     return 4 * np.sqrt(2 * (len(left) - 1) * np.var(left, axis=0))
+
+
+def check_scans(tables: Tables, row: Any, values: Any, units: int, folds: int, suffix: str = "") -> Any:
+    """An estimate and its ends for other scans, expanded percentiles; returns the widened draws.
+
+    `values` is the number under the rows of weights of `units` groups in `folds`; columns end in `suffix`.
+    """
+    where = f"contrasts.csv, {row['contrast']}, {row['model']}, {row['metric']}"
+    within = ROUNDED if row["metric"] in SMOOTH else EXACT
+    furthest = 2.0 if row["metric"] == "brier" else 1.0  # no difference can be larger
+    tables.hold(f"{where}, estimate{suffix}", row[f"estimate{suffix}"], values[0], within)
+    draws = values[1 + folds :]
+    draws = draws[np.isfinite(draws)]
+    if not np.isfinite(values[0]):
+        return draws
+    widened = expanded(values[0], draws, units, folds)
+    for name, share in (("low", SHARE), ("high", 1 - SHARE)):
+        middle, slack = end(widened, share, -furthest, furthest)
+        tables.hold(f"{where}, {name}{suffix}", row[f"{name}{suffix}"], middle, slack)
+    return widened
+
+
+def expanded(estimate: float, draws: Any, units: int, folds: int) -> Any:
+    """Draws of groups, spread as far as Student's t of so many groups asks (Hesterberg 2015)."""
+    wider = np.sqrt(units / (units - folds)) * stats.t.ppf(0.975, units - folds) / Z
+    return estimate + wider * (draws - estimate)
+
+
+def end(widened: Any, share: float, least: float, most: float) -> tuple[float, float]:
+    """Where an end of an interval lies, cut at what is possible, and how far other draws may put it."""
+    slack = 4 * np.sqrt(2 * SHARE * (1 - SHARE) / DRAWS)  # of the share, between two sets of draws
+    ends = np.quantile(widened, (max(share - slack, 0), min(share + slack, 1)))
+    low, high = np.clip(ends, least, most)
+    return float((low + high) / 2), float((high - low) / 2) + EXACT
 
 
 def spread_of_p(p: float) -> float:
@@ -389,15 +465,20 @@ def spread_of_p(p: float) -> float:
     return 4 * float(np.sqrt(2 * max(p, 1 / DRAWS) * 2 / DRAWS)) + 4 / DRAWS
 
 
-def trained_again(
-    model: Model, difference: Any, seeds: list[int], translators: int | None
-) -> tuple[str, float, float] | None:
+def turns_of(arms: tuple[str, str], seeds: list[int], translators: int | None) -> list[int]:
+    """The translator that each seed of a difference rests on; each apart where no arm took its scans."""
+    kinds = {arm.split("@")[0].split(":")[0] for arm in arms}
+    if kinds & {"pooled", "unverified"}:
+        return [0] * len(seeds)  # the same scans for all
+    number = translators or max(seeds) + 1
+    return [seed % number for seed in seeds] if "cyclegan" in kinds else seeds
+
+
+def trained_again(model: Model, difference: Any, turns: list[int]) -> tuple[str, float, float] | None:
     """What tells of other trainings (seeds or folds), the standard error and its degrees of freedom."""
     folds, units = len(model.fold_names), model.weights.shape[1]
-    number = translators or max(seeds) + 1  # each seed its own, whether or not all are there
-    turns = [seed % number for seed in seeds]
     parts = [[at for at, turn in enumerate(turns) if turn == one] for one in sorted(set(turns))]
-    alike = len({len(part) for part in parts}) == 1 and not (len(parts) == 1 and len(seeds) > 1)
+    alike = len({len(part) for part in parts}) == 1 and not (len(parts) == 1 and len(turns) > 1)
     if alike:
         difference = np.array([difference[part].mean(axis=0) for part in parts])
     by_fold = difference[:, 1 : 1 + folds]
@@ -419,10 +500,65 @@ def trained_again(
     return None
 
 
+# scans from elsewhere
+
+
+def check_external(tables: Tables) -> None:
+    """`external.csv`: each arm's numbers, averaged over its trainings, and the differences of a claim."""
+    if tables.external is None or tables.external_predictions is None:
+        return
+    answers = tables.external_predictions
+    scans = answers.drop_duplicates(["file", "label", "group"])[["file", "label", "group"]]
+    names = sorted(set(scans["group"]))
+    units = scans["group"].map(names.index).to_numpy()
+    rng = np.random.default_rng(SEED)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
+    weights = np.vstack([np.ones((2, len(names))), drawn])
+    labels = (scans["label"] == tables.target).to_numpy().astype(int)
+    place = {key: at for at, key in enumerate(scans.itertuples(index=False, name=None))}
+    arms_of = {name: set(part["first"]) for name, part in tables.external.groupby("model") if name != MEAN}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for (name, arm), part in answers.groupby(["model", "arm"]):
+        claim = {"original", "oversampled", "cyclegan"} & arms_of[name]
+        shared = pairs_of(tables, name, claim or {arm}, answers)
+        values, collapsed = [], 0
+        kept = part[[pair in shared for pair in zip(part["fold"], part["seed"], strict=True)]]
+        for _, cell in kept.groupby(["fold", "seed"]):
+            at = [place[key] for key in cell[["file", "label", "group"]].itertuples(index=False, name=None)]
+            scores = np.empty(len(labels))
+            scores[at] = cell[f"p_{tables.target}"]
+            said = (scores > 0.5).astype(int)
+            collapsed += max(said.mean(), 1 - said.mean()) >= 0.9
+            model = Model(labels, np.zeros(len(labels), int), units, weights, 1, {})
+            values.append(resampled(model, said, np.stack([1 - scores, scores], axis=1)))
+        counts[name, arm] = len(values), collapsed
+        found[name, arm] = {key: np.mean([one[key] for one in values], axis=0) for key in values[0]}
+        both = 2 * found[name, arm]["balanced_accuracy"]
+        found[name, arm]["specificity"] = both - found[name, arm]["target_recall"]
+    for _, row in tables.external.iterrows():
+        single = [row["model"]] if row["model"] != MEAN else sorted(arms_of)
+        values = np.mean([found[name, row["first"]][row["metric"]] for name in single], axis=0)
+        if pd.notna(row["second"]):
+            values = values - np.mean([found[name, row["second"]][row["metric"]] for name in single], axis=0)
+        where = f"external.csv, {row['model']}, {row['first']} − {row['second']}, {row['metric']}"
+        tables.hold(f"{where}, estimate", row["estimate"], values[0], ROUNDED)
+        if pd.isna(row["second"]):
+            of_cells, collapsed = counts[row["model"], row["first"]]
+            tables.hold(f"{where}, cells", row["cells"], of_cells, 0)
+            tables.hold(f"{where}, collapsed", row["collapsed"], collapsed, 0)
+        draws = values[2:][np.isfinite(values[2:])]
+        least, most = (-1.0, 1.0) if pd.notna(row["second"]) else (0.0, 1.0)
+        for name, share in (("low", SHARE), ("high", 1 - SHARE)):
+            middle, slack = end(expanded(values[0], draws, len(names), 1), share, least, most)
+            tables.hold(f"{where}, {name}", row[name], middle, slack)
+
+
 def found_wrong(tables: Tables) -> Iterator[str]:
     """Every number that differs, a line each."""
     check_trainings(tables)
     check_contrasts(tables)
+    check_external(tables)
     yield from tables.wrong
 
 

@@ -1,5 +1,6 @@
 """The section on an external test: what every arm scores on scans from elsewhere."""
 
+from ..results import wording
 from ..results.external_test import ExternalResult, ExternalRow
 from ..results.model import Measured
 from .model import (
@@ -16,7 +17,7 @@ from .model import (
     row,
     table,
 )
-from .numbers import ends, percent, signed
+from .numbers import percent
 from .terms import title
 
 SHOWN = {  # key → heading
@@ -45,7 +46,12 @@ def external_section(result: ExternalResult, target: str) -> Section:
         words.append(
             f"Left out, since they or others of their groups look like scans of this study: {result.alike}."
         )
-    words.append("Averaged over the cells of all folds and seeds; 95 % intervals by a bootstrap over groups.")
+    words.append(
+        "Averaged over cells; 95 % intervals by a bootstrap over groups: for other patients, with these very "
+        "trainings."
+    )
+    if result.unused:
+        words.append(f"{result.unused} cells are left out, where not all arms have the same folds and seeds.")
     blocks: list[Block] = [Paragraph(" ".join(words))]
     if result.contrasts:
         columns: Heads = ["model", "difference", "in", Column("points (95 % interval)", "points")]
@@ -54,7 +60,7 @@ def external_section(result: ExternalResult, target: str) -> Section:
                 title(contrast.model),
                 f"{contrast.first} −\u00a0{contrast.second}",
                 SHOWN[contrast.metric],
-                TableCell(signed(100 * contrast.interval.estimate), ends(contrast.interval)),
+                TableCell(wording.points(contrast.interval.estimate), wording.ends(contrast.interval)),
             ]
             for contrast in result.contrasts
         ]

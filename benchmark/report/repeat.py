@@ -11,7 +11,7 @@ from ... import __version__
 from ...data.study import Study
 from ..cell import Cell
 from ..history import Past
-from ..report_folder import ABOUT, DONE, FIGURES, HOLDS, PAGE
+from ..report_folder import ABOUT, DONE, EXTERNAL, EXTERNAL_ANSWERS, FIGURES, HOLDS, PAGE
 from ..results.model import Summary
 from .checklist import items
 from .model import (
@@ -153,17 +153,23 @@ def claim_section(titles: Mapping[str, str], *, external: bool) -> Section:
     return Section("claim", "CLAIM 2024", [Paragraph(words), shown], appendix=True)
 
 
-def files_section() -> Section:
+def files_section(*, external: bool) -> Section:
     """What lies beside the page."""
-    rows: list[Cells] = [[Link(name, name), said] for name, said in HOLDS.items()]
+    rows: list[Cells] = [[Link(name, name), said] for name, said in _held(external=external).items()]
     shown = table("Files beside this page", ["file", "holds"], rows, "prosaic")
     words = "All numbers are shares (0.01 is one point) but Brier scores. figures holds every drawing as SVG."
     return Section("files", "Files beside this page", [shown, Paragraph(words, "note")], appendix=True)
 
 
-def readme(*, pictures: bool = True) -> str:
+def _held(*, external: bool) -> dict[str, str]:
+    """What is in the files of a report, with or without scans from elsewhere."""
+    absent = () if external else (EXTERNAL, EXTERNAL_ANSWERS)
+    return {name: said for name, said in HOLDS.items() if name not in absent}
+
+
+def readme(*, pictures: bool = True, external: bool = False) -> str:
     """The text that explains the folder of a report, or of a copy without pictures, to whoever finds it."""
-    lines = [f"- `{name}`: {said}" for name, said in HOLDS.items()]
+    lines = [f"- `{name}`: {said}" for name, said in _held(external=external).items()]
     written = (
         "Written by `bus benchmark`, anew by `bus report --of` with this folder’s number; a benchmark of "
         "other things gets another number."

@@ -11,11 +11,21 @@ from ..audit import Check
 from ..cell import Cell
 from ..external import External
 from ..history import Past
-from ..report_folder import KOREAN, PAGE, PREDICTIONS, README, REFERENCES, TEXT, ReportFolder
+from ..report_folder import (
+    EXTERNAL,
+    EXTERNAL_ANSWERS,
+    KOREAN,
+    PAGE,
+    PREDICTIONS,
+    README,
+    REFERENCES,
+    TEXT,
+    ReportFolder,
+)
 from ..results import export
 from ..results.external_test import external_result
 from ..results.model import Summary
-from ..results.predictions import write_predictions
+from ..results.predictions import write_external_predictions, write_predictions
 from . import pages
 from .cohort import audit_section, cohort_section
 from .effects import effects_section, verdict_section
@@ -71,9 +81,9 @@ def write_report(
         effects_section(summary, flags),
         results_section(study, summary, flags),
     ]
-    if external:
-        result = external_result(external, study, cells)
-        sections.append(external_section(result, study.target))
+    elsewhere = external_result(external, study, cells) if external else None
+    if elsewhere:
+        sections.append(external_section(elsewhere, study.target))
     sections += [
         curves_section(summary, flags),
         confusion_section(summary, flags),
@@ -90,15 +100,18 @@ def write_report(
         methods_section(study, summary, cells, translators),
         cost_section(summary, translators),
         repeat_section(study, cells, translators, commands, history, linked=pictures),
-        files_section(),
+        files_section(external=external is not None),
     ]
 
     # the files
     folder = folder or ReportFolder(study.path).path
     export.write_tables(folder, study, summary)
     write_predictions(folder / PREDICTIONS, study, cells)
+    if external and elsewhere:
+        export.write_external(folder / EXTERNAL, elsewhere)
+        write_external_predictions(folder / EXTERNAL_ANSWERS, study, external, cells)
     write_text(folder / REFERENCES, bibtex(cited(methods_paragraph(study, summary, cells, translators))))
-    write_text(folder / README, readme(pictures=pictures))
+    write_text(folder / README, readme(pictures=pictures, external=external is not None))
     page = _page(study, presets, sections, external=external is not None)
     page = page if pictures else without_pictures(page)
     (folder / KOREAN).unlink(missing_ok=True)  # of an earlier report

@@ -57,9 +57,11 @@ def averaged(models: Sequence[Pooled]) -> Pooled:
     """The mean over several models of every metric: seed by seed, and under every row of weights.
 
     Models of one seed share folds, synthetic scans and draws of groups, so that their mean is one training of
-    all of them. All must have the same folds and seeds; arms that one of them lacks are left out.
+    all of them. Arms that one of them lacks are left out. ValueError where folds or seeds differ.
     """
     first = models[0]
+    if len({(one.sample.fold_names, one.seeds) for one in models}) > 1:
+        raise ValueError("expected models of the same folds and seeds")
     arms = [arm for arm in first.resampled if all(arm in one.resampled for one in models)]
     resampled = {
         arm: [
@@ -232,7 +234,7 @@ def verdict_kind(
     if gain.shown < 0:
         if translator is None:
             return VerdictKind.LOSS_UNEXPLAINED
-        return VerdictKind.LOSS if translator.shown < 0 else VerdictKind.LOSS_OF_REPEATS
+        return (VerdictKind.LOSS_OF_REPEATS, VerdictKind.REPEATS_WORSE, VerdictKind.LOSS)[translator.shown]
     if translator is None:
         return VerdictKind.GAIN_UNEXPLAINED
     return (VerdictKind.GAIN_OF_REPEATS, VerdictKind.GAIN, VerdictKind.REPEATS_BETTER)[translator.shown]

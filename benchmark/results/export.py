@@ -10,6 +10,7 @@ from ...data.study import Study
 from ..arms import Arm
 from ..report_folder import CONTRASTS, NUMBERS, RESULTS, SUMMARY
 from . import wording
+from .external_test import ExternalResult
 from .model import Summary
 from .outcome import outcome
 
@@ -18,7 +19,9 @@ CONTRAST_COLUMNS = (
     "contrast", "first", "second", "model", "metric",
     "estimate", "low", "high", "p", "p_holm", "p_nadeau_bengio", "detectable",
     "low_retrained", "high_retrained", "p_retrained", "p_holm_retrained", "detectable_retrained", "basis",
+    "estimate_fold_zero", "low_fold_zero", "high_fold_zero",
 )  # fmt: skip
+EXTERNAL_COLUMNS = ("model", "first", "second", "metric", "estimate", "low", "high", "cells", "collapsed")
 Row = tuple[Arm | Json, ...]
 
 
@@ -67,10 +70,10 @@ def contrast_rows(summary: Summary) -> Iterator[tuple[Json, ...]]:
     """Every difference of two arms (first − second), with both its 95 % intervals.
 
     `low` and `high` are for other scans, `low_retrained` and `high_retrained` for other scans, trainings and
-    translators; `basis` says what showed the latter.
+    translators; `basis` says what showed the latter. The last three are of fold 0 alone, for other scans.
     """
     for contrast in summary.contrasts:
-        interval, again = contrast.interval, contrast.retrained
+        interval, again, zero = contrast.interval, contrast.retrained, contrast.fold_zero
         yield (
             contrast.kind,
             str(contrast.first),
@@ -89,7 +92,25 @@ def contrast_rows(summary: Summary) -> Iterator[tuple[Json, ...]]:
                 if again is None
                 else (again.low, again.high, again.p, again.p_holm, again.detectable, again.basis)
             ),
+            *((None,) * 3 if zero is None else (zero.estimate, zero.low, zero.high)),
         )
+
+
+def write_external(path: Path, result: ExternalResult) -> None:
+    """Write the numbers of an external test: of each arm, then of two arms' difference (first − second).
+
+    Intervals are for other groups, with these very trainings.
+    """
+    rows: list[tuple[object, ...]] = [
+        (row.model, str(row.arm), "", name, one.value, one.low, one.high, row.cells, row.collapsed)
+        for row in result.rows
+        for name, one in row.metrics.items()
+    ]
+    for contrast in result.contrasts:
+        span = contrast.interval
+        names = (contrast.model, str(contrast.first), str(contrast.second), contrast.metric)
+        rows.append((*names, span.estimate, span.low, span.high, "", ""))
+    export_csv(path, EXTERNAL_COLUMNS, (tuple("" if x is None else x for x in row) for row in rows))
 
 
 def content(study: Study, summary: Summary) -> Mapping[str, Json]:

@@ -1,6 +1,6 @@
 """The external test in numbers: every arm on scans from elsewhere, and the two contrasts of a claim."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,11 @@ import numpy as np
 from ...classify.metrics import collapsed
 from ...data.study import Study
 from ..arms import Arm
-from ..cell import Cell
+from ..cell import Cell, Floats
 from ..external import External, answers
 from . import statistics as stats
 from .contrasts import leading_arms
-from .model import Interval, Measured
+from .model import MEAN, Interval, Measured
 
 METRICS = (
     "target_auc",
@@ -23,11 +23,12 @@ METRICS = (
     "sensitivity_at_90_specificity",
 )
 COMPARED = ("target_auc", "balanced_accuracy")
+Means = Mapping[Arm, Mapping[str, stats.Array]]  # arm → metric under every row of weights
 
 
 @dataclass(frozen=True)
 class ExternalRow:
-    """One arm of one model, averaged over its cells."""
+    """One arm of one model, averaged over the cells that are compared."""
 
     model: str
     arm: Arm
@@ -41,7 +42,7 @@ class ExternalRow:
 class ExternalContrast:
     """One arm minus another on the external scans."""
 
-    model: str
+    model: str  # or MEAN
     first: Arm
     second: Arm
     metric: str  # of COMPARED
@@ -60,27 +61,36 @@ class ExternalResult:
     others: list[str]  # the classes that the target was told from
     left_out: dict[str, int]  # class → scans that the question is not about
     alike: int  # scans left out for looking like the study's
+    unused: int  # cells left out, whose folds and seeds not all arms of their model have
     rows: list[ExternalRow]
     contrasts: list[ExternalContrast]
 
 
 def external_result(external: External, study: Study, cells: Sequence[Cell]) -> ExternalResult:
-    """Every arm's numbers averaged over its cells, and the two contrasts of a claim; intervals by group."""
+    """Every arm's numbers averaged over its cells, and the two contrasts of a claim; intervals by group.
+
+    Of each model, those folds and seeds are compared that all arms of a claim have. The contrasts of several
+    models are also made of their mean (MEAN), draw by draw.
+    """
     labels = np.array([int(row["label"] == study.target) for row in external.rows])
     groups = [row["group"] for row in external.rows]
     sample = stats.sample(labels, groups, np.zeros(len(labels), np.int64), 1)
     rows, contrasts = [], []
+    of_models: list[Means] = []
     for model in dict.fromkeys(cell.model for cell in cells):
-        own = [cell for cell in cells if cell.model == model]
-        means = _means(sample, external, study, own)
-        for arm, values in means.items():
-            rows.append(_row(sample, external, study, [cell for cell in own if cell.arm == arm], values))
-        lead = leading_arms(list(means))
-        for second in (lead.original, lead.oversampled):
-            for key in COMPARED if {lead.cyclegan, second} <= set(means) else ():
-                span = stats.interval(sample, means[lead.cyclegan][key] - means[second][key])
-                if span is not None:
-                    contrasts.append(ExternalContrast(model, lead.cyclegan, second, key, span))
+        own = _compared([cell for cell in cells if cell.model == model])
+        answered = {arm: [answers(external, study, cell) for cell in of_arm] for arm, of_arm in own.items()}
+        means = {arm: _mean(sample, given) for arm, given in answered.items()}
+        rows += [_row(sample, model, arm, answered[arm], values) for arm, values in means.items()]
+        contrasts += _contrasts(sample, model, means)
+        of_models.append(means)
+    if len(of_models) > 1:
+        shared = [arm for arm in of_models[0] if all(arm in means for means in of_models)]
+        together = {
+            arm: {key: np.mean([means[arm][key] for means in of_models], axis=0) for key in COMPARED}
+            for arm in shared
+        }
+        contrasts = [*_contrasts(sample, MEAN, together), *contrasts]
     return ExternalResult(
         name=external.name,
         scans=len(labels),
@@ -90,44 +100,52 @@ def external_result(external: External, study: Study, cells: Sequence[Cell]) -> 
         others=sorted({row["label"] for row in external.rows} - {study.target}),
         left_out=external.left_out,
         alike=external.alike,
+        unused=len(cells) - sum(row.cells for row in rows),
         rows=rows,
         contrasts=contrasts,
     )
 
 
-def _means(
-    sample: stats.Sample, external: External, study: Study, cells: Sequence[Cell]
-) -> dict[Arm, dict[str, stats.Array]]:
-    """Arm → metric under every row of weights, averaged over the (fold, seed) that all arms have."""
+def _compared(cells: Sequence[Cell]) -> dict[Arm, list[Cell]]:
+    """The cells of one model by arm, of the folds and seeds that the arms of a claim have in common."""
     order = sorted({cell.arm for cell in cells}, key=lambda arm: arm.order)
     trained = {arm: {(c.fold, c.seed) for c in cells if c.arm == arm} for arm in order}
     arms, folds, seeds = stats.comparable(trained, leading_arms(order))
-    means = {}
-    for arm in (arm for arm in order if arm in arms):
-        evaluated = [
-            stats.evaluate(sample, answers(external, study, cell))
-            for cell in cells
-            if cell.arm == arm and cell.fold in folds and cell.seed in seeds
-        ]
-        if evaluated:
-            mean = {key: np.mean([metrics[key] for metrics in evaluated], axis=0) for key in evaluated[0]}
-            means[arm] = {**mean, "specificity": 2 * mean["balanced_accuracy"] - mean["target_recall"]}
-    return means
+    return {
+        arm: [cell for cell in cells if cell.arm == arm and cell.fold in folds and cell.seed in seeds]
+        for arm in order
+        if arm in arms
+    }
+
+
+def _mean(sample: stats.Sample, answered: Sequence[Floats]) -> dict[str, stats.Array]:
+    """Every metric under every row of weights, averaged over the answers of several cells."""
+    evaluated = [stats.evaluate(sample, one) for one in answered]
+    mean = {key: np.mean([metrics[key] for metrics in evaluated], axis=0) for key in evaluated[0]}
+    return {**mean, "specificity": 2 * mean["balanced_accuracy"] - mean["target_recall"]}
+
+
+def _contrasts(sample: stats.Sample, model: str, means: Means) -> list[ExternalContrast]:
+    """The two differences of a claim, where they are defined."""
+    lead = leading_arms(list(means))
+    found = []
+    for second in (lead.original, lead.oversampled):
+        for key in COMPARED if {lead.cyclegan, second} <= set(means) else ():
+            span = stats.interval(sample, means[lead.cyclegan][key] - means[second][key])
+            if span is not None:
+                found.append(ExternalContrast(model, lead.cyclegan, second, key, span))
+    return found
 
 
 def _row(
-    sample: stats.Sample,
-    external: External,
-    study: Study,
-    cells: Sequence[Cell],
-    values: dict[str, stats.Array],
+    sample: stats.Sample, model: str, arm: Arm, answered: Sequence[Floats], values: Mapping[str, stats.Array]
 ) -> ExternalRow:
-    fallen = [side for cell in cells if (side := collapsed(answers(external, study, cell))) is not None]
+    fallen = [side for one in answered if (side := collapsed(one)) is not None]
     return ExternalRow(
-        model=cells[0].model,
-        arm=cells[0].arm,
+        model=model,
+        arm=arm,
         metrics={key: stats.measured(sample, values[key]) for key in METRICS},
         collapsed=len(fallen),
-        cells=len(cells),
+        cells=len(answered),
         collapsed_to_target=fallen.count(1) * 2 >= len(fallen),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from ...core.files import export_csv
 from ...data.study import Study
 from ..cell import Cell, column
+from ..external import External, answers
 
 KEYS = ("fold", "arm", "model", "seed", "file", "sha256", "label", "group", "predicted")
 
@@ -23,6 +24,18 @@ def write_predictions(path: Path, study: Study, cells: Sequence[Cell]) -> None:
     export_csv(
         path, columns(study), ((*row[:keys], *(f"{share:.8f}" for share in row[keys:])) for row in rows)
     )
+
+
+def write_external_predictions(path: Path, study: Study, external: External, cells: Sequence[Cell]) -> None:
+    """Write a row an answer to a scan from elsewhere: the target's share among the classes asked about."""
+    header = (*KEYS[:5], *KEYS[6:8], column(study.target))
+    rows = (
+        (*head, scan["file"], scan["label"], scan["group"], f"{share:.8f}")
+        for cell in cells
+        for head in [(cell.fold, str(cell.arm), cell.model, cell.seed)]
+        for scan, (_, share) in zip(external.rows, answers(external, study, cell), strict=True)
+    )
+    export_csv(path, header, rows)
 
 
 def prediction_rows(study: Study, cells: Sequence[Cell]) -> Iterator[tuple[Any, ...]]:

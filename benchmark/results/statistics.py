@@ -220,19 +220,23 @@ def comparable(
 ) -> tuple[list[Arm], list[int], list[int]]:
     """Arms, folds and seeds that can stand side by side: each of these arms has each fold with each seed.
 
-    Of what the `core` arms share, keeps the largest block that begins with one seed's folds or one fold's
-    seeds, among equals the one with more folds; the other arms join if they have all of it. While the
-    core arms share nothing, the one with the fewest trainings goes (the last among equals).
+    Of what the `core` arms share, a training that is missing takes its seed from all folds, while two seeds
+    or more are left: a fold is other scans, and fold 0 the only untouched ones. Else keeps the largest block
+    that begins with one seed's folds or one fold's seeds, among equals the one with more folds. The other
+    arms join if they have all of it. While the core arms share nothing, the one with the fewest trainings
+    goes (the last among equals).
     """
     arms = [arm for arm in finished if arm in core] or list(finished)
     while not (common := set.intersection(*(finished[arm] for arm in arms))):
         arms.remove(min(reversed(arms), key=lambda arm: len(finished[arm])))
     folds, seeds = ({pair[i] for pair in common} for i in (0, 1))
+    whole = {seed for seed in seeds if all((fold, seed) in common for fold in folds)}
     rows = [{fold for fold in folds if (fold, seed) in common} for seed in seeds]
     columns = [{seed for seed in seeds if (fold, seed) in common} for fold in folds]
     blocks = [(row, {s for s in seeds if all((fold, s) in common for fold in row)}) for row in rows]
     blocks += [({f for f in folds if all((f, seed) in common for seed in part)}, part) for part in columns]
-    best = max(blocks, key=lambda b: (len(b[0]) * len(b[1]), len(b[0]), -sum(b[0]), -sum(b[1])))
+    largest = max(blocks, key=lambda b: (len(b[0]) * len(b[1]), len(b[0]), -sum(b[0]), -sum(b[1])))
+    best = (folds, whole) if len(whole) > 1 else largest
     block = {(fold, seed) for fold in best[0] for seed in best[1]}
     return [arm for arm in finished if block <= finished[arm]], sorted(best[0]), sorted(best[1])
 

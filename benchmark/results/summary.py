@@ -251,8 +251,9 @@ def summarise(
         for part in (pooled, _by_model(others, target))
     )
     compared = corrected(compared, further)
-    alike = _alike(pooled, answers, target)
-    together = corrected(contrasts(averaged(alike), 1 / study.settings.k) if alike else [])  # one, by itself
+    shared = alike(pooled, answers, target)
+    of_mean = contrasts(averaged(shared), 1 / study.settings.k) if shared else []
+    together = corrected(of_mean)  # one, by itself
 
     # what was tested, what one constant answer scores there, and the yardstick
     used = [one for of_model in pooled for of_arm in of_model.answers.values() for one in of_arm]
@@ -281,9 +282,11 @@ def summarise(
         together=replace(
             verdict(MEAN, together, table, target_groups),
             left_out=tuple(sorted({one.cell.model for one in others})),
-            shared=None if alike[0] is pooled[0] else (len(alike[0].sample.fold_names), len(alike[0].seeds)),
+            shared=None
+            if shared[0] is pooled[0]
+            else (len(shared[0].sample.fold_names), len(shared[0].seeds)),
         )
-        if alike
+        if shared
         else None,
         cells=[cell_result(one, classes, target) for one in answers],
         constant=constant,
@@ -303,7 +306,7 @@ def developed_of(tested: Mapping[int, Answers]) -> Developed | None:
     return Developed(sum(seen.values()), total, untouched) if any(seen.values()) else None
 
 
-def _alike(pooled: Sequence[Comparable], answers: Sequence[Answers], target: int) -> list[Comparable]:
+def alike(pooled: Sequence[Comparable], answers: Sequence[Answers], target: int) -> list[Comparable]:
     """Several models, pooled over the folds and seeds that all of them have; none where they share none."""
     if len(pooled) < 2:
         return []

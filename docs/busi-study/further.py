@@ -21,7 +21,7 @@ from bus.benchmark.arms import Arm, parse
 from bus.benchmark.cell import Answered, Answers
 from bus.benchmark.results.contrasts import averaged, contrasts
 from bus.benchmark.results.model import GAIN, PRIMARY, TRANSLATOR, Contrast
-from bus.benchmark.results.summary import pool
+from bus.benchmark.results.summary import alike, pool
 from bus.classify.metrics import collapsed
 from bus.core.files import read_csv
 from bus.data.cohort import busi_list
@@ -91,8 +91,8 @@ def of(answers: list[Answers], target: int) -> Iterator[Contrast]:
     """The contrasts of a claim, of every model and of their mean; `target` is the number of the class."""
     models = dict.fromkeys(one.cell.model for one in answers)
     pooled = [pool(model, [one for one in answers if one.cell.model == model], target) for model in models]
-    mean = averaged(pooled)
-    for one in [*([mean] if mean else []), *pooled]:
+    shared = alike(pooled, answers, target)
+    for one in [*([averaged(shared)] if shared else []), *pooled]:
         for contrast in contrasts(one, 1 / K):
             if contrast.kind in (GAIN, TRANSLATOR) and contrast.metric in (PRIMARY, "target_auc"):
                 yield contrast

@@ -8,8 +8,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from bus.benchmark import external
 from bus.benchmark.report.study_report import write_report
 from bus.benchmark.results.summary import summarise
 from bus.data.cohort import KnownScan
@@ -38,8 +40,8 @@ def folder(made_up: Callable[..., Any]) -> Path:
     return write_report(made.study, summary, cells=made.cells, commands=["bus benchmark"]).parent
 
 
-def wrong(check: Any, folder: Path, *parts: str) -> list[str]:
-    tables = check.read(folder, "malignant", 5, None)
+def wrong(check: Any, folder: Path, *parts: str, translators: int | None = None) -> list[str]:
+    tables = check.read(folder, "malignant", 5, translators)
     for part in parts or ("check_trainings", "check_contrasts"):
         getattr(check, part)(tables)
     assert tables.checked > 100
@@ -63,6 +65,7 @@ def test_another_computation_gives_the_same_numbers(check, folder):
         ("contrasts", "estimate", "estimate"),
         ("contrasts", "low", "low"),
         ("contrasts", "high", "high"),
+        ("contrasts", "low_fold_zero", "low_fold_zero"),
         ("contrasts", "p_holm", "p_holm"),
     ],
 )
@@ -71,7 +74,7 @@ def test_a_planted_difference_is_found(check, folder, tmp_path, table, column, w
     place = tmp_path / "report" / f"{table}.csv"
     content = pd.read_csv(place)
     row = int(content[column].notna().to_numpy().argmax())
-    content.loc[row, column] += 0.15 if column in ("low", "high") else 0.001
+    content.loc[row, column] += 0.15 if column.startswith(("low", "high")) else 0.001
     content.to_csv(place, index=False)
     part = "check_contrasts" if table == "contrasts" else "check_trainings"
     (line,) = wrong(check, tmp_path / "report", part)
@@ -116,12 +119,63 @@ def test_a_training_that_failed_takes_its_seed_from_its_network_and_from_the_mea
     assert "their mean is missing" in line
 
 
+@pytest.mark.parametrize("translators", [1, 2])
+def test_seeds_of_one_translator_count_once_where_its_scans_were_taken_and_there_alone(
+    check, made_up, translators
+):
+    arms = ("original", "oversampled", "cyclegan", "pooled")
+    made = made_up(arms=arms, folds=(0, 1, 2), translator=False, heat=False, seeds=4, translators=translators)
+    summary = summarise(made.study, made.cells)
+    folder = write_report(made.study, summary, cells=made.cells, commands=["bus benchmark"]).parent
+    assert wrong(check, folder, "check_contrasts", translators=translators) == []
+    assert wrong(check, folder, "check_contrasts"), "each seed its own translator: another study"
+
+
+def test_numbers_on_scans_from_elsewhere_are_computed_again(check, made_up, elsewhere, tmp_path):
+    made = made_up(arms=("original", "oversampled", "cyclegan"), translator=False, heat=False)
+    found = external.read(str(elsewhere), made.study)
+    rng = np.random.default_rng(0)
+    for cell in made.cells:
+        chances = rng.dirichlet([1, 1, 1], len(found.rows))
+        cell.write_external(found.answered(made.study.classes, chances))
+    written = write_report(made.study, made.summary, cells=made.cells, external=found).parent
+    assert wrong(check, written, "check_external") == []
+    table = pd.read_csv(written / "external.csv")
+    assert set(table["model"]) == {"mean", "simplecnn", "vgg19", "resnet18"}
+    gains = table[table["second"].notna() & (table["metric"] == "target_auc")].set_index(["model", "second"])
+    single = gains.loc[["simplecnn", "vgg19", "resnet18"], "estimate"].groupby("second").mean()
+    for second, mean in single.items():
+        assert gains.loc[("mean", second), "estimate"] == pytest.approx(mean)
+    table.loc[0, "estimate"] += 0.001
+    table.to_csv(written / "external.csv", index=False)
+    (line,) = wrong(check, written, "check_external")
+    assert "external.csv" in line and "estimate" in line
+
+
 def test_a_changed_answer_is_found(check, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "report")
     content = pd.read_csv(tmp_path / "report" / "predictions.csv")
     content.loc[0, "predicted"] = "normal" if content.loc[0, "predicted"] != "normal" else "benign"
     content.to_csv(tmp_path / "report" / "predictions.csv", index=False)
     assert wrong(check, tmp_path / "report", "check_trainings")
+
+
+def test_networks_that_lost_different_seeds_are_averaged_over_what_both_have(made_up, tmp_path, monkeypatch):
+    further = load(FURTHER)
+    made = made_up(
+        arms=("original", "oversampled", "cyclegan"), folds=(0, 1, 2), translator=False, heat=False, seeds=4
+    )
+    lost = {("vgg19", 1, 2, "cyclegan"), ("simplecnn", 0, 3, "cyclegan")}
+    cells = [c for c in made.cells if (c.model, c.fold, c.seed, str(c.arm)) not in lost]
+    summary = summarise(made.study, cells)
+    report = write_report(made.study, summary, cells=cells, commands=["bus benchmark"]).parent
+    answers = further.read(report / "predictions.csv", lambda sha256, label: True)
+    found = {(c.model, c.kind, c.metric): c.interval for c in further.of(answers, 1)}
+    assert summary.together is not None and summary.together.shared == (3, 2)
+    for contrast in summary.contrasts:
+        if one := found.pop((contrast.model, contrast.kind, contrast.metric), None):
+            assert one.estimate == pytest.approx(contrast.interval.estimate, abs=1e-6)
+    assert not found
 
 
 def test_what_the_study_on_busi_shows_beside_agrees_with_the_report_where_it_must(

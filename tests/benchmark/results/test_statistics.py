@@ -303,5 +303,20 @@ def test_comparable_arms_have_all_folds_with_all_seeds(
 def test_an_unfinished_control_does_not_shrink_the_comparison() -> None:
     full = {(fold, seed) for fold in range(5) for seed in range(2)}
     assert stats.comparable({A: full, B: full, C: {(0, 0)}}, [A, B]) == ([A, B], [*range(5)], [0, 1])
-    failed = full - {(4, 1)}
+    failed = full - {(4, 1)}  # one seed is left to all folds: too few
     assert stats.comparable({A: full, B: failed}, [A, B])[1:] == ([0, 1, 2, 3], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("missing", "folds", "seeds"),
+    [
+        ({(1, 2), (1, 4)}, 5, [0, 1, 3, 5]),
+        ({(0, 2), (0, 4)}, 5, [0, 1, 3, 5]),
+        ({(0, 1), (2, 3), (3, 4)}, 5, [0, 2, 5]),
+        ({(0, seed) for seed in range(1, 6)}, 4, [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_a_training_that_failed_takes_its_seed_while_two_are_left(missing, folds, seeds) -> None:
+    full = {(fold, seed) for fold in range(5) for seed in range(6)}
+    _, kept, left = stats.comparable({A: full, B: full - missing}, [A, B])
+    assert (len(kept), left) == (folds, seeds)
