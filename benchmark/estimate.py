@@ -40,6 +40,7 @@ class Pace:
         looks = recipe.steps // recipe.epoch if watched and recipe.epoch else 0
         usual = self.step if step is None else step
         training = recipe.steps * usual + recipe.recalibration * self.recalibration
+        training += recipe.refit * recipe.batch * self.predict  # one layer: all but its features is nothing
         answered = 2 * tested + looks * watched  # test scans and their mirror images, watched scans
         return self.build + training + answered * self.predict + tested * self.heat
 
@@ -53,7 +54,7 @@ def measure(study: Study, cell: Cell) -> Pace:
     compute = Compute(cell.device, cell.precision, 1)
     compute.start()
     own, classes = own_examples(study, training_rows(study, cell.fold, cell.recipe)[0]), len(study.classes)
-    short = replace(cell.recipe, init="none", schedule="cosine", recalibration=0)
+    short = replace(cell.recipe, init="none", schedule="cosine", recalibration=0, refit=0)
     ends: list[float] = []
     begun = time.perf_counter()
     outcome = fit(

@@ -6,7 +6,7 @@ says of studies that nobody ran.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from .audit import REMADE
 from .cell import Cell
 from .cells import cells_of, synthetic_needed
 from .estimate import START, Kind, Outlook, Pace, kind_of, measure, wall_seconds
+from .per_image import per_image_request, preview
 from .request import Request
 
 TRANSLATORS, SCANS, SCORES, AUDIT, TRAININGS, PAGES = (
@@ -68,7 +69,7 @@ class Part:
 
     def here(self, jobs: int) -> Outlook:
         """How long it lasts on one machine, `jobs` trainings of classifiers at once, all else alone."""
-        return self.lasting(jobs) if self.name == TRAININGS else self.lasting(1, start=0)
+        return self.lasting(jobs) if self.name.startswith(TRAININGS) else self.lasting(1, start=0)
 
 
 @dataclass
@@ -120,12 +121,30 @@ class Rates:
 
 def forecast(study: Study, request: Request, rates: Rates) -> list[Part]:
     """The parts of a benchmark that are still to be done, in their order; measures what `rates` lack."""
-    todo = run.missing(cells_of(study, request), request.keep_weights)
-    if not todo:
-        return []
-    made = _synthetic(study, request, rates)
-    parts = [*made, _trainings(study, request, todo, rates), _report(study, request, todo, rates)]
+    todo = to_do(study, request)
+    parts: list[Part] = []
+    if todo:
+        trained = _trainings(study, request, todo, rates)
+        parts = [*_synthetic(study, request, rates), trained, _report(study, request, todo, rates)]
+    if request.inflation:
+        sub, alike = preview(study), per_image_request(request)
+        if todo := to_do(sub, alike):
+            claimed = [*_synthetic(sub, alike, rates), _trainings(sub, alike, todo, rates)]
+            parts += [replace(part, name=f"{part.name}, per image") for part in claimed]
     return [part for part in parts if part.pieces]
+
+
+def to_do(study: Study, request: Request) -> list[Cell]:
+    """The cells that are still to be trained, or to answer scans from elsewhere.
+
+    Which set that is shows only when it is read, so a cell that answered any counts as done; one without
+    answers is trained again where its weights were not kept whole.
+    """
+    cells = cells_of(study, request)
+    todo = {cell.path for cell in run.missing(cells, request.keep_weights)}
+    if request.external:
+        todo |= {cell.path for cell in cells if cell.is_done and not cell.done.external}
+    return [cell for cell in cells if cell.path in todo]
 
 
 def training(study: Study, config: GanConfig, compute: Compute, rates: Rates) -> Outlook:
@@ -198,7 +217,7 @@ def _synthetic(study: Study, request: Request, rates: Rates) -> list[Part]:
 
 def _trainings(study: Study, request: Request, todo: Sequence[Cell], rates: Rates) -> Part:
     """The cells, with first weights that they start from."""
-    trained = run.to_train(todo)
+    trained = [cell for cell in run.to_train(todo) if not (cell.is_done and cell.has_whole_weights)]
     trained += warm_start.untrained(study, trained)
     pieces, square = [], study.settings.size**2
     for cell in trained:

@@ -2,13 +2,17 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+from ..classify.catalogue import INFLATED
 from ..data import settings
 from ..data.caution import Caution
 from ..data.cohort import Scan
 from ..data.settings import Settings
-from ..data.store import PIXELS_FILE
+from ..data.store import PIXELS_FILE, Pixels
 from ..data.study import Study
+from .arms import Arm
+from .request import Request
 
 FOLDER = "per-image"
 TEST, VALIDATION, ALL = 159, 127, 780  # the seed project's split of BUSI's 780 scans; the other 494 train
@@ -35,10 +39,46 @@ def per_image(study: Study) -> Study:
     return Study.open(path)
 
 
+class Preview(Study):
+    """The sub-study before it is written; its scans lie with the study that it is cut from."""
+
+    def __init__(self, study: Study, path: Path) -> None:
+        super().__init__(path, *recut(study))
+        self.whole = study
+
+    @property
+    def pixels(self) -> Pixels:
+        """The letterboxed scans."""
+        return self.whole.pixels
+
+    @property
+    def masks(self) -> Pixels | None:
+        """The letterboxed lesion masks."""
+        return self.whole.masks
+
+
 def preview(study: Study) -> Study:
     """The sub-study, or one that exists in memory only, for a dry run."""
     path = study.path / FOLDER
-    return Study.open(path) if (path / settings.FILE).exists() else Study(study.path, *recut(study))
+    return Study.open(path) if (path / settings.FILE).exists() else Preview(study, path)
+
+
+def per_image_request(request: Request) -> Request:
+    """Two of the models that were asked for, two arms, one seed: enough to show what a split claims."""
+    return replace(
+        request,
+        folds=(0,),
+        arms=(Arm("original"), Arm("cyclegan")),
+        models=tuple(name for name in INFLATED if name in request.models),
+        seeds=1,
+        gan_seeds=1,
+        init="none",
+        balance=(),
+        folder=None,
+        external="",
+        inflation=False,
+        keep_weights=False,
+    )
 
 
 def recut(study: Study) -> tuple[Settings, list[Scan]]:

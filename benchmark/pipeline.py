@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..classify.catalogue import INFLATED, INITS
+from ..classify.catalogue import INITS
 from ..core import lock
 from ..core.errors import BusError
 from ..core.files import new_folder
@@ -18,13 +18,13 @@ from ..gan.synth import make_scans
 from ..gan.train import train_gan
 from ..gan.translator import Translator
 from . import external, run, warm_start
-from .arms import TRANSLATED, Arm
+from .arms import TRANSLATED
 from .audit import Check, audit, audit_split, audit_translators
 from .cell import Cell, finished_folders
 from .cells import cells_of, synthetic_needed
 from .external import External
 from .history import Past, past, record, told_of
-from .per_image import per_image
+from .per_image import per_image, per_image_request
 from .report_folder import ABOUT, KOREAN, ReportFolder, held, numbered, report_of
 from .request import Request
 
@@ -210,10 +210,11 @@ def rewrite(study: Study, number: int | None = None, language: "Language" = "en"
     return report.path / KOREAN if language == "ko" else report.page
 
 
-def hand_on(study: Study, folder: Path, number: int | None = None) -> Path:
+def hand_on(study: Study, folder: Path, number: int | None = None, *, whole: bool = True) -> Path:
     """Write the report of the last benchmark, or that `number`, into a new folder without pictures of scans.
 
-    Returns the page's path. BusError where cells are missing, UsageError where the folder holds something.
+    Returns the page's path. BusError where cells are missing, unless it need not be `whole`: then the report
+    says how many it leaves out. UsageError where the folder holds something.
     """
     request = _recalled(study, number)
     if request is None:
@@ -225,7 +226,7 @@ def hand_on(study: Study, folder: Path, number: int | None = None) -> Path:
             "benchmark again, which trains nothing anew, for a report that can be handed on."
         )
     finished = _finished_again(study, request, number)
-    if finished.missing:
+    if finished.missing and whole:
         raise BusError(
             f"{finished.missing} cells are not trained yet, and a report to be handed on is whole. Run "
             f"{request.command}."
@@ -280,7 +281,7 @@ def _foresee(study: Study, request: Request) -> External | None:
         audit_split(study, fold)
     cells = cells_of(study, request)
     if request.inflation:
-        cells_of(study, _per_image_request(request))
+        cells_of(study, per_image_request(request))
     for fold, label, gan_seed in synthetic_needed(study, request):
         check_translator(study, request, fold, label, gan_seed)
     if todo := run.missing(cells, request.keep_weights, others):
@@ -395,7 +396,7 @@ def write(
 
 
 def _look_at_scans(study: Study, request: Request) -> None:
-    """Score synthetic scans against test scans; once all is trained, so that nothing is chosen by it."""
+    """Score synthetic scans against test scans; when trainings are over, so that nothing is chosen by it."""
     from . import distance_to_tests
 
     for fold, label, gan_seed in synthetic_needed(study, request):
@@ -436,30 +437,12 @@ def _tell(summary: "Summary", page: Path) -> None:
     result(f"Report: {page}")
 
 
-def _per_image_request(request: Request) -> Request:
-    """Two of the models that were asked for, two arms, one seed: enough to show what a split claims."""
-    return replace(
-        request,
-        folds=(0,),
-        arms=(Arm("original"), Arm("cyclegan")),
-        models=tuple(name for name in INFLATED if name in request.models),
-        seeds=1,
-        gan_seeds=1,
-        init="none",
-        balance=(),
-        folder=None,
-        external="",
-        inflation=False,
-        keep_weights=False,
-    )
-
-
 def inflate(study: Study, request: Request) -> list[str]:
     """Train what a split per image needs, with a translator that saw siblings of test scans, as others do.
 
     Returns what failed, a sentence each.
     """
-    sub, alike = per_image(study), _per_image_request(request)
+    sub, alike = per_image(study), per_image_request(request)
     note(f"A split per image, to show what it would have claimed ({sub.path}):")
     try:
         prepare(sub, alike)
@@ -473,7 +456,7 @@ def inflated(study: Study, request: Request) -> "Summary | None":
     from .results.summary import summarise
 
     sub = per_image(study)
-    finished = [cell for cell in cells_of(sub, _per_image_request(request)) if cell.is_done]
+    finished = [cell for cell in cells_of(sub, per_image_request(request)) if cell.is_done]
     return summarise(sub, finished) if finished else None
 
 

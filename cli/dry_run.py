@@ -78,7 +78,8 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     from ..benchmark import external, run
     from ..benchmark.cells import cells_of
     from ..benchmark.estimate import Outlook
-    from ..benchmark.forecast import SCANS, Rates, forecast
+    from ..benchmark.forecast import SCANS, Rates, forecast, to_do
+    from ..benchmark.per_image import per_image_request, preview
     from ..benchmark.pipeline import expectation
 
     # what it needs
@@ -87,7 +88,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
 
     # the trainings
     rates, cells = Rates(), cells_of(study, request)
-    todo = run.to_train(run.missing(cells, keep_weights=False))
+    todo = run.to_train(to_do(study, request))
     parts = forecast(study, request, rates)
     arms, models = ", ".join(map(str, request.arms)), ", ".join(request.models)
     results.print(f"{len(cells)} cells ({arms} × {models} × {request.seeds} seed(s)), {len(todo)} to train.")
@@ -101,7 +102,13 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     # translators, scans, report
     disk = run.bytes_needed(study, todo, request.keep_weights, keep_some=True) if todo else 0
     disk += sum(translator.disk for translator in _translators(study, [request], rates))
-    disk += sum(part.bytes for part in parts if part.name == SCANS)
+    if request.inflation:
+        sub, alike = preview(study), per_image_request(request)
+        claimed = to_do(sub, alike)
+        results.print(f"A split per image: {len(cells_of(sub, alike))} cells, {len(claimed)} to train.")
+        disk += run.bytes_needed(sub, claimed, keep_weights=False) if claimed else 0
+        disk += sum(translator.disk for translator in _translators(sub, [alike], rates))
+    disk += sum(part.bytes for part in parts if part.name.startswith(SCANS))
     lasting = [part.here(request.jobs) for part in parts]
     time = sum(lasting, Outlook())
     results.print(

@@ -7,6 +7,7 @@ Writes into a folder, anew each time:
 - `report-1/`, `report-2/` …: the study's reports as `bus report --hand-on` writes them, without pictures of
   scans.
 - `further.csv`: what the plan shows beside the first report (further.py).
+- `answer.md`: the answer in the words that the plan foresaw (answer.py).
 - `contrasts.svg`: every difference of a claim in the first report, with both its intervals.
 - `log.csv` and `run.md`: every start and end, and what they add up to: hours, machines, versions, hashes.
 """
@@ -21,13 +22,18 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+import answer
 import further
 from bus.benchmark import pipeline
+from bus.benchmark.cell import METRICS as OF_CELL
+from bus.benchmark.cell import finished_folders
+from bus.benchmark.per_image import preview
 from bus.benchmark.report.figures import Effect, forest
 from bus.benchmark.report.terms import CONTRASTS, METRICS, title
 from bus.benchmark.report_folder import CONTRASTS as CONTRASTS_CSV
 from bus.benchmark.report_folder import RESULTS, reports
-from bus.core.files import read_csv, write_text
+from bus.core.errors import BusError
+from bus.core.files import read_csv, read_json, write_text
 from bus.data.study import Study
 from bus.gan.translator import Translator
 from study import LOG, bank_of
@@ -106,10 +112,24 @@ def provenance(study: Study, log: Sequence[Mapping[str, str]], trained: Mapping[
     )
 
 
-def publish(study: Study, bank: Path, into: Path) -> None:
-    """Write all of it into a folder; BusError while cells of a report are missing. The log is the bank's.
+def of_split_per_image(study: Study) -> dict[str, float]:
+    """Hours of what was trained to show what a split per image claims, by what it is; nothing without."""
+    sub = preview(study)
+    spent = [one.seconds or 0 for one in Translator.all_of(sub) if one.is_done]
+    cells = [
+        read_json(folder / OF_CELL).get("seconds") or 0 for _, folder in finished_folders(sub.cells_path(0))
+    ]
+    if not spent and not cells:
+        return {}
+    name = f"the split per image ({len(spent)} translator, {len(cells)} classifiers)"
+    return {name: (sum(spent) + sum(cells)) / 3600}
 
-    Pages of plans, which are no part of the study, are passed over.
+
+def publish(study: Study, bank: Path, into: Path) -> None:
+    """Write all of it into a folder. The log is the bank's.
+
+    A report that leaves out trainings says so. Pages of plans, which are no part of the study, are passed
+    over.
     """
     cells: dict[tuple[str, ...], float] = {}  # a training counts once, in however many reports it is
     for report in (
@@ -119,22 +139,24 @@ def publish(study: Study, bank: Path, into: Path) -> None:
         fresh = into / f".report-{report.number}-new"
         for left in (old, fresh):  # of a run that was cut short
             shutil.rmtree(left, ignore_errors=True)
-        pipeline.hand_on(study, fresh, report.number)
+        pipeline.hand_on(study, fresh, report.number, whole=False)
         if copy.exists():
             copy.rename(old)
         fresh.rename(copy)
         shutil.rmtree(old, ignore_errors=True)
-        for row in read_csv(copy / RESULTS):
-            cells[tuple(row[name] for name in further.CELL)] = float(row["seconds"] or 0)
+        for row in (row for row in read_csv(copy / RESULTS) if row["seconds"]):  # others train nothing
+            cells[tuple(row[name] for name in further.CELL)] = float(row["seconds"])
     spent = [one.seconds or 0 for one in Translator.all_of(study) if one.is_done]
     trained = {
         f"{len(spent)} translators": sum(spent) / 3600,
         f"{len(cells)} classifiers": sum(cells.values()) / 3600,
+        **of_split_per_image(study),
     }
     first = into / "report-1"
     with redirect_stdout(io.StringIO()) as printed:
         further.write(first)
     write_text(into / "further.csv", printed.getvalue())
+    write_text(into / "answer.md", answer.of_report(first, into / "further.csv"))
     found = effects(read_csv(first / CONTRASTS_CSV))
     said = "; ".join(f"{effect.label}: {effect.estimate:+.1f}" for effect in found)
     drawn = forest("contrasts", found, axis="points", alt=f"Every difference of a claim, in points. {said}")
@@ -153,7 +175,10 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, help="its bank; DIR-bank unless given")
     parser.add_argument("--into", type=Path, default=HERE, help="folder that is written to")
     asked = parser.parse_args()
-    publish(Study.open(asked.study), asked.bank or bank_of(asked.study), asked.into)
+    try:
+        publish(Study.open(asked.study), asked.bank or bank_of(asked.study), asked.into)
+    except BusError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -1,16 +1,28 @@
 """What a benchmark will take, by part."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bus.benchmark.arms import Arm
-from bus.benchmark.cells import needed
+from bus.benchmark.cells import cells_of, needed
 from bus.benchmark.estimate import START, Outlook, Pace
-from bus.benchmark.forecast import AUDIT, PAGES, SCANS, SCORES, TRAININGS, TRANSLATORS, Part, Rates, forecast
+from bus.benchmark.forecast import (
+    AUDIT,
+    PAGES,
+    SCANS,
+    SCORES,
+    TRAININGS,
+    TRANSLATORS,
+    Part,
+    Rates,
+    forecast,
+    to_do,
+)
 from bus.benchmark.request import Request
 from bus.core.compute import Compute
-from bus.data.study import open_or_create
+from bus.data.study import Study, open_or_create
 from bus.gan.request import Ask, Judge
 
 
@@ -87,6 +99,25 @@ def test_a_benchmark_without_added_scans_needs_neither_translator_nor_audit(stud
     parts = forecast(study, request, rates(study.settings.size))
     assert [part.name for part in parts] == [TRAININGS, PAGES]
     assert len(parts[0].pieces) == 1
+
+
+def test_a_split_per_image_is_counted_with_its_translator(study):
+    request = Request((2,), (Arm("original"), Arm("cyclegan")), ("simplecnn",), preset="demo", inflation=True)
+    parts = {part.name: part for part in forecast(study, request, rates(study.settings.size))}
+    claimed = parts[f"{TRAININGS}, per image"]
+    assert (
+        len(claimed.pieces) == 2
+        and claimed.here(2).usual < 1.1 * max(p.usual for p in claimed.pieces) + START
+    )
+    assert parts[f"{TRANSLATORS}, per image"].pieces == parts[TRANSLATORS].pieces
+
+
+def test_a_finished_cell_that_never_saw_scans_from_elsewhere_is_counted(finished_study, few_steps):
+    study = Study.open(finished_study)
+    request = Request((0,), (Arm("original"), Arm("cyclegan")), ("simplecnn",), preset="demo", external="x")
+    cells = cells_of(study, request)
+    assert all(cell.is_done for cell in cells) and to_do(study, replace(request, external="")) == []
+    assert to_do(study, request) == cells
 
 
 def test_pieces_share_jobs():
