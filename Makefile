@@ -26,7 +26,7 @@ lint: $(STAMP)
 	MYPYPATH=.venv/src $(BIN)/mypy
 
 test: lint  ## everything that takes less than 10 minutes on two cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -q -m slow

@@ -19,6 +19,15 @@ settings.register_profile("bus", derandomize=True, database=None, deadline=None)
 settings.load_profile("bus")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers, a module's tests go to one, as do all that use a costly fixture."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        shared = next((name for name in ("finished", "outcomes") if name in names), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture(scope="session")
 def datasets() -> Path:
     """The folder with the real scans of development; the test is skipped without it."""
@@ -68,21 +77,32 @@ def run_bus(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]
     return run
 
 
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells one after the other in this process: starting others takes longer than tiny trainings."""
+@pytest.fixture(scope="session")
+def tiny_trainings() -> Callable[[pytest.MonkeyPatch], None]:
+    """A function that lets cells of preset demo train for 4 steps, in this process."""
+    from bus.benchmark.cells import STEPS
 
+    def hurry(patch: pytest.MonkeyPatch) -> None:
+        patch.setitem(STEPS, "demo", (4, 2))
+        serial(patch)
+
+    return hurry
+
+
+def serial(patch: pytest.MonkeyPatch) -> None:
+    """Cells one after the other in this process: starting others takes seconds."""
     from bus.benchmark import run
 
-    def serial(study: Any, cells: Any, *, external: Any = None, **options: Any) -> list[str]:
-        for cell in run.to_train(run.missing(cells, False, external)):
-            run.run_cell(
-                study.path, cell, 1, keep_weights=False, external=external.folder if external else None
-            )
-        run.correct(study, cells, external)
-        return []
+    def attempt(cells: Any, works: Any, *rest: Any) -> tuple[Any, Any]:
+        return [cell for cell, work in zip(cells, works, strict=True) if not work()], []
 
-    monkeypatch.setattr(run, "run", serial)
+    patch.setattr(run, "_attempt", attempt)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells are trained in this process."""
+    serial(monkeypatch)
 
 
 class Hearing(Listener):
@@ -115,15 +135,18 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def finished_study(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_study(
+    tiny_study: Path,
+    tiny_trainings: Callable[[pytest.MonkeyPatch], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A tiny study after the three commands, with weights kept; read only, copy it to change it."""
-    from bus.benchmark.cells import STEPS
     from bus.cli.app import main
 
     path = tmp_path_factory.mktemp("finished") / "study"
     shutil.copytree(tiny_study, path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(STEPS, "demo", (4, 2))
+        tiny_trainings(patch)
         for command in FINISH:
             with pytest.raises(SystemExit) as stop:
                 main([*command.split(), "--study", str(path)])

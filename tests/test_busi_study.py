@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bus.cli.app import main
+from bus.data.phantom import write_cohort
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -92,38 +95,69 @@ def test_it_may_be_stopped_and_keeps_to_its_plan(tmp_path: Path) -> None:
 @pytest.fixture
 def phantoms(tmp_path: Path) -> None:
     """A data set for the commands of a plan."""
-    words = ("data", "phantom", str(tmp_path / "data"), "--n", "40", "--size", "64")
-    subprocess.run([sys.executable, "-m", "bus", *words], check=True, capture_output=True)
+    write_cohort(tmp_path / "data", 40, size=64)
+
+
+class Here:
+    """In place of a process of its own: a command of bus, done in this one by the time it is begun."""
+
+    def __init__(self, words: list[str], env: object) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(words[3:])  # behind python -m bus
+        self.returncode = int(stop.value.code or 0)
+
+    def poll(self) -> int:
+        return self.returncode
+
+    def wait(self) -> int:
+        return self.returncode
+
+
+@pytest.fixture
+def run_plan(
+    study: Any, monkeypatch: pytest.MonkeyPatch, few_steps: None, in_process: None
+) -> Callable[[Path, str], None]:
+    """The script with its commands in this process; SystemExit as it ends with."""
+
+    def run(folder: Path, plan: str) -> None:
+        monkeypatch.setattr(study, "subprocess", SimpleNamespace(Popen=Here))
+        monkeypatch.setattr(study.signal, "signal", lambda *handler: None)
+        monkeypatch.setattr(study, "commit", lambda: "0000000")
+        monkeypatch.setattr(sys, "argv", command(folder, plan)[1:])
+        study.main()
+
+    return run
 
 
 @pytest.mark.usefixtures("phantoms")
-def test_its_first_command_may_make_the_study(tmp_path: Path) -> None:
+def test_its_first_command_may_make_the_study(tmp_path: Path, run_plan: Callable[[Path, str], None]) -> None:
     train = (
         "bus gan train --study STUDY --data DATA --size 32 --k 3 --preset demo --pairs 4 --method published"
     )
-    ended = subprocess.run(command(tmp_path, PLAN.format(train)), capture_output=True, text=True, check=False)
-    assert ended.returncode == 0 and "All of the plan is done." in ended.stdout, ended.stderr
+    run_plan(tmp_path, PLAN.format(train))
     assert log(tmp_path)[-1] == ("done", train)
     assert (tmp_path / "study" / "fold-0" / "gan" / "malignant" / "seed-0" / "DONE").exists()
 
 
 @pytest.mark.usefixtures("phantoms")
-def test_it_goes_on_where_its_folder_is_gone(tmp_path: Path) -> None:
+def test_it_goes_on_where_its_folder_is_gone(
+    tmp_path: Path, run_plan: Callable[[Path, str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     """As on another machine, to which the bank alone was carried."""
     asked = "bus benchmark --study STUDY --data DATA --size 32 --k 3 --preset demo --models simplecnn"
     first = f"{asked} --arms original --no-report"
     plan = PLAN.format(first) + f"\n\n```bash\n{asked} --arms original\n```\n"
     plan = plan.replace("\n## After\n", "")
-    ended = subprocess.run(command(tmp_path, plan), capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    run_plan(tmp_path, plan)
+    assert "All of the plan is done." in capsys.readouterr().out
     assert log(tmp_path)[-4:-2] == [("done", first), ("banked", first)]
     before = (tmp_path / "study" / "report" / "1" / "predictions.csv").read_text()
     assert [path.name for path in (tmp_path / "study-bank").glob("*.xz")] == ["01.tar.xz"]
 
     shutil.rmtree(tmp_path / "study")
     lines = len(log(tmp_path))
-    ended = subprocess.run(command(tmp_path, plan), capture_output=True, text=True, check=False)
-    assert ended.returncode == 0 and "to train" not in ended.stderr, ended.stderr
+    run_plan(tmp_path, plan)
+    assert "to train" not in capsys.readouterr().err
     assert {line for _, line in log(tmp_path)[lines:]} == {f"{asked} --arms original"}
     assert (tmp_path / "study" / "report" / "1" / "predictions.csv").read_text() == before
     assert not list((tmp_path / "study").glob("fold-*/**/*.safetensors"))

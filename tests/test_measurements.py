@@ -28,6 +28,7 @@ def measure(script: str, folder: Path, rows: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_row_is_measured_written_and_shown(tmp_path: Path) -> None:
     text = measure("run.py", tmp_path, "distances")
     row = json.loads((tmp_path / "speed.json").read_text())["rows"]["distances"]
@@ -84,9 +85,8 @@ def test_a_step_counts_the_same_operations_with_one_thread_and_two(tmp_path: Pat
     assert counted[0] == counted[1]
 
 
-@pytest.mark.parametrize(
-    "row", ["scans", *(pytest.param(row, marks=pytest.mark.slow) for row in ("detected", "check", "side"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ["scans", "detected", "check", "side"])
 def test_growth_is_measured_point_by_point(tmp_path: Path, row: str) -> None:
     measure("growth.py", tmp_path, row)
     points = json.loads((tmp_path / "growth.json").read_text())[row]
@@ -96,6 +96,7 @@ def test_growth_is_measured_point_by_point(tmp_path: Path, row: str) -> None:
     assert (tmp_path / "growth.svg").exists()
 
 
+@pytest.mark.slow
 def test_very_many_scans_are_made_a_study_whose_copies_are_found(tmp_path: Path) -> None:
     command = [sys.executable, str(SPEED / "many.py"), "--scans", "150", "--copies", "3", "--size", "32"]
     subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, check=True)
@@ -120,6 +121,7 @@ def test_bytes_and_files_of_a_study_are_foreseen(tmp_path: Path) -> None:
     assert far["scans"] == 1_000 and pieces["trainings"] == 4 * pieces["translators"] == 60
 
 
+@pytest.mark.slow
 def test_copies_are_counted_by_kind_for_simulated_scans_and_for_listed_ones(tmp_path: Path) -> None:
     from bus.data import phantom
 

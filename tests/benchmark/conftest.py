@@ -300,6 +300,12 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., MadeUp]:
 
 
 @pytest.fixture(scope="session")
+def answers_alone(made_up: Callable[..., MadeUp]) -> MadeUp:
+    """Made-up answers without translator and heat; read only."""
+    return made_up(translator=False, heat=False)
+
+
+@pytest.fixture(scope="session")
 def translated(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with a tiny translator and enough scans of it for folds 0 and 1; copy it to change it."""
     path, cpu = tmp_path_factory.mktemp("translated") / "study", Compute("cpu", "float32", 1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bus.benchmark import run, tasks
+from bus.benchmark import tasks
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import cells_of, synthetic_needed
 from bus.benchmark.request import Request
@@ -82,7 +82,7 @@ def test_a_name_of_no_task_is_refused(study: Study) -> None:
 
 
 def test_cells_are_the_same_bytes_in_bundles_as_at_once(
-    tiny_study: Path, tmp_path: Path, few_steps: None, monkeypatch: pytest.MonkeyPatch
+    tiny_study: Path, tmp_path: Path, few_steps: None, in_process: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answers, and of which cells weights are kept: one a model and arm of all, not of each bundle."""
     wish = Request(
@@ -94,10 +94,6 @@ def test_cells_are_the_same_bytes_in_bundles_as_at_once(
         recipe=(("batch", 4),),
     )
 
-    def attempt(cells, works, jobs, failures, *rest):  # in this process: others take seconds to start
-        return [cell for cell, work in zip(cells, works, strict=True) if not work()], []
-
-    monkeypatch.setattr(run, "_attempt", attempt)
     monkeypatch.setattr(tasks, "check", lambda *about: [])
     made = []
     for number, size in enumerate((4, 1)):

@@ -9,8 +9,9 @@ COMMANDS = [
     command.split()
     for command in (
         "gan train --preset demo --pairs 8",
-        "synth --n 30",
-        "benchmark --preset demo --models simplecnn --arms original,oversampled,cyclegan --jobs 1",
+        "synth --n 30 --extractor efficientnet-lite0",
+        "benchmark --preset demo --models simplecnn --arms original,oversampled,cyclegan --jobs 1 "
+        "--extractor efficientnet-lite0",
     )
 ]
 
@@ -22,15 +23,22 @@ def commands():
 
 
 @pytest.fixture(scope="session")
-def finished(tiny_study, tmp_path_factory):
+def finished(tiny_study, tiny_trainings, tmp_path_factory):
     """A study after the three commands; folder with a space and Korean letters in its name."""
     path = tmp_path_factory.mktemp("cli") / "내 study"
     shutil.copytree(tiny_study, path)
-    for command in COMMANDS:
-        with pytest.raises(SystemExit) as stop:
-            main([*command, "--study", str(path)])
-        assert stop.value.code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_trainings(patch)
+        for command in COMMANDS:
+            with pytest.raises(SystemExit) as stop:
+                main([*command, "--study", str(path)])
+            assert stop.value.code == 0
     return path
+
+
+@pytest.fixture(autouse=True)
+def as_finished(few_steps):
+    """Commands train as long as those of `finished`, so that they find its cells."""
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The cohort's section: counts are the study's, everybody left out is named, a violated check stands out."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ from bus.benchmark.report.model import Flag, Paragraph, Table, walk
 
 
 @pytest.fixture(scope="module")
-def made(made_up: Callable[..., Any]) -> Any:
-    return made_up(translator=False, heat=False)
+def made(answers_alone: Any) -> Any:
+    return answers_alone
 
 
 def tables(section: Any) -> dict[str, Table]:

@@ -1,6 +1,5 @@
 """The differences on the page are the summary's, each once, and a collapsed model carries its dagger."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +12,8 @@ from bus.benchmark.results.model import GAIN, MEAN, PRIMARY, TRANSLATOR
 
 
 @pytest.fixture(scope="module")
-def made(made_up: Callable[..., Any]) -> Any:
-    return made_up(translator=False, heat=False)
+def made(answers_alone: Any) -> Any:
+    return answers_alone
 
 
 def test_every_contrast_stands_in_one_of_the_two_tables(made: Any) -> None:

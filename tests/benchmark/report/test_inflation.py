@@ -1,6 +1,5 @@
 """A split per image beside the true one: each number in its own column, none of them called a result."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +8,8 @@ from bus.benchmark.report.model import Paragraph, Table
 from bus.benchmark.report.numbers import percent
 
 
-def test_both_splits_stand_side_by_side(made_up: Callable[..., Any]) -> None:
-    true = made_up(translator=False, heat=False).summary
+def test_both_splits_stand_side_by_side(answers_alone: Any) -> None:
+    true = answers_alone.summary
     flattered = [
         replace(result, metrics=dict.fromkeys(result.metrics, 0.99), collapsed=0) for result in true.table
     ]
@@ -28,8 +27,8 @@ def test_both_splits_stand_side_by_side(made_up: Callable[..., Any]) -> None:
     assert len(gains.groups[0].rows) == len(true.models)
 
 
-def test_a_gain_that_could_not_be_measured_is_a_dash(made_up: Callable[..., Any]) -> None:
-    true = made_up(translator=False, heat=False).summary
+def test_a_gain_that_could_not_be_measured_is_a_dash(answers_alone: Any) -> None:
+    true = answers_alone.summary
     gains = inflation_section(true, replace(true, contrasts=[])).blocks[-1]
     assert isinstance(gains, Table)
     assert all(line.cells[1].text == "–" and line.cells[2].text != "–" for line in gains.groups[0].rows)

@@ -1,6 +1,5 @@
 """What a study cannot say depends on what was done in it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +10,8 @@ from bus.data.shortcuts import Probe
 
 
 @pytest.fixture(scope="module")
-def made(made_up: Callable[..., Any]) -> Any:
-    return made_up(translator=False, heat=False)
+def made(answers_alone: Any) -> Any:
+    return answers_alone
 
 
 def said(

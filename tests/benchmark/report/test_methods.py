@@ -15,9 +15,9 @@ from bus.data.cohort import busi_list
 WAYS = {"seeds": "between the seeds of a fold", "folds": "from the means of the folds"}
 
 
-def paragraph(made_up, basis=None) -> str:
+def paragraph(answers_alone, basis=None) -> str:
     """Of a made-up study whose deciding intervals rest on `basis`; None: there are none."""
-    made = made_up()
+    made = answers_alone
     contrasts = [
         replace(c, retrained=Retrained(**vars(c.interval), freedom=4.0, basis=basis) if basis else None)
         for c in made.summary.contrasts
@@ -26,27 +26,27 @@ def paragraph(made_up, basis=None) -> str:
 
 
 @pytest.mark.parametrize("basis", WAYS)
-def test_it_tells_what_the_deciding_interval_rests_on(made_up, basis):
-    text = paragraph(made_up, basis)
+def test_it_tells_what_the_deciding_interval_rests_on(answers_alone, basis):
+    text = paragraph(answers_alone, basis)
     assert WAYS[basis] in text
     assert not any(way in text for other, way in WAYS.items() if other != basis)
     assert "Too few trainings" not in text
 
 
-def test_without_a_deciding_interval_nothing_is_claimed(made_up):
-    text = paragraph(made_up)
+def test_without_a_deciding_interval_nothing_is_claimed(answers_alone):
+    text = paragraph(answers_alone)
     assert "Too few trainings" in text
     assert "holm1979" not in text
 
 
 @pytest.mark.parametrize("basis", [None, *WAYS])
-def test_every_key_is_a_reference(made_up, basis):
-    keys = cited(paragraph(made_up, basis))
+def test_every_key_is_a_reference(answers_alone, basis):
+    keys = cited(paragraph(answers_alone, basis))
     assert bibtex(keys).count("@") >= len(keys)
 
 
-def test_it_says_which_network_saw_scans_enlarged(made_up):
-    made = made_up()
+def test_it_says_which_network_saw_scans_enlarged(answers_alone):
+    made = answers_alone
     side = 2 * made.study.settings.size
     cells = [
         replace(cell, recipe=replace(cell.recipe, enlarge=side)) if cell.model == "resnet18" else cell
@@ -57,10 +57,10 @@ def test_it_says_which_network_saw_scans_enlarged(made_up):
     assert "enlarged" not in methods_paragraph(made.study, made.summary, made.cells, [])
 
 
-def test_busi_is_cited_where_its_scans_are_used_whatever_the_folder_is_called(made_up):
-    made = made_up()
+def test_busi_is_cited_where_its_scans_are_used_whatever_the_folder_is_called(answers_alone):
+    made = answers_alone
     assert made.study.settings.data.name == "busi"
-    assert "aldhabyani2020" not in paragraph(made_up), "scans of that name alone are not BUSI's"
+    assert "aldhabyani2020" not in paragraph(answers_alone), "scans of that name alone are not BUSI's"
     (sha256, label), *_ = busi_list()
     settings = replace(made.study.settings, data=replace(made.study.settings.data, name="elsewhere"))
     study = SimpleNamespace(
@@ -73,8 +73,8 @@ def test_busi_is_cited_where_its_scans_are_used_whatever_the_folder_is_called(ma
 
 
 @pytest.mark.parametrize(("seeds", "words"), [((None,), "a CycleGAN"), ((0, 1, 2), "three CycleGANs")])
-def test_the_translators_of_a_fold_are_counted_and_their_start_is_told(made_up, seeds, words):
-    made = made_up()
+def test_the_translators_of_a_fold_are_counted_and_their_start_is_told(answers_alone, seeds, words):
+    made = answers_alone
     config = SimpleNamespace(pairs=6000, phantoms=0.15, init="none")
     translators = [SimpleNamespace(seed=seed, config=config) for seed in seeds]
     text = methods_paragraph(made.study, made.summary, made.cells, translators)

@@ -1,6 +1,5 @@
 """How to repeat a study: costs add up, settings that differ are listed, the folder's files are explained."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +10,8 @@ from bus.benchmark.report.model import Bullets, Listing, Paragraph, Table, walk
 
 
 @pytest.fixture(scope="module")
-def made(made_up: Callable[..., Any]) -> Any:
-    return made_up(translator=False, heat=False)
+def made(answers_alone: Any) -> Any:
+    return answers_alone
 
 
 def test_the_cost_is_the_sum_of_all_trainings(made: Any) -> None:

@@ -1,6 +1,5 @@
 """Every metric has a heading and a meaning, and a collapsed model is marked, no other."""
 
-from collections.abc import Callable
 from typing import Any
 
 from bus.benchmark.arms import Arm
@@ -19,8 +18,8 @@ def test_a_brier_score_is_no_percentage() -> None:
     assert terms.value("accuracy", None) == terms.value("brier", None) == "–"
 
 
-def test_the_model_that_answers_one_class_is_flagged_and_no_other(made_up: Callable[..., Any]) -> None:
-    made = made_up(translator=False, heat=False)
+def test_the_model_that_answers_one_class_is_flagged_and_no_other(answers_alone: Any) -> None:
+    made = answers_alone
     flags = terms.collapse_flags(made.summary)
     assert set(flags) == {(Arm("original"), "vgg19")}  # so the fixture made it
     assert flags[Arm("original"), "vgg19"] == "collapsed in 2 of 2: answers benign nearly always"

@@ -77,10 +77,10 @@ def coverage(studies: int, groups: int, folds: int, seeds: int, **what: Any) -> 
     return float(np.mean([one.low <= 0 <= one.high for one in found]))
 
 
-def test_two_thousand_null_studies_are_covered_and_scans_for_groups_would_not_do() -> None:
+def test_null_studies_are_covered_and_scans_for_groups_would_not_do() -> None:
     """One fold of BUSI's size: intervals over groups hold 0 as promised, those over scans less often."""
-    assert 0.925 <= coverage(2000, 113, 1, 1) <= 0.975
-    assert coverage(2000, 113, 1, 1, by_scan=True) < 0.925
+    assert 0.925 <= coverage(500, 113, 1, 1) <= 0.975
+    assert coverage(500, 113, 1, 1, by_scan=True) < 0.925
 
 
 def test_null_studies_of_several_folds_and_seeds_are_covered() -> None:
@@ -89,8 +89,8 @@ def test_null_studies_of_several_folds_and_seeds_are_covered() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("groups", "folds", "seeds"), [(113, 1, 2), (567, 5, 1), (567, 5, 2)])
-def test_two_thousand_null_studies_of_other_designs_are_covered(groups: int, folds: int, seeds: int) -> None:
+@pytest.mark.parametrize(("groups", "folds", "seeds"), [(113, 1, 1), (113, 1, 2), (567, 5, 1), (567, 5, 2)])
+def test_two_thousand_null_studies_are_covered(groups: int, folds: int, seeds: int) -> None:
     assert 0.925 <= coverage(2000, groups, folds, seeds) <= 0.975
 
 
