@@ -11,16 +11,6 @@ from pathlib import Path
 import pytest
 from bus.cli.app import main
 
-# as in conftest.py, which makes the study by them
-COMMANDS = [
-    command.split()
-    for command in (
-        "gan train --preset demo --pairs 8",
-        "synth --n 30",
-        "benchmark --preset demo --models simplecnn --arms original,oversampled,cyclegan --jobs 1",
-    )
-]
-
 
 def test_the_three_commands_end_with_a_report(finished):
     report = finished / "report" / "1"
@@ -37,10 +27,10 @@ def test_the_three_commands_end_with_a_report(finished):
     assert not list(finished.rglob("*.part"))
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_the_same_again_does_nothing_and_says_so(finished, tree, run_bus, command):
+@pytest.mark.parametrize("number", range(3))
+def test_the_same_again_does_nothing_and_says_so(finished, commands, tree, run_bus, number):
     before = tree()
-    code, text = run_bus(*command, "--study", finished)
+    code, text = run_bus(*commands[number], "--study", finished)
     assert (code, tree()) == (0, before)
     assert "Nothing to do" in text
 
@@ -190,11 +180,11 @@ def test_a_slip_is_answered_before_torch_is_imported_and_before_a_study_is_made(
     assert not list(tmp_path.iterdir())
 
 
-def test_commands_end_with_the_one_that_comes_next(finished, run_bus):
+def test_commands_end_with_the_one_that_comes_next(finished, run_bus, commands):
     where = f"--study '{finished}'"
     said = {
         " ".join(command): run_bus(*command, "--study", finished)[1].rpartition("Next: ")[2]
-        for command in (*COMMANDS, ["status"], ["report"])
+        for command in (*commands, ["status"], ["report"])
     }
     assert list(said.values()) == [
         f"bus synth {where}",
@@ -300,7 +290,7 @@ JSON_KEYS = {  # a script relies on them: taking one away breaks it
 }
 
 
-def test_scripts_get_json_on_stdout_and_nothing_else(finished, tree, capsys):
+def test_scripts_get_json_on_stdout_and_nothing_else(finished, tree, capsys, commands):
     before = tree()
     code, status, _ = answer(capsys, "status", "--study", finished)
     assert (code, set(status)) == (0, JSON_KEYS["status"])
@@ -312,13 +302,13 @@ def test_scripts_get_json_on_stdout_and_nothing_else(finished, tree, capsys):
         "oversampled": 1,
         "cyclegan": 1,
     }
-    code, synth, said = answer(capsys, *COMMANDS[1], "--study", finished)
+    code, synth, said = answer(capsys, *commands[1], "--study", finished)
     assert (code, set(synth)) == (0, JSON_KEYS["synth"])
     assert "Nothing to do" in said
     assert [(one["fold"], one["scans"], one["scores"]["n"]["synthetic"]) for one in synth["sets"]] == [
         (0, 30, 30)
     ]
-    code, benchmark, said = answer(capsys, *COMMANDS[2], "--study", finished)
+    code, benchmark, said = answer(capsys, *commands[2], "--study", finished)
     assert (code, set(benchmark)) == (0, JSON_KEYS["benchmark"])
     assert "Nothing to do" in said
     assert Path(benchmark["report"]) == finished / "report/1/index.html"
@@ -391,17 +381,17 @@ def test_a_wrong_name_is_refused_before_scans_are_read(arguments, tmp_path, run_
     assert not (tmp_path / "new").exists()
 
 
-def test_quiet_says_results_and_errors_only(finished, run_bus):
-    code, text = run_bus("--quiet", *COMMANDS[0], "--study", finished)
+def test_quiet_says_results_and_errors_only(finished, run_bus, commands):
+    code, text = run_bus("--quiet", *commands[0], "--study", finished)
     assert code == 0
     assert text.startswith("Nothing to do: the translator in") and "Note:" not in text
-    after = run_bus(*COMMANDS[0], "--quiet", "--study", finished)
+    after = run_bus(*commands[0], "--quiet", "--study", finished)
     assert after == (code, text)  # before or after the command
     said = json.loads(run_bus("status", "-q", "--json", "--study", finished)[1])
     assert said == json.loads(run_bus("status", "--json", "--quiet", "--study", finished)[1])
     code, text = run_bus("-q", "benchmark", "--arms", "smote", "--study", finished)
     assert (code, "smote is unknown" in text) == (2, True)
-    assert "Note:" in run_bus(*COMMANDS[0], "--study", finished)[1]  # the next command speaks again
+    assert "Note:" in run_bus(*commands[0], "--study", finished)[1]  # the next command speaks again
 
 
 @pytest.mark.parametrize(
