@@ -21,7 +21,7 @@ def data_check(
     data: Annotated[str, typer.Argument(metavar="PATH", help="What you would give as --data.")],
     page: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("data-check.html"),
     k: Annotated[int, typer.Option("--k", min=2, help="Folds that a study would have.")] = 5,
-    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits.")] = 0,
     frames: Annotated[str, typer.Option(help="Of DICOM loops: middle or all.")] = "middle",
     merge_alike: Annotated[
         bool,
@@ -80,5 +80,8 @@ def data_phantom(
             jobs=jobs,
             progress=lambda done: advance(),
         )
-    results.print(f"{n} phantoms in {out}; use them with --data {shlex.quote(str(out))}.")
-    suggest("data check", None, shlex.quote(str(out)))
+    folder = (
+        "./phantom" if str(out) == "phantom" else shlex.quote(str(out))
+    )  # the word means the built-in ones
+    results.print(f"{n} phantoms in {out}; use them with --data {folder}.")
+    suggest("data check", None, folder)

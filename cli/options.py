@@ -33,7 +33,8 @@ Folds = Annotated[
     int | None, typer.Option("--k", help="Number of folds; 5 unless given.", rich_help_panel=STUDY)
 ]
 SplitSeed = Annotated[
-    int | None, typer.Option("--seed", help="Seed of the split; 0 unless given.", rich_help_panel=STUDY)
+    int | None,
+    typer.Option("--seed", min=0, help="Seed of the split; 0 unless given.", rich_help_panel=STUDY),
 ]
 Target = Annotated[
     str | None, typer.Option(help="Class to balance; malignant unless given.", rich_help_panel=STUDY)

@@ -67,21 +67,27 @@ def writing(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside `path` to fill; on success it takes its place, on failure it is removed.
 
-    UsageError where `path` holds something, BusError where the disk does not take what is written.
+    An empty folder that one stands in stays, and takes what was made. UsageError where `path` holds
+    something, BusError where the disk does not take what is written.
     """
+    place = path.absolute()  # `.` has no name of its own
     try:
         if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
             raise UsageError(f"{path} is there already and holds something. Give a new folder.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{HOST}-{os.getpid()}.part")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.{HOST}-{os.getpid()}.part")
         temporary.mkdir()
     except OSError as error:
         raise BusError(f"Could not make {path}: {error.strerror or error}. {mend(error)}.") from error
     try:
         yield temporary
-        if path.exists():
-            path.rmdir()  # empty
-        temporary.rename(path)
+        if place == Path.cwd():  # another folder in its place would not be the one that the shell is in
+            for made in temporary.iterdir():
+                made.rename(place / made.name)
+            return
+        if place.exists():
+            place.rmdir()  # empty
+        temporary.rename(place)
     except OSError as error:
         raise BusError(f"Could not write {path}: {error.strerror or error}. {mend(error)}.") from error
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.compute import cores
-from ..core.errors import BusError
+from ..core.errors import BusError, UsageError
 from . import cohort, pictures, scans, shortcuts, splits
 from .caution import Caution, caution, of_weight
 from .grouping import find_groups
@@ -146,8 +146,15 @@ def check(
 
     `frames` and `merge_alike` as a study would have them. Unreadable scans are collected, not raised.
     `reading(total)` returns a function to call after each scan. Raises BusError where the layout itself
-    cannot be understood, or no scan can be read.
+    cannot be understood, or no scan can be read; UsageError for the word `phantom`, which names no files.
     """
+    if path == "phantom":
+        raise UsageError(
+            "phantom is the built-in simulated cohort, not files that can be checked. Write it with bus data "
+            "phantom FOLDER and check that folder; give a folder of that name as ./phantom."
+        )
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: expected 0 or more.")
     listing = list_source(str(path), frames)
     seen, unreadable = _read_all(listing, reading(len(listing.scans)))
     if not seen:

@@ -43,6 +43,8 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
     cohort.check_kind(chosen.cohort)  # before the scans are read, which may take minutes
     if chosen.size < 32 or chosen.size % 4:
         raise UsageError(f"--size {chosen.size}: expected a multiple of 4, at least 32 (pixels a side).")
+    if chosen.seed < 0:
+        raise UsageError(f"--seed {chosen.seed}: expected 0 or more.")
     beside = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
     squares, masks = Squares(beside, chosen.size), Squares(beside, chosen.size, blank=UNKNOWN)
 
@@ -62,12 +64,12 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
     k = 1 + max(scan.fold for scan in scans if scan.fold is not None)
 
     # freeze: the pixels first, what makes the folder a study last
-    phantom = data.name == "phantom"
-    groups = "phantom" if phantom else "+".join(sorted(set(grouping.sources)))
+    simulated = chosen.data == "phantom"  # a folder of that name is written with a path, as ./phantom
+    groups = "phantom" if simulated else "+".join(sorted(set(grouping.sources)))
     left = len(data.ignored)
     info = DataInfo(data.name, chosen.data, content(data.entries), listing, groups, left, data.grey)
     origin = [Caution("phantoms", len(scans), detail="no --data was given" if by_default else "")]
-    told = origin if phantom else grouping.cautions(data.entries)
+    told = origin if simulated else grouping.cautions(data.entries)
     cautions = (*told, *data.cautions)
     path.mkdir(parents=True, exist_ok=True)
     order = [entry.place for entry in data.entries]

@@ -40,6 +40,11 @@ class DataInfo:
         """Where its groups come from: keys of cohort.GROUP_SOURCES, or phantom."""
         return tuple(self.groups.split("+"))
 
+    @property
+    def simulated(self) -> bool:
+        """Whether it is the built-in cohort: only its groups are known from the simulation."""
+        return self.groups == "phantom"
+
 
 @dataclass(frozen=True)
 class Frozen:

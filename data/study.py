@@ -213,8 +213,8 @@ def discard(study: Study) -> None:
 
 def _same_data(study: Study, source: str, say: Callable[[str], None]) -> bool:
     """Whether `source` holds the study's scans; compares file stamps first, content only if they differ."""
-    if source == "phantom" or study.settings.data.name == "phantom":
-        return source == "phantom" and study.settings.data.name == "phantom"
+    if source == "phantom" or study.settings.data.simulated:
+        return source == "phantom" and study.settings.data.simulated
     listing = list_source(source, study.settings.frames)
     if stamp(listing) == study.settings.data.listing:
         return True

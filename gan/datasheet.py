@@ -113,7 +113,7 @@ def commands(translator: Translator, count: int, *, data: str = "PATH", where: s
     study, fold, target = translator.study, translator.fold, translator.target
     settings = study.settings
     given = {name: getattr(settings, name) for name in DEFAULTS if name != "data"}
-    given = {"data": "phantom" if settings.data.name == "phantom" else data, **given}
+    given = {"data": "phantom" if settings.data.simulated else data, **given}
     to = "" if target == settings.target else f" --to {shlex.quote(target)}"
     changed = [
         f"--{name.replace('_', '-')}" + ("" if given[name] is True else f" {shlex.quote(str(given[name]))}")

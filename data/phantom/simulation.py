@@ -5,8 +5,6 @@ convolved with a point-spread function (baseband IQ); the envelope, averaged ove
 Every scan depends on (seed, its number) alone: scan 17 is the same in a cohort of 50 and of 5,000.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -18,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import BusError, UsageError, did_you_mean
-from ...core.files import write_csv
+from ...core.errors import UsageError, did_you_mean
+from ...core.files import new_folder, write_csv
 from ...core.processes import Workers
 from ..pictures import png
 from .anatomy import GRID, Anatomy, Array, Plane, Rng, Tissue, as_array, build, draw_anatomy
@@ -276,15 +274,12 @@ def write_cohort(
     """Write a cohort in BUSI's layout with labels.csv (label, group, mask) and parameters.csv; returns `out`.
 
     The folder appears whole or not at all. `jobs` processes share the work; `progress` hears how many scans
-    are done. BusError if `out` already holds something or cannot be written; else as `specs`.
+    are done. UsageError if `out` already holds something, BusError if it cannot be written; else as `specs`.
     """
     todo = specs(n, seed=seed, size=size, scanner=scanner, paired=paired)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BusError(f"{out} exists and is not an empty folder. Choose another place, or remove it.")
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
+    with new_folder(out) as part:
         for label in {spec.label for spec in todo}:
-            (part / label).mkdir(parents=True)
+            (part / label).mkdir()
         rows = []
         for done, row in enumerate(_write_all(part, todo, jobs), start=1):
             rows.append(row)
@@ -293,14 +288,6 @@ def write_cohort(
         labels = [(spec.file, spec.label, spec.group, _mask_of(spec.file)) for spec in todo]
         write_csv(part / "labels.csv", ("file", "label", "group", "mask"), labels)
         write_csv(part / "parameters.csv", list(rows[0]), [list(row.values()) for row in rows])
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
-    except OSError as error:
-        what = error.strerror or error
-        raise BusError(f"Could not write {out}: {what}. Choose another folder.") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return out
 
 

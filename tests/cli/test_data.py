@@ -14,3 +14,18 @@ def test_a_data_set_is_checked_before_a_study(tmp_path, run_bus):
     code, text = run_bus("data", "check", tmp_path / "cohort", "--k", 3, "--page", page)
     assert code == 1
     assert "benign (1).png" in text
+
+
+def test_a_folder_called_phantom_is_told_from_the_word(tmp_path, run_bus, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, text = run_bus("data", "phantom", "phantom", "--n", 24, "--size", 48)
+    assert code == 0 and "--data ./phantom." in text and "Next: bus data check ./phantom" in text
+    code, text = run_bus("data", "check", "phantom")
+    assert code == 2 and "built-in simulated cohort" in text and "./phantom" in text
+    code, text = run_bus("data", "check", "./phantom", "--k", 2)
+    assert "24 scans" in text and "Next: bus gan train --data ./phantom" in text
+
+
+def test_a_seed_below_zero_is_refused(tmp_path, run_bus):
+    code, text = run_bus("data", "check", tmp_path, "--seed", -1)
+    assert code == 2 and "--seed" in text

@@ -53,6 +53,30 @@ def test_data_are_recognised_by_content_not_by_path(tmp_path):
         open_or_create(tmp_path / "study", {"data": str(other)})
 
 
+def test_a_folder_called_phantom_is_no_simulation(tmp_path, monkeypatch):
+    """What was chosen decides, not what a folder is called."""
+    monkeypatch.chdir(tmp_path)
+    scans = str(write_scans(tmp_path / "phantom"))
+    study = open_or_create(tmp_path / "study", {"data": scans, "size": 32, "k": 2})
+    assert study.settings.data.name == "phantom" and not study.settings.data.simulated
+    assert study.settings.data.group_sources == ("detected",)
+    assert [item.kind for item in study.settings.cautions] == ["no group known"]
+    assert open_or_create(tmp_path / "study", {"data": "./phantom"}).settings == study.settings
+    with pytest.raises(UsageError, match="made from other scans"):
+        open_or_create(tmp_path / "study", {"data": "phantom"})
+
+
+def test_the_built_in_cohort_is_no_folder_called_phantom(tiny_study, tmp_path):
+    assert Study.open(tiny_study).settings.data.simulated
+    with pytest.raises(UsageError, match="made from other scans"):
+        open_or_create(tiny_study, {"data": str(write_scans(tmp_path / "phantom"))})
+
+
+def test_a_seed_below_zero_is_refused_before_scans_are_read(tmp_path):
+    with pytest.raises(UsageError, match="--seed -1: expected 0 or more"):
+        open_or_create(tmp_path / "study", {"data": str(tmp_path / "nothing"), "seed": -1})
+
+
 def test_names_and_order_of_files_change_no_fold(tmp_path):
     first = write_scans(tmp_path / "first")
     second = tmp_path / "second"

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bus.core.errors import BusError, UsageError
+from bus.core.errors import UsageError
 from bus.data import phantom
 from bus.data.phantom.anatomy import GRID, Tissue
 from bus.data.phantom.simulation import SCANNERS, Phantom, compress, envelope, simulate, specs, write_cohort
@@ -268,9 +268,19 @@ def test_a_cohort_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_an_empty_folder_that_one_stands_in_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_cohort(Path(), 4, size=32)
+    assert {path.name for path in Path.cwd().iterdir()} >= {"labels.csv", "parameters.csv", "benign"}
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
 def test_a_full_folder_and_impossible_options_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(BusError, match="not an empty folder"):
+    with pytest.raises(UsageError, match="is there already and holds something"):
         write_cohort(tmp_path, 4, size=32)
     assert (tmp_path / "mine.txt").read_text() == "keep"
     with pytest.raises(UsageError, match="linear-10"):
