@@ -51,8 +51,8 @@ KINDS: dict[str, Kind] = {
     ),
     "few": Kind(
         "a share of the target alone",
-        "Training parts keep {} and leave the others out, to show what fewer real scans give. Test parts are "
-        "whole.",
+        "Training parts keep these and leave the others out, to show what fewer real scans give. Test parts "
+        "are whole.",
     ),
     # of groups
     "no group known": Kind(
@@ -126,7 +126,7 @@ KINDS: dict[str, Kind] = {
     ),
     "named paths": Kind(
         "paths of DICOM files that hold the patient's id or name",
-        "The files are called by a hash here; rename them.",
+        "These files, and those beside them, are called by a hash here; rename them.",
     ),
     "merged": Kind(
         "folders of a split that were merged", "Their split is not used, the study makes its own.", "note"

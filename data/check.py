@@ -155,7 +155,7 @@ def check(
         )
     if seed < 0:
         raise UsageError(f"--seed {seed}: expected 0 or more.")
-    listing = list_source(str(path), frames)
+    listing = list_source(str(path), frames, collect=True)
     seen, unreadable = _read_all(listing, reading(len(listing.scans)))
     if not seen:
         raise BusError(

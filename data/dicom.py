@@ -11,9 +11,10 @@ import logging
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -44,6 +45,7 @@ HEAD = 132  # bytes by which a file is known to be DICOM
 MARK = b"DICM"
 LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit}
 MAX_FRAMES = 10_000
+LONG, MOST_PARTS = 6, 8  # digits that tell a patient though folders part them; parts of a name looked for
 PATIENT_KEY = b"bus: patient group, version 1"
 IDENTITY_TAGS = [
     "PatientID",
@@ -95,7 +97,7 @@ class Header:
     unknown: bool  # a word for "unknown" stands for the patient
     frames: int  # 0: no image (a report, a directory)
     burned_in: bool | None  # BurnedInAnnotation; None where the file doesn't say
-    named: bool  # the file's path holds the patient's id, birth date or a part of a name
+    named: int  # parts of the file's path up to one that tells the patient's id, birth date or name; 0: none
 
 
 def is_dicom(name: str, head: bytes) -> bool:
@@ -123,7 +125,6 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
             raise BusError(f"{where} declares {frames} frames; 1 to {MAX_FRAMES:,} are read. Cut the loop.")
         patient = str(data.get("PatientID") or "").strip()
         values = [value for tag in IDENTITY_TAGS for value in _texts(data.get(tag))]
-        identity = {_plain(part) for value in values for part in (value, *re.split(r"[\^= ]", value))}
         burned_in = str(data.get("BurnedInAnnotation") or "").strip().upper()
         return Header(
             group=None if is_unknown(patient) else pseudonym(key(patient)),
@@ -131,7 +132,7 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
             unknown=bool(patient) and is_unknown(patient),
             frames=frames,
             burned_in={"YES": True, "NO": False}.get(burned_in),
-            named=any(len(part) > 2 and part in _plain(name) for part in identity),
+            named=_named(name, values),
         )
 
 
@@ -141,8 +142,44 @@ def _texts(value: Any) -> list[str]:
     return [str(one).strip() for one in several if one]
 
 
+def _named(path: str, values: Sequence[str]) -> int:
+    """How many parts of a path, from above, it takes to tell one of these values; 0 where it tells none."""
+    told = {spelling for value in values for spelling in _spellings(value)}
+    parts = [_plain(part) for part in PurePosixPath(path).parts]
+    for depth in range(1, len(parts) + 1):
+        above, joined = "/".join(parts[:depth]), "".join(parts[:depth])
+        if any(text in above or (len(text) >= LONG and text.isdigit() and text in joined) for text in told):
+            return depth
+    return 0
+
+
+def _spellings(value: str) -> set[str]:
+    """How a path may spell a name, a number or a date: by a part or by parts in any order, plainly.
+
+    A number may lack leading zeros, a date may begin with its day or month. A word for "unknown" is none, nor
+    is what is too short: it takes three letters or digits, or two of a script other than Latin.
+    """
+    spelt: set[str] = set()
+    for written in value.split("="):  # one name in several scripts
+        parts = [part for part in map(_plain, re.split(r"[\^ ]", written)) if part][:MOST_PARTS]
+        spelt |= {*parts, "".join(parts), "".join(parts[::-1]), *map("".join, permutations(parts, 2))}
+    spelt |= {text.lstrip("0") for text in spelt if text.isdigit()}
+    if date := re.fullmatch(r"(\d{4})(\d\d)(\d\d)", value):
+        year, month, day = date.groups()
+        spelt |= {day + month + year, month + day + year}
+    return {text for text in spelt if not is_unknown(text) and (len(text) > 2 or _is_short_name(text))}
+
+
+def _is_short_name(text: str) -> bool:
+    """Whether a text is two letters of a script other than Latin, where names are that short: 철수, 王伟."""
+    return len(text) == 2 and all(
+        sign.isalpha() and not unicodedata.name(sign, "").startswith("LATIN") for sign in text
+    )
+
+
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    """Letters and digits alone, without regard to capitals and width."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).casefold())
 
 
 def pseudonym(identity: str) -> str | None:

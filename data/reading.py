@@ -58,11 +58,14 @@ def is_download(source: str) -> bool:
     return source == "busi" and not Path(source).exists()
 
 
-def list_source(source: str, frames: str = "middle") -> Listing:
-    """List the scans that `--data` names: a folder, zip or labels.csv, or `busi`, downloaded if need be."""
+def list_source(source: str, frames: str = "middle", *, collect: bool = False) -> Listing:
+    """List the scans that `--data` names: a folder, zip or labels.csv, or `busi`, downloaded if need be.
+
+    `collect` as of list_scans.
+    """
     if is_download(source):
-        return replace(scans.list_scans(kaggle.fetch_busi(), frames=frames), name="busi")
-    return scans.list_scans(Path(source).expanduser(), frames=frames)
+        return replace(scans.list_scans(kaggle.fetch_busi(), frames=frames, collect=collect), name="busi")
+    return scans.list_scans(Path(source).expanduser(), frames=frames, collect=collect)
 
 
 def stamp(listing: Listing) -> str:

@@ -66,6 +66,7 @@ class Listing:
     ignored: tuple[tuple[str, str], ...]  # file, why it was not taken for a scan
     grouped_by: str | None  # "group" or "patient" (a column), "DICOM patient", or None
     cautions: tuple[Caution, ...] = ()  # what a user must know, as values
+    damaged: Mapping[str, BusError] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
     source: Source = field(repr=False, compare=False, kw_only=True)
     places: Mapping[str, str] = field(repr=False, compare=False, kw_only=True)  # file -> its name in `source`
 
@@ -93,12 +94,13 @@ class Listing:
         return self.source.read(self.places[file])
 
 
-def list_scans(path: Path, *, frames: str = "middle") -> Listing:
+def list_scans(path: Path, *, frames: str = "middle", collect: bool = False) -> Listing:
     """List the scans of a folder, a zip or a labels.csv, with their classes, masks, groups and folds.
 
     Nothing but scans is taken for scans: masks, hidden files and what is no picture stand in `ignored`.
     `frames` says what to take of a DICOM loop: its `middle` frame or `all`. Raises BusError where the layout
-    is unclear, a class is empty or a table is wrong; UsageError for a path that is no data.
+    is unclear, a class is empty, a table is wrong or a DICOM file that is used is damaged (with `collect`,
+    reading that scan raises it); UsageError for a path that is no data.
     """
     if frames not in ("middle", "all"):
         raise UsageError(f"--frames {frames} is unknown; choose middle or all.")
@@ -106,8 +108,6 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
     by_table = path.is_file() and path.suffix.casefold() == ".csv"
     source = open_source(path.parent if by_table else path)
     stock = take_stock(source)
-    if stock.damaged:
-        raise next(iter(stock.damaged.values()))
     # the layout, and what it makes of them
     if by_table:
         layout = Layout("", path.name)
@@ -118,16 +118,24 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
             if PurePosixPath(name).name.casefold() in PUBLIC and is_table(name, source.head(name, 4096))
         ]
         others = [name for name, why in stock.ignored if PurePosixPath(name).suffix.casefold() in SAYING]
-        layout = find_layout(Files(stock.scans, stock.folders(source), tables, others), str(path))
+        try:
+            layout = find_layout(Files(stock.candidates, stock.folders(source), tables, others), str(path))
+        except BusError:
+            if stock.damaged:  # which may be what makes it unclear
+                raise next(iter(stock.damaged.values())) from None
+            raise
     rows, grouped_by, cautions = _rows(source, layout, stock)
     rows = [replace(row, masks=row.masks or stock.pairing.masks.get(row.file, ())) for row in rows]
+    damaged = {row.file: stock.damaged[row.file] for row in rows if row.file in stock.damaged}
+    if damaged and not collect:
+        raise next(iter(damaged.values()))
     used = {row.file for row in rows}.union([layout.table or ""], *(row.masks for row in rows))
     ignored, left = stock.left_over(used, "not in the table" if layout.table else "not in a class folder")
     # groups and names that DICOM brings
     scans, told = _with_headers(rows, stock.headers, every=frames == "all")
     if grouped_by is None and any(scan.group for scan in scans):
         grouped_by = "DICOM patient"
-    scans, places = _below_root(scans, layout.root, stock.headers)
+    scans, places = _below_root(scans, layout.root, stock)
     _refuse_crowded(scans)
     # in words
     called = "train and test folders" if layout.splits else "class folders"
@@ -143,6 +151,7 @@ def list_scans(path: Path, *, frames: str = "middle") -> Listing:
         ignored=tuple(sorted((name.removeprefix(layout.root), why) for name, why in ignored)),
         grouped_by=grouped_by,
         cautions=(*cautions, *told, *caution("merged", layout.splits), *zipped, *left),
+        damaged={file: damaged[place] for file, place in places.items() if place in damaged},
         source=source,
         places=places,
     )
@@ -159,6 +168,8 @@ def read_scan(listing: Listing, scan: ScanFile) -> Pixels:
 
 
 def _decode(listing: Listing, scan: ScanFile) -> Pixels:
+    if scan.file in listing.damaged:
+        raise listing.damaged[scan.file]
     content = listing.read(scan.file)
     where = listing.where(scan.file)
     if dicom.is_dicom(listing.places[scan.file], content):
@@ -224,7 +235,7 @@ def _rows(
         return [name.removeprefix(root) for name in names if name.startswith(root)]
 
     masks = {*stock.pairing.of, *stock.pairing.unused}
-    names = Names.of(below(source.names), below(stock.scans), below(masks))
+    names = Names.of(below(source.names), below(stock.candidates), below(masks))
     table = read_table(source.read(layout.table), names, source.where(layout.table))
     of = {mask.removeprefix(root): scan.removeprefix(root) for mask, scan in stock.pairing.of.items()}
     of |= {mask.removeprefix(root): "" for mask in stock.pairing.unused}
@@ -284,7 +295,7 @@ def _dicom_cautions(headers: Mapping[str, dicom.Header], placeholders: Sequence[
     told = [Caution("DICOM", len(headers), detail=said)]
     if placeholders:
         told.append(Caution("placeholder patients", len(placeholders), total=len(headers)))
-    if named := sum(header.named for header in headers.values()):
+    if named := sum(header.named > 0 for header in headers.values()):
         told.append(Caution("named paths", named))
     return told
 
@@ -304,25 +315,26 @@ def _refuse_crowded(scans: Sequence[ScanFile]) -> None:
         )
 
 
-def _below_root(
-    scans: Sequence[ScanFile], root: str, headers: Mapping[str, dicom.Header]
-) -> tuple[list[ScanFile], dict[str, str]]:
+def _below_root(scans: Sequence[ScanFile], root: str, stock: Stock) -> tuple[list[ScanFile], dict[str, str]]:
     """Name scans and masks relative to the root, and where each lies in the source.
 
-    A DICOM file whose path holds the patient's identity is called by a hash of that path.
+    What may identify a patient by its name is called by a hash of its path.
     """
     named: list[ScanFile] = []
     places: dict[str, str] = {}
+
+    def called(name: str, scan: ScanFile) -> str:
+        if stock.is_private(name):
+            return f"{scan.label}/{stock.discreet(name)}"
+        return name.removeprefix(root)
+
     for scan in scans:
-        file = scan.file.removeprefix(root)
-        if scan.file in headers and headers[scan.file].named:
-            file = f"{scan.label}/{dicom.pseudonym(scan.file)}.dcm"
-        file += f"#{scan.frame}" if scan.frame else ""
+        file = called(scan.file, scan) + (f"#{scan.frame}" if scan.frame else "")
         if file in places:
             raise BusError(f"{file} is the name of two scans. Rename one of the files.")
         places[file] = scan.file
-        masks = tuple(mask.removeprefix(root) for mask in scan.masks)
-        named.append(replace(scan, file=file, masks=masks))
-    for mask in {mask for scan in scans for mask in scan.masks}:
-        places.setdefault(mask.removeprefix(root), mask)
+        named.append(replace(scan, file=file, masks=tuple(called(mask, scan) for mask in scan.masks)))
+    for scan, known in zip(named, scans, strict=True):
+        for mask, place in zip(scan.masks, known.masks, strict=True):
+            places.setdefault(mask, place)
     return named, places

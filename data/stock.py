@@ -6,6 +6,7 @@ One rule for all readers: studies, external sets, `bus predict`, `bus gan score`
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from ..core.errors import BusError
@@ -48,21 +49,42 @@ class Stock:
         """Pictures and DICOM images that are no masks."""
         return self.pairing.scans
 
-    def discreet(self, name: str) -> str:
-        """The name, or a hash of it where it may identify a patient.
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Scans, and damaged DICOM files, which would be scans."""
+        return tuple(sorted((*self.scans, *self.damaged)))
 
-        That is so in every folder that holds a DICOM file whose path identifies its patient.
+    @cached_property
+    def _private(self) -> tuple[set[PurePosixPath], set[PurePosixPath], dict[str, str]]:
+        """Folders that identify a patient, folders with a DICOM file that does, and the scan of each mask."""
+        named = [(PurePosixPath(name), header.named) for name, header in self.headers.items() if header.named]
+        folders = {PurePosixPath(*path.parts[:depth]) for path, depth in named if depth < len(path.parts)}
+        beside = {path.parent for path, depth in named if depth == len(path.parts)}
+        return folders, beside, self.pairing.of
+
+    def is_private(self, name: str) -> bool:
+        """Whether a file's name may identify a patient.
+
+        That is so below every folder whose name does, beside every DICOM file whose name does, and for the
+        masks of such scans.
         """
-        folders = {PurePosixPath(other).parent for other, header in self.headers.items() if header.named}
-        if PurePosixPath(name).parent not in folders:
+        folders, beside, mask_of = self._private
+        paths = [PurePosixPath(name), PurePosixPath(mask_of.get(name, name))]
+        return any(path.parent in beside or not folders.isdisjoint(path.parents) for path in paths)
+
+    def discreet(self, name: str) -> str:
+        """The name, or a hash of it where it may identify a patient."""
+        if not self.is_private(name):
             return name
-        return f"{dicom.pseudonym(name)}{PurePosixPath(name).suffix}"
+        suffix = PurePosixPath(name).suffix.casefold()
+        known = suffix in pictures.SUFFIXES or suffix in UNREAD  # any other may be a part of a name
+        return f"{dicom.pseudonym(name)}{'.dcm' if name in self.headers else suffix if known else ''}"
 
     def folders(self, source: Source) -> list[str]:
         """The folders that may be classes: all but those that hold masks of scans elsewhere alone."""
         of_masks, of_scans = (
             {str(folder) for name in names for folder in PurePosixPath(name).parents}
-            for names in (self.pairing.of, (*self.scans, *self.pairing.unused))
+            for names in (self.pairing.of, (*self.candidates, *self.pairing.unused))
         )
         return [name for name in source.folders if name not in of_masks or name in of_scans]
 
@@ -71,13 +93,13 @@ class Stock:
 
         `why` is said of scans and of masks of scans that are not used.
         """
-        others = [name for several in (self.scans, *self.pairing.masks.values()) for name in several]
+        others = [name for several in (self.candidates, *self.pairing.masks.values()) for name in several]
         left = [
             *((name, reason) for name, reason in self.ignored if name not in used),
             *((name, reason) for name, reason in self.pairing.unused.items() if name not in used),
             *((name, why) for name in sorted(set(others) - used)),
         ]
-        scans = [name for name in self.scans if name not in used]
+        scans = [name for name in self.candidates if name not in used]
         return [(self.discreet(name), reason) for name, reason in left], self._cautions(left, scans, why)
 
     def _cautions(

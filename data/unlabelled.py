@@ -93,7 +93,8 @@ def _below(path: Path, scale: _Scale) -> Found:
             f"{path}/{name}",
             stock.headers.get(name),
             scale,
-            partial(_twins, source, same.get(name)),
+            partial(_twins, source, same.get(name), stock.discreet),
+            private=stock.is_private(name),
         )
         for name in stock.scans
     }
@@ -121,7 +122,8 @@ def _alone(path: Path, pairing: Pairing, scale: _Scale) -> Found:
             header = _header(source, path)
     except BusError as error:
         return Found([_unreadable(str(path), error)], [])
-    return Found([_scan(source, path.name, str(path), header, scale)], [])
+    private = header is not None and header.named > 0
+    return Found([_scan(source, path.name, str(path), header, scale, private=private)], [])
 
 
 def _header(source: Source, path: Path) -> dicom.Header | None:
@@ -136,11 +138,13 @@ def _header(source: Source, path: Path) -> dicom.Header | None:
     raise BusError(f"{shown} is DICOM without an image (a report or a directory). Give a file with an image.")
 
 
-def _twins(source: Source, others: Iterable[str] | None) -> Iterator[tuple[str, Pixels]]:
+def _twins(
+    source: Source, others: Iterable[str] | None, called: Callable[[str], str]
+) -> Iterator[tuple[str, Pixels]]:
     """Pictures that share a scan's name without suffix, one by one; what cannot be read is passed over."""
     for other in others or ():
         with suppress(BusError):
-            yield other, pictures.decode_rgb(source.read(other), other)
+            yield called(other), pictures.decode_rgb(source.read(other), other)
 
 
 def _scan(
@@ -150,9 +154,15 @@ def _scan(
     header: dicom.Header | None,
     scale: _Scale,
     twins: Callable[[], Iterable[tuple[str, Pixels]]] = tuple,
+    *,
+    private: bool,
 ) -> Loose:
-    """One scan of a source; `twins` gives the pictures of the same name elsewhere."""
-    shown = f"{dicom.pseudonym(where)}.dcm" if header and header.named else printable(where)
+    """One scan of a source; `twins` gives the pictures of the same name elsewhere.
+
+    With `private` the name may identify a patient, and a hash stands for it.
+    """
+    suffix = ".dcm" if header else PurePosixPath(name).suffix
+    shown = f"{dicom.pseudonym(where)}{suffix}" if private else printable(where)
     if not header:
         scale.pictures.append((source, name))
 

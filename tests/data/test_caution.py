@@ -70,6 +70,7 @@ def test_every_kind_says_what_mends_it_or_is_a_sentence() -> None:
         assert bool(kind.what) == bool(kind.advice), name
         assert kind.advice in ("", kind.advice.strip()) and kind.advice[-1:] in ("", "."), name
         assert not kind.what or kind.what[0].islower(), name
+        assert "{" not in kind.what + kind.advice, name
 
 
 def test_a_case_of_many_files_is_named_by_its_first() -> None:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from bus.core.errors import BusError
 from bus.data import dicom
+from bus.data.check import check
 from bus.data.scans import Listing, list_scans, read_mask, read_scan
 from bus.data.study import Study, open_or_create
+from bus.data.unlabelled import find
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -330,6 +332,106 @@ def test_identity_is_nowhere(
     hashed = next(scan for scan in listing.scans if scan.file.startswith("a/dicom-"))
     assert (read_scan(listing, hashed) == COLOUR).all()
     assert kinds(listing)["named paths"] == 1
+
+
+def header(path: str, **tags: object) -> dicom.Header:
+    """The header of a file of this name, of a patient about whom only `tags` are known."""
+    data = make(GREY, patient="")
+    del data.PatientName, data.PatientBirthDate
+    for name, value in tags.items():
+        setattr(data, name, value)
+    data.SpecificCharacterSet = "ISO_IR 192"
+    return dicom.read_header(io.BytesIO(encoded(data)), path, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "tags"),
+    [
+        ("양성/김철수.dcm", {"PatientName": "X^Y==김^철수"}),
+        ("benign/철수 1.dcm", {"PatientName": "Kim^Cheolsoo==김^철수"}),
+        ("benign/王伟.dcm", {"PatientName": "Wang^XiaoMing==王^伟"}),
+        ("benign/伟_王_2.dcm", {"PatientName": "王^伟"}),
+        ("benign/cheol_soo.dcm", {"PatientName": "Kim^CheolSoo"}),
+        ("benign/bo-li.dcm", {"PatientName": "Li^Bo^^Dr"}),
+        ("benign/1980-01-31.dcm", {"PatientBirthDate": "19800131"}),
+        ("benign/31.01.1980 left.dcm", {"PatientBirthDate": "19800131"}),
+        ("1980/01/31/1.dcm", {"PatientBirthDate": "19800131"}),
+        ("benign/12345678.dcm", {"PatientID": "1234-5678"}),
+        ("benign/1234 5678.dcm", {"PatientID": "12345678"}),
+        ("benign/12345678.dcm", {"PatientID": "0012345678"}),
+        ("benign/0012345678.dcm", {"PatientID": "12345678"}),
+        ("zyxwvut/benign/1.dcm", {"PatientName": "Zyxwvut^Quentin"}),
+    ],
+)
+def test_a_patient_is_known_in_a_path_however_spelt(path: str, tags: dict[str, str]) -> None:
+    assert header(path, **tags).named > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "tags"),
+    [
+        ("benign/li (12).dcm", {"PatientName": "Li^Wu", "PatientID": "12"}),
+        ("malignant/al.dcm", {"PatientName": "Ma^Al"}),
+        ("benign/1.dcm", {"PatientID": "0001", "PatientBirthDate": "19800131"}),
+        ("양성/1.dcm", {"PatientName": "양^수"}),
+        ("anonymous/1.dcm", {"PatientName": "ANONYMOUS", "PatientID": "Anonymous"}),
+        ("12/3/x.dcm", {"PatientID": "123"}),
+    ],
+)
+def test_short_parts_and_words_for_unknown_are_no_identity(path: str, tags: dict[str, str]) -> None:
+    assert header(path, **tags).named == 0
+
+
+def test_what_lies_beside_a_patients_file_is_called_by_a_hash(tmp_path: Path) -> None:
+    """Scans, masks and what is left out, beside a file and below a folder that are named after a patient."""
+    files = {f"a/x/{NAME.replace('^', '_')}_9.dcm": make(GREY, patient="x")}
+    files |= {"b/zyxwvut q/dicom/1.dcm": make(GREY, patient="y"), "b/other/1.dcm": make(GREY, patient="z")}
+    cohort(tmp_path, files)
+    (tmp_path / "b/zyxwvut q/png").mkdir()
+    for name in ("a/x/zyxwvut_0", "a/x/quentin", "a/x/quentin_mask", "b/zyxwvut q/png/2", "b/other/3"):
+        Image.fromarray(GREY if "mask" not in name else (GREY > 99)).save(tmp_path / f"{name}.png")
+    for name in ("a/x/zyxwvut.mp4", "a/x/1.Quentin"):
+        (tmp_path / name).write_bytes(b"x")
+    listing = list_scans(tmp_path)
+    said = everything_said(listing)
+    assert not [secret for secret in SECRETS if secret in said]
+    assert {scan.file for scan in listing.scans if "dicom-" not in scan.file} == {
+        "b/other/1.dcm",
+        "b/other/3.png",
+    }
+    assert Counter(scan.file[:8] for scan in listing.scans)["a/dicom-"] == 3
+    assert Counter(scan.file[:8] for scan in listing.scans)["b/dicom-"] == 2
+    (masked,) = (scan for scan in listing.scans if scan.masks and scan.file.startswith("a/"))
+    assert np.array_equal(read_mask(listing, masked), GREY > 99)
+    for scan in listing.scans:
+        assert (read_scan(listing, scan) == repeated(GREY)).all()
+    loose = find([tmp_path])
+    shown = f"{[scan.name for scan in loose.scans]} {loose.passed}".casefold()
+    assert len(loose.scans) == 7 and not [secret for secret in SECRETS if secret in shown]
+
+
+def test_a_damaged_file_stops_only_those_who_use_it(tmp_path: Path) -> None:
+    files = {f"{label}/{n}.dcm": make(GREY + n, patient=f"{label}{n}") for label in "ab" for n in (1, 2)}
+    cohort(tmp_path, files)
+    damaged = tmp_path / "a" / "9.dcm"
+    damaged.write_bytes(b"no DICOM")
+    with pytest.raises(BusError, match=r"a/9\.dcm could not be read"):
+        list_scans(tmp_path)
+    assert [file for file, _ in check(tmp_path, k=2).unreadable] == ["a/9.dcm"]
+    # where no table names it, or no class holds it, it is left out
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\n" + "".join(f"{name},{name[0]}\n" for name in files))
+    listing = list_scans(tmp_path)
+    assert len(listing.scans) == 4 and listing.ignored == (("a/9.dcm", "not in the table"),)
+    table.unlink()
+    damaged.rename(tmp_path / "9.dcm")
+    listing = list_scans(tmp_path)
+    assert len(listing.scans) == 4 and ("9.dcm", "not in a class folder") in listing.ignored
+    # a folder with nothing else in it: the file is what is wrong, not the layout
+    (tmp_path / "c").mkdir()
+    (tmp_path / "9.dcm").rename(tmp_path / "c" / "9.dcm")
+    with pytest.raises(BusError, match=r"c/9\.dcm could not be read"):
+        list_scans(tmp_path)
 
 
 @pytest.mark.parametrize(
