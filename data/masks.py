@@ -130,8 +130,10 @@ def pair(images: Sequence[str]) -> Pairing:
     paired: dict[str, list[tuple[int, str]]] = defaultdict(list)
     unused: dict[str, str] = {}
     for name in sorted(masks):
-        scans, rank = scans_of.get(name, ([], 0))
-        scans = [scan for scan in scans if scan not in masks]
+        readings_of = [
+            ([scan for scan in scans if scan not in masks], rank) for scans, rank in scans_of.get(name, [])
+        ]
+        scans, rank = next((reading for reading in readings_of if reading[0]), ([], 0))
         if not scans:
             unused[name] = "a mask without a scan"
         elif len({_stem(scan) for scan in scans}) > 1:
@@ -260,11 +262,11 @@ def _readings(stem: str, *, folder: bool) -> Iterator[_Reading]:
     while first < last and read[first].isdigit():
         first += 1
     words = frozenset(token for token in read[first:last] if token in RANKS)
-    if words and first:
-        before = _before(stem, read, first)
-        yield _Reading(before, read[:first], words)
+    # the fewest words first: tumor_1_mask belongs to tumor_1, if there is one
+    for start in (place for place in range(last - 1, max(first, 1) - 1, -1) if read[place] in RANKS):
+        yield _Reading(_before(stem, read, start), read[:start], words)
         if words & PLAIN and last < len(read):  # benign_mask_001 beside benign_001
-            yield _Reading("", read[:first] + read[last:], words)
+            yield _Reading("", read[:start] + read[last:], words)
     # words at the beginning
     lead = 0
     while lead < len(read) and read[lead] in RANKS:
@@ -369,8 +371,11 @@ def _twins(folders: Iterable[Path]) -> dict[Path, str]:
 
 def _find_scans(
     images: Sequence[str], readings: Mapping[str, Sequence[_Reading]], folders: _Folders, certain: set[str]
-) -> dict[str, tuple[list[str], int]]:
-    """For every picture that may be a mask, the scans it can belong to, and the rank of its words."""
+) -> dict[str, list[tuple[list[str], int]]]:
+    """For every picture that may be a mask, the scans it can belong to, and the rank of its words.
+
+    By each way to read its name that fits some, the closest first.
+    """
     scopes: dict[Path, _Scans] = defaultdict(_Scans)
     below: dict[Path, _Scans] = defaultdict(_Scans)  # all scans under the folder above masks
     tops = set(folders.inside.values())
@@ -381,7 +386,7 @@ def _find_scans(
         scopes[folders.scopes[path]].add(name)
         for top in tops.intersection(path[:depth] for depth in range(len(path) + 1)):
             below[top].add(name)
-    scans_of: dict[str, tuple[list[str], int]] = {}
+    scans_of: dict[str, list[tuple[list[str], int]]] = defaultdict(list)
     for name in images:
         path = _folder(name)
         places = [scopes.get(folders.scopes[path])]
@@ -390,8 +395,8 @@ def _find_scans(
         for scans in filter(None, places):
             for reading in readings[name]:
                 same = [scan for scan in scans.find(reading) if scan != name]
-                if same and name not in scans_of:
-                    scans_of[name] = (same, reading.rank)
+                if same:
+                    scans_of[name].append((same, reading.rank))
     return scans_of
 
 
@@ -399,7 +404,7 @@ def _settle(
     images: Sequence[str],
     readings: Mapping[str, Sequence[_Reading]],
     certain: set[str],
-    scans_of: Mapping[str, tuple[list[str], int]],
+    scans_of: Mapping[str, list[tuple[list[str], int]]],
 ) -> set[str]:
     """The masks among pictures whose words may also name what a scan shows.
 

@@ -93,6 +93,24 @@ def test_words_that_name_what_a_scan_shows_make_no_mask_by_themselves(
     assert not found.unused
 
 
+@pytest.mark.parametrize("word", ["tumor", "lesion", "roi", "label", "GT", "contour", "other"])
+@pytest.mark.parametrize("name", ["{}_1", "{} (1)", "{}1", "x {} 2", "{}"])
+@pytest.mark.parametrize("of_mask", ["{}_mask", "{} mask (1)", "{}_mask_1", "{}-segmentation"])
+def test_a_scan_that_is_called_by_such_a_word_keeps_its_mask(word: str, name: str, of_mask: str) -> None:
+    stem = name.format(word)
+    named = [f"b/{stem}.png", f"b/{of_mask.format(stem)}.png"]
+    found = pair([*named, "b/9.png"])
+    assert found.scans == (named[0], "b/9.png") and found.masks == {named[0]: (named[1],)}
+
+
+@given(st.permutations(["1.png", "1_tumor.png", "1_tumor_mask.png", "tumor_2.png", "tumor_2_mask.png"]))
+def test_a_mask_of_a_mask_is_its_scans(names: list[str]) -> None:
+    found = pair(names)
+    assert set(found.scans) == {"1.png", "tumor_2.png"}
+    assert found.masks == {"1.png": ("1_tumor_mask.png",), "tumor_2.png": ("tumor_2_mask.png",)}
+    assert found.unused == {"1_tumor.png": "another annotation of its scan"}
+
+
 @given(
     st.permutations(["a/1.png", "a/1_mask.png", "a/2.png", "a/2_tumor.png", "b/3_tumor.png", "b/x mask.png"])
 )
