@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.files import read_csv, write_csv
+from .names import key
 from .reading import Entry
 from .store import Box
 
@@ -136,7 +137,7 @@ class KnownScan:
 
 
 def busi_list() -> dict[tuple[str, str], KnownScan]:
-    """The lists for BUSI by (pixel hash, label): groups, objections, burned-in marks, curated subset.
+    """The lists for BUSI by (pixel hash, key of the label): groups, objections, marks, curated subset.
 
     Sources and terms stand in the first lines of `data/busi_groups.csv`.
     """
@@ -152,7 +153,7 @@ def busi_list() -> dict[tuple[str, str], KnownScan]:
 
 def check_busi(entries: Sequence[Entry]) -> None:
     """BusError unless these scans are BUSI's, each by the hash of its pixels and its label."""
-    known, found = set(busi_list()), {(entry.sha256, entry.label) for entry in entries}
+    known, found = set(busi_list()), {(entry.sha256, key(entry.label)) for entry in entries}
     if known != found:
         raise BusError(
             f"What was downloaded as BUSI is not BUSI: {len(known - found)} of its {len(known)} scans are "
@@ -184,7 +185,7 @@ def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Sca
     """
     check_kind(kind)
     known = busi_list()
-    listed = [known.get((entry.sha256, entry.label)) for entry in entries]
+    listed = [known.get((entry.sha256, key(entry.label))) for entry in entries]
     if kind in ("strict", "curated") and not any(listed):
         raise UsageError(
             f"--cohort {kind} is defined by lists for BUSI, and none of these scans is in them. Use raw or "

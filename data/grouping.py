@@ -55,7 +55,7 @@ def find_groups(entries: Sequence[Entry], *, merge_alike: bool = False) -> Group
     listed = busi_list()
     known: list[Group | None] = []
     for entry in entries:
-        about = listed.get((entry.sha256, entry.label))
+        about = listed.get((entry.sha256, names.key(entry.label)))
         own = None if entry.group is None else ("given", names.key(entry.group))
         known.append(own or (("list", about.group) if about else None))
     pairs = _pairs(entries)

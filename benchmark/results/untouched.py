@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from ...data.cohort import busi_list
+from ...data.names import key
 from ...data.splits import assign_folds
 
 Known = tuple[str, str]  # hash of a scan's pixels, label
@@ -20,10 +21,10 @@ def development_scans() -> frozenset[Known]:
     labels: dict[str, set[str]] = {}
     for (_, label), scan in listed.items():
         labels.setdefault(scan.group, set()).add(label)
-    clean = [key for key, scan in listed.items() if len(labels[scan.group]) == 1]
-    hashes, classes = [key[0] for key in clean], [key[1] for key in clean]
-    folds = assign_folds(hashes, classes, [listed[key].group for key in clean], k=5, seed=0)
-    return frozenset(key for key, fold in zip(clean, folds, strict=True) if fold)
+    clean = [known for known, scan in listed.items() if len(labels[scan.group]) == 1]
+    hashes, classes = [known[0] for known in clean], [known[1] for known in clean]
+    folds = assign_folds(hashes, classes, [listed[known].group for known in clean], k=5, seed=0)
+    return frozenset(known for known, fold in zip(clean, folds, strict=True) if fold)
 
 
 def count_developed(scans: Iterable[Known]) -> int:
@@ -32,12 +33,12 @@ def count_developed(scans: Iterable[Known]) -> int:
     if not shows_busi(scans):
         return 0
     developed = development_scans()
-    return sum(scan in developed for scan in scans)
+    return sum((sha256, key(label)) in developed for sha256, label in scans)
 
 
 def shows_busi(scans: Iterable[Known]) -> bool:
     """Whether any of these scans is BUSI's, whatever its folder is called."""
-    return not busi_list().keys().isdisjoint(scans)
+    return not busi_list().keys().isdisjoint((sha256, key(label)) for sha256, label in scans)
 
 
 def is_locked_away(scans: Iterable[Known]) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from bus.core.errors import BusError, UsageError, printable
 from bus.data import cohort, creation, study
 from bus.data.cohort import LeftOut, Scan
+from bus.data.grouping import find_groups
 from bus.data.reading import Entry, list_source, read_listing
 from bus.data.store import Box
 from hypothesis import given
@@ -49,6 +50,35 @@ def test_a_download_is_busi_by_the_hash_of_every_scan_or_refused():
     ):
         with pytest.raises(BusError, match="1 of its 780 scans are missing, 1 are others"):
             cohort.check_busi([*known[:7], other, *known[8:]])
+
+
+def test_busi_is_known_however_its_classes_are_spelt():
+    """Benign, Malignant and Normal are BUSI's classes: its groups, and its other cohorts, are known."""
+    lists = cohort.busi_list()
+    entries = [
+        Entry(
+            f"{number}.png",
+            label.title(),
+            digest,
+            (40, 50),
+            Box(0, 0, 32, 32),
+            number,
+            np.zeros(0),
+            None,
+            None,
+        )
+        for number, (digest, label) in enumerate(lists)
+    ]
+    cohort.check_busi(entries)
+    grouping = find_groups(entries)
+    assert set(grouping.sources) == {"list"}
+    assert set(grouping.names) == {known.group for known in lists.values()}
+    counts = {
+        kind: sum(not scan.left_out for scan in cohort.build(entries, grouping.names, kind))
+        for kind in cohort.COHORTS
+    }
+    assert counts["raw"] == 780 and counts["clean"] == 760
+    assert counts["strict"] < 760 and 0 < counts["curated"] < 760
 
 
 def test_busi_is_busi(datasets):

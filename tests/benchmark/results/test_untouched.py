@@ -22,6 +22,7 @@ def test_608_of_busis_760_clean_scans_were_development_data() -> None:
     assert not groups & {listed[key].group for key in clean - developed}, "no group on both sides"
     assert count_developed(sorted(clean)) == 608 and count_developed(sorted(clean - developed)) == 0
     assert is_locked_away(clean - developed) and not is_locked_away(clean)
+    assert count_developed((sha256, label.title()) for sha256, label in clean) == 608, "Benign is benign"
 
 
 def answers_of(k: int, seed: int) -> dict[int, Any]:
