@@ -266,7 +266,7 @@ def _fold(
     given = [entry.fold for entry in entries]
     try:
         if any(fold is not None for fold in given):
-            splits.check_given_folds(given, names, [entry.file for entry in entries])
+            splits.check_given_folds(given, labels, names, [entry.file for entry in entries])
             folds = [fold for fold in given if fold is not None]
         else:
             folds = splits.assign_folds([e.sha256 for e in entries], labels, names, k=k, seed=seed)

@@ -1,6 +1,6 @@
 """Making a study: read the data, find groups, choose the cohort, cut folds, freeze all of it in a folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -38,8 +38,11 @@ class Choices:
 DEFAULTS: dict[str, Value] = asdict(Choices())
 
 
-def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_default: bool) -> None:
-    """Read the data, find groups, cut folds and freeze all of it in a new study folder."""
+def create(path: Path, chosen: Choices, asked: Collection[str], *, phantoms: int, reading: Counting) -> None:
+    """Read the data, find groups, cut folds and freeze all of it in a new study folder.
+
+    `asked` names those of the choices that are no defaults' but the user's.
+    """
     cohort.check_kind(chosen.cohort)  # before the scans are read, which may take minutes
     if chosen.size < 32 or chosen.size % 4:
         raise UsageError(f"--size {chosen.size}: expected a multiple of 4, at least 32 (pixels a side).")
@@ -53,11 +56,11 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
         return reading(count)
 
     # read every scan once; choose those of the cohort
-    data, listing = _read(chosen, squares, masks, phantoms, begin)
+    data, listing = _read(chosen, asked, squares, masks, phantoms, begin)
     grouping = find_groups(data.entries, merge_alike=chosen.merge_alike)
     scans = cohort.build(data.entries, grouping.names, chosen.cohort)
     classes = sorted({scan.label for scan in scans if not scan.left_out})
-    _check_classes(classes, chosen)
+    _check_classes(classes, {scan.label for scan in scans}, chosen)
 
     # cut them into folds
     scans = cut(scans, [entry.fold for entry in data.entries], chosen.k, chosen.seed, chosen.inner)
@@ -68,7 +71,7 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
     groups = "phantom" if simulated else "+".join(sorted(set(grouping.sources)))
     left = len(data.ignored)
     info = DataInfo(data.name, chosen.data, content(data.entries), listing, groups, left, data.grey)
-    origin = [Caution("phantoms", len(scans), detail="no --data was given" if by_default else "")]
+    origin = [Caution("phantoms", len(scans), detail="" if "data" in asked else "no --data was given")]
     told = origin if simulated else grouping.cautions(data.entries)
     cautions = (*told, *data.cautions)
     path.mkdir(parents=True, exist_ok=True)
@@ -95,7 +98,12 @@ def create(path: Path, chosen: Choices, *, phantoms: int, reading: Counting, by_
 
 
 def _read(
-    chosen: Choices, squares: Squares, masks: Squares, phantoms: int, counting: Counting
+    chosen: Choices,
+    asked: Collection[str],
+    squares: Squares,
+    masks: Squares,
+    phantoms: int,
+    counting: Counting,
 ) -> tuple[Data, str]:
     """Read the data into squares of scans and masks; and a hash that knows the same files again undecoded."""
     if chosen.data == "phantom":
@@ -103,6 +111,12 @@ def _read(
         data = read_phantoms(phantoms, chosen.size, keep=squares.put, keep_mask=masks.put, advance=advance)
         return data, f"phantom {phantoms}"
     listing = list_source(chosen.data, chosen.frames)
+    given = {scan.fold for scan in listing.scans if scan.fold is not None}
+    if given and "k" in asked and chosen.inner is None and len(given) != chosen.k:
+        raise UsageError(
+            f"--k {chosen.k}: the column fold of {chosen.data} holds {len(given)} folds, and the study takes "
+            "these. Leave --k out, or remove the column to have folds cut."
+        )
     advance = counting(len(listing.scans))
     data = read_listing(listing, chosen.size, keep=squares.put, keep_mask=masks.put, advance=advance)
     if is_download(chosen.data):
@@ -110,11 +124,18 @@ def _read(
     return data, stamp(listing)
 
 
-def _check_classes(classes: Sequence[str], chosen: Choices) -> None:
-    if not classes:
+def _check_classes(classes: Sequence[str], given: Collection[str], chosen: Choices) -> None:
+    """Raise an error unless all classes that are `given` are left in the cohort, and the target is one."""
+    lost = ", ".join(sorted(set(given) - set(classes)))
+    if lost and chosen.cohort == "clean":
         raise BusError(
-            f"No scan of {chosen.data} is left in cohort {chosen.cohort}: every group holds contradicting "
-            "labels. Run bus data check to see them, or use --cohort raw."
+            f"No scan of {lost} in {chosen.data} is left in cohort clean: every group holds contradicting "
+            "labels. Run bus data check to see them; correct the labels, or use --cohort raw."
+        )
+    if lost:
+        raise BusError(
+            f"No scan of {lost} in {chosen.data} is left in cohort {chosen.cohort}. Leave that class out of "
+            "the data, or use --cohort raw."
         )
     if chosen.target not in classes:
         raise UsageError(
@@ -140,7 +161,8 @@ def cut(
     if inner is None:
         return outer
     if not any(scan.fold == inner for scan in outer):
-        raise UsageError(f"--inner {inner}: the study's folds are 0 to {k - 1}.")
+        last = max(scan.fold for scan in outer if scan.fold is not None)
+        raise UsageError(f"--inner {inner}: the study's folds are 0 to {last}.")
     rest = cohort.leave_out(outer, lambda scan: scan.fold == inner, LeftOut("locked", str(inner)))
     return _fold([replace(scan, fold=None) for scan in rest], k, seed, None)
 
@@ -148,13 +170,13 @@ def cut(
 def _fold(scans: list[Scan], k: int, seed: int, given: Sequence[int | None] | None) -> list[Scan]:
     rows = [row for row, scan in enumerate(scans) if not scan.left_out]
     inside = [scans[row] for row in rows]
-    groups = [scan.group for scan in inside]
+    labels, groups = [scan.label for scan in inside], [scan.group for scan in inside]
     if given is not None:
         own = [given[row] for row in rows]
-        splits.check_given_folds(own, groups, [scan.file for scan in inside])
+        splits.check_given_folds(own, labels, groups, [scan.file for scan in inside])
         folds = [fold for fold in own if fold is not None]
     else:
-        hashes, labels = [scan.sha256 for scan in inside], [scan.label for scan in inside]
+        hashes = [scan.sha256 for scan in inside]
         folds = splits.assign_folds(hashes, labels, groups, k=k, seed=seed)
     numbers = dict(zip(rows, folds, strict=True))
     return [replace(scan, fold=numbers.get(row)) for row, scan in enumerate(scans)]

@@ -224,3 +224,5 @@ def _check(settings: Settings, rows: Sequence[Scan]) -> None:
         inside = min(top, left) >= 0 < min(height, width) and max(top + height, left + width) <= settings.size
         if not inside or (scan.fold is not None and not 0 <= scan.fold < settings.k):
             raise ValueError(f"the scan {scan.file} has a box or fold that cannot be")
+        if scan.label not in settings.classes:
+            raise ValueError(f"the scan {scan.file} is of no class of the study")

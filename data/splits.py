@@ -116,8 +116,13 @@ def require_groups(labels: Sequence[str], groups: Sequence[str], k: int) -> None
             )
 
 
-def check_given_folds(folds: Sequence[int | None], groups: Sequence[str], files: Sequence[str]) -> None:
-    """Raise BusError if the user's own folds split a group or leave scans without a fold."""
+def check_given_folds(
+    folds: Sequence[int | None], labels: Sequence[str], groups: Sequence[str], files: Sequence[str]
+) -> None:
+    """Raise BusError if the user's own folds split a group, leave scans without a fold, or lack a class.
+
+    As in folds that are cut, each must test every class; so every training part holds each, too.
+    """
     seen: dict[str, tuple[int, str]] = {}
     for fold, group, file in zip(folds, groups, files, strict=True):
         if fold is None:
@@ -134,3 +139,10 @@ def check_given_folds(folds: Sequence[int | None], groups: Sequence[str], files:
     found = sorted({fold for fold in folds if fold is not None})
     if found != list(range(len(found))) or len(found) < 2:
         raise BusError(f"The column fold holds {found}; expected 0, 1, … without gaps, at least two.")
+    held = set(zip(folds, labels, strict=True))
+    for fold, label in ((fold, label) for fold in found for label in sorted(set(labels))):
+        if (fold, label) not in held:
+            raise BusError(
+                f"Fold {fold} of the column fold holds no usable scan of {label}; every fold must test each "
+                "class. Give it some, or remove the column to have folds cut."
+            )

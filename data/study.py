@@ -185,8 +185,7 @@ def _create_alone(path: Path, asked: Mapping[str, Any], phantoms: int, counting:
         if (path / settings.FILE).exists():
             return False
         lock.clear(path)
-        by_default = "data" not in asked
-        create(path, Choices(**asked), phantoms=phantoms, reading=counting, by_default=by_default)
+        create(path, Choices(**asked), asked, phantoms=phantoms, reading=counting)
         return True
 
 

@@ -112,11 +112,23 @@ def test_too_few_groups_are_refused_with_a_way_out():
 
 
 def test_own_folds_must_not_split_a_group():
-    check_given_folds([0, 1], ["a", "b"], ["1.png", "2.png"])
+    def check(folds, groups):
+        check_given_folds(folds, ["x"] * 2, groups, ["1.png", "2.png"])
+
+    check([0, 1], ["a", "b"])
     with pytest.raises(BusError, match=r"1\.png \(fold 0\) and 2\.png \(fold 1\)"):
-        check_given_folds([0, 1], ["a", "a"], ["1.png", "2.png"])
+        check([0, 1], ["a", "a"])
     with pytest.raises(BusError, match="has no fold"):
-        check_given_folds([0, None], ["a", "b"], ["1.png", "2.png"])
+        check([0, None], ["a", "b"])
+
+
+def test_own_folds_must_test_every_class_as_cut_ones_do():
+    labels, names = ["x", "y"] * 3, list("abcdef")
+    check_given_folds([0, 0, 1, 1, 2, 2], labels, names, names)
+    with pytest.raises(BusError, match=r"Fold 2 .* holds no usable scan of y.*remove the column"):
+        check_given_folds([0, 0, 1, 1, 2, 1], labels, names, names)
+    with pytest.raises(BusError, match=r"Fold 1 .* of y"):  # nor is it trained on in fold 0
+        check_given_folds([0, 0, 1, 0, 1, 0], labels, names, names)
 
 
 @pytest.mark.parametrize("k", [2, 3, 5, 10])

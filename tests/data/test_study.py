@@ -9,6 +9,7 @@ import pytest
 from bus.core import files
 from bus.core.errors import BusError, UsageError
 from bus.data import phantom
+from bus.data.check import check
 from bus.data.store import UNKNOWN, letterbox_mask
 from bus.data.study import Study, open_or_create
 
@@ -162,6 +163,53 @@ def test_contradicting_labels_leave_the_clean_cohort_with_a_reason(datasets, tmp
     assert "benign, malignant" in out["benign/benign (433).png"]
     assert study.settings.data.groups == "list"
     assert study.settings.banners == ()
+
+
+def test_a_class_that_contradictions_take_away_is_refused_before_a_folder_is_made(tmp_path):
+    scans = write_scans(tmp_path / "scans", names=("benign", "malignant", "normal"))
+    for number in range(6):
+        shutil.copy(scans / f"normal/normal ({number}).png", scans / f"benign/n{number}.png")
+    with pytest.raises(BusError, match=r"No scan of normal .* cohort clean.*--cohort raw"):
+        open_or_create(tmp_path / "study", {"data": str(scans), "size": 32, "k": 2})
+    assert not (tmp_path / "study").exists()
+    raw = open_or_create(tmp_path / "study", {"data": str(scans), "size": 32, "k": 2, "cohort": "raw"})
+    assert raw.classes == ["benign", "malignant", "normal"]
+
+
+def with_folds(folder, fold_of):
+    """A table of scans whose column fold holds what `fold_of` says of a class and a number."""
+    rows = [(name, number) for name in ("benign", "malignant") for number in range(6)]
+    text = [f"{name}/{name} ({number}).png,{name},{fold_of(name, number)}" for name, number in rows]
+    (folder / "labels.csv").write_text("\n".join(["file,label,fold", *text]) + "\n")
+    return str(folder)
+
+
+def test_a_k_that_contradicts_given_folds_is_refused_at_once(tmp_path):
+    data = with_folds(write_scans(tmp_path / "scans"), lambda name, number: number % 3)
+    options = {"data": data, "size": 32}
+
+    def reading(count):
+        pytest.fail("scans were read")
+
+    with pytest.raises(UsageError, match=r"--k 5: the column fold .* holds 3 folds.*Leave --k out"):
+        open_or_create(tmp_path / "study", {**options, "k": 5}, reading=reading)
+    for asked in (options, {**options, "k": 3}):
+        assert open_or_create(tmp_path / "study", asked).settings.k == 3
+    assert open_or_create(tmp_path / "asked", {**options, "k": 3}).settings.k == 3
+    with pytest.raises(UsageError, match=r"--inner 3: the study's folds are 0 to 2"):
+        open_or_create(tmp_path / "inner", {**options, "inner": 3, "k": 2})
+    inner = open_or_create(tmp_path / "inner", {**options, "inner": 2, "k": 2})
+    assert inner.settings.k == 2 and len(inner.used()) == 8
+
+
+def test_given_folds_that_lack_a_class_are_refused_and_unsound(tmp_path):
+    data = with_folds(
+        write_scans(tmp_path / "scans"), lambda name, number: number % 2 if name == "benign" else 0
+    )
+    with pytest.raises(BusError, match=r"Fold 1 .* no usable scan of malignant"):
+        open_or_create(tmp_path / "study", {"data": data, "size": 32})
+    assert not (tmp_path / "study").exists()
+    assert [item.kind for item in check(data).unsound] == ["refused"]
 
 
 def test_lesion_masks_are_kept_where_there_are_some(tmp_path):
