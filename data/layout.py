@@ -13,6 +13,7 @@ DOMAINS = re.compile(
     r"(train(?:ing)?|test(?:ing)?|val(?:id|idation)?)[ _-]?([AB])"
 )  # of CycleGAN's own readers
 WHOLE = {"all", "whole", "all_images", "full"}  # a folder that repeats what lies in the class folders
+OWN_TABLE = "labels.csv"
 USE_TABLE = "write a labels.csv (columns file,label)"
 
 
@@ -44,7 +45,7 @@ def find_layout(files: Files, where: str) -> Layout:
     """
     root = ""
     while True:
-        if table := _table_in(files.tables, root):
+        if table := _table_in(files.tables, root, where):
             return Layout(root, table)
         children = _children(files.scans, root)
         if not children:
@@ -54,7 +55,7 @@ def find_layout(files: Files, where: str) -> Layout:
         if domains := _domains(children, root):
             return domains
         only = next(iter(children))
-        tabled = _table_in(files.tables, f"{root}{only}/")
+        tabled = any(name.rpartition("/")[0] == f"{root}{only}" for name in files.tables)
         if len(children) > 1 or (_holds_files(children[only]) and not tabled):
             children = _without_whole(children)
             classes = {_label(name) for name in children}
@@ -66,8 +67,18 @@ def find_layout(files: Files, where: str) -> Layout:
         root += f"{only}/"
 
 
-def _table_in(tables: Iterable[str], folder: str) -> str | None:
-    return next((name for name in tables if name.rpartition("/")[0] == folder.rstrip("/")), None)
+def _table_in(tables: Iterable[str], folder: str, where: str) -> str | None:
+    """The table in a folder: the user's own before that of a public set; BusError where several rule."""
+    inside = [name for name in tables if name.rpartition("/")[0] == folder.rstrip("/")]
+    own = [name for name in inside if name.rpartition("/")[2].casefold() == OWN_TABLE]
+    ruling = own or inside
+    if len(ruling) > 1:
+        names = " and ".join(name.rpartition("/")[2] for name in ruling)
+        raise BusError(
+            f"{where}/{folder} holds several tables, {names}. Give the one that rules as --data, or remove "
+            "the other."
+        )
+    return ruling[0] if ruling else None
 
 
 def _children(names: Iterable[str], root: str) -> dict[str, list[str]]:

@@ -380,6 +380,28 @@ def test_masks_in_folders_of_their_own_are_read(tmp_path: Path, layout: str) -> 
     everything_fits(listing)
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "Labels.CSV"])
+@pytest.mark.parametrize(
+    ("public", "header"), [("bus_data.csv", "ID,Case,Pathology"), ("INFO.csv", "Image,Label,Doppler")]
+)
+def test_a_table_of_ones_own_rules_over_a_published_one(
+    tmp_path: Path, name: str, public: str, header: str
+) -> None:
+    scans(tmp_path, "1.png", "2.png")
+    text(tmp_path, public, header, "1.png,b,c", "2.png,d,e")
+    text(tmp_path, name, "file,label", "1.png,mine", "2.png,other")
+    listing = list_scans(tmp_path)
+    assert listing.layout == name and [scan.label for scan in listing.scans] == ["mine", "other"]
+
+
+def test_two_tables_of_which_none_rules_are_refused_by_name(tmp_path: Path) -> None:
+    scans(tmp_path, "1.png", "2.png")
+    text(tmp_path, "bus_data.csv", "ID,Case,Pathology", "1,a,b", "2,c,d")
+    text(tmp_path, "INFO.csv", "Image,Label,Doppler", "1,a,b", "2,c,d")
+    with pytest.raises(BusError, match=r"several tables, INFO\.csv and bus_data\.csv"):
+        list_scans(tmp_path)
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_separators_of_spreadsheets(tmp_path: Path, separator: str) -> None:
     scans(tmp_path, "1.png", "2.png")
