@@ -58,11 +58,16 @@ class Names:
     files: Mapping[str, str]  # in Unicode's NFC form → as it is
     scans: Mapping[str, Sequence[str]] = field(repr=False)  # by path without suffix, name, stem or number
     masks: Mapping[str, Sequence[str]] = field(repr=False)  # likewise
+    blanks: Mapping[str, Sequence[str]] = field(repr=False)  # by path with whatever blanks
 
     @classmethod
     def of(cls, names: Iterable[str], scans: Iterable[str] = (), masks: Iterable[str] = ()) -> "Names":
         """Of all files, and of the scans and masks among them, which a shortened name may mean."""
-        return cls({_composed(name): name for name in names}, _shortened(scans), _shortened(masks))
+        files = {_composed(name): name for name in names}
+        blanks: dict[str, list[str]] = {}
+        for name in files.values():
+            blanks.setdefault(clean(name), []).append(name)
+        return cls(files, _shortened(scans), _shortened(masks), blanks)
 
     def find(self, entry: str, at: str, *, mask: bool = False) -> str:
         """The file that a cell means; BusError where there is none, or several."""
@@ -71,7 +76,9 @@ class Names:
         if not why and name in self.files:
             return self.files[name]
         parts = self.masks if mask else self.scans
-        same = [] if why else parts.get(name) or parts.get(name.lstrip("0"), [])
+        same = (
+            [] if why else parts.get(name) or parts.get(name.lstrip("0")) or self.blanks.get(clean(name), [])
+        )
         if len(same) == 1:
             return same[0]
         if same:
@@ -109,7 +116,10 @@ def read_table(content: bytes, names: Names, where: str) -> Table:
     patients: dict[str, str] = {}
     rows: dict[str, Row] = {}
     for line, cells in lines:
-        cell = {name: clean(cells[index]) for name, index in column.items()}
+        cell = {
+            name: cells[index].strip() if name in ("file", "mask") else clean(cells[index])
+            for name, index in column.items()
+        }
         row = _row(cell, grouped_by, names, line, f"{where}, row {line}")
         if grouped_by is None and PUBLIC["info.csv"] <= set(header):
             row = replace(row, group=PurePosixPath(row.file).stem.partition("_")[0])

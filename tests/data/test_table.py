@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bus.core.errors import BusError
 from bus.data.scans import list_scans, read_scan
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -99,11 +99,57 @@ def test_other_encodings_are_refused(tmp_path: Path, encoding: str) -> None:
     refused(tmp_path, "labels.csv is not UTF-8", "CSV UTF-8")
 
 
-@given(content=st.binary(max_size=300) | st.text(max_size=200).map(lambda t: f"file,label\n{t}".encode()))
-def test_any_table_is_read_or_refused(content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        put(Path(place, "a.png"))
-        Path(place, "labels.csv").write_bytes(content)
-        with pytest.raises(BusError) as caught:
-            list_scans(Path(place))
-        assert "labels.csv" in str(caught.value)
+def test_names_with_any_blanks_are_found(tmp_path: Path) -> None:
+    """Two blanks, the narrow one of macOS's screenshots; as they are, or with other blanks where one fits."""
+    for name in ("a/x  1.png", "b/shot 1.02\u202fPM.png", "a/y z.png", "b/y  z.png", "b/m\u00a0 1.png"):
+        put(tmp_path / name)
+    rows = ("a/x  1.png,a,b/m\u00a0 1.png", " b/shot 1.02\u202fPM.png ,b,", "a/y z.png,a,", "b/y  z.png,b,")
+    table(tmp_path, "\n".join(["file,label,mask", *rows]))
+    listing = list_scans(tmp_path)
+    assert {scan.file: scan.masks for scan in listing.scans} == {
+        "a/x  1.png": ("b/m\u00a0 1.png",),
+        "a/y z.png": (),
+        "b/shot 1.02\u202fPM.png": (),
+        "b/y  z.png": (),
+    }
+    table(tmp_path, "file,label\na/x 1.png,a\nb/shot 1.02 PM.png,b\n")
+    assert [scan.file for scan in list_scans(tmp_path).scans] == ["a/x  1.png", "b/shot 1.02\u202fPM.png"]
+    put(tmp_path / "a/x\u00a01.png")
+    refused(tmp_path, "a/x 1.png fits 2 files")
+
+
+def written(rows: list[tuple[str, ...]]) -> bytes:
+    return "\n".join(["file,label", *map(",".join, rows)]).encode()
+
+
+SPELT = st.sampled_from(["{}.png", "{}", " {}.png ", "./{}.png", ".\\{}.png"])
+LABELS = st.sampled_from(["x", "y", " y ", "X", ""])
+SOUND = st.tuples(SPELT, SPELT, st.permutations(["x", "y", "unused"])).map(
+    lambda drawn: written([(drawn[0].format("a"), drawn[2][0]), (drawn[1].format("b"), drawn[2][1])])
+)
+ODD = st.lists(st.tuples(st.sampled_from(["a", "b.png", "c.png", ""]), LABELS), max_size=3).map(written)
+
+
+def test_any_table_is_read_or_refused() -> None:
+    """Rows of two real names, odd ones, and noise; both ends are met."""
+    seen = {"read": 0, "refused": 0}
+
+    @settings(max_examples=100)
+    @given(SOUND | ODD | st.binary(max_size=300))
+    def check(content: bytes) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            for name in ("a.png", "b.png"):
+                put(Path(place, name))
+            Path(place, "labels.csv").write_bytes(content)
+            try:
+                listing = list_scans(Path(place))
+            except BusError as error:
+                assert "labels.csv" in str(error)
+                seen["refused"] += 1
+            else:
+                assert {scan.file for scan in listing.scans} == {"a.png", "b.png"}
+                assert len({scan.label for scan in listing.scans}) == 2
+                seen["read"] += 1
+
+    check()
+    assert min(seen.values()) >= 20, seen
