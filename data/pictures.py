@@ -27,7 +27,8 @@ DEPTHS = (8, 10, 12, 14, 16)  # bits of scanners
 MAX_PIXELS = 64_000_000  # the largest screens of ultrasound scanners have 8 million
 MIN_SIDE = 16  # px
 STRIP = 256  # rows that are composited or counted at once
-ORIENTATION, BITS_PER_SAMPLE = 0x0112, 258  # tags of EXIF and TIFF
+ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC = 0x0112, 258, 262  # tags of EXIF and TIFF
+WHITE_IS_ZERO = 0  # of PHOTOMETRIC
 LEVELS, BETWEEN = 32, 0.5  # grey levels, and share of pixels neither black nor white, that no mask has
 
 _waiting, _decoded = Condition(), list[int]()  # pixels of the pictures that threads are decoding
@@ -152,12 +153,16 @@ def _decoding(where: str) -> Iterator[None]:
 
 
 def _deep(image: Image.Image, content: bytes) -> NDArray[np.uint16] | None:
-    """The levels of a picture of 16 bits (H×W, or H×W×3 or 4 in colour), as they lie in the file; else None.
+    """The levels of a picture of 16 bits (H×W, or H×W×3 or 4 in colour), 0 for black; else None.
 
     Pillow keeps the upper byte of 16-bit colour alone, so that is decoded by OpenCV.
     """
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return np.asarray(image).astype(np.uint16)
+        grey = np.asarray(image).astype(np.uint16)
+        tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+        if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow inverts 8 bits alone
+            grey = (1 << bits_of(int(grey.max()))) - 1 - grey
+        return grey
     sizes: tuple[int, ...] = ()
     if image.format == "PNG" and content[24] == 16:  # the depth in its header
         sizes = (16, 16, 16)

@@ -95,6 +95,21 @@ def test_colour_of_16_bits_is_scaled_like_grey(kind: str, bits: int) -> None:
         assert (decode_rgb(content, "x", bits) == kept).all()
 
 
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_tiff_whose_white_is_zero_is_no_negative(bits: int) -> None:
+    """Tag 262 says so, of 8 bits and of 16; black is the highest level of the scanner's bits."""
+    tag, full = bytes.fromhex("06 01 03 00 01 00 00 00"), 2**bits - 1
+    deep = np.random.default_rng(3).integers(0, full + 1, (HEIGHT, WIDTH)).astype(np.uint16)
+    deep[0, :2] = 0, full
+    for grey, black in ((GREY, 255), (deep, full)):
+        content = encode(Image.fromarray((black - grey).astype(grey.dtype)), "TIFF")
+        assert tag + b"\1" in content
+        content = content.replace(tag + b"\1", tag + b"\0")
+        expected = np.floor(grey * (255 / black) + 0.5)
+        assert (decode_rgb(content, "x", bits) == repeated(expected)).all()
+    assert peak(content, "x") == full
+
+
 @pytest.mark.parametrize("inside", [1, 255, 4095, 65535])
 def test_masks_of_16_bits(inside: int) -> None:
     lesion = np.zeros((HEIGHT, WIDTH), np.uint16)
