@@ -129,14 +129,6 @@ def _blur(image: Floats, deviation: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), deviation, borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
-def near_duplicates(descriptors: Descriptors, *, block: int = 512) -> list[int]:
-    """Group scans (N × SIDE² descriptors) that show one scene: a number each, from 0 by first appearance.
-
-    The partition does not depend on the order of the scans. `block` as in `alike`.
-    """
-    return joined(len(descriptors), ((pair.first, pair.second) for pair in alike(descriptors, block=block)))
-
-
 def joined(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     """The groups that `pairs` make of 0 … count − 1: a number each, from 0 by first appearance."""
     rows, columns = np.array(list(pairs), int).reshape(-1, 2).T

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bus.data import groups
-from bus.data.groups import SIDE, Pair, alike, alike_between, describe, joined, near_duplicates
+from bus.data.groups import SIDE, Pair, alike, alike_between, describe, joined
 from bus.data.phantom.simulation import simulate, specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -140,9 +140,24 @@ def planted(n: int, copies: int) -> tuple[np.ndarray, np.ndarray, list[tuple[str
     return np.stack([describe(picture) for picture in pictures]), np.array(patients), rows
 
 
+def grouped(descriptors: np.ndarray, block: int = 512) -> list[int]:
+    """The group of each scan, as the pairs that the detector finds make them."""
+    return joined(len(descriptors), (pair[:2] for pair in alike(descriptors, block=block)))
+
+
+def some() -> np.ndarray:
+    """180 of the planted descriptors, copies of every kind among them."""
+    return planted(240, 24)[0][150:330]
+
+
+@cache
+def groups_of_some() -> list[int]:
+    return grouped(some())
+
+
 def test_planted_duplicates_are_found_and_strangers_are_not() -> None:
     descriptors, patients, rows = planted(240, 24)
-    ids = np.array(near_duplicates(descriptors))
+    ids = np.array(grouped(descriptors))
     found = {
         kind: np.mean([ids[copy] == ids[source] for which, copy, source in rows if which == kind])
         for kind in KINDS
@@ -154,14 +169,14 @@ def test_planted_duplicates_are_found_and_strangers_are_not() -> None:
     assert (patients[first] == patients[second])[joined].mean() >= 0.99  # precision over pairs of scans
 
 
-@settings(max_examples=8)
+@settings(max_examples=3)
 @given(st.randoms(use_true_random=False))
 def test_order_changes_nothing(random: object) -> None:
-    descriptors = planted(240, 24)[0][150:330]
+    descriptors = some()
     order = list(range(len(descriptors)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    ids, shuffled = near_duplicates(descriptors), near_duplicates(descriptors[order])
-    assert partition(ids) == partition([shuffled[order.index(row)] for row in range(len(order))])
+    shuffled = grouped(descriptors[order])
+    assert partition(groups_of_some()) == partition([shuffled[order.index(row)] for row in range(len(order))])
 
 
 def partition(ids: list[int]) -> set[frozenset[int]]:
@@ -170,8 +185,7 @@ def partition(ids: list[int]) -> set[frozenset[int]]:
 
 @pytest.mark.parametrize("block", [1, 7, 100, 10_000])
 def test_the_block_changes_nothing(block: int) -> None:
-    descriptors = planted(240, 24)[0][150:330]
-    assert near_duplicates(descriptors, block=block) == near_duplicates(descriptors)
+    assert grouped(some(), block) == groups_of_some()
 
 
 def plainly_alike(descriptors: np.ndarray) -> list[Pair]:
@@ -217,14 +231,14 @@ def test_an_index_of_very_many_scans_finds_the_same_copies(monkeypatch: pytest.M
 
 
 def test_groups_are_numbered_by_first_appearance() -> None:
-    ids = near_duplicates(planted(240, 24)[0])
+    ids = grouped(planted(240, 24)[0])
     assert list(dict.fromkeys(ids)) == list(range(max(ids) + 1))
 
 
 def test_copies_are_one_group_however_many() -> None:
     descriptors, patients, _ = planted(240, 24)
     descriptors = descriptors[np.unique(patients, return_index=True)[1][:3]]  # three patients
-    ids = near_duplicates(np.concatenate([descriptors[:1]] * 40 + [descriptors[1:]]))
+    ids = grouped(np.concatenate([descriptors[:1]] * 40 + [descriptors[1:]]))
     assert len(set(ids[:40])) == 1
     assert len(set(ids)) == 3
 
@@ -242,12 +256,12 @@ def test_copies_are_found_in_another_set_whichever_comes_first() -> None:
 
 
 def test_pairs_are_ordered_and_make_the_groups() -> None:
-    descriptors = planted(240, 24)[0][150:330]
+    descriptors = some()
     pairs = alike(np.concatenate([descriptors, descriptors[:3]]))
     assert pairs == sorted(pairs) and all(pair.first < pair.second for pair in pairs)
     assert {(row, 180 + row) for row in range(3)} <= {(pair.first, pair.second) for pair in pairs}
     assert all(0.7 <= pair.likeness <= 1 + 1e-6 for pair in pairs)
-    assert joined(180, (pair[:2] for pair in pairs if pair.second < 180)) == near_duplicates(descriptors)
+    assert joined(180, (pair[:2] for pair in pairs if pair.second < 180)) == groups_of_some()
 
 
 def test_a_scan_that_shows_only_a_frame_resembles_nothing() -> None:
@@ -257,14 +271,14 @@ def test_a_scan_that_shows_only_a_frame_resembles_nothing() -> None:
         grey = np.zeros((256, 200 + thickness), np.uint8)
         frames.append(describe(cv2.rectangle(grey, (0, 0), (199 + thickness, 255), 180, thickness)))
     strangers = planted(240, 24)[0][:40]
-    ids = near_duplicates(np.concatenate([strangers, np.stack(frames)]))
+    ids = grouped(np.concatenate([strangers, np.stack(frames)]))
     assert not set(ids[:40]) & set(ids[40:])
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_blank_scans_resemble_nothing(n: int) -> None:
     blank = np.zeros((n, SIDE**2), np.int8)
-    assert near_duplicates(blank) == list(range(n))
+    assert grouped(blank) == list(range(n))
 
 
 @given(st.integers(1, 900), st.integers(1, 900), st.integers(0, 255))
@@ -277,6 +291,7 @@ def test_any_size_gives_the_same_length(height: int, width: int, level: int) -> 
     assert descriptor.dtype == np.int8
 
 
+@pytest.mark.slow
 def test_busi_against_the_published_list(datasets: Path) -> None:
     """Measured, never tuned on: the list of Pawłowska, Karwat, Żołek (2023), 254 pairs in 587 units."""
     units = json.loads((datasets / "busi" / "pawlowska_groups.json").read_text())
@@ -284,9 +299,7 @@ def test_busi_against_the_published_list(datasets: Path) -> None:
     files = sorted(unit)
     folder = datasets / "busi" / "Dataset_BUSI_with_GT"
     ids = np.array(
-        near_duplicates(
-            np.stack([describe(cv2.imread(str(folder / f), cv2.IMREAD_GRAYSCALE)) for f in files])
-        )
+        grouped(np.stack([describe(cv2.imread(str(folder / f), cv2.IMREAD_GRAYSCALE)) for f in files]))
     )
     first, second = np.triu_indices(len(files), 1)
     listed = np.array([unit[f] for f in files])

@@ -180,7 +180,8 @@ def measure(
 
 def _row(described: Sequence[Grey], known: Sequence[str], sources: Sequence[int]) -> dict[str, float]:
     begun = time.perf_counter()
-    ids = np.array(groups.near_duplicates(np.stack(described)))
+    pairs = groups.alike(np.stack(described))
+    ids = np.array(groups.joined(len(described), (pair[:2] for pair in pairs)))
     seconds = time.perf_counter() - begun
     own, copied = len(described) - len(sources), np.arange(len(sources))
     first, second = np.triu_indices(len(ids), 1)

@@ -57,7 +57,7 @@ def phantoms(bench: Bench) -> Row:
     scans = [to_grey(read_scan(listing, scan)) for scan in listing.scans]
     descriptors = np.stack([groups.describe(grey) for grey in scans])
     with threads(bench.compute.threads):
-        (found,) = bench.interleave(bench.size(3, 1), lambda: groups.near_duplicates(descriptors))
+        (found,) = bench.interleave(bench.size(3, 1), lambda: groups.alike(descriptors))
     return Row(
         "duplicates",
         f"near-duplicates among {count:,} scans, described",
