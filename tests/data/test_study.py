@@ -6,6 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from bus.benchmark.results.untouched import development_scans
 from bus.core import files
 from bus.core.errors import BusError, UsageError
 from bus.data import phantom
@@ -156,13 +157,16 @@ def test_an_inner_study_never_sees_the_outer_test_scans(tmp_path):
     assert reasons == {"test scans of outer fold 0 are locked away (--inner)"}
 
 
-def test_contradicting_labels_leave_the_clean_cohort_with_a_reason(datasets, tmp_path):
-    study = open_or_create(tmp_path / "study", {"data": str(datasets / "busi"), "size": 32})
+def test_contradicting_labels_leave_the_clean_cohort_with_a_reason(busi_study):
+    study = busi_study
     out = {scan.file: scan.why for scan in study.scans if scan.left_out}
     assert len(out) == 20
     assert "benign, malignant" in out["benign/benign (433).png"]
     assert study.settings.data.groups == "list"
     assert study.settings.banners == ()
+    assert len(study.used()) == 760 and len({study.groups[row] for row in study.used()}) == 567
+    trained = {(study.scans[row].sha256, study.scans[row].label) for row in study.train(0)}
+    assert trained == development_scans(), "fold 0 is what it is from the list alone"
 
 
 def test_a_class_that_contradictions_take_away_is_refused_before_a_folder_is_made(tmp_path):
