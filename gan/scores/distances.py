@@ -27,7 +27,6 @@ DENSITY_NEIGHBOURS = 5  # Naeem et al. 2020
 # spreads between floor and ceiling below which nothing is normalised
 CLEAR = {Metric.KID: 2.0, Metric.FRECHET: 5.0}
 TITLES = {Metric.KID: "KID", Metric.FRECHET: "The Fréchet distance"}
-ROUNDING = 2  # scans that the rounding of class shares may cost
 
 Rows = NDArray[np.int64]
 Values = dict[Metric, float | None]
@@ -109,7 +108,7 @@ def distances(first: Features, second: Features) -> Values:
         values[Metric.KID], values[Metric.FRECHET] = kid(first, second)[0], frechet(first, second)
     if smaller > PRECISION_NEIGHBOURS:
         values[Metric.PRECISION], values[Metric.RECALL] = precision_recall(first, second)
-    if len(second) > DENSITY_NEIGHBOURS:
+    if len(first) and len(second) > DENSITY_NEIGHBOURS:
         values[Metric.DENSITY], values[Metric.COVERAGE] = density_coverage(first, second)
     return values
 
@@ -133,13 +132,17 @@ def halves(groups: Sequence[str], splits: int, seed: int) -> Iterator[tuple[Rows
 def mixed(
     labels: Sequence[str] | NDArray[np.str_], shares: Counter[str], count: int, rng: np.random.Generator
 ) -> Rows:
-    """Draw up to `count` distinct places of `labels`, the classes in the proportions of `shares`."""
-    total, drawn = sum(shares.values()), []
-    for label in sorted(shares):
-        places = np.flatnonzero(np.asarray(labels) == label)
-        wanted = round(count * shares[label] / total)
-        drawn.append(rng.permutation(places)[:wanted])
-    return np.concatenate(drawn)
+    """Draw `count` distinct places of `labels`, the classes in the proportions of `shares`.
+
+    Fewer only where a class has too few: the largest remainders are rounded up, so that the sum is `count`.
+    """
+    names, total = sorted(shares), sum(shares.values())
+    wanted = {name: count * shares[name] // total for name in names}
+    by_remainder = sorted(names, key=lambda name: -(count * shares[name] % total))
+    for name in by_remainder[: count - sum(wanted.values())]:
+        wanted[name] += 1
+    places = {name: np.flatnonzero(np.asarray(labels) == name) for name in names}
+    return np.concatenate([rng.permutation(places[name])[: wanted[name]] for name in names])
 
 
 class SplitValues(NamedTuple):
@@ -194,7 +197,7 @@ def against_reference(
         )
     half = round(float(np.mean([len(one) for one, _ in parts])))
     notes = []
-    if lacking > ROUNDING:
+    if lacking:
         notes.append(
             f"Half the target scans are {half}, but up to {lacking} fewer synthetic scans or sources were "
             "there to compare: their distances are noisier than the floor's, and the Fréchet distance larger."
@@ -233,9 +236,11 @@ def normalised(
     nothing.
 
     The denominator is the mean over all splits, so that no single split with a small one decides. None
-    where ceiling and floor lie less than `clear` spreads of their difference apart.
+    where ceiling and floor lie less than `clear` spreads of their difference apart, or where a number is not
+    finite.
     """
     gap = spread(ceiling - floor)
-    if gap.mean <= 0 or gap.mean < clear * gap.spread:
+    if not (gap.mean > 0 and gap.mean >= clear * gap.spread):  # so that what is no number does not pass
         return None
-    return spread((score - floor) / gap.mean)
+    value = spread((score - floor) / gap.mean)
+    return value if np.isfinite((value.mean, value.spread)).all() else None

@@ -6,8 +6,9 @@ tells them from real ones (two-sample AUC), and how many its cross-fitted reader
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ REPEATS = 40  # random halves of the groups, for the uncertainty of the normalis
 SPLITS_AGAIN = 5  # of the target scans in each of them
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -97,17 +99,24 @@ def ask_all(
 def opinion(
     judge: str, kin: Kin, real: Features, synthetic: Features, question: Question, *, seed: int = 0
 ) -> Opinion:
-    """Ask one judge everything: by its features of all real scans (M×D) and of all synthetic ones (N×D)."""
-    try:
-        return Opinion(
-            judge,
-            kin,
-            normalised_kid(real, synthetic, question, seed=seed),
-            _told(real, synthetic, question, seed),
-            called(real, synthetic, question),
-        )
-    except TooFewGroups:
-        return Opinion(judge, kin)
+    """Ask one judge everything: by its features of all real scans (M×D) and of all synthetic ones (N×D).
+
+    A part for which there are too few groups is None and takes no other part with it.
+    """
+
+    def unless_too_few(ask: Callable[[], T]) -> T | None:
+        try:
+            return ask()
+        except TooFewGroups:
+            return None
+
+    return Opinion(
+        judge,
+        kin,
+        unless_too_few(lambda: normalised_kid(real, synthetic, question, seed=seed)),
+        unless_too_few(lambda: _told(real, synthetic, question, seed)),
+        unless_too_few(lambda: called(real, synthetic, question)),
+    )
 
 
 def by_hand(synthetic: SyntheticScans, real: RealScans, question: Question, *, seed: int = 0) -> Opinion:
@@ -186,11 +195,12 @@ def normalised_kid(
 
     The spread is that of the ratio over random halves of the groups, synthetic scans going with their sources
     (delete-half jackknife, Shao & Wu 1989; linearised, so that a half with a small gap does not explode): the
-    uncertainty of score, floor and ceiling is in it. None where floor and ceiling are not clearly apart.
+    uncertainty of score, floor and ceiling is in it. None where floor and ceiling are not clearly apart, or
+    where fewer than two splits leave two scans on every side.
     """
     kernels = Kernels(real, synthetic)
     marks = np.array(list(_marks(kernels, question, np.unique(question.groups), seed, SPLITS)))
-    if not len(marks):
+    if len(marks) < 2 or not np.isfinite(marks).all():
         return None
     score, gap = marks[:, 1] - marks[:, 0], marks[:, 2] - marks[:, 0]
     if gap.mean() <= 0 or gap.mean() < CLEAR[Metric.KID] * gap.std(ddof=1):
@@ -247,12 +257,12 @@ def _marks(
     made = np.flatnonzero(np.isin(groups[rows], kept))
     shares = Counter(str(label) for label in question.labels[rows[made]])
     parts = halves([str(name) for name in groups[target]], splits, seed)
-    for split, (first, second) in enumerate(parts):
-        if min(len(first), len(second), len(made), len(sources)) < 2:
-            continue
+    for split, (first, second) in enumerate(parts if shares else ()):
         rng = np.random.default_rng((seed, 7, split))
         some = rng.permutation(made)[: len(first)]
         untranslated = sources[mixed(question.labels[sources], shares, len(first), rng)]
+        if min(len(first), len(second), len(some), len(untranslated)) < 2:
+            continue
         against = target[second]
         yield (
             kernels.distance(target[first], against),

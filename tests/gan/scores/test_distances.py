@@ -171,6 +171,16 @@ def test_the_ceiling_is_mixed_as_the_synthetic_set() -> None:
     assert len(set(drawn)) == 20
 
 
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 20))
+def test_a_mixture_has_as_many_scans_as_were_asked_for(parts: list[int], count: int) -> None:
+    names = [f"class {number}" for number in range(len(parts))]
+    drawn = mixed(names * 20, Counter(dict(zip(names, parts, strict=True))), count, np.random.default_rng(0))
+    found = Counter((names * 20)[row] for row in drawn)
+    assert len(set(drawn)) == len(drawn) == count
+    for name, part in zip(names, parts, strict=True):
+        assert abs(found[name] - count * part / sum(parts)) < 1
+
+
 def test_normalised_is_zero_at_the_floor_and_one_at_the_ceiling() -> None:
     floor, ceiling = np.array([0.0, 0.1, 0.2]), np.array([1.0, 1.1, 1.3])
     assert normalised(floor, floor, ceiling, clear=2) == Measured(0, 0)
@@ -179,6 +189,8 @@ def test_normalised_is_zero_at_the_floor_and_one_at_the_ceiling() -> None:
         assert found is not None and found.mean == pytest.approx(expected)
     assert normalised(floor, ceiling, floor, clear=2) is None
     assert normalised(floor, floor, ceiling, clear=100) is None
+    assert normalised(floor, floor, np.append(ceiling[:2], np.nan), clear=2) is None
+    assert normalised(np.append(floor[:2], np.nan), floor, ceiling, clear=2) is None
 
 
 def test_the_scale_places_real_at_zero_and_sources_at_one() -> None:

@@ -72,6 +72,30 @@ def test_no_value_where_the_marks_lie_together() -> None:
     assert normalised_kid(alike, drawn(SOURCES, 0.0, 8), QUESTION) is None
 
 
+@pytest.mark.parametrize("targets", [4, 6, 12])
+def test_few_scans_of_many_source_classes_give_a_finite_value_or_none(targets: int) -> None:
+    """Halves of two or three targets, and four source classes alike: each class gets less than a scan."""
+    labels = np.array(["malignant"] * targets + ["a", "b", "c", "d"] * 4)
+    rows = np.arange(targets, targets + 16)
+    groups = np.arange(targets + 16).astype(str)
+    question = Question(labels, groups, "malignant", ("a", "b", "c", "d"), rows)
+    real = np.concatenate([drawn(targets, 0.0, 1), drawn(16, 3.0, 2)])
+    for made in (16, 1):
+        asked = replace(question, source_rows=rows[:made])
+        value = normalised_kid(real, drawn(made, 0.0, 3), asked)
+        assert (made == 1 and value is None) or (value and np.isfinite((value.mean, value.spread)).all())
+
+
+def test_a_part_without_enough_groups_takes_no_other_part_with_it() -> None:
+    """Three groups of targets: a half of one group trains no reader, but has a distance."""
+    few = np.concatenate([np.arange(6), ROWS])
+    question = Question(LABELS[few], GROUPS[few], "malignant", ("benign",), np.arange(6, len(few)))
+    real = np.concatenate([REAL[:6], drawn(SOURCES, 4.0, 2)])
+    said = opinion("x", Kin.UNRELATED, real, drawn(SOURCES, 0.0, 3), question)
+    assert said.two_sample is None and said.kid and said.reader
+    assert abs(said.kid.mean) < 0.3 and said.reader.sources < 0.1
+
+
 def test_too_few_groups_give_an_empty_opinion() -> None:
     lonely = replace(QUESTION, groups=np.array(["g"] * len(LABELS)))
     assert opinion("x", Kin.UNRELATED, REAL, REAL[ROWS], lonely) == Opinion("x", Kin.UNRELATED)
