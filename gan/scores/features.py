@@ -1,5 +1,6 @@
 """What a network that was never trained on ultrasound sees in a scan: its features."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torchvision import models
+from torchvision.transforms import Normalize
 
 from ...core import published_weights
 from ...core.errors import BusError, UsageError
@@ -82,12 +84,15 @@ class Classifier(nn.Module):
     """A classification network of torchvision, seen before its last linear layer.
 
     uint8 B×3×H×W → a tuple with float32 B×D. The one resize, to the side it was trained with on ImageNet, is
-    bilinear and antialiased.
+    bilinear and antialiased; mean and deviation are those that its weights were trained with.
     """
 
-    def __init__(self, name: str, network: nn.Module, side: int) -> None:
+    def __init__(self, name: str, network: nn.Module, trained: "Pretrained") -> None:
         super().__init__()
-        self.network, self.normalise, self.side = network, Normalise(), side
+        self.network, self.side = network, trained.side
+        self.normalise = Normalize(trained.mean, trained.deviation)
+        if hasattr(network, "transform_input"):  # as torchvision builds Inception and GoogLeNet with weights
+            network.transform_input = True  # type: ignore[assignment]
         linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
         if not linear:
             raise BusError(f"{name} has no linear last layer before which features could be taken.")
@@ -196,19 +201,30 @@ def _inception(weights: Path | None, device: str, announce: Announce) -> Extract
 
 def _torchvision(kind: str, weights: Path | None, device: str, announce: Announce) -> Extractor:
     """A network of torchvision with its ImageNet weights; BusError where they cannot be had."""
-    url, side = torchvision_weights(kind)
+    trained = torchvision_weights(kind)
     mend = "Give the file that torchvision names to --fid-weights."
-    path, reason = _checked(url, weights, kind, "weights", mend, announce)
+    path, reason = _checked(trained.url, weights, kind, "weights", mend, announce)
     network = models.get_model(kind, weights=None)
     published_weights.load(network, published_weights.read(path, kind), kind)
-    frozen = Classifier(kind, network.requires_grad_(False), side).eval()
+    frozen = Classifier(kind, network.requires_grad_(False), trained).eval()
     return Extractor(kind, f"FD ({kind})", reason, frozen.to(device), device)
 
 
-def torchvision_weights(kind: str) -> tuple[str, int]:
-    """Where torchvision has the weights of a network, and the side (px) with which they were trained."""
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights of torchvision: where they are, and the pixels with which they were trained."""
+
+    url: str
+    side: int  # px
+    mean: Sequence[float]  # of RGB in [0, 1]
+    deviation: Sequence[float]
+
+
+def torchvision_weights(kind: str) -> Pretrained:
+    """The weights that torchvision names first for a network."""
     weights = models.get_model_weights(kind).DEFAULT
-    return str(weights.url), int(weights.transforms().crop_size[0])
+    shown = weights.transforms()
+    return Pretrained(str(weights.url), int(shown.crop_size[0]), shown.mean, shown.std)
 
 
 def _checked(

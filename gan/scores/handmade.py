@@ -21,8 +21,8 @@ def handmade(scans: Pixels, boxes: Sequence[Box]) -> Features:
     """Features of scans (uint8 N×S×S) without their bars: N×(16 + 10 + S/2 + 64), in the order of PARTS.
 
     Shares of 16 grey levels; shares of the uniform local binary patterns of 8 neighbours 1 px away; the
-    mean of the log power spectrum at 1 to S/2 periods a side; the means of 8 × 8 areas in grey levels. Not
-    standardised.
+    mean of the log power spectrum at 1 to S/2 periods a side of the square, per area of the scan; the means
+    of 8 × 8 areas in grey levels. Not standardised.
     """
     rows = []
     for scan, (top, left, height, width) in zip(scans, boxes, strict=True):
@@ -31,7 +31,7 @@ def handmade(scans: Pixels, boxes: Sequence[Box]) -> Features:
         patterns = local_binary_pattern(inside, NEIGHBOURS, RADIUS, "uniform").astype(np.int64)
         texture = np.bincount(patterns.ravel(), minlength=NEIGHBOURS + 2) / inside.size
         areas = cv2.resize(inside, (LAYOUT, LAYOUT), interpolation=cv2.INTER_AREA)
-        rows.append(np.concatenate([greys, texture, _spectrum(scan), areas.ravel()]))
+        rows.append(np.concatenate([greys, texture, _spectrum(inside, len(scan)), areas.ravel()]))
     return np.array(rows, np.float32)
 
 
@@ -42,11 +42,18 @@ def columns(part: str, size: int) -> slice:
     return slice(start, start + widths[part])
 
 
-def _spectrum(scan: Pixels) -> NDArray[np.float64]:
-    """Mean of the log power spectrum of S×S at every whole distance from its middle, 1 to S/2."""
-    side = len(scan)
-    power = np.abs(np.fft.fftshift(np.fft.fft2(scan.astype(np.float64) / 255))) ** 2
-    rows, across = np.indices(scan.shape) - side // 2
+def _spectrum(inside: Pixels, side: int) -> NDArray[np.float64]:
+    """Mean of the log power spectrum of h×w in a square at every whole distance from its middle, 1 to side/2.
+
+    The scan fades out about its mean towards its edges (a Hann window), whose length would tell its shape:
+    smooth speckle has less power at high frequencies than an edge leaks there. Power is taken for as many
+    pixels as the square has.
+    """
+    fade = np.outer(*(np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 2 for count in inside.shape))
+    values = (inside - np.average(inside, weights=fade)) * fade / 255
+    spectrum = np.fft.fftshift(np.fft.fft2(values, (side, side)))  # filled up with zeros
+    power = np.abs(spectrum) ** 2 * (side**2 / (fade**2).sum())
+    rows, across = np.indices(power.shape) - side // 2
     distance = np.hypot(rows, across).round().astype(np.int64)
     counted = np.bincount(distance.ravel())
     total = np.bincount(distance.ravel(), weights=np.log(power + 1e-8).ravel())

@@ -3,6 +3,7 @@
 import hashlib
 import socket
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import torch_fidelity
 from bus.core import lite
 from bus.core.errors import BusError, UsageError
+from bus.core.lite import Normalise
 from bus.gan import imagenet
 from bus.gan.extractors import LITE0
 from bus.gan.scores import features as module
@@ -167,9 +169,10 @@ def test_any_network_of_torchvision_judges_by_what_it_sees_before_its_last_layer
     network = models.shufflenet_v2_x0_5().eval()
     torch.save(network.state_dict(), tmp_path / "mine.pth")
     digest = hashlib.sha256((tmp_path / "mine.pth").read_bytes()).hexdigest()[:8]
-    url, side = module.torchvision_weights("shufflenet_v2_x0_5")
-    assert url.startswith("https://") and side == 224
-    monkeypatch.setattr(module, "torchvision_weights", lambda _: (f"http://127.0.0.1/x-{digest}.pth", 224))
+    named = module.torchvision_weights("shufflenet_v2_x0_5")
+    assert named.url.startswith("https://") and named.side == 224
+    here = replace(named, url=f"http://127.0.0.1/x-{digest}.pth")
+    monkeypatch.setattr(module, "torchvision_weights", lambda _: here)
     chosen = choose_extractor("shufflenet_v2_x0_5", tmp_path / "mine.pth", announce=pytest.fail)
     values = features(textures(3), chosen, batch=2)
     assert (chosen.name, chosen.label) == ("shufflenet_v2_x0_5", "FD (shufflenet_v2_x0_5)")
@@ -182,8 +185,41 @@ def test_any_network_of_torchvision_judges_by_what_it_sees_before_its_last_layer
             mode="bilinear",
             antialias=True,
         )
-        expected = network(chosen.network.normalise(sized / 255))
+        expected = network(Normalise()(sized / 255))
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+class Mirror(torch.nn.Module):
+    """A network whose features are the first colours of the pixels that it is given."""
+
+    def __init__(self, transform_input: bool = False) -> None:
+        super().__init__()
+        self.transform_input, self.last = transform_input, torch.nn.Linear(3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(x[:, :, 0, 0])
+
+
+@pytest.mark.parametrize("name", ["efficientnet_v2_l", "inception_v3", "googlenet", "vgg16"])
+def test_each_network_sees_the_pixels_that_its_weights_were_trained_with(name: str) -> None:
+    """As torchvision's own transform; of a fifth of the range, −0.6 where mean and deviation are a half."""
+    network, shown = Mirror(), models.get_model_weights(name).DEFAULT.transforms()
+    judge = module.Classifier(name, network, module.torchvision_weights(name))
+    scan = torch.full((1, 3, 8, 8), 51, dtype=torch.uint8)
+    (found,) = judge(scan)
+    torch.testing.assert_close(found, shown(scan)[:, :, 0, 0])
+    assert (abs(found + 0.6).max() < 1e-6) == (name == "efficientnet_v2_l")
+    assert network.transform_input, "as their builders do where weights are given"
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "googlenet"])
+def test_torchvision_transforms_the_input_where_weights_are_given(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the rule above rests on."""
+    plain = models.get_model(name, init_weights=False)
+    monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda *_, **__: plain.state_dict())
+    assert not plain.transform_input and models.get_model(name, weights="DEFAULT").transform_input
 
 
 def test_a_network_without_a_linear_layer_cannot_judge(
@@ -191,7 +227,8 @@ def test_a_network_without_a_linear_layer_cannot_judge(
 ) -> None:
     torch.save(models.squeezenet1_1().state_dict(), tmp_path / "mine.pth")
     digest = hashlib.sha256((tmp_path / "mine.pth").read_bytes()).hexdigest()[:8]
-    monkeypatch.setattr(module, "torchvision_weights", lambda _: (f"http://127.0.0.1/x-{digest}.pth", 224))
+    here = replace(module.torchvision_weights("squeezenet1_1"), url=f"http://127.0.0.1/x-{digest}.pth")
+    monkeypatch.setattr(module, "torchvision_weights", lambda _: here)
     with pytest.raises(BusError, match="no linear last layer"):
         choose_extractor("squeezenet1_1", tmp_path / "mine.pth", announce=pytest.fail)
 
