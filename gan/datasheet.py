@@ -97,7 +97,7 @@ def write(scans: SyntheticSet, scores: Iterable[str]) -> None:
         preset=config.preset,
         pairs=config.pairs,
         seed=first.seed,
-        trained=len(study.train(first.fold)),
+        trained=len(study.rows_of(study.train(first.fold), [*config.sources, config.target])),
         begun=f"; it began with the package's weights {config.init}" if config.init != "none" else "",
         scores="\n".join(f"- {line}" for line in scores) or "- They have no scores.",
         fold_use="this fold" if first.fold is not None else "a study on other data",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..core import files
 from ..core.errors import BusError
 from ..data.pictures import synthetic_png
-from ..data.store import Pixels
+from ..data.store import Pixels, restore_bars
 from ..data.study import Study
 from .config import GanConfig
 from .cyclegan import SIDES, CycleGAN
@@ -78,7 +78,8 @@ def write_sheet(path: Path, model: CycleGAN, pools: dict[str, Pixels]) -> None:
 class Judges:
     """What judges that train nothing say of a translator under way: EfficientNet-Lite0, hand-made features.
 
-    They look at the first, middle translation of as many sources as half the target scans; the reference is
+    They look at the first, middle translation of as many sources as half the target scans, with the bars of
+    its source as the scans that are kept have them; the reference is
     the training part. Features of the real scans are computed once, at the first call.
     """
 
@@ -122,10 +123,13 @@ class Judges:
     def _material(self, model: CycleGAN) -> tuple[RealScans, SyntheticScans, Making]:
         """Sources, then targets; what the translator makes of the sources; and of which classes they are."""
         study, config, rows = self.study, model.config, [*self.sources, *self.target]
-        made = [
-            to_pixels(model.averaged(to_tensor(study.pixels[[row]], config.device))) for row in self.sources
-        ]
         scans = [study.scans[row] for row in rows]
+        made = [
+            restore_bars(
+                to_pixels(model.averaged(to_tensor(study.pixels[[row]], config.device)))[0], scan.box
+            )
+            for row, scan in zip(self.sources, scans, strict=False)  # sources come first
+        ]
         names = [scan.file for scan in scans]
         real = RealScans(
             study.pixels[rows],
@@ -135,7 +139,7 @@ class Judges:
             [scan.box for scan in scans],
         )
         count = len(self.sources)
-        synthetic = SyntheticScans(np.concatenate(made), np.arange(count), names[:count])
+        synthetic = SyntheticScans(np.stack(made), np.arange(count), names[:count])
         return real, synthetic, Making(config.target, config.sources)
 
 

@@ -1,27 +1,28 @@
 """The sheet that goes with synthetic scans."""
 
+from dataclasses import replace
+
 import pytest
-from bus.core.compute import Compute
-from bus.data.study import Study
+from bus.gan import datasheet
 from bus.gan.manifest import SyntheticSet
-from bus.gan.request import Judge
-from bus.gan.scoring import score_again, told
-from bus.gan.synth import make_scans
+from bus.gan.scoring import told
 from bus.gan.translator import Translator
-
-CPU = Compute("cpu", "float32", 1)
-
-
-@pytest.fixture(scope="module")
-def scans(study: Study) -> SyntheticSet:
-    """Synthetic scans that were scored on two splits and then on three."""
-    translator = Translator(study, 0, "malignant", 0)
-    make_scans(translator, CPU, Judge("efficientnet-lite0", splits=2), count=12)
-    score_again(translator.scans, CPU, Judge("efficientnet-lite0", splits=3))
-    return translator.scans
 
 
 def test_scans_that_are_scored_again_get_another_datasheet(scans: SyntheticSet) -> None:
     assert scans.scores and scans.scores.n.splits == 3
     text, lines = (scans.folder / "DATASHEET.md").read_text(), told(scans)
     assert lines and all(f"- {line}\n" in text for line in lines)
+
+
+def test_scans_of_classes_that_were_left_out_are_none_that_it_was_trained_on(
+    scans: SyntheticSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = scans.study
+    known = Translator(study, 0, "malignant", 0).known_config
+    for sources in (known.sources, known.sources[:1]):
+        monkeypatch.setattr(Translator, "known_config", replace(known, sources=sources))
+        datasheet.write(scans, [])
+        seen = [row for row in study.train(0) if study.scans[row].label in (*sources, "malignant")]
+        assert f"trained on {len(seen)} real scans" in (scans.folder / "DATASHEET.md").read_text()
+    assert len(seen) < len(study.train(0))

@@ -1,10 +1,14 @@
 """What is written down of a translator while it trains."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from bus.core.compute import Compute
 from bus.data.study import Study
 from bus.gan.config import configure
+from bus.gan.cyclegan import CycleGAN
 from bus.gan.monitor import Judges, Log, spread
 from bus.gan.scores import scans
 from bus.gan.scores.model import Measured
@@ -37,6 +41,19 @@ def test_some_of_many_are_taken_evenly_and_none_twice(count: int) -> None:
     some = spread(values, count)
     assert len(some) == min(count, 10) == len(set(some.tolist())) and some[0] == 0
     assert np.ptp(np.diff(some)) <= 1 if len(some) > 1 else True
+
+
+def test_judges_see_the_bars_of_the_sources_as_synthetic_scans_have_them(barred: Study) -> None:
+    cpu = Compute("cpu", "float32", 1)
+    config = configure(barred, cpu, fold=0, target="malignant", seed=0, preset="demo")
+    model = CycleGAN(replace(config, channels=4, blocks=1, discriminator="patch"), cpu)
+    torch.nn.init.constant_(model.averaged.change[-1].bias, 0.5)  # so that it paints everywhere
+    real, synthetic, _ = Judges(barred, model.config)._material(model)
+    for scan, row in zip(synthetic.pixels, synthetic.source_rows, strict=True):
+        top, left, height, width = real.boxes[row]
+        inside = np.zeros(scan.shape, bool)
+        inside[top : top + height, left : left + width] = True
+        assert not scan[~inside].any() and not inside.all() and scan[inside].any()
 
 
 def test_of_very_many_target_scans_some_are_looked_at(tiny_study, monkeypatch: pytest.MonkeyPatch) -> None:

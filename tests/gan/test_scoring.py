@@ -8,25 +8,13 @@ import pytest
 from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import BusError
-from bus.data.study import Study
 from bus.gan import scoring
 from bus.gan.manifest import SyntheticSet
 from bus.gan.request import Judge
 from bus.gan.scores import scans as judged
 from bus.gan.scoring import score_again, told
-from bus.gan.synth import make_scans
-from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
-
-
-@pytest.fixture(scope="module")
-def scans(study: Study) -> SyntheticSet:
-    """Synthetic scans that were scored on two splits and then on three."""
-    translator = Translator(study, 0, "malignant", 0)
-    make_scans(translator, CPU, Judge("efficientnet-lite0", splits=2), count=12)
-    score_again(translator.scans, CPU, Judge("efficientnet-lite0", splits=3))
-    return translator.scans
 
 
 def test_scores_of_another_version_are_made_again(scans: SyntheticSet) -> None:
@@ -54,6 +42,12 @@ def test_of_very_many_scans_some_are_judged_with_all_their_sources(
     assert counts[scans.label] == 5 and all(5 <= count <= 5 + len(sources) for count in counts.values())
     assert [real.files[row] for row in synthetic.source_rows] == [row.source_file for row in scans.rows[:5]]
     assert scoring._part(scans, 5, len(real.files))[0].startswith("Judged were 5 of 12 synthetic scans")
+
+
+def test_scores_know_the_training_part_and_no_test_scan(scans: SyntheticSet) -> None:
+    study, (_, real, _) = scans.study, scoring.material(scans)
+    assert sorted(real.files) == sorted(study.scans[row].file for row in study.train(0))
+    assert not set(real.files) & {study.scans[row].file for row in study.test(0)}
 
 
 def test_scores_that_are_none_are_refused_by_name(scans: SyntheticSet) -> None:
