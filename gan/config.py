@@ -127,7 +127,9 @@ class GanConfig(Switches, Training):
     def smaller(self) -> "GanConfig":
         """The configuration of the training at `from_size`, whose weights this one starts from."""
         side, pairs = self.from_size, max(1, self.pairs // 2)
-        return replace(self, size=side, pairs=pairs, from_size=0, shift=side // 16, eyes=eyes_of(side))
+        usual, here = (_usual(self.method, self.preset, size, self.target) for size in (self.size, side))
+        follow = {name: getattr(here, name) for name in SIZED if getattr(self, name) == getattr(usual, name)}
+        return replace(self, size=side, pairs=pairs, from_size=0, **follow)
 
     @property
     def simulated(self) -> float:
@@ -256,6 +258,7 @@ PRESETS = {
     "standard": Preset(pairs=30_000),
     "paper": Preset(epochs=200, batch=1, channels=64, upsampling="transposed", average=0.0, shift=0),
 }
+SIZED = ("shift", "eyes")  # switches that follow the side where nobody asked for others
 ENLARGING = {"compact": ("nearest",), "detail": ("nearest", "bilinear")}  # the published generator can do all
 
 
@@ -323,6 +326,7 @@ def configure(
     switches.check_idle(SWITCHES, changed, switches.values(resolved))
     _check_enlarging(resolved, changed)
     check_from_size(resolved.from_size, study.settings.size)
+    _check_shape(resolved, resolved.from_size or study.settings.size)
     if why := _unfit_init(resolved, resolved.from_size or study.settings.size, target):
         if "init" in changed:
             raise UsageError(f"--set init={resolved.init}: these weights {why}. Leave it out.")
@@ -393,17 +397,35 @@ def check_from_size(side: int, size: int) -> None:
         )
 
 
+def _check_shape(resolved: Switches, side: int) -> None:
+    """UsageError for switches with which no network can be built for scans of `side` px, its smallest."""
+    if resolved.generator == "compact" and resolved.channels < 2:
+        raise UsageError(
+            f"--set channels={resolved.channels}: the generator compact ends with half as many; expected "
+            "2 or more."
+        )
+    if resolved.generator == "detail" and resolved.reach >= side:
+        raise UsageError(
+            f"--set reach={resolved.reach}: scans are mirrored at their edges, and the smallest ones "
+            f"here have {side} px; expected {side - 1} or less, such as 2."
+        )
+
+
 def _unfit_init(resolved: Switches, size: int, target: str) -> str:
     """Why the package's first weights do not fit a translator of scans of `size` px; "" where they do."""
+    from .networks import unshuffle_of  # late: torch takes a second to import
+
     if resolved.init == "none":
         return ""
     channels, blocks = INIT_SHAPE
+    theirs, ours = unshuffle_of(INIT_SIZE), unshuffle_of(size)
     wrong = {
         f"make scans of {INIT_TARGET}, not of {target}": target != INIT_TARGET,
         f"have {channels} channels and {blocks} blocks, not {resolved.channels} and {resolved.blocks}": (
             (resolved.channels, resolved.blocks) != INIT_SHAPE
         ),
         f"are of {INIT_SIZE} px, and {size} px is less": size < INIT_SIZE,
+        f"gather {theirs} px a side, and scans of {size} px are gathered by {ours}": ours % theirs != 0,
         "know no grain": resolved.grain,
         f"are of the generator detail, not of {resolved.generator}": resolved.generator != "detail",
         f"enlarge bilinearly, not by {resolved.upsampling}": resolved.upsampling != "bilinear",

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..core import switches
 from ..core.compute import Compute, resolve
-from .config import METHOD, GanConfig, configure
+from .config import METHOD, SWITCHES, GanConfig, check_sources, configure, lacks_first_weights
 from .extractors import check_extractor
 from .translator import Translator
 
@@ -65,38 +66,47 @@ def plan_gan(
         begun = Compute if translator.is_done else resolve
         compute = begun(old.device, old.precision, old.threads)
 
-    # all as it was begun, or what is asked
-    if old and ask.is_empty:
+    # as it was begun, but for what is asked
+    if old and ask.preset in (None, old.preset) and ask.method in (None, old.method):
+        changed = switches.read(SWITCHES, ask.changes, usual=switches.values(old))
         return replace(
-            old,
+            switches.changed(old, changed),
+            pairs=ask.pairs or old.pairs,
+            sources=check_sources(study, old.target, ask.sources) if ask.sources else old.sources,
             device=compute.device,
             precision=compute.precision,
             threads=compute.threads,
             training_pixels=study.pixels_sha256(study.train(fold)),
         ), compute
+
+    # a new one, or another effort or method
+    effort = ask.preset or (old.preset if old else preset)
+    alike = {"init": "none"} if begins_as_drawn(translator, effort) else {}
     config = configure(
         study,
         compute,
         fold=fold,
         target=translator.target,
         seed=translator.seed,
-        preset=ask.preset or (old.preset if old else preset),
+        preset=effort,
         pairs=ask.pairs or (old.pairs if old and ask.preset is None else None),
         sources=ask.sources or (old.sources if old else None),
         method=ask.method or (old.method if old and ask.preset is None else None),
-        changes={**_as_begun(translator, old), **ask.changes},
+        changes={**alike, **ask.changes},
     )
     if old:  # goes on drawing as it began
         config = replace(config, drawn_from=old.drawn_from)
     return config, compute
 
 
-def _as_begun(translator: Translator, old: GanConfig | None) -> dict[str, str]:
-    """The switch `init` where a study's translators to this class began without first weights, once usual.
+def begins_as_drawn(translator: Translator, preset: str) -> bool:
+    """Whether a study's translators to this class began without first weights that would have fitted them.
 
-    All of an arm begin alike, or its folds would be two treatments; `old` is what this one was begun with.
+    All of an arm begin alike, or its folds would be two treatments; those of another effort or method are
+    another arm.
     """
     others = (one for one in Translator.all_of(translator.study) if one.folder != translator.folder)
-    configs = [old] if old else [one.config for one in others if one.target == translator.target]
-    known = [config for config in configs if config and config.method == METHOD]
-    return {"init": "none"} if known and all(config.init == "none" for config in known) else {}
+    configs = [config for one in others if one.target == translator.target and (config := one.config)]
+    known = [config for config in configs if (config.method, config.preset) == (METHOD, preset)]
+    fitted = [config for config in known if not lacks_first_weights(config)]
+    return bool(fitted) and all(config.init == "none" for config in fitted)

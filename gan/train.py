@@ -24,13 +24,14 @@ from ..data import phantom
 from ..data.store import Pixels
 from ..data.study import Study
 from . import first_weights
-from .config import GanConfig, lacks_first_weights, lacks_phantoms
+from .config import METHOD, METHODS, GanConfig, lacks_first_weights, lacks_phantoms
 from .cyclegan import SIDES, CycleGAN, Losses
 from .first_weights import Start
 from .monitor import Board, Judges, Log, silent, tensorboard, write_sheet
 from .pixels import to_tensor
 from .recording import Recording
-from .translator import REPORTS, Looks, Translator
+from .request import begins_as_drawn
+from .translator import REPORTS, Looks, Translator, set_aside
 
 CHECKPOINT_EVERY = 3  # reports
 HEARD_EVERY = 16  # steps after which a card is asked for its losses; a processor is after each
@@ -85,6 +86,7 @@ def train_gan(
         if translator.is_done:
             result(f"Nothing to do: the translator in {translator.folder} is trained.")
             return False
+        _tell_alike(translator, config)
         board = tensorboard(translator.tensorboard) if curves else silent
         try:
             train(study, config, compute, board)
@@ -92,6 +94,17 @@ def train_gan(
             raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
     result(f"Trained: {translator.folder}")
     return True
+
+
+def _tell_alike(translator: Translator, config: GanConfig) -> None:
+    """Say where a new translator begins without the first weights of its method since others did."""
+    if translator.config or config.method != METHOD or config.init != "none" or lacks_first_weights(config):
+        return
+    if begins_as_drawn(translator, config.preset):
+        note(
+            f"No first weights: this study's other translators to {config.target} began as drawn, and so "
+            f"does this one. --set init={METHODS[METHOD].init} takes them."
+        )
 
 
 def train(study: Study, config: GanConfig, compute: Compute, board: Board = silent) -> Translator:
@@ -106,15 +119,24 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
     if not config.from_size:
         return _train(translator, config, compute, board, first_weights.load(config.first_weights))
     translator.write_config(config)
-    if not translator.smaller.is_done:
-        begun = first_weights.load(config.smaller.first_weights)
-        _train(translator.smaller, config.smaller, compute, silent, begun)
-    path = translator.smaller.checkpoint
-    translator.smaller.checked_checkpoint()
+    return _train(translator, config, compute, board, _grown(translator.smaller, config.smaller, compute))
+
+
+def _grown(smaller: Translator, config: GanConfig, compute: Compute) -> Start:
+    """The generators of the training at the smaller side, which is trained, or gone on with, where need be.
+
+    What another configuration began, or what lost the checkpoint that is needed, is set aside first.
+    """
+    lost = smaller.is_done and not smaller.checkpoint.exists()
+    if lost or smaller.config not in (None, config):
+        why = f"has lost its {smaller.checkpoint.name}" if lost else "was begun with other options"
+        note(f"The training at {config.size} px {why}: now in {set_aside(smaller.study, [smaller.folder])}.")
+    if not smaller.is_done:
+        _train(smaller, config, compute, silent, first_weights.load(config.first_weights))
+    path = smaller.checked_checkpoint()
     with _damaged(path):
         saved = torch.load(path, map_location="cpu", weights_only=True)["model"]
-    start = {"to_target": saved["averaged"], "to_source": saved["networks"]["to_source"]}
-    return _train(translator, config, compute, board, start)
+    return {"to_target": saved["averaged"], "to_source": saved["networks"]["to_source"]}
 
 
 def _train(
@@ -211,7 +233,8 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         }
 
     # simulated ones
-    if (why := lacks_first_weights(config)) and config.preset != "demo":
+    grows = config.from_size > 0  # from the weights of a smaller training, which said so
+    if (why := lacks_first_weights(config)) and config.preset != "demo" and not grows:
         note(f"No first weights: those of the package {why}. The generators begin as drawn.")
     if lacks_phantoms(config.method, config.preset, config.target):
         note(f"No warm start: there are phantoms of {' and '.join(phantom.PAIRED)}, none of {config.target}.")

@@ -9,7 +9,7 @@ import pytest
 from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
-from bus.data.study import Study
+from bus.data.study import Study, open_or_create
 from bus.gan import train
 from bus.gan.config import METHOD, METHODS, configure, from_json, options
 from bus.gan.translator import Translator
@@ -57,6 +57,11 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
             "recorded=true: a CUDA graph needs a graphics card, and this is cpu",
         ),
         ({"method": "published", "changes": {"recorded": "true"}}, "recorded=true does nothing.*buffer=0"),
+        ({"changes": {"reach": "32"}}, "reach=32: .* here have 32 px; expected 31 or less"),
+        (
+            {"method": "projected", "changes": {"channels": "1"}},
+            "channels=1: the generator compact .* expected 2 or more",
+        ),
         (
             {"changes": {"upsampling": "transposed"}},
             "upsampling=transposed does nothing.*generator=published",
@@ -64,6 +69,8 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
     ):
         with pytest.raises(UsageError, match=words):
             asked(**wish)
+    asked(changes={"reach": "31"})
+    asked(method="projected", changes={"channels": "2"})
     asked(method="projected", changes={"noise": "8", "phantoms": "1", "average": "0"})
     asked(
         preset="paper", changes={"generator": "compact"}
@@ -99,6 +106,22 @@ def test_a_switch_that_is_gone_is_read_where_it_asked_for_nothing_and_refused_el
             BusError, match=rf"config\.json .* with {name}=0\.5, a switch that is gone.*--redo"
         ):
             translator.config  # noqa: B018
+
+
+def test_what_was_asked_holds_for_the_smaller_side_too_and_what_was_not_follows_it(tmp_path):
+    study = open_or_create(tmp_path / "study", {"size": 128, "k": 3}, phantoms=40)
+
+    def smaller(**changes):
+        asked = {"from_size": "64", **changes}
+        config = configure(
+            study, CPU, fold=0, target="malignant", seed=0, preset="quick", changes=asked
+        ).smaller
+        return config.shift, config.eyes
+
+    assert smaller() == (4, 128)
+    assert smaller(shift="3") == (3, 128) and smaller(eyes="96") == (4, 96)
+    with pytest.raises(UsageError, match=r"reach=64: .* the smallest ones here have 64 px"):
+        smaller(reach="64")
 
 
 def test_paper_counts_epochs_and_takes_the_published_architecture(study):

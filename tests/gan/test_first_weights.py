@@ -90,6 +90,29 @@ def test_a_training_begins_with_them(tmp_path, monkeypatch, size, growing, whole
     assert begun["change.5.weight"].any() == whole
 
 
+@pytest.mark.parametrize(("size", "side"), [(132, 66), (132, 33), (140, 70), (140, 35), (136, 68)])
+def test_sides_that_they_do_not_fit_begin_without_them(tmp_path, size, side):
+    """A side of 66 px gathers no pixels, where the first weights gather two a side."""
+    study = open_or_create(tmp_path / "study", {"size": size, "k": 3}, phantoms=40)
+    config = asked(study, from_size=str(side))
+    assert (config.init == "none") == (side != 68)
+    CycleGAN(config.smaller, CPU).begin_from(first_weights.load(config.smaller.first_weights) or {})
+    small = CycleGAN(replace(config.smaller, discriminator="patch"), CPU)
+    start = {name: small.networks[name].state_dict() for name in ("to_target", "to_source")}
+    CycleGAN(replace(config, discriminator="patch"), CPU).begin_from(start)
+    if side == 66:
+        with pytest.raises(UsageError, match="gather 2 px a side, and scans of 66 px are gathered by 1"):
+            asked(study, from_size="66", init="phantoms-1")
+
+
+def test_a_translator_that_grows_without_them_says_so_once(tmp_path, said):
+    study = open_or_create(tmp_path / "study", {"size": 128, "k": 3}, phantoms=40)
+    config = asked(study, from_size="64", channels="16")
+    for each in (config.smaller, config):
+        train._pools(study, each)
+    assert len([text for text in said if "No first weights" in text]) == 1
+
+
 def asked(study, target="malignant", **changes):
     return configure(
         study,

@@ -9,8 +9,10 @@ from bus.core import files
 from bus.core.compute import Compute
 from bus.core.errors import UsageError
 from bus.data.study import Study, open_or_create
+from bus.gan import train
 from bus.gan.config import configure
 from bus.gan.request import Ask, plan_gan
+from bus.gan.train import train_gan
 from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
@@ -65,5 +67,59 @@ def test_a_study_goes_on_without_first_weights_where_it_began_without(tmp_path):
     assert planned(0).init == planned(1).init == "none" and planned(0, preset="quick").init == "none"
     assert planned(1, changes={"init": "phantoms-1"}).init == "phantoms-1"
     assert planned(1, method="published").init == "none"
+    assert planned(1, preset="standard").init == "phantoms-1", "another effort is another arm"
+    first.write_config(replace(planned(0), channels=16, init="none"))
+    assert planned(1).init == "phantoms-1", "for 16 channels there are no first weights"
+    first.write_config(replace(planned(0), channels=32, init="none"))
+    assert planned(1).init == "none"
     first.write_config(replace(planned(0), method="published", generator="published", init="none"))
     assert planned(1).init == "phantoms-1", "another method says nothing"
+
+
+def test_a_translator_that_begins_as_drawn_since_others_did_says_so(tmp_path, said, monkeypatch):
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=40)
+    monkeypatch.setattr(train, "train", lambda *_: None)
+
+    def begun(fold, **options):
+        said.clear()
+        translator = Translator(study, fold, "malignant", 0)
+        config, _ = plan_gan(translator, Ask(**options), CPU, preset="quick")
+        train_gan(study, config, CPU)
+        translator.write_config(config)
+        return [text for text in said if "No first weights" in text]
+
+    assert not begun(0, changes={"init": "none"})
+    assert "--set init=phantoms-1 takes them" in begun(1)[0]
+    assert not begun(2, changes={"init": "phantoms-1"})
+
+
+def test_what_was_not_asked_stays_as_it_was_begun(study):
+    begun = Ask(pairs=40, method="projected", changes={"cycle": "5"}, sources=["normal"])
+    translator = Translator(study, 0, "malignant", 0)
+
+    def planned(ask):
+        return plan_gan(translator, ask, CPU, preset="demo")[0]
+
+    config = planned(begun)
+    translator.write_config(config)
+    for ask in (
+        begun,
+        Ask(),
+        Ask(pairs=40),
+        Ask(preset="demo"),
+        Ask(method="projected", pairs=40),
+        Ask(changes={"cycle": "5.0"}),
+        Ask(sources=["normal"]),
+    ):
+        assert planned(ask) == config
+    for ask, difference in (
+        (Ask(pairs=50), "pairs 40 there, 50 asked"),
+        (Ask(changes={"identity": "2"}), "identity 4.0 there, 2.0 asked"),
+        (Ask(sources=["benign"]), r"sources \('normal',\) there, \('benign',\) asked"),
+    ):
+        with pytest.raises(UsageError, match=rf"other options: {difference}\. Give"):
+            translator.check_unchanged(planned(ask))
+    with pytest.raises(UsageError, match="method projected there, published asked"):
+        translator.check_unchanged(planned(Ask(method="published")))
+    with pytest.raises(UsageError, match="--set cycle=high: expected a number"):
+        planned(Ask(changes={"cycle": "high"}))

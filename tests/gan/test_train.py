@@ -118,6 +118,39 @@ def test_a_translator_grows_from_a_smaller_side_and_resumes_at_either(tmp_path, 
     assert not stops and (translator.folder / "generator.safetensors").read_bytes() == weights
 
 
+def test_a_smaller_training_whose_checkpoint_is_gone_is_trained_again(tmp_path, said):
+    """Damaged, then deleted as the error advises, or begun with other options: the same command mends it."""
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=60)
+    asked = {"from_size": "32", "channels": "4", "blocks": "1", "discriminator": "patch"}
+    given = {"fold": 0, "target": "malignant", "seed": 0, "preset": "demo", "pairs": 8, "changes": asked}
+    config = configure(study, CPU, **given)
+    translator = train.train(study, config, CPU)
+    weights = (translator.folder / "generator.safetensors").read_bytes()
+
+    def begin_again():
+        for name in ("checkpoint.pt", "generator.safetensors", "DONE"):
+            (translator.folder / name).unlink(missing_ok=True)
+
+    small = translator.smaller.checkpoint
+    begin_again()
+    small.write_bytes(small.read_bytes()[:-3])
+    with pytest.raises(BusError, match=r"smaller/checkpoint\.pt is damaged.*Delete it"):
+        train.train(study, config, CPU)
+    small.unlink()
+    train.train(study, config, CPU)
+    assert (translator.folder / "generator.safetensors").read_bytes() == weights
+    assert any("has lost its checkpoint.pt: now in" in text for text in said)
+
+    begin_again()
+    other = replace(config.smaller, pairs=2)
+    translator.smaller.set_aside()
+    shutil.rmtree(translator.smaller.folder, ignore_errors=True)
+    train._train(translator.smaller, other, CPU, train.silent)
+    train.train(study, config, CPU)
+    assert translator.smaller.config == config.smaller
+    assert (translator.folder / "generator.safetensors").read_bytes() == weights
+
+
 def test_other_options_are_refused_and_redo_sets_the_old_aside(study):
     config = config_of(study)
     assert train_gan(study, config, CPU)
