@@ -9,8 +9,11 @@ import pytest
 from bus.core.compute import Compute
 from bus.core.errors import BusError
 from bus.data.study import Study
+from bus.data.unlabelled import find
 from bus.gan import synth, train
 from bus.gan.config import configure
+from bus.gan.pixels import to_pixels, to_tensor
+from bus.gan.translate import translate_scans
 from bus.gan.translator import Translator
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +76,25 @@ def test_bars_stay_black(tmp_path):
         assert not out[:8].any()
         assert not out[24:].any()
         assert out.any()
+
+
+def test_scans_are_black_where_their_source_has_bars(barred, tmp_path):
+    """In a study, and translated outside of one; the generator itself paints there."""
+    translator = Translator(barred, 0, "malignant", 0)
+    scans, _ = make(barred, 4)
+    rows = scans.rows
+    files = [barred.path.parent / "data" / row.source_file for row in rows]
+    loose = find(files).scans
+    made, _ = translate_scans(translator, loose, tmp_path / "made", CPU)
+    outside = [cv2.imread(str(tmp_path / "made" / row.file), cv2.IMREAD_GRAYSCALE) for row in made]
+    boxes = {scan.file: scan.box.inside for scan in barred.scans}
+    square = np.full((1, 32, 32), 90, np.uint8)
+    painted = to_pixels(translator.load("cpu")(to_tensor(square)).detach())[0]
+    for scan, row in [*zip(scans.pixels(rows), rows, strict=True), *zip(outside, rows, strict=True)]:
+        bars = np.ones((32, 32), bool)
+        bars[boxes[row.source_file]] = False
+        assert bars[:4].all() and bars[28:].all() and not scan[bars].any() and scan[~bars].any()
+        assert painted[bars].any()
 
 
 def test_edited_and_missing_scans_are_refused_by_name(study):

@@ -5,6 +5,7 @@ import shutil
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from bus.cli.terminal import Terminal
@@ -15,10 +16,11 @@ from bus.data import phantom
 from bus.data.study import Study, open_or_create
 from bus.gan import losses, train
 from bus.gan.config import configure
-from bus.gan.cyclegan import CycleGAN
+from bus.gan.cyclegan import SIDES, CycleGAN, losses_of
 from bus.gan.scores import distances
 from bus.gan.train import train_gan
 from bus.gan.translator import Translator
+from safetensors.torch import load_file
 
 CPU = Compute("cpu", "float32", 1)
 
@@ -228,6 +230,44 @@ def test_spoilt_weights_are_no_first_checkpoint_either(study):
     with pytest.raises(BusError, match=r"discriminator_target are not finite\. There was no checkpoint yet"):
         train._checkpoint(run)
     assert not translator.checkpoint.exists()
+
+
+def test_a_translator_sees_the_training_part_alone_each_side_its_own_classes(study):
+    config = config_of(study, sources=("normal",))
+    pools = train._pools(study, config)
+    trained, tested = (
+        {study.pixels[row].tobytes(): study.scans[row].label for row in rows}
+        for rows in (study.train(0), study.test(0))
+    )
+    for side, labels in (("source", ["normal"]), ("target", ["malignant"])):
+        shown = [square.tobytes() for square in pools[side]]
+        assert {trained[square] for square in shown} == set(labels)
+        assert len(shown) == len(study.rows_of(study.train(0), labels)) and not tested.keys() & set(shown)
+
+
+def test_another_seed_draws_other_weights_batches_and_chance(study, monkeypatch):
+    none, given = losses_of([(name, torch.zeros(())) for name in ("cycle", "adversarial")]), []
+    monkeypatch.setattr(CycleGAN, "step", lambda self, *step: given.append(step) or none)
+    drawn = []
+    for seed in (0, 1):
+        config = replace(config_of(study), seed=seed)
+        model, pools = CycleGAN(config, CPU), train._pools(study, config)
+        drawn.append([torch.cat([w.flatten() for w in net.parameters()]) for net in model.networks.values()])
+        # the same moves: what differs is which scans are shown
+        drawn[-1] += [train._batch(pools, config, 0, side, np.random.default_rng(0)) for side in SIDES]
+        train._step(train.Session(Translator.of(study, config), model, pools))
+    assert not any(torch.equal(one, other) for one, other in zip(*drawn, strict=True))
+    assert len({rng.random() for _, _, rng in given}) == 2
+
+
+def test_the_generator_that_is_kept_is_the_averaged_one(study):
+    config = config_of(study, average=0.9)
+    folder = train.train(study, config, CPU).folder
+    saved = torch.load(folder / "checkpoint.pt", weights_only=True)["model"]
+    kept, last = load_file(folder / "generator.safetensors"), saved["networks"]["to_target"]
+    assert kept.keys() == saved["averaged"].keys()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in saved["averaged"].items())
+    assert not all(torch.equal(kept[name], tensor) for name, tensor in last.items())
 
 
 def test_no_phantom_of_a_warm_start_is_one_that_phantom_studies_are_made_of():
