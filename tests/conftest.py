@@ -1,6 +1,7 @@
 """Shared fixtures: hypothesis without chance, the real scans where they lie beside the checkout."""
 
 import copy
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -40,14 +41,44 @@ def datasets() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def hurried_judges() -> Iterator[None]:
-    """Judges of synthetic scans draw and train less; their own tests ask for more."""
-    from bus.gan.scores import judges, trained, two_sample
+    """Judges of synthetic scans draw and train less and see no scan twice; their own tests ask for more."""
+    from bus.gan.scores import features, judges, score, trained, two_sample
 
+    seen = remembering(features.features)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "features", seen)
+        patch.setattr(score, "features", seen)
         patch.setattr(two_sample, "DRAWS", 1)
         patch.setattr(judges, "REPEATS", 4)
         patch.setattr(trained, "EPOCHS", 1)
         yield
+
+
+def remembering(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """`features` that sees each scan with each network once; `__wrapped__` is the one given."""
+    import numpy as np
+
+    known: dict[tuple[Any, tuple[int, ...], bytes], Any] = {}
+
+    @functools.wraps(compute)
+    def seen(pixels: Any, extractor: Any, **options: Any) -> Any:
+        keys = [(extractor.network, scan.shape, scan.tobytes()) for scan in pixels]
+        new = {key: row for row, key in enumerate(keys) if key not in known}
+        if new or not keys:
+            known.update(zip(new, compute(pixels[list(new.values())], extractor, **options), strict=True))
+        return np.stack([known[key] for key in keys])
+
+    return seen
+
+
+@pytest.fixture
+def seen_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features are computed whenever they are asked for."""
+    from bus.gan.scores import features, score
+
+    anew = features.features.__wrapped__  # type: ignore[attr-defined]
+    for module in (features, score):
+        monkeypatch.setattr(module, "features", anew)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """The yardstick, a linear model on frozen features."""
 
+import pytest
 from bus.benchmark import yardstick
 from bus.core.compute import Compute
 from bus.gan.scores import features
 
 CPU = Compute("cpu", "float32", 1)
+pytestmark = pytest.mark.usefixtures("seen_anew")
 
 
 def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkeypatch):

@@ -14,6 +14,8 @@ from bus.gan.manifest import Synthetic
 from bus.gan.scores.checks import reader_probabilities
 from bus.gan.scores.features import features, lite0
 
+pytestmark = pytest.mark.usefixtures("seen_anew")
+
 
 @pytest.fixture(scope="module")
 def study(tiny_study, tmp_path_factory):

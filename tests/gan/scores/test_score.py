@@ -1,7 +1,7 @@
 """Planted failures each trip their warning, a good translator trips none, tiny sets don't fail."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from bus.core.errors import BusError
 from bus.gan.extractors import LITE0, LITE1
-from bus.gan.scores import score as module
-from bus.gan.scores.features import Extractor, features, lite0
+from bus.gan.scores.features import Extractor, lite0
 from bus.gan.scores.model import Counts, Filtered, Kin, Pair, Scores, WarningKind, read, to_json
 from bus.gan.scores.scans import Making, RealScans, SyntheticScans
 from bus.gan.scores.score import compare, score_synthetic
@@ -49,26 +48,6 @@ REAL = np.stack(
 LABELS = ["malignant"] * TARGETS + ["benign"] * 24 + ["normal"] * 12
 ROWS = list(range(TARGETS, TARGETS + SOURCES))
 GOOD = np.stack([with_mass(REAL[row], 500 + row) for row in ROWS])
-
-
-SEEN: dict[bytes, np.ndarray] = {}
-
-
-def remembered(scans: np.ndarray, extractor: Extractor) -> np.ndarray:
-    """The features of scans, each computed once in this file."""
-    new = np.unique([scan for scan in scans if scan.tobytes() not in SEEN], axis=0)
-    if len(new):
-        SEEN.update(zip((scan.tobytes() for scan in new), features(new, extractor), strict=True))
-    return np.stack([SEEN[scan.tobytes()] for scan in scans])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "features", remembered)
-        yield
-
-
 REAL_SCANS = RealScans(
     REAL,
     LABELS,
