@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import cycle, islice, product
 
 from ..classify.catalogue import DEEP, LITE0, first_weights
+from ..classify.models import check_head
 from ..classify.recipe import SEEING, TUNED, Recipe
 from ..classify.torchvision_names import check_model
 from ..core import files, switches
@@ -165,6 +166,9 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
         raise UsageError(
             f"standardise = true is SimpleCNN's alone; {others[0]} does not have it. Leave it out."
         )
+    if dict(request.recipe).get("refit") or dict(request.recipe).get("head_rate", 1) != 1:
+        for model in request.models:
+            check_head(model)
     if dict(request.recipe).get("validation") and adding:
         raise UsageError(
             "validation = true goes with the arms original and weighted: translators see the whole training "

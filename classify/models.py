@@ -1,5 +1,6 @@
 """The classifiers for scans of one grey channel; each maps B×1×S×S in [0, 1] to B×classes logits."""
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -8,10 +9,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..core import lite, published_weights
-from ..core.errors import BusError
+from ..core.errors import BusError, UsageError
 from ..core.opener import require_file
 from .catalogue import DEEP, KNOWN, LITE0
 from .enlarging import attach, enlarged, enlarging_of
+from .recipe import head
 from .torchvision_names import check_model
 
 # of pixels (1 is white) in the training parts of BUSI's development data (--inner 0, 64 px), bars included:
@@ -198,6 +200,16 @@ def weight_bytes(model: str, classes: int) -> int:
     with torch.device("meta" if model in KNOWN else "cpu"):  # RegNet's widths are computed as tensors
         network = _construct(model, classes)
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+
+
+@cache
+def check_head(model: str) -> None:
+    """UsageError where a classifier has no linear layer that could be fitted apart from the others."""
+    if model not in KNOWN:
+        try:
+            head(_construct(model, 2))
+        except UsageError as error:
+            raise UsageError(f"--models {model}: {error}") from None
 
 
 def obtain_imagenet(model: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ..core import switches
+from ..core.errors import UsageError
 from ..core.files import Json
 from ..core.switches import Needs, Values, switch
 from .catalogue import LARGEST_SIDE, LITE0
@@ -166,20 +167,21 @@ def build_optimiser(
 ) -> "torch.optim.Optimizer":
     """The optimiser of a recipe for all weights of a network; `fused`: one pass over memory (CPU, CUDA).
 
-    Its groups hold, as `times`, how much faster than others they learn: the last layer may. Where steps are
-    recorded, their rate lies on the `device`.
+    Its groups hold, as `times`, how much faster than others they learn: the last layer may, from the first
+    step. Where steps are recorded, their rate lies on the `device`. UsageError as of `head`.
     """
     import torch
 
-    def rate() -> "float | torch.Tensor":  # each group its own, to be written in place
-        return torch.tensor(recipe.learning_rate, device=device) if recipe.recorded else recipe.learning_rate
+    def rate(times: float = 1.0) -> "float | torch.Tensor":  # each group its own, to be written in place
+        value = recipe.learning_rate * times
+        return torch.tensor(value, device=device) if recipe.recorded else value
 
     decay, last = recipe.weight_decay, set(head(network).parameters()) if recipe.head_rate != 1 else set()
     weights = [
         {
             "params": [each for each in network.parameters() if (each in last) == faster],
             "times": times,
-            "lr": rate(),
+            "lr": rate(times),
         }
         for faster, times in ((False, 1.0), (True, recipe.head_rate))
         if last or not faster
@@ -191,10 +193,15 @@ def build_optimiser(
 
 
 def head(network: "nn.Module") -> "nn.Linear":
-    """The last layer of a classifier."""
+    """The last layer of a classifier; UsageError where that has no linear layer, as SqueezeNet."""
     from torch import nn
 
-    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    if not linear:
+        raise UsageError(
+            "head_rate and refit are about the last linear layer, and this network has none. Leave them out."
+        )
+    return linear[-1]
 
 
 def rate(recipe: Recipe, step: int) -> float:

@@ -69,7 +69,7 @@ def fit(
     # step by step; a graphics card is not waited for
     losses: list[Tensor] = []
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # of VGG-16's dropout
+        torch.manual_seed(seed)  # of dropout and stochastic depth
         for step in range(recipe.steps):
             if recipe.schedule != "plateau":
                 set_rates(optimiser, recipe.learning_rate * rate(recipe, step))
@@ -80,10 +80,11 @@ def fit(
             move_average(averaged, network, min(recipe.average, (1 + step) / (10 + step)))
             told((step + 1) / recipe.steps)
 
-    # batch statistics of the averaged network
-    recalibrate(averaged, examples, recipe, compute, seed)
-    if recipe.refit:
-        refit(averaged.eval(), examples, recipe, compute, seed)
+        # batch statistics of the averaged network
+        torch.manual_seed(seed)  # what is drawn here is the same whatever the steps drew
+        recalibrate(averaged, examples, recipe, compute, seed)
+        if recipe.refit:
+            refit(averaged.eval(), examples, recipe, compute, seed)
     heard = torch.stack(losses).tolist() if losses else []
     return Outcome(averaged.eval(), heard, time.monotonic() - begun)
 

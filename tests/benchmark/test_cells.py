@@ -49,6 +49,16 @@ def test_resnet18_sees_small_squares_enlarged_in_half_the_steps(study, tmp_path)
     assert large.steps == STEPS["quick"][0], "nothing is enlarged"
 
 
+def test_a_network_without_a_last_layer_of_its_own_is_refused_before_the_work(study):
+    wish = Request((0,), (Arm("original"),), ("simplecnn", "squeezenet1_1"))
+    assert len(cells_of(study, replace(wish, recipe=(("head_rate", 1.0), ("refit", 0))))) == 2
+    for recipe in ((("refit", 5),), (("head_rate", 2.0),)):
+        with pytest.raises(
+            UsageError, match="--models squeezenet1_1: head_rate and refit are about the last"
+        ):
+            cells_of(study, replace(wish, recipe=recipe))
+
+
 def test_seeds_take_the_translators_of_their_fold_in_turn(study):
     second = Translator(study, 0, "malignant", 1)
     asked = {"fold": 0, "target": "malignant", "seed": 1, "preset": "demo", "pairs": 4, "method": "published"}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from bus.classify.catalogue import KNOWN
+from bus.classify.models import check_head
 from bus.classify.recipe import DEFAULTS, TUNED, Recipe, build_optimiser, check_changes, head, rate
 from bus.classify.train import set_rates
 from bus.core.errors import UsageError
@@ -75,10 +76,22 @@ def test_the_last_layer_may_learn_faster():
     found = build_optimiser(network, replace(PLAIN, head_rate=5.0))
     assert [len(group["params"]) for group in found.param_groups] == [4, 2]
     assert found.param_groups[1]["params"] == list(head(network).parameters())
+    assert [group["lr"] for group in found.param_groups] == pytest.approx([1e-3, 5e-3]), (
+        "with no schedule too"
+    )
     set_rates(found, 1e-3)
     assert [group["lr"] for group in found.param_groups] == pytest.approx([1e-3, 5e-3])
     (alone,) = build_optimiser(network, PLAIN).param_groups
     assert alone["params"] == list(network.parameters())
+
+
+def test_a_network_without_a_linear_layer_has_no_last_layer_to_fit_apart():
+    with pytest.raises(UsageError, match="last linear layer, and this network has none"):
+        build_optimiser(torch.nn.Conv2d(1, 2, 3), replace(PLAIN, head_rate=5.0))
+    with pytest.raises(UsageError, match="--models squeezenet1_1: head_rate and refit"):
+        check_head("squeezenet1_1")
+    for model in (*KNOWN, "mobilenet_v3_small"):
+        check_head(model)
 
 
 def test_what_a_network_has_otherwise_is_known_and_does_something():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from bus.classify import models, train
 from bus.classify.augmentation import Examples, augment
+from bus.classify.catalogue import LITE0
 from bus.classify.recipe import Recipe, build_optimiser, head
 from bus.classify.train import (
     balanced_rows,
@@ -43,14 +44,26 @@ def spots(count, seed=0):
 
 
 def test_a_classifier_learns_what_can_be_learnt_and_twice_the_same():
-    recipe = Recipe("simplecnn", 60, batch=16)
-    first, second = (fit(spots(64), 2, recipe, CPU, seed=0) for _ in range(2))
-    test = spots(40, seed=1)
+    recipe, test = Recipe("simplecnn", 60, batch=16), spots(40, seed=1)
+    learnt = predict(fit(spots(64), 2, recipe, CPU, seed=0).network, test.pixels, CPU)
+    assert np.allclose(learnt.sum(1), 1)
+    assert (learnt.argmax(1) == test.labels).mean() > 0.9
+    first, second = (fit(spots(64), 2, replace(recipe, steps=4), CPU, seed=0) for _ in range(2))
     answers = predict(first.network, test.pixels, CPU)
-    assert np.allclose(answers.sum(1), 1)
-    assert (answers.argmax(1) == test.labels).mean() > 0.9
     assert (answers == predict(second.network, test.pixels, CPU)).all()
     assert first.losses == second.losses
+
+
+def test_what_a_network_draws_while_it_is_recalibrated_is_drawn_from_the_seed(monkeypatch):
+    """EfficientNet-Lite0 leaves blocks out by chance, also while its batch statistics are measured anew."""
+    recipe, scans, drawn = Recipe(LITE0, 1, batch=4, recalibration=2), spots(8), []
+    networks = [fit(scans, 2, recipe, CPU, seed=0).network for _ in range(2)]
+    first, second = (predict(network, scans.pixels, CPU) for network in networks)
+    assert (first == second).all()
+    monkeypatch.setattr(train, "recalibrate", lambda *_: drawn.append(torch.rand(1).item()))
+    for steps in (0, 1):
+        fit(scans, 2, replace(recipe, steps=steps), CPU, seed=0)
+    assert drawn[0] == drawn[1], "whatever the steps drew"
 
 
 def test_a_network_that_was_trained_on_enlarged_squares_sees_them_so_from_then_on():
