@@ -27,7 +27,7 @@ else:
     import fcntl
 
 POLL = 0.5  # s between two looks at a lock that another process holds
-READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+DENIED = {errno.EACCES, errno.EPERM}  # by a folder that is not ours to write, or by another user's lock
 STALE = getattr(errno, "ESTALE", None)  # an open file that is no more on the server
 UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}  # file systems without locks
 BEYOND = 1 << 30  # byte that is locked on Windows, where locked bytes cannot be read
@@ -42,8 +42,9 @@ def lock_path(guarded: Path) -> Path:
 def attempt(guarded: Path) -> Iterator[bool]:
     """Take the lock of `guarded` if it is free; yields whether it was.
 
-    Where nothing can be written there is nothing to guard. A file system without locks is used all the same,
-    and the user is told. Folders that were made for the lock alone go with it, but where another process took
+    Where nothing can be written there is nothing to guard; another user's lock counts as anybody's, and
+    BusError says where it cannot be read. A file system without locks is used all the same, and the user is
+    told. Folders that were made for the lock alone go with it, but where another process took
     the lock at that very moment: an empty one may then stay, which nobody reads.
     """
     path, handle = lock_path(guarded), None
@@ -53,7 +54,15 @@ def attempt(guarded: Path) -> Iterator[bool]:
             handle = _take(path)
             ours = handle is not None
         except OSError as error:
-            if error.errno not in READ_ONLY | UNKNOWN:
+            unguarded = error.errno in {errno.EROFS, *UNKNOWN} or (
+                error.errno in DENIED and not os.access(path.parent, os.W_OK)
+            )
+            if not unguarded and error.errno in DENIED and path.exists():
+                raise BusError(
+                    f"{path} is the lock of another user and cannot be read. Ask for the right to read it, "
+                    "or to have it deleted where none of that user's commands runs."
+                ) from error
+            if not unguarded:
                 raise BusError(f"Could not write {path}: {error.strerror}. {mend(error)}.") from error
             if error.errno in UNKNOWN:
                 note(
@@ -109,7 +118,8 @@ def sweep(root: Path) -> None:
     """Remove what killed processes left: locks that nobody holds, temporary files without a writer."""
     for path in root.rglob(".*"):
         if path.suffix == ".lock":
-            with attempt(path.with_name(path.name[1:].removesuffix(".lock"))):
+            guarded = path.with_name(path.name[1:].removesuffix(".lock"))
+            with suppress(BusError), attempt(guarded):  # another user's that cannot be read stays
                 pass
         elif path.suffix == ".part" and is_left_over(path):
             with suppress(OSError):
@@ -121,7 +131,7 @@ def _take(path: Path) -> int | None:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+            handle = _open(path)
         except FileNotFoundError:
             continue  # its folder was removed between the two lines
         try:
@@ -137,6 +147,20 @@ def _take(path: Path) -> int | None:
         os.close(handle)
         if not free:
             return None  # else its holder removed the file while we opened it
+
+
+def _open(path: Path) -> int:
+    """Open a lock file, made where it is missing; another user's, which we may not write, for reading."""
+    plain = getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | plain, 0o666)
+    except PermissionError:
+        if not os.access(path.parent, os.W_OK):
+            raise
+    try:
+        return os.open(path, os.O_RDONLY | plain)
+    except FileNotFoundError:  # the other user let go between the two lines
+        return os.open(path, os.O_RDWR | os.O_CREAT | plain, 0o666)
 
 
 def _lock(handle: int) -> bool:
@@ -169,7 +193,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _sign(handle: int) -> None:
-    """Write down who holds the lock; on a full disk it holds without a name."""
+    """Write down who holds the lock; on a full disk, or in another user's file, it holds without a name."""
     about = {
         "process": os.getpid(),
         "host": HOST,

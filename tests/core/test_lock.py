@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,7 +28,7 @@ import sys
 from pathlib import Path
 from bus.data.study import open_or_create
 reading = lambda n: print("reads") or (lambda: None)
-made = open_or_create(Path(sys.argv[1]), {"size": 32, "k": 3}, phantoms=60, say=print, reading=reading)
+made = open_or_create(Path(sys.argv[1]), {"size": 32, "k": 2}, phantoms=30, say=print, reading=reading)
 print(len(made.pixels))
 """
 
@@ -60,6 +61,46 @@ def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path, said: list[str]) -
     assert f"The translator is being made by process {process.pid} on {files.HOST} (bus" in heard
     assert "Ctrl-C stops the waiting" in heard
     assert not lock.lock_path(place).exists(), "the lock file goes with the lock"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_lock_that_another_user_holds_is_held() -> None:
+    def attempted(place: Path) -> bool | None:
+        """Whether somebody else gets the lock of a place; None where an error says why not."""
+        child = os.fork()
+        if not child:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            try:
+                with lock.attempt(place) as ours:
+                    os._exit(int(ours))
+            except BusError as error:
+                os._exit(2 if "lock of another user" in str(error) else 8)
+            finally:
+                os._exit(9)
+        return {0: False, 1: True, 2: None}[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])]
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        shared, place = Path(folder) / "shared", Path(folder) / "shared" / "thing"
+        shared.mkdir()
+        shared.chmod(0o777)
+        process = python(HOLD, place, 60)
+        wait_for_line(process)
+        assert lock.lock_path(place).stat().st_mode & 0o777 == 0o644, "the other user cannot write it"
+        assert attempted(place) is False
+        shared.chmod(0o755)
+        assert attempted(place) is True, "who cannot write there has nothing to guard"
+        shared.chmod(0o777)
+        process.kill()
+        process.wait()
+        lock.lock_path(place).chmod(0o600)
+        assert attempted(place) is None, "nobody knows"
+        lock.lock_path(place).chmod(0o644)
+        assert attempted(place) is True, "the dead hold nothing"
+        with lock.attempt(place) as ours:
+            assert ours
 
 
 def test_folders_made_for_a_lock_alone_go_with_it(tmp_path: Path) -> None:
@@ -98,7 +139,7 @@ def test_a_study_begun_by_many_is_built_by_one(tmp_path: Path) -> None:
     processes = [python(CREATE, path) for _ in range(3)]
     said = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert [re.findall(r"^60$", text, re.M) for text in said] == [["60"]] * 3
+    assert [re.findall(r"^30$", text, re.M) for text in said] == [["30"]] * 3
     assert sum("reads" in text for text in said) == 1
     assert sorted(entry.name for entry in path.iterdir()) == [
         "cohort.csv",
@@ -118,7 +159,7 @@ def test_a_creation_cut_short_is_done_again(tmp_path: Path, left: list[str]) -> 
     for name in left:
         (path / name).write_text("half")
     process = python(CREATE, path)
-    assert process.communicate()[0].endswith("60\n")
+    assert process.communicate()[0].endswith("30\n")
     Study.open(path)
 
 
