@@ -7,7 +7,7 @@ from itertools import cycle, islice, product
 
 from ..classify.catalogue import DEEP, LITE0, first_weights
 from ..classify.models import check_head
-from ..classify.recipe import SEEING, TUNED, Recipe
+from ..classify.recipe import OF_ADDED, SEEING, TUNED, Recipe, without_added
 from ..classify.torchvision_names import check_model
 from ..core import files, switches
 from ..core.errors import BusError, UsageError, did_you_mean
@@ -16,7 +16,7 @@ from ..data.study import Study
 from ..gan.manifest import Synthetic, SyntheticSet
 from ..gan.synth import ordered_sources
 from . import foreign, pasting
-from .arms import ADDING, DERIVED, ORIGINAL, TRANSLATED, Arm
+from .arms import ADDING, DERIVED, ORIGINAL, SOURCED, TRANSLATED, Arm
 from .cell import Cell
 from .request import Request
 
@@ -34,9 +34,15 @@ DEMO_STEPS = {"resnet18": 150}  # of the demo: from 300 phantoms it learns in so
 PRESET_RECIPES: dict[str, Values] = {"demo": {"batch": 16, "recalibration": 4, "enlarge": 0}}
 
 
-def needed(study: Study, fold: int, label: str, dose: float = 1.0) -> int:
-    """How many scans class `label` gets in a fold's training part: `dose` times what the largest has more."""
-    counts = Counter(study.scans[row].label for row in study.train(fold))
+WHOLE = Recipe("", 0)  # of which all that counts is that it keeps no validation part out of training
+
+
+def needed(study: Study, fold: int, label: str, dose: float = 1.0, recipe: Recipe = WHOLE) -> int:
+    """How many scans class `label` gets beside those that a recipe trains on.
+
+    `dose` times what the largest class has more.
+    """
+    counts = Counter(study.scans[row].label for row in training_rows(study, fold, recipe)[0])
     return round(dose * (max(counts.values()) - counts[label]))
 
 
@@ -89,7 +95,8 @@ def _added(study: Study, request: Request, arm: Arm, fold: int) -> dict[str, int
             f"The arm {arm} adds nothing: {arm.source} is the class that is raised. Name one of the others "
             "as its source."
         )
-    lacking = {label: needed(study, fold, label, arm.dose) for label in raised if label != arm.source}
+    recipe = switches.changed(WHOLE, dict(request.recipe))
+    lacking = {label: needed(study, fold, label, arm.dose, recipe) for label in raised if label != arm.source}
     return {label: number for label, number in lacking.items() if number}
 
 
@@ -169,6 +176,12 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
     if dict(request.recipe).get("refit") or dict(request.recipe).get("head_rate", 1) != 1:
         for model in request.models:
             check_head(model)
+    idle = [name for name in OF_ADDED if dict(request.recipe).get(name)]
+    if idle and not any(arm.kind in SOURCED for arm in request.arms):
+        raise UsageError(
+            f"--set {idle[0]} does nothing here: none of {names} adds scans made from another class's. "
+            f"Leave it out, or add one of {', '.join(SOURCED)}."
+        )
     if dict(request.recipe).get("validation") and adding:
         raise UsageError(
             "validation = true goes with the arms original and weighted: translators see the whole training "
@@ -180,7 +193,7 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
 def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
     # what all cells of the fold share
     changes = {**PRESET_RECIPES.get(request.preset, {}), **dict(request.recipe)}
-    training = study.pixels_sha256(training_rows(study, fold, switches.changed(Recipe("", 0), changes))[0])
+    training = study.pixels_sha256(training_rows(study, fold, switches.changed(WHOLE, changes))[0])
     test = study.pixels_sha256(study.test(fold))
     given = f"weights {files.sha256_file(request.first)}" if request.first else request.init
 
@@ -215,6 +228,8 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
             ),
             {**tuned(model), **changes},
         )
+        if arm.kind not in SOURCED:
+            recipe = without_added(recipe)
         if recipe.enlarge > study.settings.size:  # a step costs more, and half of them do as well as all did
             recipe = replace(recipe, steps=recipe.steps // 2)
         yield Cell(
@@ -273,8 +288,10 @@ def _synthetic(
         return foreign.sha256(study, request.folder, sum(added.values()))
     if arm.kind not in TRANSLATED:
         return ""
+    # sources that come again are shown as the translator read them, once they were shown as they are
+    shows = arm.kind == "relabelled" or bool(dict(request.recipe).get("pairs"))
     lines = [
-        f"{row.sha256} {row.source_sha256}"
+        f"{row.sha256} {row.source_sha256}" + f" {row.variant}" * (shows and row.variant != "plain")
         for label, number in added.items()
         for seed in (request.translators if arm.kind == "pooled" else [gan_seed])
         for row in _made(study, fold, label, seed, arm.source, _of_translator(request, arm, seed, number))

@@ -9,6 +9,7 @@ from ..core import files
 from ..data.store import Pixels
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
+from ..gan.synth import source_of
 from . import foreign, pasting
 from .arms import ADDING
 from .cell import Cell
@@ -25,7 +26,7 @@ def examples(study: Study, cell: Cell) -> Examples:
     own, arm = own_examples(study, training_rows(study, cell.fold, cell.recipe)[0]), cell.arm
     pixels, labels, keys, sources = [own.pixels], [own.labels], list(own.keys), [own.labels]
     place = {row: at for at, row in enumerate(training_rows(study, cell.fold, cell.recipe)[0])}
-    partners = [np.full(len(own.labels), -1)]
+    partners, given = [np.full(len(own.labels), -1)], [own.pixels[:0]]
     for label, number in cell.added.items() if arm.kind in ADDING else ():
         added = ADDED.get(arm.kind, _synthetic)(study, cell, label, number)
         pixels.append(added.squares)
@@ -33,6 +34,7 @@ def examples(study: Study, cell: Cell) -> Examples:
         keys += added.keys
         sources.append(np.array([study.classes.index(name) for name in added.sources], np.int64))
         partners.append(np.array([place.get(row, -1) for row in added.rows], np.int64))
+        given.append(added.squares if added.given is None else added.given)
     return Examples(
         np.concatenate(pixels),
         np.concatenate(labels),
@@ -40,6 +42,7 @@ def examples(study: Study, cell: Cell) -> Examples:
         len(own.labels),
         np.concatenate(sources),
         np.concatenate(partners),
+        np.concatenate(given) if cell.recipe.pairs else None,
     )
 
 
@@ -48,12 +51,14 @@ class Added:
     """What an arm adds to a class: squares (N×S×S uint8), a key for each, and the class it was made from.
 
     `rows` are those of the study's scans that they were made from; −1 for copies and for what nobody knows.
+    `given` are these scans as they were when that was done (N×S×S uint8), where such are known.
     """
 
     squares: Pixels
     keys: list[int]
     sources: list[str]
     rows: list[int]
+    given: Pixels | None = None
 
 
 def own_examples(study: Study, rows: list[int]) -> Examples:
@@ -76,11 +81,11 @@ def _pasted(study: Study, cell: Cell, label: str, number: int) -> Added:
     squares = np.array([one.square for one in made])
     keys = [key(files.sha256_bytes(square.tobytes())) for square in squares]
     rows = [one.background for one in made]
-    return Added(squares, keys, [study.scans[row].label for row in rows], rows)
+    return Added(squares, keys, [study.scans[row].label for row in rows], rows, study.pixels[rows])
 
 
 def _synthetic(study: Study, cell: Cell, label: str, number: int) -> Added:
-    """The first synthetic scans of class `label`, or in the arm `relabelled` their sources as they were."""
+    """The first synthetic scans of class `label`, or in the arm `relabelled` what they were made from."""
     arm = cell.arm
     if cell.folder:
         squares = foreign.load(study, cell.folder, number)
@@ -94,10 +99,11 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> Added:
     keys, sources = [key(row.sha256) for row in made], [row.source_label for row in made]
     row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
     rows = [row_of.get((row.source_sha256, row.source_label), -1) for row in made]
-    if arm.kind != "relabelled":
-        squares = np.concatenate([scans.pixels(part) for scans, part in parts])
-        return Added(squares, keys, sources, rows)
-    return Added(study.pixels[rows], keys, sources, rows)
+    given = np.array([source_of(study, row, one) for row, one in zip(rows, made, strict=True)])
+    if arm.kind == "relabelled":
+        return Added(given, keys, sources, rows, given)
+    squares = np.concatenate([scans.pixels(part) for scans, part in parts])
+    return Added(squares, keys, sources, rows, given)
 
 
 ADDED = {"oversampled": _repeated, "pasted": _pasted}  # the others' scans lie in files

@@ -72,8 +72,8 @@ tags:
 
 - Input `scans`: B×1×{size}×{size}, float32, grey levels 0 to 255 of letterboxed scans.
 - Output `probabilities`: B×{count}, in the order {classes}; each row sums to 1.
-- Trained on the training part of fold {fold} of {data} (cohort `{cohort}`, content `{content}`) under the arm
-  `{arm}`: {meaning}.
+- Trained on the training part of fold {fold}{part} of {data} (cohort `{cohort}`, content `{content}`) under
+  the arm `{arm}`: {meaning}.
 - Weights: `{digest}` (SHA-256 of the safetensors file it was made from).
 - {check}
 - On the {tested} test scans of its fold: {scores}. One training on one fold: no estimate of what another
@@ -190,6 +190,7 @@ def export_classifier(trained: Trained, folder: Path) -> tuple[Path, Check]:
             count=len(classes),
             classes=", ".join(classes),
             fold=cell.fold,
+            part=" without its validation part" if cell.recipe.validation else "",
             arm=cell.arm,
             meaning=cell.arm.meaning,
             digest=digest,

@@ -66,7 +66,7 @@ class Run:
     gan_seeds: int  # translators of a fold
     method: str | None  # of the translator; None: the default, or what it was trained by
     switches: Mapping[str, str]  # of the translator, as texts; empty: as the method has them
-    changes: Values  # fields of Recipe
+    changes: Values  # fields of Recipe, without those of OF_ADDED that do nothing in its arm
     against: str | None = None  # name of the run that it is compared with, whatever they differ in
 
     def like(self, other: "Run") -> bool:
@@ -209,13 +209,15 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
             "gan_seeds = 3."
         )
     changes = check_changes({name: value for name, value in table.items() if name in SWITCHES}, where)
+    idle = [name for name in OF_ADDED if arm.kind not in SOURCED or changes.get(name) == DEFAULTS[name]]
+    changes = {name: value for name, value in changes.items() if name not in idle}  # [all] may say it of all
     check_model(row.model, f"{where}: model =")
     check_init((row.model,), row.init)
     translator = _translator(row.method, changed, where)
-    if (row.method or translator or row.gan_seeds > 1) and arm.kind not in TRANSLATED:
+    if (row.method or translator or row.gan_seed or row.gan_seeds > 1) and arm.kind not in TRANSLATED:
         raise UsageError(
-            f"{where}: the arm {arm} takes no translator, so that method, switches and gan_seeds do nothing. "
-            "Leave them out."
+            f"{where}: the arm {arm} takes no translator, so that method, switches, gan_seed and gan_seeds "
+            "do nothing. Leave them out."
         )
     return Run(
         row.name,

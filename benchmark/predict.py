@@ -23,6 +23,7 @@ from ..data.unlabelled import Loose
 from ..gan.translator import Translator
 from .arms import parse
 from .cell import WEIGHTS, Cell, cells_with_weights, finished_cells, kept_weights, lost_weights
+from .cells import training_rows
 
 SCHEMA = "bus.predict/1"  # of the JSON; the number changes if a key changes its meaning or goes
 NOTICE = "Research use only: these answers come from an experiment and must not inform a diagnosis."
@@ -30,6 +31,7 @@ ARM, MODEL = "cyclegan", "resnet18"  # answer where others are there too
 Rank = tuple[int, bool, bool, str, str, int]
 PARTS = {
     "training": "seen in training",
+    "validation": "validation part: watched, not trained on",
     "test": "held out: test part of the fold",
     "left out": "left out of the study",
 }
@@ -135,7 +137,7 @@ def find_trained(study: Study, wanted: Wanted) -> Trained:
                 note(f"{path / WEIGHTS} is missing, although it was kept; another answers.", warning=True)
     alike = ranked[min(ranked)]
     cell = Cell.open(alike[-1])
-    if cell.training_pixels != study.pixels_sha256(study.train(cell.fold)):
+    if cell.training_pixels != study.pixels_sha256(training_rows(study, cell.fold, cell.recipe)[0]):
         raise BusError(
             f"{cell.path} was trained on other scans than fold {cell.fold} of {study.path} trains on. Delete "
             f"{cell.path}."
@@ -181,7 +183,8 @@ def answer(trained: Trained, wanted: Sequence[Loose], compute: Compute, *, heat:
     study, cell = trained.study, trained.cell
     sha256 = cell.done.hashes.get("weights")
     network = predict.load(cell.path / WEIGHTS, cell.model, len(study.classes), sha256, compute.device)
-    parts = study.parts(cell.fold)
+    watched = training_rows(study, cell.fold, cell.recipe)[1]
+    parts = study.parts(cell.fold) | {study.scans[row].sha256: "validation" for row in watched}
 
     # read, then answer
     read, unreadable = [], []

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors.torch import save as safetensors_bytes
 
 from ..classify.augmentation import Examples
+from ..classify.recipe import Recipe, without_added
 from ..classify.train import fit
 from ..core import files, processes
 from ..core.compute import Compute
@@ -27,7 +28,7 @@ FOLDER = "phantom-start"
 
 def path(study: Study, cell: Cell) -> Path:
     """Where the weights lie from which `cell` starts; arms, folds and classes' weights don't change them."""
-    recipe = replace(cell.recipe, init="none", weighted=False, validation=False)
+    recipe = _recipe(cell)
     key: Mapping[str, files.Json] = {
         "recipe": recipe.json,
         "size": study.settings.size,
@@ -36,6 +37,11 @@ def path(study: Study, cell: Cell) -> Path:
         "phantoms": PHANTOM_INIT,
     }
     return study.path / FOLDER / f"{cell.model}-seed-{cell.seed}-{files.sha256_json(key)[:8]}.safetensors"
+
+
+def _recipe(cell: Cell) -> Recipe:
+    """How the phantoms train a cell's network: as it is trained itself, without what its arm alone has."""
+    return replace(without_added(cell.recipe), init="none", weighted=False, validation=False)
 
 
 def untrained(study: Study, cells: Sequence[Cell]) -> list[Cell]:
@@ -76,8 +82,7 @@ def make(study_path: Path, cell: Cell) -> None:
     compute = Compute(cell.device, cell.precision, 1)
     compute.start()
     study = Study.open(study_path)
-    recipe = replace(cell.recipe, init="none", weighted=False, validation=False)
-    network = fit(_phantoms(study), len(study.classes), recipe, compute, cell.seed).network
+    network = fit(_phantoms(study), len(study.classes), _recipe(cell), compute, cell.seed).network
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     files.write_bytes(path(study, cell), safetensors_bytes(state))
 

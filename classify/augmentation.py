@@ -32,6 +32,9 @@ class Examples:
     real: int | None = None  # so many at the beginning are the fold's own, the rest was added; None: all are
     sources: NDArray[np.int64] | None = None  # class numbers before an arm changed them; None: the labels
     partners: Rows | None = None  # row of the own scan that each was made from, −1 where none; None: nobody's
+    given: Pixels | None = (
+        None  # what each added scan was made from, perhaps flipped; None: `partners` as they are
+    )
     kept: Tensor | None = None  # `pixels` on a graphics card; None: they are sent a batch at a time
 
     @property
@@ -60,7 +63,8 @@ def augment(
     """Augmented scans B×1×S×S in [0, 1]: flipped, moved, of other gain and contrast, with speckle and more.
 
     Never upside down. What happens to a scan depends on (seed, its key, how often it was shown), not on the
-    arm or the batch. `like`: rows of the scans whose keys count instead, so that two scans meet the same.
+    arm or the batch. `like`: rows of the scans whose keys count instead, so that two meet the same; what an
+    added one was made from is shown as it was then.
     """
     keys = [examples.keys[row] for row in (rows if like is None else like)]
 
@@ -70,6 +74,9 @@ def augment(
         if examples.kept is None
         else examples.kept[torch.from_numpy(rows)]
     )
+    if like is not None and examples.given is not None:
+        there = np.flatnonzero(like != rows)
+        grey[there] = torch.from_numpy(examples.given[like[there] - examples.own]).to(grey.device)
     images = grey.to(device).float().div_(255).unsqueeze(1)
     if not recipe.augment:
         return images

@@ -148,8 +148,13 @@ TUNED: dict[str, Values] = {
     LITE0: {"learning_rate": 3e-4, "head_rate": 5.0},
 }
 SWITCHES = switches.of(Recipe)  # what --set and plans may change
-OF_ADDED = ("soft", "pairs")  # those that say how added scans enter, idle in arms that add none
+OF_ADDED = ("soft", "pairs")  # those that say how scans made from another class enter, idle in other arms
 DEFAULTS = switches.defaults(Recipe)
+
+
+def without_added(recipe: Recipe) -> Recipe:
+    """A recipe as it is where no scan is added that was made from one of another class."""
+    return switches.changed(recipe, {name: DEFAULTS[name] for name in OF_ADDED})
 
 
 def check_changes(changes: Mapping[str, object], where: str = "--set") -> Values:

@@ -22,6 +22,7 @@ from .scoring import score_set
 from .translator import Translator, set_aside
 
 BATCH = 32
+VARIANTS = ("plain", "flipped", "cropped")  # of a source, as it comes again; the last one as often as needed
 SAVE_SECONDS = 10  # between two manifests on the way, so that a killed process loses little
 
 
@@ -40,12 +41,13 @@ def vary(square: Pixels, inside: tuple[slice, slice], turn: int, seed: int, inde
 
     `inside`: rows and columns without the bars of the letterbox. Returns its name, too.
     """
-    if turn == 0:
-        return "plain", square
-    if turn == 1:
+    name = VARIANTS[min(turn, len(VARIANTS) - 1)]
+    if name == "plain":
+        return name, square
+    if name == "flipped":
         out = np.zeros_like(square)
         out[inside] = square[inside][:, ::-1]
-        return "flipped", out
+        return name, out
     rng = np.random.default_rng((seed, 5, index))
     scan = square[inside][:, :: int(rng.choice([-1, 1]))]
     height, width = scan.shape
@@ -56,7 +58,13 @@ def vary(square: Pixels, inside: tuple[slice, slice], turn: int, seed: int, inde
     gained = enlarged * rng.uniform(0.85, 1.15)
     out = np.zeros_like(square)
     out[inside] = gained.clip(0, 255).astype(np.uint8)
-    return "cropped", out
+    return name, out
+
+
+def source_of(study: Study, row: int, made: Synthetic) -> Pixels:
+    """The square (S×S uint8) that was translated into a synthetic scan: scan `row`, varied as it was then."""
+    turn = VARIANTS.index(made.variant)
+    return vary(study.pixels[row], study.scans[row].box.inside, turn, made.seed, made.index)[1]
 
 
 def make_scans(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bus.benchmark import arms
+from bus.benchmark import arms, warm_start
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_translators
 from bus.benchmark.cells import STEPS, cells_of, needed, synthetic_needed, training_rows
@@ -47,6 +47,19 @@ def test_resnet18_sees_small_squares_enlarged_in_half_the_steps(study, tmp_path)
     assert recipe(preset="quick", init=str(weights)).enlarge == 0, "weights say so themselves"
     large = recipe(preset="quick", recipe=(("enlarge", study.settings.size),))
     assert large.steps == STEPS["quick"][0], "nothing is enlarged"
+
+
+def test_how_scans_of_another_class_enter_is_nothing_to_arms_without_such(study):
+    arms = tuple(
+        map(Arm, ("original", "weighted", "adjusted", "oversampled", "pasted", "cyclegan", "relabelled"))
+    )
+    wish = Request((0,), arms, ("simplecnn",), init="phantom")
+    plain, entering = cells_of(study, wish), cells_of(study, replace(wish, recipe=(("soft", 0.2),)))
+    other = {str(one.arm) for one, two in zip(plain, entering, strict=True) if one.path != two.path}
+    assert other == {"pasted", "cyclegan", "relabelled"}
+    assert len({warm_start.path(study, one) for one in (*plain, *entering)}) == 1
+    with pytest.raises(UsageError, match="--set pairs does nothing here: none of original, oversampled adds"):
+        cells_of(study, replace(wish, arms=(arms[0], arms[3]), recipe=(("pairs", True),)))
 
 
 def test_a_network_without_a_last_layer_of_its_own_is_refused_before_the_work(study):
@@ -174,5 +187,8 @@ def test_a_validation_part_is_cut_by_group_and_trains_nobody(study):
     assert cell.recipe.epoch == -(-len(rows) // 16)
     with pytest.raises(UsageError, match="watches a validation part"):
         cells_of(study, replace(ORIGINAL, recipe=(("schedule", "plateau"),)))
+    both = replace(wish, arms=(Arm("original"), Arm("adjusted")))
+    counts = np.bincount(study.labels[rows])
+    assert cells_of(study, both)[1].added == {"malignant": max(counts) - counts[1]}, "of what original saw"
     with pytest.raises(UsageError, match="original and weighted"):
         cells_of(study, replace(CYCLEGAN, recipe=(("validation", True),)))

@@ -14,8 +14,10 @@ from bus.classify import train as training
 from bus.classify.augmentation import augment
 from bus.classify.train import batch_rows, fit
 from bus.core.compute import Compute
+from bus.data.store import restore_bars
 from bus.gan import synth
 from bus.gan.manifest import SyntheticSet
+from bus.gan.pixels import noise_of, to_pixels, to_tensor
 from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
@@ -60,7 +62,8 @@ def test_an_arm_of_one_source_class_adds_its_scans_alone_and_as_many(study):
     normal = [row for row in made if row.source_label == "normal"]
     assert (added["cyclegan:normal"] == SyntheticSet(study, 0, "malignant", 0).pixels(normal)).all()
     squares = {study.pixels[row].tobytes() for row in study.rows_of(study.train(0), ["normal"])}
-    assert all(square.tobytes() in squares for square in added["relabelled:normal"])
+    plain = [square.tobytes() in squares for square in added["relabelled:normal"]]
+    assert plain == [row.variant == "plain" for row in normal], "what comes again was flipped or cropped"
 
 
 def test_added_scans_know_the_scan_they_were_made_from(study):
@@ -80,6 +83,33 @@ def test_added_scans_know_the_scan_they_were_made_from(study):
         if cell.arm.kind == "cyclegan":
             made = SyntheticSet(study, 0, "malignant", 0).rows[: len(partners)]
             assert [study.scans[own[row]].sha256 for row in partners] == [row.source_sha256 for row in made]
+
+
+def test_what_stands_for_a_source_is_what_the_translator_read(study):
+    """Sources that come again are flipped, then cropped: translated once more they give the very scans."""
+    arms_asked = tuple(Arm(kind, dose=dose) for kind in ("cyclegan", "relabelled") for dose in (1.0, 10.0))
+    wish = Request((0,), arms_asked, ("simplecnn",), preset="demo")
+    before = {str(cell.arm): cell.path for cell in cells_of(study, replace(wish, recipe=(("pairs", True),)))}
+    translator = Translator(study, 0, "malignant", 0)
+    synth.synthesise(translator, CPU, count=synthetic_needed(study, wish)[0, "malignant", 0])
+    cells = {str(cell.arm): cell for cell in cells_of(study, replace(wish, recipe=(("pairs", True),)))}
+    made = translator.scans.rows[: cells["cyclegan@10"].added["malignant"]]
+    assert {row.variant for row in made} == set(synth.VARIANTS)
+    generator, own = translator.load("cpu"), len(study.train(0))
+    relabelled, paired = (examples(study, cells[name]) for name in ("relabelled@10", "cyclegan@10"))
+    for place, row in enumerate(made):
+        square = relabelled.pixels[own + place]
+        assert (paired.given[place] == square).all()
+        source = next(scan for scan in study.scans if scan.sha256 == row.source_sha256)
+        again = to_pixels(generator(to_tensor(square[None], "cpu"), noise_of(generator, row.seed, row.index)))
+        assert (restore_bars(again[0], source.box) == paired.pixels[own + place]).all()
+
+    # cells whose sources were shown plain before are others; the plain ones stay what they were
+    plain = [replace(row, variant="plain") for row in translator.scans.rows]
+    translator.scans.write_rows(plain)
+    as_before = cells_of(study, replace(wish, recipe=(("pairs", True),)))
+    changed = {str(cell.arm) for cell in as_before if cell.path != cells[str(cell.arm)].path}
+    assert changed == {"cyclegan@10", "relabelled@10"} and before["cyclegan"] == cells["cyclegan"].path
 
 
 def test_arms_share_everything_but_what_they_add(study, monkeypatch):

@@ -8,6 +8,7 @@ from bus.benchmark import plan, run_plan
 from bus.benchmark.arms import Arm
 from bus.benchmark.cells import cells_of, training_rows
 from bus.benchmark.request import Request
+from bus.benchmark.results import plan_result
 from bus.classify.catalogue import TITLES
 from bus.core.errors import UsageError
 from bus.data.study import Study
@@ -79,7 +80,8 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
         ("[[runs]]\nname='a'\nmodel='resnet'\nepochs=1", "Did you mean"),
         ("[[runs]]\nname='a'\nepochs=1", "model is missing"),
         ("[[runs]]\nname='a'\nmodel='resnet18'\narm='pooled'", "say how many, such as gan_seeds = 3"),
-        ("[[runs]]\nname='a'\nmodel='resnet18'\ngan_seeds=2", "method, switches and gan_seeds do nothing"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\ngan_seeds=2", "gan_seed and gan_seeds do nothing"),
+        ("[[runs]]\nname='a'\nmodel='resnet18'\ngan_seed=7", "gan_seed and gan_seeds do nothing"),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs='ten'",
             "epochs = ten: expected a whole number above 0",
@@ -105,7 +107,7 @@ def test_the_shipped_plans_are_the_seeds_tables(name, study):
         ),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\nmethod='published'",
-            "original takes no translator, so that method, switches and gan_seeds do nothing",
+            "original takes no translator, so that method, switches, gan_seed and gan_seeds do nothing",
         ),
         (
             "[[runs]]\nname='a'\nmodel='resnet18'\nepochs=1\narm='cyclegan'\nmethod='publised'",
@@ -142,6 +144,21 @@ def test_a_plan_that_says_something_else_is_refused_by_name(tmp_path, text, word
     path.write_text(text)
     with pytest.raises(UsageError, match=words):
         plan.read(str(path))
+
+
+def test_how_added_scans_enter_is_said_of_the_arms_that_have_such(tmp_path):
+    """Said of all, or said without effect, it costs no run its controls."""
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        "[all]\nmodel='resnet18'\nsoft=0.25\npairs=false\n[[runs]]\nname='a'\n"
+        "[[runs]]\nname='b'\narm='oversampled'\n[[runs]]\nname='c'\narm='cyclegan'\n"
+    )
+    found = plan.read(str(path)).runs
+    assert [run.changes for run in found] == [{}, {}, {"soft": 0.25}]
+    pairs = {
+        (run.name, other.name) for run in found for other in found if plan_result._is_control(run, other)
+    }
+    assert pairs == {("b", "a"), ("c", "a"), ("c", "b")}
 
 
 def test_a_plan_that_is_not_there_names_the_shipped_ones():

@@ -16,7 +16,7 @@ from bus.benchmark import predict as predicting
 from bus.benchmark import run
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import HEAT, Cell
-from bus.benchmark.cells import STEPS, cells_of
+from bus.benchmark.cells import STEPS, cells_of, training_rows
 from bus.benchmark.request import Request
 from bus.classify.predict import load
 from bus.classify.train import predict as answers_of
@@ -308,6 +308,24 @@ def test_hostile_weights_are_refused(trained, cell, scans, tmp_path, capsys, evi
         if evil == "nan"
         else "does not hold the weights of simplecnn for 3 classes" in err
     )
+
+
+def test_a_network_that_watched_a_validation_part_answers_and_says_so(tiny_study, scans, tmp_path, capsys):
+    path = tmp_path / "study"
+    shutil.copytree(tiny_study, path)
+    study = Study.open(path)
+    request = Request((0,), (Arm("original"),), ("simplecnn",), preset="demo", recipe=(("validation", True),))
+    (cell,) = cells_of(study, request)
+    cell = replace(cell, recipe=replace(cell.recipe, steps=2))
+    run.run_cell(path, cell, 1, keep_weights=True)
+    code, out, _ = predict(capsys, scans, "--study", path, "--format", "json")
+    parts = {scan["sha256"]: (scan["part"], scan["seen_in_training"]) for scan in json.loads(out)["scans"]}
+    rows, watched = training_rows(study, 0, cell.recipe)
+    assert code == 0 and watched
+    for part, place in (("training", rows), ("validation", watched), ("test", study.test(0))):
+        assert {parts[study.scans[row].sha256] for row in place} == {(part, part == "training")}
+    code, out, _ = predict(capsys, scans / study.scans[watched[0]].file, "--study", path)
+    assert code == 0 and "validation part" in " ".join(out.split())
 
 
 def test_a_cell_of_another_split_is_refused(trained, cell, scans, tmp_path, capsys):

@@ -324,6 +324,13 @@ def test_an_added_scan_stands_beside_the_one_it_was_made_from():
     assert pairs and all(torch.equal(images[one], images[other]) for one, other in pairs)
     plain = step_batch(replace(same, partners=None), recipe, CPU, 0, 0)["images"]
     assert not torch.equal(plain, images)
+    turned = base.pixels[:10, ::-1].copy()  # as the sources were when the added scans were made
+    again = replace(same, pixels=np.concatenate([base.pixels[:30], turned]))
+    images, given = (
+        step_batch(one, recipe, CPU, 0, 0)["images"] for one in (again, replace(again, given=turned))
+    )
+    assert not any(torch.equal(images[one], images[other]) for one, other in pairs)
+    assert all(torch.equal(given[one], given[other]) for one, other in pairs)
 
 
 def test_refitting_changes_the_last_layer_alone_and_lifts_the_rare_class():
