@@ -338,6 +338,7 @@ class Cell(Answered):
             np.save(buffer, heat, allow_pickle=False)
             files.write_bytes(self.path / HEAT, buffer.getvalue())
         self.write_scores(scores, effort)
+        tables = self._tables_of(files.sha256_file(self.path / PREDICTIONS))
         (self.path / WEIGHTS).unlink(missing_ok=True)
         if weights is not None:
             files.write_bytes(self.path / WEIGHTS, weights)
@@ -345,7 +346,7 @@ class Cell(Answered):
         hashes = {key: _digest(path) for key, path in paths.items() if path.exists()}
         original = None if self.arm.trains else self.original.answers_sha256
         made_from = {"original": original} if original else {}
-        self._finish({"config": files.sha256_json(self.config), **hashes, **made_from}, external)
+        self._finish({"config": files.sha256_json(self.config), **hashes, **made_from}, tables, external)
 
     def write_external(self, external: "ExternalAnswers") -> None:
         """Write the table of answers on scans from elsewhere; `DONE` does not know of it yet."""
@@ -354,13 +355,33 @@ class Cell(Answered):
 
     def add_external(self, external: "ExternalAnswers") -> None:
         """Write answers on scans from elsewhere into the folder of a finished cell."""
-        self._finish(self.done.hashes, external)
+        done = self.done
+        there = {name: digest for name, digest in done.external.items() if (self.path / name).exists()}
+        self._finish(done.hashes, there, external)
 
-    def _finish(self, hashes: Mapping[str, str], external: "ExternalAnswers | None") -> None:
+    def _tables_of(self, predictions: str) -> dict[str, str]:
+        """Name → hash of the tables on scans from elsewhere that a training with these predictions wrote.
+
+        The others go: another network gave their answers, or somebody changed them.
+        """
+        done = self.done if (self.path / DONE).exists() else Done({}, {})
+        known = done.external if done.hashes.get("predictions") == predictions else {}
+        kept = {}
+        for path in self.path.glob(external_file("*")):
+            if (digest := files.sha256_file(path)) == known.get(path.name):
+                kept[path.name] = digest
+            else:
+                path.unlink()
+        return kept
+
+    def _finish(
+        self, hashes: Mapping[str, str], tables: Mapping[str, str], external: "ExternalAnswers | None"
+    ) -> None:
         if external:
             self.write_external(external)
-        kept = {path.name: files.sha256_file(path) for path in sorted(self.path.glob(external_file("*")))}
-        Done(hashes, kept).write(self.path / DONE)
+            name = external_file(external.sha256)
+            tables = {**tables, name: files.sha256_file(self.path / name)}
+        Done(hashes, dict(sorted(tables.items()))).write(self.path / DONE)
 
     def has_external(self, sha256: str) -> bool:
         """Whether a finished cell's answers on this set of external scans lie there as they were written."""

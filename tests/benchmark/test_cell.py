@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bus.benchmark import run
 from bus.benchmark.arms import Arm
-from bus.benchmark.cell import HEAT, WEIGHTS, Cell
+from bus.benchmark.cell import HEAT, WEIGHTS, Cell, Effort, ExternalAnswers, external_file
 from bus.benchmark.cells import cells_of
 from bus.benchmark.request import Request
 from bus.classify.recipe import Recipe
@@ -58,6 +58,34 @@ def test_a_cell_is_done_only_with_its_own_configuration_and_answers(edit_manifes
     assert not quick.is_done
     edit_manifest(study, lambda row: row.update(sha256="0" * 64))
     assert cells_of(study, wish)[0].path != cell.path, "other synthetic scans make another cell"
+
+
+def test_a_table_on_scans_from_elsewhere_counts_as_its_training_wrote_it(study):
+    """Neither another set nor another training lets one count that was changed, or that others gave."""
+    cell = replace(cells_of(study, replace(ORIGINAL, models=("simplecnn",)))[0])
+    shares = np.full((len(study.test(0)), 3), 1 / 3)
+    first, second, third = (
+        ExternalAnswers(name * 64, [("a.png", "0", "benign", "g")], study.classes, shares[:1])
+        for name in "abc"
+    )
+    cell.write(study, shares, None, Effort(1.0, 1), external=first)
+    cell.add_external(second)
+    assert cell.has_external(first.sha256) and cell.has_external(second.sha256)
+    path = cell.path / external_file(first.sha256)
+    whole = path.read_text()
+    path.write_text(whole.replace("0.3", "0.4"))
+    cell.add_external(third)
+    assert not cell.has_external(first.sha256), "changed since it was written"
+    assert cell.has_external(second.sha256) and cell.has_external(third.sha256)
+    cell.add_external(first)
+    assert path.read_text() == whole and cell.has_external(first.sha256)
+
+    path.write_text(whole.replace("0.3", "0.4"))
+    cell.write(study, shares, None, Effort(1.0, 1), external=third)
+    assert not path.exists() and cell.has_external(second.sha256), "the same answers: the same network"
+    cell.write(study, shares[:, ::-1] * [0.9, 1, 1.1], None, Effort(1.0, 1), external=first)
+    assert [path.name for path in cell.path.glob("external-*")] == [external_file(first.sha256)]
+    assert cell.has_external(first.sha256) and cell.is_done
 
 
 def test_a_training_from_before_switches_went_counts_unless_it_used_one(study):
