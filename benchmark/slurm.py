@@ -180,7 +180,8 @@ class Slurm(Executor):
     def _submit(self, study: Study, request: Request, others: External | None, queue: Queue) -> list[Job]:
         """Send off what is missing; returns the jobs of this request and those it waits for."""
         # what is under way
-        key = files.sha256_json(request.recorded)
+        kept = {"keep_weights": True} if request.keep_weights else {}  # jobs without it keep too little
+        key = files.sha256_json({**request.recorded, **kept})
         path = study.path / FOLDER / JOBS
         known = read_jobs(path)
         states = queue.states([job.id for job in known]) if known else {}

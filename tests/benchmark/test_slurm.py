@@ -109,6 +109,26 @@ def test_whoever_leaves_comes_back_to_the_same_jobs(study: Study, said: list[str
     assert told in " ".join(said)
 
 
+def test_weights_that_are_asked_for_while_jobs_run_are_kept(study: Study) -> None:
+    """Jobs of the same benchmark that keep none do not do what is asked now."""
+    line = Line()
+    line.held = lambda name: name.startswith("cells")
+
+    class Leaving(Listener):
+        @contextmanager
+        def stoppable(self):
+            yield lambda: True
+
+    with listening(Leaving()), pytest.raises(Interrupted):
+        go(study, WISH, line)
+    still = iter([True, True])  # in line when the command comes back
+    line.held = lambda name: next(still, False)
+    keeping = replace(WISH, keep_weights=True)
+    assert go(study, keeping, line) == []
+    assert line.names() == ["audit", "cells-0", "cells-1"] * 2
+    assert all(cell.has_whole_weights for cell in cells_of(study, keeping))
+
+
 def test_what_fails_is_told_with_its_last_words_and_the_same_command_mends_it(
     study: Study, said: list[str]
 ) -> None:
