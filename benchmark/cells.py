@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import cycle, islice, product
+from pathlib import Path
 
-from ..classify.catalogue import DEEP, LITE0, first_weights
+from ..classify.catalogue import DEEP, LITE0, USUAL, first_weights
 from ..classify.models import check_head
-from ..classify.recipe import OF_ADDED, SEEING, TUNED, Recipe, without_added
+from ..classify.recipe import OF_ADDED, SEEING, SWITCHES, TUNED, Recipe, without_added
 from ..classify.torchvision_names import check_model
 from ..core import files, switches
+from ..core.compute import Compute
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.switches import Values
 from ..data.study import Study
@@ -23,6 +25,8 @@ from .request import Request
 PHANTOMS, PHANTOM_SEED = 780, 1_000  # of --init phantom; a study made from phantoms has those of seed 0
 PHANTOM_CLASSES = ("benign", "malignant", "normal")
 PHANTOM_INIT = f"phantom: {PHANTOMS} of seed {PHANTOM_SEED}, for as many steps"
+WEIGHTS_INIT = "weights "  # begins what a recipe says of first weights from a file; their hash follows
+FIRST, SCANS = "WEIGHTS", "SCANS"  # what `asked_by` calls files of which only the content is known
 STEPS = {  # optimiser steps of a preset: networks trained from scratch, those of DEEP, fine-tuned ones
     "demo": (60, 15, 15),
     "quick": (600, 250, 300),
@@ -190,12 +194,68 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
     return [cell for fold in request.folds for cell in _cells(study, request, fold)]
 
 
+def _recipe(study: Study, request: Request, fold: int, arm: Arm, init: str, model: str) -> Recipe:
+    """How a network of an arm is trained, from the first weights `init`."""
+    if request.epochs:
+        steps = 0
+    elif request.preset == "demo" and model in DEMO_STEPS:
+        steps = DEMO_STEPS[model]
+    else:
+        steps = STEPS[request.preset][2 if model == LITE0 else model in DEEP]
+    tuned = {  # weights from a file say themselves how they see scans
+        name: value
+        for name, value in TUNED.get(model, {}).items()
+        if not init.startswith(WEIGHTS_INIT) or name not in SEEING
+    }
+    recipe = switches.changed(
+        Recipe(model, steps, init={"phantom": PHANTOM_INIT}.get(init, init), weighted=arm.kind == "weighted"),
+        {**tuned, **PRESET_RECIPES.get(request.preset, {}), **dict(request.recipe)},
+    )
+    if arm.kind not in SOURCED:
+        recipe = without_added(recipe)
+    if recipe.enlarge > study.settings.size:  # a step costs more, and half of them do as well as all did
+        recipe = replace(recipe, steps=recipe.steps // 2)
+    return scheduled(study, fold, recipe, request.epochs)
+
+
+def asked_by(study: Study, cell: Cell) -> Request | None:
+    """The benchmark of the fewest cells that holds this one; None where none does, as for runs of a plan.
+
+    Where its first weights, or scans of others, came from files, these are called as FIRST and SCANS say.
+    """
+    if cell.preset not in STEPS or cell.drawn_from != cell.fold:
+        return None
+    init = {PHANTOM_INIT: "phantom"}.get(cell.recipe.init, cell.recipe.init)
+    named = FIRST if init.startswith(WEIGHTS_INIT) else init
+    others = cell.arm.kind == "unverified"
+    request = Request(
+        folds=(cell.fold,),
+        arms=(ORIGINAL, cell.arm) if others else (cell.arm,),
+        models=(cell.model,),
+        seeds=-(-(cell.seed + 1) // cell.pooled) * cell.pooled,
+        preset=cell.preset,
+        init=USUAL if init == first_weights(cell.model, USUAL) else named,
+        gan_seed=cell.gan_seed,
+        gan_seeds=cell.pooled,
+        balance=tuple(cell.added) if set(cell.added) - {study.target} else (),
+        folder=Path(SCANS) if others else None,
+        compute=Compute(cell.device, cell.precision, 1),
+        keep_weights=True,
+    )
+    usual = _recipe(study, request, cell.fold, cell.arm, init, cell.model)
+    changes = tuple((name, getattr(cell.recipe, name)) for name in SWITCHES)
+    changes = tuple((name, value) for name, value in changes if value != getattr(usual, name))
+    request = replace(request, recipe=changes)
+    same = _recipe(study, request, cell.fold, cell.arm, init, cell.model) == cell.recipe
+    return request if same else None
+
+
 def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
     # what all cells of the fold share
-    changes = {**PRESET_RECIPES.get(request.preset, {}), **dict(request.recipe)}
+    changes = dict(request.recipe)
     training = study.pixels_sha256(training_rows(study, fold, switches.changed(WHOLE, changes))[0])
     test = study.pixels_sha256(study.test(fold))
-    given = f"weights {files.sha256_file(request.first)}" if request.first else request.init
+    given = f"{WEIGHTS_INIT}{files.sha256_file(request.first)}" if request.first else request.init
 
     # what each arm adds
     added = {arm: _added(study, request, arm, fold) for arm in request.arms}
@@ -209,35 +269,13 @@ def _cells(study: Study, request: Request, fold: int) -> Iterator[Cell]:
         taken = request.gan_seed if arm.kind == "pooled" else request.translator_of(seed)
         return taken if arm.kind in TRANSLATED else 0
 
-    def tuned(model: str) -> Values:
-        """What it has otherwise; weights from a file say themselves how they see scans."""
-        return {
-            name: value
-            for name, value in TUNED.get(model, {}).items()
-            if not request.first or name not in SEEING
-        }
-
     for model, seed, arm in product(request.models, range(request.seeds), request.arms):
-        init = first_weights(model, given)
-        steps = 0 if request.epochs else STEPS[request.preset][2 if model == LITE0 else model in DEEP]
-        if request.preset == "demo" and not request.epochs:
-            steps = DEMO_STEPS.get(model, steps)
-        recipe = switches.changed(
-            Recipe(
-                model, steps, init={"phantom": PHANTOM_INIT}.get(init, init), weighted=arm.kind == "weighted"
-            ),
-            {**tuned(model), **changes},
-        )
-        if arm.kind not in SOURCED:
-            recipe = without_added(recipe)
-        if recipe.enlarge > study.settings.size:  # a step costs more, and half of them do as well as all did
-            recipe = replace(recipe, steps=recipe.steps // 2)
         yield Cell(
             fold=fold,
             arm=arm,
             model=model,
             seed=seed,
-            recipe=scheduled(study, fold, recipe, request.epochs),
+            recipe=_recipe(study, request, fold, arm, first_weights(model, given), model),
             gan_seed=translator(arm, seed),
             pooled=request.gan_seeds if arm.kind == "pooled" else 1,
             added=added[arm],

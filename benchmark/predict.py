@@ -1,6 +1,5 @@
 """What `bus predict` does: find a trained classifier, answer scans with it, show them as table or JSON."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..classify import metrics, predict
-from ..classify.catalogue import TITLES, USUAL, first_weights
+from ..classify.catalogue import TITLES
 from ..classify.metrics import COLLAPSED
-from ..core.compute import Compute
+from ..core.compute import Compute, resolve
 from ..core.errors import BusError, visible
 from ..core.files import Json
 from ..core.progress import note
@@ -23,7 +22,8 @@ from ..data.unlabelled import Loose
 from ..gan.translator import Translator
 from .arms import parse
 from .cell import WEIGHTS, Cell, cells_with_weights, finished_cells, kept_weights, lost_weights
-from .cells import training_rows
+from .cells import FIRST, SCANS, WEIGHTS_INIT, asked_by, training_rows
+from .request import Request
 
 SCHEMA = "bus.predict/1"  # of the JSON; the number changes if a key changes its meaning or goes
 NOTICE = "Research use only: these answers come from an experiment and must not inform a diagnosis."
@@ -149,30 +149,40 @@ def find_trained(study: Study, wanted: Wanted) -> Trained:
 def _no_weights(study: Study, wanted: Wanted) -> str:
     """What is missing, the one command that makes it, and what that command does to the report."""
     fold, seed = wanted.fold or 0, wanted.seed or 0
-    model, arm = wanted.model or MODEL, wanted.arm or ARM
-    finished = finished_cells(study.cells_path(fold), arm, model, seed)
+    model, arm = wanted.model or MODEL, parse(wanted.arm or ARM)
+    folders = finished_cells(study.cells_path(fold), arm.folder, model, seed)
+    finished = [Cell.open(folder) for folder in folders]
+    asked = [(cell, request) for cell in finished if (request := asked_by(study, cell))]
 
-    # the command, with what an earlier one was given
-    where = ["--study", str(study.path), "--fold", str(fold)]
-    words = ["bus", "benchmark", *where, "--models", model, "--arms", arm]
-    if finished:  # the same cell again, this time with its weights
-        cell = Cell.open(finished[-1])
-        words += ["--preset", cell.preset]
-        words += ["--gan-seed", str(cell.gan_seed)] if cell.gan_seed else []
-        words += ["--gan-seeds", str(cell.pooled)] if cell.pooled > 1 else []
-        words += ["--init", cell.recipe.init] if cell.recipe.init != first_weights(model, USUAL) else []
+    # the command, for the newest of them, or for what a translator that was begun fits
+    if asked:
+        cell, request = asked[-1]
     else:
         begun = next(Translator.all_of(study), None)
-        words += ["--preset", begun.known_config.preset] if begun else []
-    pooled = cell.pooled if finished else 1
-    words += ["--seeds", str(-(-(seed + 1) // pooled) * pooled)] if seed or pooled > 1 else []
-
+        several = 3 if arm.kind == "pooled" else 1
+        request = Request(
+            (fold,),
+            (arm,),
+            (model,),
+            seeds=-(-(seed + 1) // several) * several,
+            preset=begun.known_config.preset if begun else "",
+            gan_seeds=several,
+            compute=resolve(),
+            keep_weights=True,
+        )
     state = "was trained, but its weights were not kept" if finished else "was not trained yet"
+    if finished and not asked:
+        state += "; no bus benchmark trains it as it was, so that another training takes its place"
+    files = ""
+    if asked and request.init == FIRST:
+        files += f"{FIRST} is the file with the hash {cell.recipe.init.removeprefix(WEIGHTS_INIT)}. "
+    if asked and request.folder:
+        files += f"{SCANS} is the folder of the other generator's scans. "
     kept = ["/".join(path.parts[-4:-1]) for path, _ in kept_weights(study.fold_path(fold))]
     others = f" Weights of this fold: {', '.join(kept)}." if kept else ""
     return (
         f"{TITLES.get(model, model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n  "
-        f"{shlex.join([*words, '--keep-weights'])}\nThat writes the report anew with these cells alone; the "
+        f"{request.typed(study)}\n{files}That writes the report anew with these cells alone; the "
         f"bus benchmark command you used before brings it back.{others}"
     )
 

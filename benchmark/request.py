@@ -9,9 +9,9 @@ from typing import Any
 
 from ..classify.catalogue import INITS, MODELS, USUAL
 from ..core import files
-from ..core.compute import Compute
+from ..core.compute import Compute, resolve
 from ..core.errors import BusError
-from ..core.switches import Value
+from ..core.switches import Value, text
 from ..data.study import Study
 from ..gan.manifest import SyntheticSet
 from ..gan.request import Ask, Judge
@@ -97,7 +97,13 @@ class Request:
         )
 
     def typed(self, study: Study) -> str:
-        """`bus benchmark` with the options that ask this again, each word quoted for a shell."""
+        """`bus benchmark` with the options that ask this again, each word quoted for a shell.
+
+        Device and precision decide what cells learn: they are named where this machine would take others.
+        """
+        usual = resolve()
+        computed = (self.compute.device, self.compute.precision)
+        device, precision = computed if computed != (usual.device, usual.precision) else ("", "")
         arms = dict.fromkeys(
             f"{arm.kind}:{arm.source}".rstrip(":") for arm in self.arms if arm.kind != "unverified"
         )
@@ -115,12 +121,15 @@ class Request:
             "--gan-seeds": str(self.gan_seeds) if self.gan_seeds != 1 else "",
             "--balance": ",".join(self.balance),
             "--synthetic": str(self.folder) if self.folder else "",
+            "--device": device,
+            "--precision": precision,
             "--external": self.external,
             "--external-alike": self.external_alike if self.external_alike != "refuse" else "",
         }
         words = [word for name, value in options.items() if value for word in (name, value)]
-        words += [word for name, value in self.recipe for word in ("--set", f"{name}={value}")]
-        return shlex.join(["bus", "benchmark", *words, *["--inflation"] * bool(self.inflation)])
+        words += [word for name, value in self.recipe for word in ("--set", f"{name}={text(value)}")]
+        words += ["--inflation"] * self.inflation + ["--keep-weights"] * self.keep_weights
+        return shlex.join(["bus", "benchmark", *words])
 
     @property
     def recorded(self) -> Mapping[str, files.Json]:

@@ -24,7 +24,7 @@ from ..data.study import Study
 from . import warm_start
 from .arms import Arm
 from .cell import Cell, Effort
-from .cells import PHANTOM_INIT, training_rows
+from .cells import PHANTOM_INIT, WEIGHTS_INIT, training_rows
 from .examples import examples, own_examples
 from .external import External
 
@@ -124,7 +124,7 @@ def _first(study: Study, cell: Cell) -> str | None:
     """The file of a cell's first weights, if it starts from one; BusError where it has changed since."""
     if cell.recipe.init == PHANTOM_INIT:
         return str(warm_start.path(study, cell))
-    if cell.first and f"weights {files.sha256_file(cell.first)}" != cell.recipe.init:
+    if cell.first and f"{WEIGHTS_INIT}{files.sha256_file(cell.first)}" != cell.recipe.init:
         raise BusError(
             f"--init {cell.first} was changed while the benchmark ran. Run the same command again."
         )

@@ -50,11 +50,12 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Let a trained classifier answer scans, and show where it looked. Research use only."""
-    from ..benchmark.arms import CHOSEN
+    from ..benchmark.arms import CHOSEN, parse
     from ..classify.torchvision_names import check_model
 
     # slips are refused before torch is imported
-    for option, name, known in (("format", form, FORMATS), ("arm", arm, CHOSEN)):
+    kind = None if arm is None else parse(arm).kind  # an arm may have a source and a dose
+    for option, name, known in (("format", form, FORMATS), ("arm", kind, CHOSEN)):
         if name is not None and name not in known:
             raise UsageError(
                 f"--{option} {name} is unknown; choose one of {', '.join(known)}.{did_you_mean(name, known)}"

@@ -6,17 +6,17 @@ import re
 import shutil
 import zipfile
 from dataclasses import replace
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from bus.benchmark import predict as predicting
+from bus.benchmark import request as requests
 from bus.benchmark import run
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import HEAT, Cell
-from bus.benchmark.cells import STEPS, cells_of, training_rows
+from bus.benchmark.cells import STEPS, asked_by, cells_of, training_rows
 from bus.benchmark.request import Request
 from bus.classify.predict import load
 from bus.classify.train import predict as answers_of
@@ -258,14 +258,16 @@ def test_missing_weights_name_the_command_that_makes_them(
     copy = tmp_path / "study"
     shutil.copytree(trained.path, copy)
     (copy / cell.path.relative_to(trained.path) / "classifier.safetensors").unlink()
+    monkeypatch.setitem(STEPS, "demo", (8, 8, 8))
     code, _, err = predict(capsys, scan, "--study", copy, "--model", "simplecnn", "--arm", "original")
     assert code == 1
     assert "its weights were not kept" in err
     command = next(line for line in err.splitlines() if line.startswith("  bus"))
-    monkeypatch.setitem(STEPS, "demo", (8, 8))
     with pytest.raises(SystemExit) as stop:
         main([*command.split()[1:], "--jobs", "1"])
     assert stop.value.code == 0
+    again = copy / cell.path.relative_to(trained.path)
+    assert [done.parent for done in copy.rglob("DONE") if "cells" in done.parts] == [again], "the very cell"
     capsys.readouterr()
     code, out, _ = predict(capsys, scan, "--study", copy, "--model", "simplecnn", "--arm", "original")
     assert code == 0
@@ -399,10 +401,45 @@ def test_one_training_a_model_and_arm_is_kept_in_half_precision_and_answers_alik
     assert cell.has_whole_weights and 0.4 < small / cell.weights.stat().st_size < 0.6
 
 
-def test_weights_of_several_translators_together_are_asked_for_with_all_of_them(tmp_path, monkeypatch):
-    cell = SimpleNamespace(preset="quick", gan_seed=0, pooled=3, recipe=SimpleNamespace(init="none"))
-    monkeypatch.setattr(predicting, "finished_cells", lambda *a: [tmp_path])
-    monkeypatch.setattr(predicting, "Cell", SimpleNamespace(open=lambda path: cell))
-    study = SimpleNamespace(path=tmp_path, cells_path=lambda fold: tmp_path, fold_path=lambda fold: tmp_path)
+def test_the_command_for_missing_weights_makes_the_very_training(tiny_study, tmp_path, monkeypatch):
+    path = tmp_path / "study"
+    shutil.copytree(tiny_study, path)
+    study, weights = Study.open(path), tmp_path / "w.safetensors"
+    weights.write_bytes(b"x")
+    plain = Request((1,), (Arm("original"), Arm("oversampled", dose=0.5)), ("simplecnn",), preset="quick")
+    asked = [
+        plain,
+        replace(plain, init="phantom", seeds=2, compute=Compute("cpu", "bfloat16", 1)),
+        replace(plain, models=("resnet18",), recipe=(("enlarge", 0), ("batch", 8), ("augment", False))),
+        replace(plain, models=("efficientnet-lite0",), init="none", balance=("malignant", "normal")),
+        replace(plain, arms=(Arm("original"), Arm("cyclegan", "normal", 0.5)), gan_seed=2, preset="demo"),
+        replace(plain, arms=(Arm("pooled"),), gan_seeds=3, seeds=6, recipe=(("soft", 0.25),)),
+        replace(plain, arms=(Arm("weighted"),), recipe=(("validation", True), ("schedule", "plateau"))),
+        replace(plain, init=str(weights)),
+    ]
+    for wish in asked:
+        for cell in cells_of(study, wish):
+            found = asked_by(study, cell)
+            assert found is not None and found.keep_weights
+            again = replace(found, init=str(weights)) if cell.first else found
+            assert cell.path in {one.path for one in cells_of(study, again)}
+            assert asked_by(study, replace(cell, preset="plan")) is None
+    (cell,) = cells_of(study, asked[4])[1:]
+    files.write_json(cell.path / "config.json", cell.config)
+    files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config)})
+    monkeypatch.setattr(requests, "resolve", lambda: Compute("cpu", "bfloat16", 2))
+    text = predicting._no_weights(
+        study, predicting.Wanted(fold=1, model="simplecnn", arm="cyclegan:normal@0.5")
+    )
+    assert "was trained, but its weights were not kept" in text
+    assert (
+        "--fold 1 --models simplecnn --arms cyclegan:normal --dose 0.5 --preset demo --gan-seed 2 "
+        "--device cpu --precision float32 --keep-weights\n"
+    ) in text
+    (cell, _) = cells_of(study, asked[7])
+    files.write_json(cell.path / "config.json", cell.config)
+    files.write_json(cell.path / "DONE", {"config": files.sha256_json(cell.config)})
+    text = predicting._no_weights(study, predicting.Wanted(fold=1, model="simplecnn", arm="original"))
+    assert "--init WEIGHTS" in text and f"the file with the hash {files.sha256_file(weights)}" in text
     text = predicting._no_weights(study, predicting.Wanted(fold=0, model="simplecnn", arm="pooled", seed=3))
-    assert "--gan-seeds 3" in text and "--seeds 6" in text
+    assert "not trained yet" in text and "--seeds 6 --gan-seeds 3" in text

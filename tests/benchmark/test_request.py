@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bus.benchmark import request
 from bus.benchmark.arms import Arm
 from bus.benchmark.request import LAST, Request
 from bus.core.compute import Compute
@@ -49,6 +50,18 @@ def test_the_command_that_asks_again_quotes_every_word(study: Any) -> None:
     options = dict(zip(words[2::2], words[3::2], strict=False))
     assert options["--arms"] == "original,cyclegan:normal" and options["--dose"] == "0.5"
     assert options["--external"] == "a folder; ls" and options["--set"] == "batch=16"
+
+
+def test_the_command_says_how_it_is_computed_where_this_machine_would_do_otherwise(
+    study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request, "resolve", lambda: Compute("cpu", "bfloat16", 8))
+    assert "--device" not in ASKED.typed(study) and "--precision" not in ASKED.typed(study)
+    for device, precision in (("cpu", "float32"), ("cuda", "bfloat16")):
+        typed = replace(ASKED, compute=Compute(device, precision, 1)).typed(study)
+        assert f"--device {device} --precision {precision}" in typed
+    flags = replace(ASKED, keep_weights=True, recipe=(("augment", False),)).typed(study)
+    assert flags.endswith("--set augment=false --keep-weights")
 
 
 def test_the_seeds_of_a_classifier_take_translators_in_turn() -> None:
