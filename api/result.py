@@ -23,14 +23,18 @@ from . import show
 class BenchmarkResult:
     """The finished trainings of a study's last benchmark and what they show; 0.01 is one point."""
 
-    def __init__(self, study: Study, cells: Sequence[Cell], compute: Compute) -> None:
-        self._study, self._cells, self._compute = study, cells, compute
+    def __init__(
+        self, study: Study, cells: Sequence[Cell], compute: Compute, others: Sequence[Cell] = ()
+    ) -> None:
+        """`others`: cells of further models that were tried, for which p values are corrected too."""
+        self._study, self._cells, self._compute, self._others = study, cells, compute, others
 
     @cached_property
     def summary(self) -> Summary:
         """Everything the report says about the classifiers, as values."""
         folds = sorted({cell.fold for cell in self._cells})
-        return summarise(self._study, self._cells, yardsticks(self._study, folds, self._compute))
+        marks = yardsticks(self._study, folds, self._compute)
+        return summarise(self._study, self._cells, marks, self._others)
 
     @property
     def verdicts(self) -> dict[str, Verdict]:

@@ -252,7 +252,8 @@ class Study:
         """What the last benchmark of this study found; BusError where there was none."""
         request = Request.recall(self._opened)
         finished = [cell for cell in cells_of(self._opened, request) if cell.is_done]
-        return BenchmarkResult(self._opened, finished, request.compute)
+        others = pipeline.looked_at(self._opened, request)
+        return BenchmarkResult(self._opened, finished, request.compute, others)
 
     @property
     def _usual_preset(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+import bus
 import pytest
 from bus.benchmark import pipeline, run
 from bus.benchmark.arms import Arm
@@ -77,6 +78,12 @@ def test_every_finished_model_counts_and_every_look_is_kept(study: Study) -> Non
     alone = p_values(benchmark(study, ["simplecnn"]), "simplecnn")
     both = p_values(benchmark(study, ["simplecnn", "resnet18"]), "simplecnn")
     assert both and p_values(benchmark(study, ["simplecnn"]), "simplecnn") == both, "asked again for a part"
+    table = bus.study(study.path).result().contrasts
+    said = table.set_index(["contrast", "metric"])[["p_holm", "p_holm_retrained"]].astype(float)
+    for key, values in both.items():
+        assert said.loc[key].tolist() == pytest.approx(
+            [float(value or "nan") for value in values], nan_ok=True
+        )
     assert all(float(both[key][0]) >= float(alone[key][0]) for key in alone) and both != alone
     assert [look["cells"] for look in looks(study)] == [6, 12] and not any(
         "partial" in x for x in looks(study)
