@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from bus.benchmark import audit as audits
-from bus.benchmark import run
+from bus.benchmark import pipeline, run
 from bus.benchmark.arms import Arm
 from bus.benchmark.audit import audit, audit_split, audit_translators
 from bus.benchmark.cell import WEIGHTS
@@ -187,6 +187,14 @@ def test_a_source_of_the_test_part_is_refused(edit_manifest, study):
     edit_manifest(study, lambda row: row.update(source_sha256=leaked.sha256, source_group=leaked.group))
     with pytest.raises(BusError, match=r"every source is a training scan.*synthetic-0001\.png"):
         audit(study, 0, CYCLEGAN)
+
+
+def test_every_fold_is_audited_whatever_their_order(edit_manifest, study):
+    request = replace(CYCLEGAN, folds=(1, 0))
+    assert pipeline.check(study, request)
+    edit_manifest(study, lambda row: row.update(source_group=study.groups[study.test(0)[0]]))
+    with pytest.raises(BusError, match="Leak in fold 0"):
+        pipeline.check(study, request)
 
 
 def test_a_changed_group_is_refused(edit_manifest, study):

@@ -98,7 +98,8 @@ def test_copies_of_the_studys_scans_are_refused_or_left_out_and_counted(own, tmp
     with pytest.raises(BusError, match=r"--external-alike drop") as error:
         external.read(str(tmp_path / "set"), study)
     assert f"{len(copied)} of {len(copied) + len(apart.rows)} scans" in str(error.value)
-    left = external.read(str(tmp_path / "set"), study, alike="drop")
+    request = Request((0,), external=str(tmp_path / "set"), external_alike="drop")
+    left = pipeline.read_external(study, request)
     assert left.alike == len(copied)
     assert {row["sha256"] for row in left.rows} == {row["sha256"] for row in apart.rows}
     assert External.open(left.folder) == left
@@ -172,6 +173,17 @@ def test_cells_answer_when_trained_and_later_from_kept_weights(study, elsewhere)
     (cell.path / WEIGHTS).write_bytes((cell.path / WEIGHTS).read_bytes()[:-4] + b"0000")
     with pytest.raises(BusError, match="was changed since it was written"):
         run.run_cell(study.path, cell, 1, keep_weights=False, external=found.folder)
+
+
+def test_answers_are_shared_among_the_kinds_of_lesion_alone(study, elsewhere):
+    """What a network gives to normal, which no external scan is, goes to the others in their proportion."""
+    found = external.read(str(elsewhere), study)
+    (cell,) = short_cells(study, "original")
+    assert study.classes == ["benign", "malignant", "normal"]
+    cell.write_external(found.answered(study.classes, np.tile([0.40, 0.35, 0.25], (len(found.rows), 1))))
+    assert external.answers(found, study, cell) == pytest.approx(
+        np.tile([0.40 / 0.75, 0.35 / 0.75], (len(found.rows), 1))
+    )
 
 
 def test_a_benchmark_reports_the_external_test(study, elsewhere, in_process, monkeypatch):

@@ -15,6 +15,7 @@ from bus.benchmark.cells import STEPS, cells_of
 from bus.benchmark.request import Request
 from bus.classify import catalogue
 from bus.core import files
+from bus.core.chance import stream
 from bus.core.errors import UsageError
 
 ORIGINAL, CYCLEGAN = (Request((0,), arms=(Arm(kind),)) for kind in ("original", "cyclegan"))
@@ -73,6 +74,22 @@ def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, mon
     assert all(cell.is_done for cell in cells) and not bad.is_done
 
 
+def test_every_fold_and_seed_draws_from_numbers_of_its_own(study, monkeypatch):
+    drawn = {}
+
+    def fit(examples, classes, recipe, compute, seed, **options):
+        drawn[len(drawn)] = seed
+        raise UsageError("enough")
+
+    monkeypatch.setattr(run, "fit", fit)
+    cells = cells_of(study, replace(ORIGINAL, folds=(0, 1), models=("simplecnn",), seeds=2, preset="demo"))
+    for cell in cells:
+        with pytest.raises(UsageError, match="enough"):
+            run.run_cell(study.path, cell, 1, keep_weights=False)
+    assert list(drawn.values()) == [stream(cell.seed, cell.fold) for cell in cells]
+    assert len(set(drawn.values())) == 4
+
+
 def test_weights_that_cannot_be_had_are_asked_for_once_and_cost_no_other_cell(study, monkeypatch, tmp_path):
     asked, begun = [], []
 
@@ -107,7 +124,7 @@ class Deadly(type(Path())):
         return self
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_killed_process_costs_no_other_cell(study, monkeypatch, jobs):
     monkeypatch.setitem(STEPS, "demo", (2, 1))
     cells = cells_of(

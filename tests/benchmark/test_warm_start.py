@@ -49,3 +49,17 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
     study.classes = ["a", "b", "c"]
     with pytest.raises(UsageError, match="phantoms are benign, malignant, normal"):
         warm_start.check(study, "phantom")
+
+
+def test_no_phantom_of_a_study_is_among_those_that_give_first_weights(study, monkeypatch):
+    """A study is made from the phantoms of seed 0, some of which it tests on."""
+
+    def shared():
+        kept = {square.tobytes() for square in warm_start._phantoms(study).pixels}
+        return kept & {square.tobytes() for square in study.pixels}
+
+    monkeypatch.setattr(warm_start, "PHANTOMS", 12)
+    assert not shared()
+    next((study.path / warm_start.FOLDER).glob("*.npz")).unlink()
+    monkeypatch.setattr(warm_start, "PHANTOM_SEED", 0)
+    assert shared(), "of which this test would tell"

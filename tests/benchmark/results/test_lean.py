@@ -70,9 +70,8 @@ def test_a_table_with_holes_gives_its_largest_whole_part() -> None:
     rows = [(f, t, s, 0.5, 0.01) for f in (0, 1) for t in (0, 1) for s in range(3)]
     assert measure.without_holes(rows) == rows
     assert len(measure.without_holes(rows[:-1])) == 8, "two seeds of each"
-    assert {row[:2] for row in measure.without_holes(rows[:-3])} == {(0, 0), (1, 0)} or len(
-        measure.without_holes(rows[:-3])
-    ) == 6
+    one_translator = [row for row in rows if row[1] == 0]
+    assert measure.without_holes(rows[:-3]) == one_translator, "that of both folds, with all of its seeds"
     assert measure.without_holes(rows[:1]) == []
 
 
