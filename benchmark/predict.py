@@ -147,7 +147,7 @@ def find_trained(study: Study, wanted: Wanted) -> Trained:
 
 
 def _no_weights(study: Study, wanted: Wanted) -> str:
-    """What is missing, the one command that makes it, and what that command does to the report."""
+    """What is missing, the one command that makes it, and what becomes of the reports."""
     fold, seed = wanted.fold or 0, wanted.seed or 0
     model, arm = wanted.model or MODEL, parse(wanted.arm or ARM)
     folders = finished_cells(study.cells_path(fold), arm.folder, model, seed)
@@ -159,13 +159,15 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
         cell, request = asked[-1]
     else:
         begun = next(Translator.all_of(study), None)
+        last = Request.recall(study)
+        effort = begun.known_config.preset if begun else last.preset if last else ""
         several = 3 if arm.kind == "pooled" else 1
         request = Request(
             (fold,),
             (arm,),
             (model,),
             seeds=-(-(seed + 1) // several) * several,
-            preset=begun.known_config.preset if begun else "",
+            preset=effort,
             gan_seeds=several,
             compute=resolve(),
             keep_weights=True,
@@ -182,8 +184,7 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
     others = f" Weights of this fold: {', '.join(kept)}." if kept else ""
     return (
         f"{TITLES.get(model, model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n  "
-        f"{request.typed(study)}\n{files}That writes the report anew with these cells alone; the "
-        f"bus benchmark command you used before brings it back.{others}"
+        f"{request.typed(study)}\n{files}Its report gets a number of its own, the others stay.{others}"
     )
 
 
