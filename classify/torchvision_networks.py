@@ -1,5 +1,6 @@
 """Any classification network of torchvision as a classifier of scans of one grey channel."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # of the builders; auxiliary heads would
     "googlenet": {"aux_logits": False, "init_weights": True},
     "inception_v3": {"aux_logits": False, "init_weights": True},
 }
+HALVED = ("googlenet", "inception_v3")  # torchvision shifts what their weights see to mean and deviation 0.5
 TRUNKS = ("features", "layers", "trunk_output", "blocks")  # children that hold the stages of a network
 
 
@@ -48,7 +50,7 @@ def construct(name: str, classes: int, *, imagenet: bool = False) -> nn.Module:
     network = models.get_model(name, weights=None, num_classes=classes, **options)
     if imagenet:
         _load(network, name)
-    _sum_colours(network, imagenet=imagenet)
+    _sum_colours(network, pixels_of(name) if imagenet else None)
     exact = isinstance(network, VisionTransformer | MaxVit)
     return Enlarged(network, side, exact=exact) if side > 1 else network
 
@@ -76,10 +78,19 @@ def _load(network: nn.Module, name: str) -> None:
     published_weights.load(network, tensors, name, fresh=head)
 
 
-def _sum_colours(network: nn.Module, *, imagenet: bool) -> None:
+def pixels_of(name: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and deviation, of RGB in [0, 1], of what the ImageNet weights of a network learned from."""
+    if name in HALVED:
+        return (0.5,) * 3, (0.5,) * 3
+    shown = next(iter(models.get_model_weights(name))).transforms()
+    return shown.mean, shown.std
+
+
+def _sum_colours(network: nn.Module, pixels: tuple[Sequence[float], Sequence[float]] | None) -> None:
     """Replace the first convolution, of three channels, by that of one with the sum of its kernels.
 
-    ImageNet's saw normalised colours: they are scaled and shifted to grey in [0, 1].
+    Those of ImageNet saw colours normalised by the mean and deviation `pixels`: they are scaled and shifted
+    to grey in [0, 1].
     """
     path, old = next((path, m) for path, m in network.named_modules() if isinstance(m, nn.Conv2d))
     with torch.random.fork_rng(devices=[]):  # the draws of its own first weights are thrown away
@@ -93,8 +104,8 @@ def _sum_colours(network: nn.Module, *, imagenet: bool) -> None:
         )
     with torch.no_grad():
         weight, bias = (
-            lite.grey_kernels(old.weight, old.bias)
-            if imagenet
+            lite.grey_kernels(old.weight, old.bias, *pixels)
+            if pixels
             else (old.weight.sum(1, keepdim=True), old.bias)
         )
         new.weight.copy_(weight)

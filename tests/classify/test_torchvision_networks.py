@@ -9,7 +9,7 @@ import torch
 from bus.classify import models as ours
 from bus.classify.explain import coarse_maps, explain
 from bus.classify.torchvision_names import torchvision_names
-from bus.classify.torchvision_networks import construct, deepest_map
+from bus.classify.torchvision_networks import construct, deepest_map, pixels_of
 from bus.core import lite, published_weights
 from bus.core.errors import BusError
 from torch import nn
@@ -64,11 +64,23 @@ def test_published_weights_come_but_for_the_head(
     state, theirs = network.state_dict(), published.state_dict()
     first = next(key for key, tensor in theirs.items() if tensor.ndim == 4).removesuffix("weight")
     other = {key for key in state if not torch.equal(state[key], theirs[key])}
-    grey = lite.grey_kernels(theirs[f"{first}weight"], theirs.get(f"{first}bias"))
+    grey = lite.grey_kernels(theirs[f"{first}weight"], theirs.get(f"{first}bias"), *pixels_of(name))
     for part, expected in zip(("weight", "bias"), grey, strict=True):
         assert expected is None or torch.equal(state[first + part], expected)
         other.discard(first + part)
     assert {state[key].shape[0] for key in other} == {3} and len(other) == 2, "of the head alone"
+
+
+def test_published_weights_see_the_pixels_that_they_learned_from() -> None:
+    """GoogLeNet and Inception shift ImageNet's normalised colours once more where they have their weights."""
+    assert pixels_of("resnet50") == (list(lite.MEAN), list(lite.DEVIATION))
+    assert [tuple(part) for part in pixels_of("efficientnet_v2_l")] == [(0.5,) * 3] * 2
+    colours = torch.rand(2, 3, 16, 16)
+    for name in ("googlenet", "inception_v3"):
+        theirs = models.get_model(name, init_weights=False, aux_logits=False, transform_input=True)
+        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in pixels_of(name))
+        seen = theirs._transform_input(lite.Normalise()(colours))
+        assert torch.allclose(seen, (colours - mean) / deviation, atol=1e-5)
 
 
 def test_published_weights_that_cannot_be_had_are_explained(
