@@ -7,7 +7,7 @@ import torch
 from ..core.compute import Compute
 from ..core.progress import Listener, listening
 from ..data.store import Pixels
-from ..data.study import Study
+from ..data.study import Study, fold_name
 from ..gan import translator
 from ..gan.config import GanConfig
 from ..gan.manifest import COLUMNS, SyntheticSet
@@ -110,9 +110,8 @@ class Translator:
         )
 
     def __repr__(self) -> str:
-        fold = "all scans" if self.fold is None else f"fold {self.fold}"
         state = "trained" if self.is_done else "not trained yet"
-        return f"Translator to {self.target}, {fold}, seed {self.seed}, {state}"
+        return f"Translator to {self.target}, {fold_name(self.fold)}, seed {self.seed}, {state}"
 
     def _repr_html_(self) -> str:
         if not self.is_done:

@@ -131,6 +131,11 @@ class Study:
         return cls(path, *settings.read(path))
 
 
+def fold_name(fold: int | None) -> str:
+    """What a translator saw the training part of, in words: a fold, or all scans where none was held out."""
+    return "all scans" if fold is None else f"fold {fold}"
+
+
 def class_folder(label: str) -> str:
     """A class's name as that of one folder, wherever the label came from."""
     plain = re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", label).strip(". ") or "_"

@@ -157,7 +157,9 @@ class GanConfig(Switches, Training):
 
         Switches that came later stand in it only where they differ from what was before.
         """
-        return {name: value for name, value in asdict(self).items() if LATER.get(name) != value}
+        return {
+            name: value for name, value in asdict(self).items() if name not in LATER or LATER[name] != value
+        }
 
     def build_generator(self) -> "AnyGenerator":
         """An untrained generator of this configuration; weights are drawn from torch's global generator."""

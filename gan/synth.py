@@ -12,7 +12,7 @@ from ..core.compute import Compute, resolve
 from ..core.errors import BusError, UsageError
 from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data.store import Pixels, restore_bars
-from ..data.study import Study
+from ..data.study import Study, fold_name
 from .filter import Candidates, Filter
 from .manifest import Synthetic, SyntheticSet
 from .networks import AnyGenerator
@@ -152,7 +152,10 @@ def synthesise(translator: Translator, compute: Compute, *, count: int, confiden
         return time.monotonic()
 
     # a batch at a time
-    with stoppable() as stop, progress(f"Synthetic {scans.label} scans, fold {fold}", missing) as advance:
+    with (
+        stoppable() as stop,
+        progress(f"Synthetic {scans.label} scans, {fold_name(fold)}", missing) as advance,
+    ):
         saved, tried = time.monotonic(), made[-1].index + 1 if made else 0
         while len(made) < count:
             indices = range(tried, tried + min(BATCH, count - len(made)))

@@ -22,7 +22,7 @@ from ..core.errors import BusError, UsageError
 from ..core.progress import Interrupted, note, progress, result, stoppable
 from ..data import phantom
 from ..data.store import Pixels
-from ..data.study import Study
+from ..data.study import Study, fold_name
 from . import first_weights
 from .config import METHOD, METHODS, GanConfig, lacks_first_weights, lacks_phantoms
 from .cyclegan import SIDES, CycleGAN, Losses
@@ -160,8 +160,8 @@ def _train(
         # step by step
         way = f"{' + '.join(config.sources)} → {config.target}"
         side = "" if config.size == study.settings.size else f", first at {config.size} px"
-        note(f"CycleGAN {way}, fold {config.fold}, {config.pairs:,} pairs{side}.")
-        text = f"CycleGAN to {config.target}, fold {config.fold}, step"
+        note(f"CycleGAN {way}, {fold_name(config.fold)}, {config.pairs:,} pairs{side}.")
+        text = f"CycleGAN to {config.target}, {fold_name(config.fold)}, step"
         with stoppable() as stop, progress(text, config.steps, run.model.step_number) as advance:
             while run.model.step_number < config.steps:
                 _step(run)

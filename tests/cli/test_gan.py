@@ -1,5 +1,7 @@
 """bus gan and bus synth."""
 
+import shutil
+
 from bus.data.study import Study
 from bus.gan.manifest import SyntheticSet
 
@@ -48,3 +50,17 @@ def test_synthetic_scans_come_with_a_datasheet(finished):
     assert (
         "bus gan train --study study --size 32 --k 3 --fold 0 --gan-seed 0 --preset demo --pairs 8\n" in text
     )
+
+
+def test_a_translator_of_all_scans_is_trained_read_again_and_used(tiny_study, tmp_path, run_bus):
+    path = shutil.copytree(tiny_study, tmp_path / "study")
+    there = ("--study", path, "--fold", "none")
+    code, text = run_bus("gan", "train", *there, "--preset", "demo", "--pairs", 4)
+    assert code == 0 and "malignant, all scans, 4 pairs" in text and "fold None" not in text, text
+    assert f"Next: bus synth --study {path} --fold none" in text
+    code, text = run_bus("gan", "train", *there)
+    assert code == 0 and "Nothing to do: the translator in" in text, text
+    code, text = run_bus("synth", *there, "--n", 2, "--extractor", "efficientnet-lite0")
+    assert code == 0 and "fold None" not in text, text
+    code, text = run_bus("translate", path / "fold-none" / "synth", *there, "--to", tmp_path / "translated")
+    assert code == 0 and "synthetic malignant scans with their manifest" in text, text

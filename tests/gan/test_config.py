@@ -82,6 +82,14 @@ def test_a_file_with_switches_that_are_refused_today_is_read(study, tmp_path):
     assert from_json(json.loads(json.dumps(asdict(config)))) == config
 
 
+@pytest.mark.parametrize("fold", [None, 0, 2])
+def test_a_configuration_is_read_as_it_was_written(study, fold):
+    config = configure(study, CPU, fold=fold, target="malignant", seed=0, preset="demo")
+    translator = Translator(study, fold, "malignant", 0)
+    translator.write_config(config)
+    assert "fold" in config.json and Translator(study, fold, "malignant", 0).known_config == config
+
+
 def test_a_translator_of_another_fold_draws_other_numbers_and_an_older_one_goes_on(study):
     zero, one = (
         configure(study, CPU, fold=fold, target="malignant", seed=3, preset="demo") for fold in (0, 1)
