@@ -85,14 +85,14 @@ class Overview:
     def lines(self) -> Iterator[str]:
         """One line a translator, a set of synthetic scans, an arm with trainings, and one for the report."""
         for made in self.translators:
-            state = f"under way, about {made.done:.0%} done; bus gan train goes on"
+            state = f"under way, about {made.done:.0%} done"
             if made.done == 1:
                 spent = "" if made.seconds is None else f" in {made.seconds / 60:.1f} min"
                 state = f"trained, {made.pairs:,} pairs{spent}"
             about = f"(seed {made.gan_seed}, {made.preset})"
             yield f"{_fold_name(made.fold)} translator to {made.target} {about}: {state}"
         for scans in self.synthetic:
-            scored = "scored" if scans.scored else "not scored; bus synth does that"
+            scored = "scored" if scans.scored else "not scored"
             about = f"synthetic {scans.target} scans (seed {scans.gan_seed})"
             yield f"{_fold_name(scans.fold)} {about}: {scans.scans}, {scored}"
         for cells in self.cells:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Json, Quiet
+from ..core.errors import UsageError
+from .options import Json, Quiet, again
 from .terminal import print_json
 
 app = typer.Typer(
@@ -18,8 +19,11 @@ app = typer.Typer(
 
 @app.command("check", epilog="Example: bus data check Dataset_BUSI_with_GT")
 def data_check(
+    ctx: typer.Context,
     data: Annotated[str, typer.Argument(metavar="PATH", help="What you would give as --data.")],
-    page: Annotated[Path, typer.Option(help="The HTML page to write.")] = Path("data-check.html"),
+    page: Annotated[Path, typer.Option(help="The page to write; a name ending in .html.")] = Path(
+        "data-check.html"
+    ),
     k: Annotated[int, typer.Option("--k", min=2, help="Folds that a study would have.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the splits.")] = 0,
     frames: Annotated[str, typer.Option(help="Of DICOM loops: middle or all.")] = "middle",
@@ -34,6 +38,10 @@ def data_check(
 
     Exit code 1: unsound.
     """
+    if page.suffix.casefold() != ".html":
+        raise UsageError(
+            f"--page {page}: expected a name that ends in .html, so that no scan is overwritten by mistake."
+        )
     from ..benchmark.report.check_page import write_page
     from ..data import check_text
     from ..data.check import check
@@ -48,7 +56,8 @@ def data_check(
     terminal.findings([] if as_json else check_text.lines(findings))  # the last line is the verdict
     if findings.unsound:
         raise typer.Exit(1)
-    terminal.suggest("gan train", None, f"--data {shlex.quote(data)}", *["--merge-alike"] * merge_alike)
+    alike = again(ctx, "k", "seed", "frames", "merge_alike")
+    terminal.suggest("gan train", None, f"--data {shlex.quote(data)}", *alike)
 
 
 @app.command("phantom", epilog="Example: bus data phantom phantoms --n 780")

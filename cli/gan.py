@@ -1,8 +1,7 @@
 """The commands that make synthetic scans: `bus gan train`, `bus gan score`, `bus synth`."""
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -38,12 +37,10 @@ from .options import (
     folds_of,
     frozen,
     given,
+    translator_options,
 )
 from .studies import open_study, require_study, use_study
 from .terminal import print_json, results, suggest
-
-if TYPE_CHECKING:
-    from ..data.study import Study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -168,7 +165,7 @@ def gan_train(
         if dry_run:
             suggest("gan train", None, *again(ctx))
         else:
-            suggest("synth", study, *_chosen(opened, fold, label, gan_seed))
+            suggest("synth", study, *translator_options(opened, fold, label, gan_seed))
 
 
 @app.command("score", epilog="Example: bus gan score made/malignant real/malignant")
@@ -261,15 +258,6 @@ def gan_score(
         suggest("status", study)
 
 
-def _chosen(study: "Study", fold: str, to: str, gan_seed: int) -> list[str]:
-    """Options that ask a further command for the same translators."""
-    return [
-        *[f"--fold {fold}"] * (fold != "0"),
-        *[f"--gan-seed {gan_seed}"] * bool(gan_seed),
-        *[f"--to {shlex.quote(to)}"] * (to != study.target),
-    ]
-
-
 def _refuse_idle(typed: dict[str, str]) -> None:
     """UsageError for options of bus gan score that would silently do nothing."""
     idle = [text for name, text in typed.items() if name in ("study", "fold", "to", "gan_seed")]
@@ -344,4 +332,4 @@ def synth(
         suggest("status", study)
         return
     preset = translators[0].known_config.preset
-    suggest("benchmark", study, *_chosen(opened, fold, to, gan_seed), f"--preset {preset}")
+    suggest("benchmark", study, *translator_options(opened, fold, to, gan_seed), f"--preset {preset}")

@@ -72,6 +72,10 @@ PresetName = Annotated[
         "--preset", help="Effort: demo, quick, standard or paper; quick on a CPU, standard on a GPU."
     ),
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trainings at once, one thread each; the cores, or 1 on a GPU, unless given."),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", metavar="", help="Say what would be done, for how long, and stop.")
 ]
@@ -198,15 +202,27 @@ def given(ctx: typer.Context) -> dict[str, str]:
     }
 
 
-def again(ctx: typer.Context) -> list[str]:
-    """The options that were typed, each quoted for a shell, without --dry-run: what does the work."""
+def again(ctx: typer.Context, *only: str) -> list[str]:
+    """The options that were typed, each quoted for a shell, without --dry-run: what does the work.
+
+    `only`: none but these parameters.
+    """
     words: list[str] = []
     for name, option in given(ctx).items():
         value = ctx.params.get(name)
-        if name != "dry_run" and value not in (None, False):
+        if name != "dry_run" and value not in (None, False) and (not only or name in only):
             values = value if isinstance(value, list | tuple) else [value]
             words += [option if one is True else f"{option} {shlex.quote(str(one))}" for one in values]
     return words
+
+
+def translator_options(study: "Study", fold: str, to: str, gan_seed: int) -> list[str]:
+    """Options that ask a further command for the same translators."""
+    return [
+        *[f"--fold {fold}"] * (fold != "0"),
+        *[f"--gan-seed {gan_seed}"] * bool(gan_seed),
+        *[f"--to {shlex.quote(to)}"] * (to != study.target),
+    ]
 
 
 def frozen(ctx: typer.Context) -> "Mapping[str, Value]":

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import BusError, UsageError
-from .options import Json, Quiet, StudyPath
+from .options import Json, Quiet, StudyPath, translator_options
 from .terminal import Bars, console, print_json, results, suggest
 
 if TYPE_CHECKING:
+    from ..benchmark.status import Overview, SyntheticState, TranslatorState
     from ..data.settings import Value
     from ..data.study import Study
 
@@ -40,14 +41,32 @@ def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet
         results.print(f"damaged: {line}", style="red")
     if state.damaged:
         raise typer.Exit(1)
-    if not any(made.done == 1 for made in state.translators):
-        suggest("gan train", study, *[f"--preset {made.preset}" for made in state.translators[:1]])
-    elif not state.synthetic:
-        suggest("synth", study)
-    elif not state.report:
-        suggest("benchmark", study, f"--preset {state.translators[0].preset}")
-    else:
-        suggest("report", study, "--open")
+    _suggest_next(state, study)
+
+
+def _suggest_next(state: "Overview", path: Path) -> None:
+    """The command that finishes what was begun first, or else begins what comes next."""
+
+    def options(made: "TranslatorState | SyntheticState") -> list[str]:
+        fold = "none" if made.fold is None else str(made.fold)
+        return translator_options(state.study, fold, made.target, made.gan_seed)
+
+    scored = {(made.fold, made.target, made.gan_seed) for made in state.synthetic if made.scored}
+    begun = [made for made in state.translators if made.done < 1]
+    unscored = [made for made in state.translators if (made.fold, made.target, made.gan_seed) not in scored]
+    tested = [
+        made for made in state.translators if made.fold is not None and made.target == state.study.target
+    ]
+    if begun or not state.translators:
+        suggest("gan train", path, *(options(begun[0]) if begun else ()))
+    elif unscored:
+        suggest("synth", path, *options(unscored[0]))
+    elif state.report:
+        suggest("report", path, "--open")
+    elif tested:
+        suggest("benchmark", path, *options(tested[0]), f"--preset {tested[0].preset}")
+    else:  # a benchmark raises the target and needs test scans
+        suggest("gan score", path, *options(state.synthetic[0]))
 
 
 def report(
@@ -130,7 +149,7 @@ def use_study(
         with Bars("Reading scans") as bars:
             study = open_or_create(place, asked, phantoms=phantoms, say=console.print, reading=bars.start)
         if new:
-            console.print(f"New study {path}: {describe(study)}")
+            console.print(f"{'Would make the' if dry_run else 'New'} study {path}: {describe(study)}")
         for banner in study.settings.banners:
             console.print(f"Note: {banner}", style="yellow")
 

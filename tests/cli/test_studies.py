@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bus.benchmark import status
+from bus.benchmark.status import Overview, SyntheticState, TranslatorState
 from bus.core import files
 from bus.core.errors import BusError
 from bus.data.study import Study
@@ -192,3 +194,39 @@ def test_status_names_what_was_damaged_or_deleted(finished, tmp_path, run_bus):
             code, text = run_bus("status", "--study", copy)
             assert code == 1 and "damaged: " in text and path.name in text and mend in text, (name, text)
         shutil.rmtree(copy)
+
+
+def translator(fold, seed, done=1.0, target="malignant"):
+    return TranslatorState(fold, target, seed, "quick", 400, done, None, "")
+
+
+def scans(fold, seed, scored=True, target="malignant"):
+    return SyntheticState(fold, target, seed, 30, scored, "")
+
+
+@pytest.mark.parametrize(
+    ("translators", "synthetic", "report", "following"),
+    [
+        ([], [], False, "gan train"),
+        ([translator(0, 0, 0.3)], [], False, "gan train"),
+        ([translator(0, 0), translator(2, 1, 0.3)], [], False, "gan train --fold 2 --gan-seed 1"),
+        ([translator(None, 0, 0.3, "normal")], [], False, "gan train --fold none --to normal"),
+        ([translator(0, 0), translator(2, 1)], [scans(0, 0)], True, "synth --fold 2 --gan-seed 1"),
+        ([translator(0, 0)], [scans(0, 0, scored=False)], False, "synth"),
+        ([translator(2, 1)], [scans(2, 1)], False, "benchmark --fold 2 --gan-seed 1 --preset quick"),
+        ([translator(None, 0)], [scans(None, 0)], False, "gan score --fold none"),
+        ([translator(1, 0)], [scans(1, 0)], True, "report --open"),
+    ],
+)
+def test_status_names_the_command_that_goes_on(
+    tiny_study, tmp_path, run_bus, monkeypatch, translators, synthetic, report, following
+):
+    page = tmp_path / "index.html" if report else None
+    monkeypatch.setattr(
+        status, "overview", lambda study: Overview(study, translators, synthetic, [], page, [])
+    )
+    code, text = run_bus("status", "--study", tiny_study)
+    command, _, options = following.partition(" --")
+    assert code == 0
+    expected = f"Next: bus {command} --study {tiny_study}" + f" --{options}" * bool(options)
+    assert text.endswith(expected), text
