@@ -25,6 +25,7 @@ from .options import (
     Frames,
     GanSeed,
     Inner,
+    Jobs,
     Json,
     MergeAlike,
     Precision,
@@ -221,9 +222,7 @@ def benchmark(
     extractor: Extractor = "auto",
     fid_weights: FidWeights = None,
     dry_run: DryRun = False,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once, one thread each; the cores unless given.")
-    ] = None,
+    jobs: Jobs = None,
     device: Device = "auto",
     precision: Precision = "auto",
     executor: Annotated[
@@ -276,7 +275,7 @@ def benchmark(
     from ..benchmark.arms import Arm, check_inflation, chosen, doses, with_doses
     from ..classify.catalogue import INITS, check_init
     from ..classify.recipe import check_changes
-    from ..core.compute import check_names, cores, resolve
+    from ..core.compute import check_names, resolve, usual_jobs
     from ..gan.config import check_preset, usual_preset
     from ..gan.extractors import check_extractor
 
@@ -304,7 +303,6 @@ def benchmark(
     from ..gan.request import Judge
 
     compute = there.compute(device, precision) if away else resolve(device, precision)
-    usual_jobs = there.threads if away else cores() if compute.device == "cpu" else 1
     check_alike(external_alike)
     with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:
         kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))
@@ -324,7 +322,7 @@ def benchmark(
             external_alike=external_alike,
             inflation=inflation,
             compute=compute,
-            jobs=jobs or usual_jobs,
+            jobs=jobs or (there.threads if away else usual_jobs(compute.device)),
             keep_weights=keep_weights,
             judge=Judge(extractor, fid_weights),
             command=shlex.join(["bus", *sys.argv[1:]]),
@@ -393,6 +391,12 @@ def _check_together(typed: dict[str, str], source: str | None) -> None:
         raise UsageError(
             "--json does not go with --dry-run, which has no answer to print. Leave one of them out."
         )
+    if "as_json" in typed and (silent := [typed[name] for name in ("workflow", "task") if name in typed]):
+        raise UsageError(
+            f"--json does not go with {silent[0]}, which has no answer to print. Leave one of them out."
+        )
+    if "external_alike" in typed and "external" not in typed:
+        raise UsageError("--external-alike does nothing without --external. Leave it out, or add the other.")
     looking = [typed[name] for name in ("as_json", "inflation", "workflow", "task") if typed.get(name)]
     if "no_report" in typed and looking:
         raise UsageError(

@@ -2,11 +2,8 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from .options import Quiet, StudyPath
+from .options import Jobs, Quiet, StudyPath
 from .studies import use_study
 from .terminal import suggest
 
@@ -14,20 +11,14 @@ from .terminal import suggest
 BEGUN = {"init": "phantoms-1", "channels": "32", "blocks": "6"}
 
 
-def demo(
-    study: StudyPath = Path("demo-study"),
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once; the cores unless given.")
-    ] = None,
-    quiet: Quiet = False,
-) -> None:
+def demo(study: StudyPath = Path("demo-study"), jobs: Jobs = None, quiet: Quiet = False) -> None:
     """Run the whole way once on simulated phantoms, in minutes.
 
     One classifier that learns from so few scans, twice. Its numbers mean nothing; its report shows the form.
     """
     from ..benchmark import pipeline
     from ..benchmark.request import Request
-    from ..core.compute import cores, resolve
+    from ..core.compute import resolve, usual_jobs
     from ..gan.request import Ask, plan_gan
     from ..gan.synth import make_scans
     from ..gan.train import train_gan
@@ -35,7 +26,8 @@ def demo(
 
     with use_study(study, {"data": "phantom"}, preset="demo") as opened:
         command = f"bus demo --study {shlex.quote(str(study))}"
-        compute, at_once = resolve(), jobs or cores()
+        compute = resolve()
+        at_once = jobs or usual_jobs(compute.device)
         models = ("resnet18",)  # the others take more steps than a demo has: they answer with one class
         request = Request(
             (0,), models=models, seeds=2, preset="demo", compute=compute, jobs=at_once, command=command

@@ -163,6 +163,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def usual_jobs(device: str) -> int:
+    """Trainings at once where no number is asked for: the cores, or one on a GPU, which all would share."""
+    return cores() if device == "cpu" else 1
+
+
 def cores() -> int:
     """Number of processor cores this process may use (respects taskset and Slurm)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -264,3 +264,15 @@ def test_where_trainings_fail_the_scans_are_judged_all_the_same(study, run_bus, 
 def test_no_report_goes_with_nothing_that_looks(tmp_path, run_bus, other):
     code, text = run_bus("benchmark", "--study", tmp_path / "none", "--no-report", *other)
     assert code == 2 and f"--no-report does not go with {other[0]}" in text, text
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("--json", "--export-workflow", "snakemake"), "--json does not go with --export-workflow"),
+        (("--external-alike", "drop"), "--external-alike does nothing without --external"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(tmp_path, run_bus, typed, words):
+    code, text = run_bus("benchmark", "--study", tmp_path / "none", *typed)
+    assert code == 2 and words in text and not (tmp_path / "none").exists(), text

@@ -95,3 +95,8 @@ def test_an_error_beside_another_work_arrives_after_both_have_ended() -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
         compute.Compute("cpu", "float32", 2).beside(fails, lambda: ended.wait(0.2) or ended.set())
     assert ended.is_set()
+
+
+def test_a_gpu_is_not_shared_by_as_many_trainings_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute, "cores", lambda: 8)
+    assert [compute.usual_jobs(device) for device in ("cpu", "cuda", "mps")] == [8, 1, 1]
