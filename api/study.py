@@ -1,6 +1,6 @@
 """A study and what can be asked of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
@@ -8,22 +8,25 @@ import pandas as pd
 from torch import Tensor
 
 from ..benchmark import pipeline
-from ..benchmark.arms import DEFAULT_ARMS, ORIGINAL, check_inflation, chosen, with_doses
+from ..benchmark.arms import DEFAULT_ARMS, ORIGINAL, Arm, check_inflation, chosen, doses, with_doses
 from ..benchmark.cells import cells_of
 from ..benchmark.examples import examples
+from ..benchmark.external import check_alike
 from ..benchmark.request import Request
 from ..classify.augmentation import Examples
-from ..classify.catalogue import MODELS, USUAL
-from ..core.compute import Compute, cores, resolve
-from ..core.errors import UsageError
+from ..classify.catalogue import INITS, MODELS, USUAL, check_init
+from ..classify.torchvision_names import check_model
+from ..core.compute import Compute, resolve, usual_jobs
+from ..core.errors import UsageError, did_you_mean
 from ..core.progress import Listener, listening
 from ..data import cohort
 from ..data import study as studies
 from ..data.creation import PHANTOMS
+from ..data.names import clean
 from ..data.settings import Settings
 from ..data.store import Pixels
 from ..gan import translator
-from ..gan.config import check_target
+from ..gan.config import check_options, check_preset, check_target, usual_preset
 from ..gan.request import Ask, Judge, plan_gan
 from ..gan.train import train_gan
 from . import show
@@ -51,7 +54,7 @@ class TranslatorOptions(TypedDict, total=False):
 
     preset: str  # effort: demo | quick | standard | paper
     pairs: int  # pairs of scans to show
-    sources: Sequence[str]  # classes to translate from
+    sources: Sequence[str]  # classes to translate from; a text names them with commas, as everywhere here
     method: str  # detail | projected | published
     changes: Mapping[str, str]  # switches as --set takes them
 
@@ -59,12 +62,12 @@ class TranslatorOptions(TypedDict, total=False):
 class BenchmarkOptions(TypedDict, total=False):
     """What a benchmark may be asked for beside models, arms, folds and seeds."""
 
-    dose: Sequence[float]  # shares of what balance needs, for arms that add scans
+    dose: float | Sequence[float]  # shares of what balance needs, for arms that add scans
     init: str  # first weights: usual | none | imagenet | phantom | a file
     gan_seed: int
     gan_seeds: int  # translators of a fold, which the seeds take in turn
-    balance: tuple[str, ...]  # classes to raise; the study's target unless given
-    synthetic: Path  # folder of another generator's scans
+    balance: Sequence[str]  # classes to raise; the study's target unless given
+    synthetic: str | Path  # folder of another generator's scans, as the arm unverified
     external: str  # scans from elsewhere, on which every network is tested too
     external_alike: str  # what to do with those that look like the study's own: refuse | drop
     inflation: bool  # show what a split per image would have claimed
@@ -80,12 +83,15 @@ def study(
     listener: Listener | None = None,
     **options: Unpack[StudyOptions],
 ) -> "Study":
-    """Open the study in `path`, or create it there; UsageError where it was made with other options.
+    """Open the study in `path`, or create it there.
+
+    UsageError where it was made with other options, and for an option that there is not.
 
     `phantoms`: how many to simulate where no data are given (the commands make 300 with preset demo).
     `listener` hears all that is done for this study: `bus.Terminal()` shows what the commands show; without
     one the work is silent.
     """
+    _refuse_unknown("bus.study", options, StudyOptions)
     told, compute = listener or Listener(), resolve(device, precision)
     with listening(told):
         opened = studies.open_or_create(Path(path), dict(options), phantoms=phantoms, say=told.note)
@@ -150,9 +156,10 @@ class Study:
         study = self._opened
         if part not in ("train", "test"):
             raise UsageError(f"part={part!r}: expected train or test.")
-        if fold not in study.folds:
-            raise UsageError(f"fold={fold}: the study's folds are 0 to {study.settings.k - 1}.")
+        self._check_fold(fold)
         arms = tuple(one if one.trains else ORIGINAL for one in chosen(arm, self.classes))
+        if len(arms) > 1:
+            raise UsageError(f"arm={arm!r}: a data set is of one arm. Name one.")
         if arms[0].kind == "pooled":
             raise UsageError(
                 f"arm={arm!r} takes several translators, and a data set has one. Ask for cyclegan with "
@@ -177,17 +184,19 @@ class Study:
     ) -> Translator:
         """Train a CycleGAN on a fold's training part (None: on all scans), or go on with it; `bus gan train`.
 
-        `target`: the class to make, the study's unless given. UsageError where a translator of other options
-        is there already, unless `redo` sets it and its scans aside.
+        `target`: the class to make, the study's unless given. UsageError for an option that there is not, and
+        where a translator of other options is there already, unless `redo` sets it and its scans aside.
         """
+        _refuse_unknown("train_translator", options, TranslatorOptions, ("fold", "target", "seed", "redo"))
         own = self.translator(fold, target=target, seed=seed)
         ask = Ask(
             options.get("preset"),
-            options.get("pairs"),
-            options.get("sources"),
+            _positive("pairs", options.get("pairs")),
+            _listed("sources", options["sources"]) if "sources" in options else None,
             options.get("method"),
             options.get("changes", {}),
         )
+        check_options(ask.preset, ask.method, ask.changes)
         with listening(self._listener):
             handle = translator.Translator(self._opened, fold, own.target, seed)
             config, compute = plan_gan(handle, ask, self._compute, preset=self._usual_preset, redo=redo)
@@ -195,7 +204,12 @@ class Study:
         return own
 
     def translator(self, fold: int | None = 0, *, target: str | None = None, seed: int = 0) -> Translator:
-        """The translator of a fold, class and seed, trained or not (`is_done`)."""
+        """The translator of a fold (None: of all scans), class and seed, trained or not (`is_done`).
+
+        UsageError for a fold or class that the study has not.
+        """
+        if fold is not None:
+            self._check_fold(fold)
         label = check_target(self._opened, target or self.target)
         return Translator(self._opened, fold, label, seed, self._compute, self._listener)
 
@@ -204,7 +218,7 @@ class Study:
         *,
         models: Sequence[str] = MODELS,
         arms: Sequence[str] = DEFAULT_ARMS,
-        folds: Sequence[int] = (0,),
+        folds: int | Sequence[int] | Literal["all"] = (0,),
         seeds: int = 1,
         preset: str | None = None,
         jobs: int | None = None,
@@ -214,30 +228,45 @@ class Study:
         """Train every model on every arm and write the report; `bus benchmark`.
 
         Makes translators and synthetic scans where they are missing and leaves alone what is done. `jobs`:
-        trainings at once, as many as there are cores unless given. BusError if some failed, after the others.
+        trainings at once; the cores, or 1 on a GPU, unless given. UsageError for an option that there is not,
+        BusError if some trainings failed, after the others.
         """
         # what is asked
-        kinds, shares = chosen(",".join(arms), self.classes), tuple(options.get("dose", (1.0,)))
+        named = ("models", "arms", "folds", "seeds", "preset", "jobs", "keep_weights")
+        _refuse_unknown("benchmark", options, BenchmarkOptions, named)
+        check_preset(preset or self._usual_preset)
+        wanted, init = _listed("models", models), str(options.get("init", USUAL))
+        for model in wanted:
+            check_model(model)
+        check_init(wanted, init)
+        kinds, shares = chosen(",".join(_listed("arms", arms)), self.classes), _shares(options.get("dose", 1))
         if options.get("inflation"):
-            check_inflation(models, kinds, shares)
-        asked = {"models": list(models), "arms": list(arms), "folds": list(folds), "seeds": seeds}
-        said = [f"{name}={value!r}" for name, value in {**asked, "preset": preset, **options}.items()]
+            check_inflation(wanted, kinds, shares)
+        alike = options.get("external_alike", "refuse")
+        check_alike(alike)
+        if "external_alike" in options and not options.get("external"):
+            raise UsageError(f"external_alike={alike!r} does nothing without external. Leave it out.")
+        folder = self._folder(options["synthetic"]) if "synthetic" in options else None
+        numbers, names = self._folds(folds), list(_listed("arms", arms))
+        asked = {"models": list(wanted), "arms": names, "folds": numbers, "seeds": seeds, "preset": preset}
+        asked |= {**options, **({"synthetic": str(folder)} if folder else {})}
+        said = [f"{name}={value!r}" for name, value in asked.items()]
         request = Request(
-            folds=tuple(folds),
-            arms=with_doses(kinds, shares),
-            models=tuple(models),
+            folds=tuple(numbers),
+            arms=with_doses((*kinds, *[Arm("unverified")] * bool(folder)), shares),
+            models=wanted,
             seeds=seeds,
             preset=preset or self._usual_preset,
-            init=options.get("init", USUAL),
+            init=init if init in INITS else str(Path(init).resolve()),
             gan_seed=options.get("gan_seed", 0),
             gan_seeds=options.get("gan_seeds", 1),
-            balance=options.get("balance", ()),
-            folder=options.get("synthetic"),
-            external=options.get("external", ""),
-            external_alike=options.get("external_alike", "refuse"),
+            balance=self._labels("balance", options["balance"]) if "balance" in options else (),
+            folder=folder,
+            external=str(options.get("external", "")),
+            external_alike=alike,
             inflation=options.get("inflation", False),
             compute=self._compute,
-            jobs=jobs or cores(),
+            jobs=_positive("jobs", jobs) or usual_jobs(self._compute.device),
             keep_weights=keep_weights,
             judge=Judge(options.get("extractor", "auto")),
             command=f"bus.study({str(self.path)!r}).benchmark({', '.join(said)})",
@@ -257,7 +286,40 @@ class Study:
 
     @property
     def _usual_preset(self) -> str:
-        return "quick" if self._compute.device == "cpu" else "standard"
+        return usual_preset(self._compute.device)
+
+    def _check_fold(self, fold: object) -> None:
+        if fold not in self._opened.folds:
+            raise UsageError(f"fold={fold!r}: the study's folds are 0 to {self.settings.k - 1}.")
+
+    def _folds(self, folds: int | Sequence[int] | str) -> list[int]:
+        """The numbers of folds, each once, of which one, several or "all" were named."""
+        if isinstance(folds, str) and folds == "all":
+            return self._opened.folds
+        if isinstance(folds, str) or (isinstance(folds, Iterable) and not len(folds)):
+            raise UsageError(f'folds={folds!r}: expected numbers, such as [0, 2], or "all".')
+        asked = list(folds) if isinstance(folds, Iterable) else [folds]
+        for fold in asked:
+            self._check_fold(fold)
+        return sorted({int(fold) for fold in asked})
+
+    def _labels(self, option: str, given: Sequence[str]) -> tuple[str, ...]:
+        """Names of the study's classes."""
+        labels = _listed(option, given)
+        for label in labels:
+            if label not in self.classes:
+                raise UsageError(
+                    f"{option}={label!r}: the study's classes are {', '.join(self.classes)}."
+                    f"{did_you_mean(label, self.classes)}"
+                )
+        return labels
+
+    @staticmethod
+    def _folder(given: str | Path) -> Path:
+        """The folder of another generator's scans."""
+        if not Path(given).is_dir():
+            raise UsageError(f"synthetic={str(given)!r}: there is no such folder. Check the spelling.")
+        return Path(given).resolve()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {name}" for name, number in self._counts().items())
@@ -282,3 +344,36 @@ class Study:
     def _counts(self) -> dict[str, int]:
         used = self._opened.used()
         return {name: len(self._opened.rows_of(used, [name])) for name in self.classes}
+
+
+def _refuse_unknown(call: str, given: Mapping[str, object], known: type, named: Iterable[str] = ()) -> None:
+    """UsageError for an option that is none of `known`, nor of the `named` ones: it would do nothing."""
+    names = [*named, *known.__annotations__]
+    for name in given:
+        if name not in names:
+            raise UsageError(
+                f"{name}={given[name]!r}: {call} has no such option. It takes {', '.join(names)}."
+                f"{did_you_mean(name, names)}"
+            )
+
+
+def _listed(option: str, given: Sequence[str]) -> tuple[str, ...]:
+    """Names in a sequence, or in a text with commas as the commands take them; each once, one at least."""
+    parts = given.split(",") if isinstance(given, str) else given
+    names = tuple(dict.fromkeys(name for part in parts if (name := clean(part))))
+    if not names:
+        raise UsageError(f"{option}={given!r}: expected one name or several.")
+    return names
+
+
+def _shares(dose: float | Sequence[float]) -> tuple[float, ...]:
+    """The shares of `dose`; UsageError for what is no number above 0."""
+    several = isinstance(dose, Iterable) and not isinstance(dose, str)
+    return doses(",".join(map(str, dose)) if several else str(dose))  # type: ignore[arg-type]
+
+
+def _positive(option: str, number: int | None) -> int | None:
+    """UsageError for a number that is given and below 1."""
+    if number is not None and number < 1:
+        raise UsageError(f"{option}={number}: expected 1 or more.")
+    return number

@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 
 from ..core.compute import Compute
+from ..core.errors import UsageError
 from ..core.progress import Listener, listening
 from ..data.store import Pixels
 from ..data.study import Study, fold_name
@@ -85,8 +86,12 @@ class Translator:
 
         Scan i depends on the generator, its seed and i alone: 500 scans begin with the same 100.
         `confidence`: keep only scans to which a reader that never saw their source's group gives at least
-        this probability of the class.
+        this probability of the class. UsageError for a number that cannot be.
         """
+        if n < 1:
+            raise UsageError(f"n={n}: expected 1 or more.")
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise UsageError(f"confidence={confidence}: expected a number from 0 to 1.")
         with listening(self._listener):
             make_scans(
                 self._handle, self._compute, Judge(extractor), count=n, confidence=confidence, redo=redo
