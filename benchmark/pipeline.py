@@ -181,8 +181,8 @@ def benchmark(study: Study, request: Request, executor: Executor = HERE) -> Path
     summary, report = write(study, request, finished, whole=not failures)
     if failures:
         raise BusError(
-            f"{len(failures)} cells failed (see above); the report {report.page} leaves them out. "
-            "Run the same command again to train them."
+            f"{len(failures)} cell{'s' * (len(failures) != 1)} failed (see above); the report {report.page} "
+            "is without. Run the same command again to train what is missing."
         )
     _tell(summary, report.page)
     return report.page
@@ -287,7 +287,9 @@ def _foresee(study: Study, request: Request) -> External | None:
     if todo := run.missing(cells, request.keep_weights, others):
         run.require_space(study, todo, request.keep_weights, keep_some=True)
         trainings = len(run.to_train(todo))
-        note(f"{len(cells)} cells, {trainings} to train. {expectation(study, request)}")
+        note(
+            f"{len(cells)} cell{'s' * (len(cells) != 1)}, {trainings} to train. {expectation(study, request)}"
+        )
     return others
 
 

@@ -38,6 +38,7 @@ class Screen(Console):
 
 console = Screen()
 results = Screen()  # what was asked for: --quiet leaves it
+errors = Screen(stderr=True)  # and what belongs to no answer
 STOPS = [signal.SIGINT, signal.SIGTERM]  # a terminal that is closed sends the third, Windows knows two
 if sys.platform != "win32":
     STOPS.append(signal.SIGHUP)
@@ -272,5 +273,5 @@ def _plain(text: str, total: int, done: int) -> Advance:
 
 
 def say(text: str) -> None:
-    """Print a line on stderr, for errors and for what belongs to no answer."""
-    typer.echo(visible(text), err=True)
+    """Print a line on stderr, for errors and for what belongs to no answer; on a terminal it is wrapped."""
+    errors.print(text)

@@ -105,10 +105,8 @@ def cautions(verdict: Verdict) -> list[str]:
         said.append(what_moved(verdict.gain, verdict.auc))
         said += threshold_apart(verdict)
     if verdict.collapsed:
-        said.append(
-            f"Read with care: {verdict.collapsed} of the {verdict.cells} cells behind this gave 90 % of the "
-            "answers to one class."
-        )
+        those = f"{verdict.collapsed} of the {verdict.cells} cells" if verdict.cells > 1 else "the one cell"
+        said.append(f"Read with care: {those} behind this gave 90 % of the answers to one class.")
     if verdict.gain and verdict.gain.shown and verdict.seeds == 1:
         said.append(
             "One training per place stands behind it; repeat it with --seeds 3 before you rely on it."
@@ -124,10 +122,10 @@ def cautions(verdict: Verdict) -> list[str]:
         said.append(f"It holds the {folds} folds and {seeds} seeds that all networks have.")
     if verdict.below_yardstick:
         share = "All" if verdict.below_yardstick == verdict.arms else f"{verdict.below_yardstick} of the"
-        said.append(
-            f"{share} {verdict.arms} arms that train this network stay below the yardstick, a linear model "
-            "on frozen features, in macro-F1."
-        )
+        those = f"{share} {verdict.arms} arms that train this network stay"
+        if verdict.arms == 1:
+            those = "The one arm that trains this network stays"
+        said.append(f"{those} below the yardstick, a linear model on frozen features, in macro-F1.")
     return said
 
 

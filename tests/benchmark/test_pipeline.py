@@ -124,7 +124,7 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
                 ["a cell broke"] if place.path.name == "per-image" else sound(place, cells, **how)
             ),
         )
-        with pytest.raises(BusError, match="1 cells failed"):
+        with pytest.raises(BusError, match="1 cell failed"):
             pipeline.benchmark(study, asked)
     assert mark.with_name("index.html").exists() and not mark.exists(), (
         "a failed cell of the split per image is not passed over"

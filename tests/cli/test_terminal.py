@@ -103,3 +103,19 @@ def test_sentences_break_between_words_and_commands_nowhere() -> None:
     *lines, following = stream.getvalue().splitlines()
     assert " ".join(line.strip() for line in lines).endswith("narrow terminal is wide.")
     assert len(lines) == 2 and following.startswith("Next: bus report") and following.endswith("--open")
+
+
+def test_an_error_breaks_between_words_on_a_terminal_and_is_one_line_in_a_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text, shown = "bus: " + "some words " * 30, []
+    for terminal in (True, False):
+        out = io.StringIO()
+        screen = Screen(file=out, force_terminal=terminal, width=80, _environ={"TERM": "xterm"})
+        monkeypatch.setattr(module, "errors", screen)
+        module.say(text)
+        shown.append(out.getvalue().splitlines())
+    assert max(map(len, shown[0])) <= 80 and all(
+        line.strip().endswith(("some", "words")) for line in shown[0]
+    )
+    assert shown[1] == [text]

@@ -98,3 +98,13 @@ def test_the_yardstick_is_in_the_verdict() -> None:
     assert "All 4 arms that train this network stay below the yardstick" in said
     some = sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, below_yardstick=1, arms=4))
     assert "1 of the 4 arms" in some
+    only = sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, below_yardstick=1, arms=1))
+    assert "The one arm that trains this network stays below the yardstick" in only
+
+
+def test_one_cell_is_no_number_of_cells() -> None:
+    many, only = (
+        sentence(Verdict("resnet18", VerdictKind.NO_GAIN, NEAR, UP, collapsed=1, cells=cells))
+        for cells in (3, 1)
+    )
+    assert "1 of the 3 cells behind this gave" in many and "the one cell behind this gave" in only
