@@ -28,7 +28,8 @@ def predict(
         str | None, typer.Option(help="As --models of bus benchmark; resnet18 if it is there.")
     ] = None,
     arm: Annotated[
-        str | None, typer.Option(help="Arm that it was trained on; cyclegan if it is there.")
+        str | None,
+        typer.Option(help="Arm that it was trained on, such as cyclegan@0.5; cyclegan if it is there."),
     ] = None,
     seed: Annotated[
         int | None,
@@ -50,15 +51,15 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Let a trained classifier answer scans, and show where it looked. Research use only."""
-    from ..benchmark.arms import CHOSEN, parse
+    from ..benchmark.arms import ARMS, parse
     from ..classify.torchvision_names import check_model
 
     # slips are refused before torch is imported
     kind = None if arm is None else parse(arm).kind  # an arm may have a source and a dose
-    for option, name, known in (("format", form, FORMATS), ("arm", kind, CHOSEN)):
+    for option, typed, name, known in (("format", form, form, FORMATS), ("arm", arm, kind, tuple(ARMS))):
         if name is not None and name not in known:
             raise UsageError(
-                f"--{option} {name} is unknown; choose one of {', '.join(known)}.{did_you_mean(name, known)}"
+                f"--{option} {typed} is unknown; choose one of {', '.join(known)}.{did_you_mean(name, known)}"
             )
     if model is not None:
         check_model(model, "--model")

@@ -443,3 +443,11 @@ def test_the_command_for_missing_weights_makes_the_very_training(tiny_study, tmp
     assert "--init WEIGHTS" in text and f"the file with the hash {files.sha256_file(weights)}" in text
     text = predicting._no_weights(study, predicting.Wanted(fold=0, model="simplecnn", arm="pooled", seed=3))
     assert "not trained yet" in text and "--seeds 6 --gan-seeds 3" in text
+
+
+@pytest.mark.parametrize("arm", ["cyclegan@0.5", "cyclegan:normal", "unverified"])
+def test_every_arm_that_a_benchmark_writes_can_be_asked(tmp_path, run_bus, arm):
+    code, text = run_bus("predict", tmp_path, "--study", tmp_path / "none", "--arm", arm)
+    assert code == 1 and "There is no study in" in text, text
+    code, text = run_bus("predict", tmp_path, "--study", tmp_path / "none", "--arm", arm.replace("e", "a"))
+    assert code == 2 and f"--arm {arm.replace('e', 'a')} is unknown; choose one of original" in text, text
