@@ -127,7 +127,7 @@ def require_onnx() -> None:
             import_module(name)
         except ImportError as error:
             raise BusError(
-                f"ONNX needs the package {name}, which is not installed: pip install 'bus-balance[export]'."
+                f"ONNX needs the package {name}, which is not installed: pip install {' '.join(PACKAGES)}."
             ) from error
 
 

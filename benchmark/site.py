@@ -58,7 +58,7 @@ def check_executor(name: str) -> None:
             f"{did_you_mean(name, EXECUTORS)}"
         )
     if name == "slurm" and find_spec("submitit") is None:
-        raise BusError("--executor slurm needs submitit: pip install '.[cluster]', on all machines alike.")
+        raise BusError("--executor slurm needs submitit: pip install submitit, on all machines alike.")
     if name == "slurm" and (missing := [program for program in PROGRAMS if shutil.which(program) is None]):
         raise BusError(
             f"--executor slurm: this machine has no {', '.join(missing)}. Run the command where you would "

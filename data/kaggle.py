@@ -35,9 +35,7 @@ def fetch_busi(*, connect: float = CONNECT, stall: float = STALL) -> Path:
     UsageError without kagglehub; BusError without a network or where the class counts are not BUSI's.
     """
     if find_spec("kagglehub") is None:
-        raise UsageError(
-            f"--data busi needs kagglehub, which is not installed: pip install 'bus-balance[busi]'. {BY_HAND}"
-        )
+        raise UsageError(f"busi needs kagglehub, which is not installed: pip install kagglehub. {BY_HAND}")
     folder = _download(connect, stall)
     found = Counter(scan.label for scan in list_scans(folder).scans)
     if found != COUNTS:

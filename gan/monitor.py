@@ -151,14 +151,10 @@ Board = Callable[[Line], None]
 
 
 def tensorboard(folder: Path) -> Board:
-    """A function that shows lines of `metrics.jsonl` in TensorBoard; BusError where that extra is missing."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise BusError(
-            "--tensorboard needs the package tensorboard: pip install 'bus-balance[tensorboard]', or leave "
-            "it out; metrics.jsonl holds the same numbers."
-        ) from error
+    """A function that shows lines of `metrics.jsonl` in TensorBoard; BusError as `require_tensorboard`."""
+    require_tensorboard()
+    from torch.utils.tensorboard import SummaryWriter
+
     writer = SummaryWriter(str(folder))
 
     def show(line: Line) -> None:
@@ -168,6 +164,17 @@ def tensorboard(folder: Path) -> Board:
         writer.flush()
 
     return show
+
+
+def require_tensorboard() -> None:
+    """BusError unless the package that writes for TensorBoard is installed; it is an extra."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise BusError(
+            "--tensorboard needs the package tensorboard: pip install tensorboard, or leave it out; "
+            "metrics.jsonl holds the same numbers."
+        ) from error
 
 
 def silent(line: Line) -> None:

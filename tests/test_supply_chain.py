@@ -42,3 +42,12 @@ def test_ci_runs_the_one_script_on_three_systems() -> None:
     text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     assert re.search(r"os: \[ubuntu-latest, macos-latest, windows-latest\]", text)
     assert "- run: .ci/run" in text and Path(ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_nobody_is_told_to_install_this_package_from_an_index_that_lacks_it() -> None:
+    """Its name there is free: whoever takes it would be installed instead."""
+    texts = [
+        path for kind in ("*.py", "*.md", "*.ipynb") for path in ROOT.rglob(kind) if ".venv" not in path.parts
+    ]
+    told = re.compile(r"pip install[^\n]*[ '\"]bus-balance\b")
+    assert [str(path) for path in texts if told.search(path.read_text(encoding="utf-8"))] == []

@@ -458,6 +458,8 @@ def test_help_is_grouped_and_every_command_shows_an_example(run_bus):
         for leaf in getattr(command, "commands", {name: command}).values():
             assert leaf.epilog and leaf.epilog.startswith("Example: bus "), leaf.name
             assert any("--quiet" in option.opts for option in leaf.params), leaf.name
+            flags = [option for option in leaf.params if getattr(option, "is_flag", False)]
+            assert not [flag.name for flag in flags if flag.metavar != "" and flag.name != "help"], leaf.name
     text = run_bus("--help")[1]
     assert text.index("The main job") < text.index(" Data ") < text.index(" Look ")
     assert text.index(" gan ") < text.index(" synth ") < text.index(" benchmark ")

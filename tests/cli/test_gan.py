@@ -1,6 +1,7 @@
 """bus gan and bus synth."""
 
 import shutil
+import sys
 
 from bus.data.study import Study
 from bus.gan.manifest import SyntheticSet
@@ -64,3 +65,10 @@ def test_a_translator_of_all_scans_is_trained_read_again_and_used(tiny_study, tm
     assert code == 0 and "fold None" not in text, text
     code, text = run_bus("translate", path / "fold-none" / "synth", *there, "--to", tmp_path / "translated")
     assert code == 0 and "synthetic malignant scans with their manifest" in text, text
+
+
+def test_a_missing_package_is_told_before_a_study_is_made(tmp_path, run_bus, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    code, text = run_bus("gan", "train", "--study", tmp_path / "study", "--preset", "demo", "--tensorboard")
+    assert code == 1 and "pip install tensorboard, or leave it out" in text, text
+    assert not (tmp_path / "study").exists()

