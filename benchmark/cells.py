@@ -57,6 +57,8 @@ def picked(study: Study, fold: int, label: str, gan_seed: int, source: str, numb
         mend = "Leave this arm out, or train a translator --from this class too."
         if made:
             mend = "Run bus synth with a larger --n."
+        elif not SyntheticSet(study, fold, label, gan_seed).rows:
+            mend = "Run bus gan train and bus synth for this fold first."
         origin = f" made from {source}" if source else ""
         raise BusError(
             f"Fold {fold} has {len(made)} synthetic {label} scans{origin}; {number} are needed. {mend}"

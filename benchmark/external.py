@@ -15,7 +15,7 @@ from ..data.caution import of_weight
 from ..data.grouping import find_groups
 from ..data.groups import Descriptors, alike_between, describe
 from ..data.names import match
-from ..data.reading import Entry, list_source, read_listing
+from ..data.reading import Entry, is_download, list_source, read_listing
 from ..data.scans import Listing
 from ..data.store import PIXELS_FILE, Pixels, Squares, load_pixels
 from ..data.study import Study
@@ -86,6 +86,8 @@ def _list(source: str) -> Listing:
             "--external phantom: phantoms of the study's own kind are no test from elsewhere. Write some "
             "with bus data phantom."
         )
+    if not is_download(source) and not Path(source).expanduser().exists():
+        raise UsageError(f"--external {source}: there is no such file or folder. Check the spelling.")
     return list_source(source)
 
 

@@ -29,7 +29,7 @@ def compare(
     if figure and figure.suffix.casefold() != ".svg":
         raise UsageError(f"--figure {figure}: expected a name that ends in .svg.")
     for study in studies:
-        require_study(study)
+        require_study(study, option="")
     from ..benchmark.results.compare import findings
 
     rows = [row for study in dict.fromkeys(studies) for row in findings(study)]

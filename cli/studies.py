@@ -162,11 +162,14 @@ def use_study(
             raise
 
 
-def require_study(path: Path) -> None:
-    """BusError unless there is a study, with the way to make one; torch is not imported for it."""
+def require_study(path: Path, option: str = "--study") -> None:
+    """BusError unless there is a study, with the way to make one; torch is not imported for it.
+
+    `option`: by which it was given, "" without one.
+    """
     from ..data.settings import absent
 
-    if why := absent(path):
+    if why := absent(path, option):
         raise BusError(why)
 
 

@@ -106,12 +106,14 @@ def _gone_at_last(temporary: Path) -> Iterator[None]:
 def mend(error: OSError) -> str:
     """What helps where something could not be written."""
     if error.errno in FULL:
-        return "Free some space, or choose a folder on another disk (--study)"
+        return "Free some space, or choose a folder on another disk"
     if error.errno == errno.EROFS:
-        return "The disk can only be read; copy the study to another, or choose another --study"
+        return "The disk can only be read; choose a folder on another, a study's after copying it there"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "Make the folder writable for you, or choose another --study"
-    return "Choose a folder that can be written (--study)"
+        return "Make the folder writable for you, or choose another"
+    if error.errno == errno.EISDIR:
+        return "A folder has this name; choose another name"
+    return "Choose a folder that can be written"
 
 
 def is_left_over(part: Path) -> bool:
@@ -138,7 +140,7 @@ def require_space(folder: Path, needed: int, what: str) -> None:
     if free < needed + SPARE:
         raise BusError(
             f"{what} needs about {megabytes(needed + SPARE)} in {folder}, where {megabytes(free)} are free. "
-            "Free some space, or choose a folder on another disk (--study). Nothing was changed."
+            "Free some space, or choose a folder on another disk. Nothing was changed."
         )
 
 

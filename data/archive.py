@@ -84,8 +84,7 @@ def open_source(path: Path) -> Source:
     if not path.exists():
         raise UsageError(f"--data {path}: there is no such file or folder. Check the spelling.")
     raise UsageError(
-        f"--data {path} is neither a folder nor a zip. Expected: a folder or zip of class folders, or a "
-        "labels.csv."
+        f"{path} is neither a folder nor a zip. Expected: a folder or zip of class folders, or a labels.csv."
     )
 
 

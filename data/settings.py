@@ -81,26 +81,34 @@ class Settings:
         return tuple(item.sentence for item in self.cautions)
 
 
-def unfit(path: Path) -> str:
-    """Why a path cannot be a study's folder, in a sentence; "" where it can."""
+def unfit(path: Path, option: str = "--study") -> str:
+    """Why a path cannot be a study's folder, in a sentence; "" where it can.
+
+    `option`: by which it was given, "" without one.
+    """
     if path.is_symlink() and not path.exists():
         return f"{path} is a link to {path.readlink()}, which does not exist. Mend the link, or remove it."
     if path.exists() and not path.is_dir():
-        inside = f" Did you mean --study {path.parent}?" if path.name in (FILE, *OWN) else ""
+        inside = f"{option} {path.parent}".strip()
+        slip = f" Did you mean {inside}?" if path.name in (FILE, *OWN) else ""
         kind = kind_of(path.stat().st_mode)
-        return f"{path} is {kind}; a study is a folder. Choose another --study.{inside}"
+        return f"{path} is {kind}; a study is a folder. Choose another{' ' * bool(option)}{option}.{slip}"
     return ""
 
 
-def absent(path: Path) -> str:
-    """Why there is no study in `path`, with those nearby, in a sentence; "" where there is one."""
-    if (path / FILE).exists() or (why := unfit(path)):
+def absent(path: Path, option: str = "--study") -> str:
+    """Why there is no study in `path`, with those nearby, in a sentence; "" where there is one.
+
+    `option` as of `unfit`.
+    """
+    if (path / FILE).exists() or (why := unfit(path, option)):
         return "" if (path / FILE).exists() else why
     if any((path / name).exists() for name in OWN) or any(path.glob("fold-*")):
         return f"{path / FILE} is missing. Restore it from a copy of the study, or make the study again."
     near = ", ".join(map(str, nearby(path)))
     return (
-        f"There is no study in {path}. Run bus gan train first, or give its folder with --study."
+        f"There is no study in {path}. Run bus gan train first, or give "
+        + (f"its folder with {option}." if option else "the folder of one.")
         + f" Studies nearby: {near}." * bool(near)
     )
 

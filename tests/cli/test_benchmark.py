@@ -106,7 +106,7 @@ def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_re
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--external", "nowhere"], "nowhere"),
+        (["--external", "nowhere"], "--external nowhere: there is no such file"),
         (["--set", "validation=true"], "original and weighted"),
         (["--set", "schedule=plateau", "--arms", "original,cyclegan"], "watches a validation part"),
         (["--inflation", "--balance", "normal"], "--inflation does not go with --balance"),

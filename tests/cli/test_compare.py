@@ -56,7 +56,7 @@ def test_what_is_no_report_is_refused_by_name(tmp_path, run_bus, content):
     code, text = run_bus("compare", folder)
     assert code == 1 and "summary.json" in text
     code, text = run_bus("compare", tmp_path / "none")
-    assert code == 1 and "There is no study in" in text
+    assert code == 1 and "There is no study in" in text and "--study" not in text, text
     (folder / "report" / "1" / "summary.json").unlink()
     assert "summary.json is missing. Run bus report" in run_bus("compare", folder)[1]
     assert run_bus("compare", folder, "--figure", "a.png")[0] == 2

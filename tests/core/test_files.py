@@ -83,7 +83,12 @@ def test_no_text_of_an_export_runs_in_a_spreadsheet(tmp_path: Path, cell: str) -
 
 
 def test_the_cause_decides_what_is_advised() -> None:
-    advice = {name: files.mend(OSError(getattr(errno, name), "")) for name in ("ENOSPC", "EROFS", "EACCES")}
+    advice = {
+        name: files.mend(OSError(getattr(errno, name), ""))
+        for name in ("ENOSPC", "EROFS", "EACCES", "EISDIR")
+    }
+    assert not any("--study" in text for text in advice.values()), "it may be any command's file"
+    assert "choose another name" in advice["EISDIR"]
     assert [name for name, text in advice.items() if "Free some space" in text] == ["ENOSPC"]
     assert "only be read" in advice["EROFS"] and "writable" in advice["EACCES"]
 
