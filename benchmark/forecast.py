@@ -147,6 +147,11 @@ def to_do(study: Study, request: Request) -> list[Cell]:
     return [cell for cell in cells if cell.path in todo]
 
 
+def to_train(todo: Sequence[Cell]) -> list[Cell]:
+    """Those of `to_do` that take a training: where weights were kept whole, answers alone are missing."""
+    return [cell for cell in run.to_train(todo) if not (cell.is_done and cell.has_whole_weights)]
+
+
 def training(study: Study, config: GanConfig, compute: Compute, rates: Rates) -> Outlook:
     """How long a translator's training lasts: steps, phantoms, looks, and what it grows from."""
     lasting = Outlook()
@@ -217,7 +222,7 @@ def _synthetic(study: Study, request: Request, rates: Rates) -> list[Part]:
 
 def _trainings(study: Study, request: Request, todo: Sequence[Cell], rates: Rates) -> Part:
     """The cells, with first weights that they start from."""
-    trained = [cell for cell in run.to_train(todo) if not (cell.is_done and cell.has_whole_weights)]
+    trained = to_train(todo)
     trained += warm_start.untrained(study, trained)
     pieces, square = [], study.settings.size**2
     for cell in trained:

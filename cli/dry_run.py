@@ -78,7 +78,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     from ..benchmark import external, run
     from ..benchmark.cells import cells_of
     from ..benchmark.estimate import Outlook
-    from ..benchmark.forecast import SCANS, Rates, forecast, to_do
+    from ..benchmark.forecast import SCANS, Rates, forecast, to_do, to_train
     from ..benchmark.per_image import per_image_request, preview
     from ..benchmark.pipeline import expectation
 
@@ -88,7 +88,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
 
     # the trainings
     rates, cells = Rates(), cells_of(study, request)
-    todo = run.to_train(to_do(study, request))
+    todo = to_train(to_do(study, request))
     parts = forecast(study, request, rates)
     arms, models = ", ".join(map(str, request.arms)), ", ".join(request.models)
     results.print(f"{len(cells)} cells ({arms} × {models} × {request.seeds} seed(s)), {len(todo)} to train.")
