@@ -20,7 +20,10 @@ FROZEN = ("data", "cohort", "size", "k", "seed", "target", "inner", "frames", "m
 StudyPath = Annotated[Path, typer.Option("--study", help="Folder of the study.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="Folder or zip of class folders (BUSI's layout too), labels.csv, or phantom."),
+    typer.Option(
+        help="Folder or zip of class folders (BUSI's layout too; pictures or DICOM), labels.csv, busi (a "
+        "download), or phantom."
+    ),
 ]
 Cohort = Annotated[
     str | None, typer.Option(help="raw, clean, strict or curated; clean unless given.", rich_help_panel=STUDY)
