@@ -79,6 +79,12 @@ def test_both_differences_decide(answer: Any, gain: Points, own: Points, word: s
     assert told(answer, gain, own).startswith(f"**{word}**: on the mean of the networks")
 
 
+def test_too_few_trainings_give_no_verdict(answer: Any) -> None:
+    unknown = {"low_retrained": "", "high_retrained": ""}
+    found = [contrast(kind, (1, -1, 3), 1) | unknown for kind in ("gain", "translator")]
+    assert answer(found, [], [], []).startswith("**No verdict**: too few trainings")
+
+
 def test_what_contradicts_stands_in_the_first_sentence(answer: Any) -> None:
     first = told(answer).split("\n")[0]
     assert "fold 0" not in first and "BrEaST" not in first

@@ -28,6 +28,8 @@ def answer(
     model = next((row["model"] for row in contrasts if row["model"] == MEAN), contrasts[0]["model"])
     whom = "on the mean of the networks" if model == MEAN else f"for {name(model)}"
     gain, own = (_row(contrasts, contrast=kind, model=model, metric=PRIMARY) for kind in (GAIN, TRANSLATOR))
+    if not (gain["low_retrained"] and own["low_retrained"]):
+        return "**No verdict**: too few trainings were made to know what training again would change.\n"
     first = (
         f"**{_verdict(gain, own)}**: {whom} the macro-F1 of `cyclegan` differs from that of `original` by "
         f"{_said(gain)}, and from that of `oversampled` by {_said(own)}"
@@ -36,7 +38,7 @@ def answer(
     elsewhere = [
         row for row in external if row["model"] == model and row["metric"] == "target_auc" and row["second"]
     ]
-    first += _elsewhere(_row(elsewhere, second="oversampled"), own)
+    first += _elsewhere(_row(elsewhere, second="oversampled"), own) if elsewhere else ""
     shown = [row for row in further if row["model"] == model]
     return "\n\n".join([f"{first}.", _worth(own), *_beside(results, shown)]) + "\n"
 
@@ -73,7 +75,7 @@ def _said(row: Row, promise: str = "95 % interval for other scans, trainings and
 
 def _against(row: Row, against: str) -> str:
     """What fold 0 says, where it has the other sign than all folds."""
-    estimate, zero = float(row["estimate"]), float(row["estimate_fold_zero"])
+    estimate, zero = float(row["estimate"]), float(row["estimate_fold_zero"] or 0)  # none without others
     if estimate * zero >= 0:
         return ""
     low, high = _ends(row, "_fold_zero")
@@ -130,8 +132,13 @@ def _part(rows: Sequence[Row], words: str) -> str:
 
 def of_report(folder: Path, further: Path) -> str:
     """The answer from a report's folder and the table of further.py."""
-    tables = (read_csv(folder / name) for name in (CONTRASTS, EXTERNAL, RESULTS))
-    return answer(*tables, read_csv(further))
+    elsewhere = folder / EXTERNAL
+    return answer(
+        read_csv(folder / CONTRASTS),
+        read_csv(elsewhere) if elsewhere.exists() else [],
+        read_csv(folder / RESULTS),
+        read_csv(further),
+    )
 
 
 if __name__ == "__main__":
