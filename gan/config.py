@@ -346,10 +346,10 @@ def configure(
         side: len(study.rows_of(rows, names)) for side, names in (("source", sources), ("target", [target]))
     }
     if not all(count.values()):
+        part = "The cohort" if fold is None else f"The training part of fold {fold}"
         raise BusError(
-            f"The training part of fold {fold} holds {count['target']} scans of {target} and "
-            f"{count['source']} of other classes; a translator needs both. Choose another --fold, or correct "
-            "the folds of the data."
+            f"{part} holds {count['target']} scans of {target} and {count['source']} of other classes; a "
+            "translator needs both. Choose another --fold, or correct the folds of the data."
         )
     return GanConfig(
         target=target,

@@ -13,7 +13,7 @@ from ..core.errors import BusError
 from ..core.opener import read_bytes
 from ..core.progress import note
 from ..data.store import Pixels
-from ..data.study import Study
+from ..data.study import Study, fold_name
 from .manifest import Synthetic
 
 EYES = "logistic regression on frozen EfficientNet-Lite0 features (ImageNet), cross-fitted by group"
@@ -93,8 +93,8 @@ class CrossFitted:
         }
         if foreign := [row.file for row in rows if (row.source_sha256, row.source_label) not in row_of]:
             raise BusError(
-                f"The source of {foreign[0]} is no training scan of fold {self.fold}, so nobody may read "
-                "it. Make it again with bus synth."
+                f"The source of {foreign[0]} is no training scan of {fold_name(self.fold)}, so nobody may "
+                "read it. Make it again with bus synth."
             )
         seen = (
             features(squares, lite0(self.device), batch=1)
