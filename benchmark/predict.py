@@ -146,6 +146,15 @@ def find_trained(study: Study, wanted: Wanted) -> Trained:
     return Trained(study, cell, None if collapsed is None else study.classes[collapsed], len(alike) - 1)
 
 
+def _last_effort(study: Study) -> str:
+    """The preset of the study's last benchmark; "" before there was one."""
+    try:
+        last = Request.recall(study)
+    except BusError:
+        return ""
+    return last.preset if last else ""
+
+
 def _no_weights(study: Study, wanted: Wanted) -> str:
     """What is missing, the one command that makes it, and what becomes of the reports."""
     fold, seed = wanted.fold or 0, wanted.seed or 0
@@ -159,8 +168,7 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
         cell, request = asked[-1]
     else:
         begun = next(Translator.all_of(study), None)
-        last = Request.recall(study)
-        effort = begun.known_config.preset if begun else last.preset if last else ""
+        effort = begun.known_config.preset if begun else _last_effort(study)
         several = 3 if arm.kind == "pooled" else 1
         request = Request(
             (fold,),

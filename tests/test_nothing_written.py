@@ -98,6 +98,7 @@ WRONG = (  # command → exit code 2
     "export --to full",
     "status --nothing",
     "doctor --nothing",
+    "data phantom full",
 )
 FAILED = (  # exit code 1, before there was anything to do
     "synth --fold 1",
@@ -109,7 +110,6 @@ FAILED = (  # exit code 1, before there was anything to do
     "predict data --fold 1",
     "translate data --to new --fold 1",
     "compare new",
-    "data phantom full",
 )
 
 
