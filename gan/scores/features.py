@@ -121,8 +121,8 @@ for _name in SIZES:
 def features(pixels: NDArray[np.uint8], extractor: Extractor, *, batch: int | None = None) -> Features:
     """Features of grey scans: uint8 N×S×S → float32 N×D (D = 1280 for Lite0, 2048 for Inception).
 
-    Grey is repeated to RGB; the extractor does the one resize to its own input. Float32 throughout; the
-    size of a batch changes nothing but the memory needed.
+    Grey is repeated to RGB; the extractor does the one resize to its own input. Float32 throughout; a
+    batch of another size takes other memory and changes last digits alone.
     """
     if pixels.ndim != 3 or pixels.dtype != np.uint8 or len(pixels) == 0:
         raise BusError(
