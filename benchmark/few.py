@@ -7,8 +7,8 @@ from pathlib import Path
 from ..data import settings
 from ..data.caution import Caution
 from ..data.settings import Settings
-from ..data.store import MASKS_FILE, PIXELS_FILE, Pixels
-from ..data.study import Study
+from ..data.store import MASKS_FILE, PIXELS_FILE
+from ..data.study import Preview, Study
 
 
 def few(study: Study, share: float) -> Study:
@@ -39,25 +39,9 @@ def preview(study: Study, share: float) -> Study:
     path = _path(study, share)
     if share == study.settings.share:
         return study
-    return Study.open(path) if (path / settings.FILE).exists() else Preview(study, share)
-
-
-class Preview(Study):
-    """A sub-study that was not made yet: its folder does not exist, scans and masks are the study's."""
-
-    def __init__(self, whole: Study, share: float) -> None:
-        super().__init__(_path(whole, share), _shared(whole, share), whole.scans)
-        self._whole = whole
-
-    @property
-    def pixels(self) -> Pixels:
-        """The letterboxed scans, memory-mapped."""
-        return self._whole.pixels
-
-    @property
-    def masks(self) -> Pixels | None:
-        """Their lesion masks; None without any."""
-        return self._whole.masks
+    if (path / settings.FILE).exists():
+        return Study.open(path)
+    return Preview(study, path, _shared(study, share), study.scans)
 
 
 def _path(study: Study, share: float) -> Path:

@@ -2,15 +2,14 @@
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 from ..classify.catalogue import INFLATED
 from ..data import settings
 from ..data.caution import Caution
 from ..data.cohort import Scan
 from ..data.settings import Settings
-from ..data.store import PIXELS_FILE, Pixels
-from ..data.study import Study
+from ..data.store import PIXELS_FILE
+from ..data.study import Preview, Study
 from .arms import Arm
 from .request import Request
 
@@ -39,28 +38,10 @@ def per_image(study: Study) -> Study:
     return Study.open(path)
 
 
-class Preview(Study):
-    """The sub-study before it is written; its scans lie with the study that it is cut from."""
-
-    def __init__(self, study: Study, path: Path) -> None:
-        super().__init__(path, *recut(study))
-        self.whole = study
-
-    @property
-    def pixels(self) -> Pixels:
-        """The letterboxed scans."""
-        return self.whole.pixels
-
-    @property
-    def masks(self) -> Pixels | None:
-        """The letterboxed lesion masks."""
-        return self.whole.masks
-
-
 def preview(study: Study) -> Study:
     """The sub-study, or one that exists in memory only, for a dry run."""
     path = study.path / FOLDER
-    return Study.open(path) if (path / settings.FILE).exists() else Preview(study, path)
+    return Study.open(path) if (path / settings.FILE).exists() else Preview(study, path, *recut(study))
 
 
 def per_image_request(request: Request) -> Request:

@@ -182,7 +182,7 @@ def benchmark(study: Study, request: Request, executor: Executor = HERE) -> Path
     if failures:
         raise BusError(
             f"{len(failures)} cell{'s' * (len(failures) != 1)} failed (see above); the report {report.page} "
-            "is without. Run the same command again to train what is missing."
+            "leaves out what is missing. Run the same command again to train it."
         )
     _tell(summary, report.page)
     return report.page

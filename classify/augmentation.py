@@ -32,9 +32,7 @@ class Examples:
     real: int | None = None  # so many at the beginning are the fold's own, the rest was added; None: all are
     sources: NDArray[np.int64] | None = None  # class numbers before an arm changed them; None: the labels
     partners: Rows | None = None  # row of the own scan that each was made from, −1 where none; None: nobody's
-    given: Pixels | None = (
-        None  # what each added scan was made from, perhaps flipped; None: `partners` as they are
-    )
+    given: Pixels | None = None  # what added scans were made from, perhaps flipped; None: `partners`
     kept: Tensor | None = None  # `pixels` on a graphics card; None: they are sent a batch at a time
 
     @property

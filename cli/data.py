@@ -89,8 +89,7 @@ def data_phantom(
             jobs=jobs,
             progress=lambda done: advance(),
         )
-    folder = (
-        "./phantom" if str(out) == "phantom" else shlex.quote(str(out))
-    )  # the word means the built-in ones
+    # the word phantom means the built-in cohort
+    folder = "./phantom" if str(out) == "phantom" else shlex.quote(str(out))
     results.print(f"{n} phantoms in {out}; use them with --data {folder}.")
     suggest("data check", None, folder)

@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from posixpath import splitext
 
 import numpy as np
@@ -54,7 +54,7 @@ class Pairing:
     masks: Mapping[str, tuple[str, ...]]  # by scan
     unused: Mapping[str, str]  # masks that belong to no scan, or repeat another's lesion → why
 
-    @property
+    @cached_property
     def of(self) -> dict[str, str]:
         """Mask → its scan."""
         return {mask: scan for scan, several in self.masks.items() for mask in several}

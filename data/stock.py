@@ -55,12 +55,12 @@ class Stock:
         return tuple(sorted((*self.scans, *self.damaged)))
 
     @cached_property
-    def _private(self) -> tuple[set[PurePosixPath], set[PurePosixPath], dict[str, str]]:
-        """Folders that identify a patient, folders with a DICOM file that does, and the scan of each mask."""
+    def _private(self) -> tuple[set[PurePosixPath], set[PurePosixPath]]:
+        """Folders that identify a patient, and folders with a DICOM file that does."""
         named = [(PurePosixPath(name), header.named) for name, header in self.headers.items() if header.named]
         folders = {PurePosixPath(*path.parts[:depth]) for path, depth in named if depth < len(path.parts)}
         beside = {path.parent for path, depth in named if depth == len(path.parts)}
-        return folders, beside, self.pairing.of
+        return folders, beside
 
     def is_private(self, name: str) -> bool:
         """Whether a file's name may identify a patient.
@@ -68,8 +68,8 @@ class Stock:
         That is so below every folder whose name does, beside every DICOM file whose name does, and for the
         masks of such scans.
         """
-        folders, beside, mask_of = self._private
-        paths = [PurePosixPath(name), PurePosixPath(mask_of.get(name, name))]
+        folders, beside = self._private
+        paths = [PurePosixPath(name), PurePosixPath(self.pairing.of.get(name, name))]
         return any(path.parent in beside or not folders.isdisjoint(path.parents) for path in paths)
 
     def discreet(self, name: str) -> str:

@@ -131,6 +131,24 @@ class Study:
         return cls(path, *settings.read(path))
 
 
+class Preview(Study):
+    """A study that was not made yet: its folder does not exist, its scans and masks are those of `whole`."""
+
+    def __init__(self, whole: Study, path: Path, frozen: Settings, scans: list[Scan]) -> None:
+        super().__init__(path, frozen, scans)
+        self._whole = whole
+
+    @property
+    def pixels(self) -> Pixels:
+        """The letterboxed scans, memory-mapped."""
+        return self._whole.pixels
+
+    @property
+    def masks(self) -> Pixels | None:
+        """Their lesion masks; None without any."""
+        return self._whole.masks
+
+
 def fold_name(fold: int | None) -> str:
     """What a translator saw the training part of, in words: a fold, or all scans where none was held out."""
     return "all scans" if fold is None else f"fold {fold}"

@@ -79,8 +79,8 @@ class Judges:
     """What judges that train nothing say of a translator under way: EfficientNet-Lite0, hand-made features.
 
     They look at the first, middle translation of as many sources as half the target scans, with the bars of
-    its source as the scans that are kept have them; the reference is
-    the training part. Features of the real scans are computed once, at the first call.
+    its source as the scans that are kept have them; the reference is the training part. Features of the real
+    scans are computed once, at the first call.
     """
 
     def __init__(self, study: Study, config: GanConfig) -> None:

@@ -62,11 +62,10 @@ def write_report(
     """Write a report of a study into its `folder`, the newest's unless given; returns the path of its page.
 
     `index.html` makes no request and needs no script; `report.md` says the same; `readme` tells of the other
-    files. `commands` are what
-    the user ran, `checks` the outcome of the leak audit, `claimed` what a split per image would have claimed.
-    `language` ko: beside it `index.ko.html`, headings and verdict in Korean. Without `pictures` no scan is
-    shown, so that the page may be handed on where the data may not.
-    Parts that don't exist are said to be absent. The same study gives the same bytes on the same machine.
+    files. `commands` are what the user ran, `checks` the outcome of the leak audit, `claimed` what a split
+    per image would have claimed. `language` ko: beside it `index.ko.html`, headings and verdict in Korean.
+    Without `pictures` no scan is shown, so that the page may be handed on where the data may not. Parts that
+    don't exist are said to be absent. The same study gives the same bytes on the same machine.
     """
     # what is known
     flags, probes = collapse_flags(summary), shortcuts.of_study(study)
@@ -82,8 +81,7 @@ def write_report(
         results_section(study, summary, flags),
     ]
     elsewhere = external_result(external, study, cells) if external else None
-    if elsewhere:
-        sections.append(external_section(elsewhere, study.target))
+    sections += [external_section(elsewhere, study.target)] if elsewhere else []
     sections += [
         curves_section(summary, flags),
         confusion_section(summary, flags),
@@ -93,8 +91,7 @@ def write_report(
         cohort_section(study, probes),
         audit_section(checks),
     ]
-    if claimed:
-        sections.append(inflation_section(summary, claimed))
+    sections += [inflation_section(summary, claimed)] if claimed else []
     sections += [
         limits_section(study, summary, presets, probes, external=external is not None),
         methods_section(study, summary, cells, translators),

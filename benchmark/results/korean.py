@@ -1,9 +1,11 @@
 """The verdicts in Korean, from the same values as `wording.py` makes the English sentences."""
 
 from collections.abc import Sequence
+from math import inf
 
 from ...classify.catalogue import TITLES
 from .model import ALPHA, FEWEST_GROUPS, PRIMARY, Contrast, Interval, Summary, Verdict, VerdictKind
+from .outcome import unseen
 from .summary import below
 from .wording import points
 
@@ -21,6 +23,12 @@ HEADLINES = {
     VerdictKind.GAIN_UNEXPLAINED: "원래 자료에 비해 이득",
     VerdictKind.GAIN_OF_REPEATS: "이득, 단 단순 반복을 넘어선다는 것은 확인되지 않음",
     VerdictKind.REPEATS_BETTER: "이득, 단 단순 반복이 더 나음",
+}
+MOVED = {  # as in `wording`
+    1: "영상의 순위도 함께 움직임: {}.",
+    -1: "영상의 순위는 반대로 움직임: {}.",
+    0: "영상의 순위가 움직였다는 것은 확인되지 않음: {}. 움직인 것은 문턱값뿐, 곧 target이라고 답하는 "
+    "빈도뿐일 수 있음.",
 }
 SCANS, RETRAINED = "다른 영상", "다른 영상·학습·변환기"  # what the two intervals promise
 UNKNOWN = "다시 학습하면 얼마나 달라질지는 학습 수가 적어 알 수 없음"
@@ -113,14 +121,7 @@ def what_moved(gain: Contrast, auc: Contrast) -> str:
     """Whether the ranking of scans moved with macro-F1, or only how often the target is answered."""
     again = auc.retrained or auc.interval
     ranking = f"AUC {points(again.estimate)}점({ends(again)})"
-    if auc.shown == gain.shown:
-        return f"영상의 순위도 함께 움직임: {ranking}."
-    if auc.shown:
-        return f"영상의 순위는 반대로 움직임: {ranking}."
-    return (
-        f"영상의 순위가 움직였다는 것은 확인되지 않음: {ranking}. 움직인 것은 문턱값뿐, 곧 "
-        "target이라고 답하는 빈도뿐일 수 있음."
-    )
+    return MOVED[auc.shown * gain.shown].format(ranking)
 
 
 def outcome(summary: Summary) -> str:
@@ -157,12 +158,10 @@ def _together(summary: Summary) -> str:
 
 def _unseen(verdicts: Sequence[Verdict]) -> str:
     """How large a gain may have gone unseen, where none was detected."""
-    gains = [verdict.gain for verdict in verdicts if verdict.kind is VerdictKind.NO_GAIN and verdict.gain]
-    if not gains:
+    least = unseen(verdicts)
+    if least is None:
         return ""
-    if any(gain.retrained is None for gain in gains):
-        return f"; {UNSHOWABLE}"
-    return f"; {100 * min(gain.detectable for gain in gains):.1f}점보다 작은 참된 이득은 놓치기 쉬움"
+    return f"; {UNSHOWABLE}" if least == inf else f"; {100 * least:.1f}점보다 작은 참된 이득은 놓치기 쉬움"
 
 
 def _points(contrast: Contrast) -> str:

@@ -1,6 +1,7 @@
 """The sentence that is said first, on page and console and in JSON: what became of the question."""
 
 from collections.abc import Sequence
+from math import inf
 
 from ...classify.catalogue import TITLES
 from . import wording
@@ -60,13 +61,21 @@ def _alone(summary: Summary) -> str:
 
 def _unseen(verdicts: Sequence[Verdict]) -> str:
     """How large a gain may have gone unseen, where none was detected."""
-    gains = [verdict.gain for verdict in verdicts if verdict.kind is VerdictKind.NO_GAIN and verdict.gain]
-    if not gains:
+    least = unseen(verdicts)
+    if least is None:
         return ""
-    if any(gain.retrained is None for gain in gains):
+    if least == inf:
         return f"; {wording.UNSHOWABLE}"
-    least = 100 * min(gain.detectable for gain in gains)
-    return f"; a true gain below {least:.1f} points would often have been missed"
+    return f"; a true gain below {100 * least:.1f} points would often have been missed"
+
+
+def unseen(verdicts: Sequence[Verdict]) -> float | None:
+    """Below which share a true gain would often have been missed: inf where none could be shown.
+
+    None unless some verdict is that no gain was detected.
+    """
+    gains = [verdict.gain for verdict in verdicts if verdict.kind is VerdictKind.NO_GAIN and verdict.gain]
+    return min((gain.detectable if gain.retrained else inf for gain in gains), default=None)
 
 
 def _capital(sentence: str) -> str:

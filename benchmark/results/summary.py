@@ -236,7 +236,7 @@ def summarise(
     """
     if not cells:
         raise BusError("There are no finished cells to sum up. Run bus benchmark first.")
-    classes, target = study.classes, study.classes.index(study.target)
+    classes, target, share = study.classes, study.classes.index(study.target), 1 / study.settings.k
     answers = [cell.answers(classes) for cell in cells]
     check_same_scans(answers)
 
@@ -247,13 +247,12 @@ def summarise(
     others = [cell.answers(classes) for cell in family if cell.model not in models]
     check_same_scans([*answers, *others])
     compared, further = (
-        [c for of_model in part for c in contrasts(of_model, 1 / study.settings.k)]
+        [c for of_model in part for c in contrasts(of_model, share)]
         for part in (pooled, _by_model(others, target))
     )
     compared = corrected(compared, further)
     shared = alike(pooled, answers, target)
-    of_mean = contrasts(averaged(shared), 1 / study.settings.k) if shared else []
-    together = corrected(of_mean)  # one, by itself
+    together = corrected(contrasts(averaged(shared), share) if shared else [])  # one, by itself
 
     # what was tested, what one constant answer scores there, and the yardstick
     used = [one for of_model in pooled for of_arm in of_model.answers.values() for one in of_arm]

@@ -36,6 +36,12 @@ HEADLINES = {
     VerdictKind.GAIN_OF_REPEATS: "gain, but not shown beyond plain oversampling",
     VerdictKind.REPEATS_BETTER: "gain, but plain oversampling does better",
 }
+MOVED = {  # whether the ranking moved as macro-F1 did: alike, against it, or as far as is shown not at all
+    1: "The ranking of scans moved too: {}.",
+    -1: "The ranking of scans moved the other way: {}.",
+    0: "The ranking of scans is not shown to have moved: {}. What moved may be the threshold alone, that is "
+    "how often the target is answered.",
+}
 SCANS, RETRAINED = "other scans", "other scans, trainings and translators"  # what the two intervals promise
 UNKNOWN = "what training again would change nobody can know from so few trainings"
 UNSHOWABLE = "from so few trainings no gain of any size can be shown"
@@ -133,14 +139,7 @@ def what_moved(gain: Contrast, auc: Contrast) -> str:
     """Whether the ranking of scans moved with macro-F1, or only how often the target is answered."""
     again = auc.retrained or auc.interval
     ranking = f"AUC moved by {points(again.estimate)} points ({ends(again)})"
-    if auc.shown == gain.shown:
-        return f"The ranking of scans moved too: {ranking}."
-    if auc.shown:
-        return f"The ranking of scans moved the other way: {ranking}."
-    return (
-        f"The ranking of scans is not shown to have moved: {ranking}. What moved may be the threshold alone, "
-        "that is how often the target is answered."
-    )
+    return MOVED[auc.shown * gain.shown].format(ranking)
 
 
 def threshold_apart(verdict: Verdict) -> list[str]:

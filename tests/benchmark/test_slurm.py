@@ -88,14 +88,17 @@ def test_only_what_is_missing_is_sent_off_and_it_is_what_a_local_run_trains(
     assert all(cell.is_done for cell in cells_of(study, more)), "adjusted too, which trains nothing"
 
 
+class Leaving(Listener):
+    """Somebody who stops waiting at once."""
+
+    @contextmanager
+    def stoppable(self):
+        yield lambda: True
+
+
 def test_whoever_leaves_comes_back_to_the_same_jobs(study: Study, said: list[str]) -> None:
     line = Line()
     line.held = lambda name: name.startswith("cells")
-
-    class Leaving(Listener):
-        @contextmanager
-        def stoppable(self):
-            yield lambda: True
 
     with listening(Leaving()), pytest.raises(Interrupted, match=r"^3 task.*scancel 1 2 3 ends"):
         go(study, WISH, line)
@@ -113,11 +116,6 @@ def test_weights_that_are_asked_for_while_jobs_run_are_kept(study: Study) -> Non
     """Jobs of the same benchmark that keep none do not do what is asked now."""
     line = Line()
     line.held = lambda name: name.startswith("cells")
-
-    class Leaving(Listener):
-        @contextmanager
-        def stoppable(self):
-            yield lambda: True
 
     with listening(Leaving()), pytest.raises(Interrupted):
         go(study, WISH, line)
