@@ -179,7 +179,8 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
         raise UsageError(
             f"standardise = true is SimpleCNN's alone; {others[0]} does not have it. Leave it out."
         )
-    if dict(request.recipe).get("refit") or dict(request.recipe).get("head_rate", 1) != 1:
+    changes = dict(request.recipe)
+    if changes.get("refit") or changes.get("consistency") or changes.get("head_rate", 1) != 1:
         for model in request.models:
             check_head(model)
     idle = [name for name in OF_ADDED if dict(request.recipe).get(name)]

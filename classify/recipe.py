@@ -48,6 +48,12 @@ class Recipe:
         False,
         off=False,
     )
+    consistency: float = switch(
+        "weight of how differently the network sees an added scan and its source, but for their classes",
+        0.0,
+        off=0,
+        needs=Needs("pairs", True, "no added scan has its source beside it"),
+    )
     average: float = switch(
         "decay of the averaged weights that answer in the end; 0: the last weights answer", 0.99, at_most=1
     )
@@ -135,6 +141,7 @@ LATER: dict[str, str | float] = {  # what older trainings do not record, with wh
     "operations": 0,
     "soft": 0.0,
     "pairs": False,
+    "consistency": 0.0,
     "refit": 0,
     "standardise": False,
     "enlarge": 0,
@@ -148,7 +155,8 @@ TUNED: dict[str, Values] = {
     LITE0: {"learning_rate": 3e-4, "head_rate": 5.0},
 }
 SWITCHES = switches.of(Recipe)  # what --set and plans may change
-OF_ADDED = ("soft", "pairs")  # those that say how scans made from another class enter, idle in other arms
+# those that say how scans made from another class enter, idle in other arms
+OF_ADDED = ("soft", "pairs", "consistency")
 DEFAULTS = switches.defaults(Recipe)
 
 
@@ -204,7 +212,8 @@ def head(network: "nn.Module") -> "nn.Linear":
     linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     if not linear:
         raise UsageError(
-            "head_rate and refit are about the last linear layer, and this network has none. Leave them out."
+            "head_rate, refit and consistency are about the last linear layer, and this network has none. "
+            "Leave them out."
         )
     return linear[-1]
 

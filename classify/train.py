@@ -1,7 +1,8 @@
 """Training one classifier: what a cell of the benchmark does."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -100,16 +101,19 @@ def step_batch(
 ) -> dict[str, Tensor]:
     """What a training step is given, decided by (step, seed), on the device.
 
-    `images` (B×1×S×S in [0, 1]), `labels`, and where labels are softened, the classes of their `sources`.
+    `images` (B×1×S×S in [0, 1]), `labels`, where labels are softened, the classes of their `sources`, and
+    where pairs are to be seen alike, the place in the batch of each one's `partner`, −1 for none.
     """
     rows, turns = batch_rows(len(examples.labels), recipe.batch, step, seed)
-    like = rows
+    like, partner = rows, np.full(len(rows), -1)
     if recipe.pairs and examples.partners is not None:
-        rows, turns, like = beside_sources(rows, turns, examples)
+        rows, turns, like, partner = beside_sources(rows, turns, examples)
     given = {
         "images": augment(examples, rows, turns, seed, recipe, compute.device, like=like),
         "labels": torch.from_numpy(examples.labels[rows]).to(compute.device),
     }
+    if recipe.consistency:
+        given["partner"] = torch.from_numpy(partner).to(compute.device)
     if recipe.soft and examples.sources is not None:
         given["sources"] = torch.from_numpy(examples.sources[rows]).to(compute.device)
     return given
@@ -135,7 +139,8 @@ def step_loss(
     network: nn.Module, recipe: Recipe, compute: Compute, weights: Tensor, given: Mapping[str, Tensor]
 ) -> Tensor:
     """The loss of one training step on a `step_batch`; `weights` are the classes'."""
-    with compute.autocast():
+    last = head(network) if "partner" in given else None
+    with compute.autocast(), reading(last) as seen:
         logits = network(given["images"])
     labels = wanted = given["labels"]
     if "sources" in given:
@@ -144,7 +149,38 @@ def step_loss(
     each = F.cross_entropy(
         logits.float(), wanted, weight=weights, label_smoothing=recipe.smoothing, reduction="none"
     )
-    return each.sum() / weights[labels].sum().clamp_min(1e-12)
+    loss: Tensor = each.sum() / weights[labels].sum().clamp_min(1e-12)
+    if last is not None:
+        loss = loss + recipe.consistency * unlikeness(seen[0], last, labels, given["partner"])
+    return loss
+
+
+@contextmanager
+def reading(layer: nn.Module | None) -> Iterator[list[Tensor]]:
+    """What a layer is given meanwhile, call by call; nothing of None."""
+    seen: list[Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if layer else None
+    try:
+        yield seen
+    finally:
+        if handle is not None:
+            handle.remove()
+
+
+def unlikeness(seen: Tensor, last: nn.Linear, labels: Tensor, partner: Tensor) -> Tensor:
+    """How differently a network sees added scans and their sources, but for what tells their classes apart.
+
+    `seen` (B×D) is what its last layer was given, `partner` the place of each one's source in the batch, −1
+    for none. From each difference the direction is taken in which the last layer tells the two classes apart:
+    there they are meant to differ. The square of what is left, as a share of the squares of both, from 0 to
+    2, is averaged over the pairs; 0 without any.
+    """
+    seen, weight = seen.float().flatten(1), last.weight.detach().float()
+    there, at = partner >= 0, partner.clamp_min(0)
+    apart, telling = seen - seen[at], F.normalize(weight[labels] - weight[labels[at]], dim=1)
+    shared = apart - (apart * telling).sum(1, keepdim=True) * telling
+    sizes = (seen.square() + seen[at].square()).sum(1).clamp_min(1e-12)
+    return (shared.square().sum(1) / sizes).where(there, 0).sum() / there.sum().clamp_min(1)
 
 
 @torch.no_grad()
@@ -172,24 +208,25 @@ def batch_rows(count: int, batch: int, step: int, seed: int) -> tuple[NDArray[np
     return np.array([orders[turn][place % count] for turn, place in zip(turns, places, strict=True)]), turns
 
 
-def beside_sources(rows: Rows, turns: list[int], examples: Examples) -> tuple[Rows, list[int], Rows]:
-    """A batch in which added scans stand beside the scans they were made from; rows, turns, whose keys count.
+def beside_sources(rows: Rows, turns: list[int], examples: Examples) -> tuple[Rows, list[int], Rows, Rows]:
+    """A batch in which added scans stand beside the scans they were made from.
 
+    Rows, turns, whose keys count, and the place of each added scan's source in the batch, −1 for none.
     The source comes in the place of another of the fold's own scans of its class, so that classes and the
     number of added scans stay as they were, and is moved as the added one is: the two differ in what was
     changed alone. Where the batch has no such scan left, the added one stays by itself.
     """
     assert examples.partners is not None
-    rows, turns, like = rows.copy(), list(turns), rows.copy()
+    rows, turns, like, partner = rows.copy(), list(turns), rows.copy(), np.full(len(rows), -1)
     free = [place for place, row in enumerate(rows) if row < examples.own]
     for number, row in enumerate(rows.tolist()):
         source = int(examples.partners[row])
         alike = [at for at in free if source >= 0 and examples.labels[rows[at]] == examples.labels[source]]
         if alike:
             at = next((at for at in alike if rows[at] == source), alike[0])
-            rows[at], turns[at], like[at] = source, turns[number], row
+            rows[at], turns[at], like[at], partner[number] = source, turns[number], row, at
             free.remove(at)
-    return rows, turns, like
+    return rows, turns, like, partner
 
 
 @torch.no_grad()
@@ -253,28 +290,23 @@ def refit(network: nn.Module, examples: Examples, recipe: Recipe, compute: Compu
     Kang et al., ICLR 2020: features learn from all scans, the classifier from balanced ones. From where it
     is, by the recipe's rates.
     """
-    last, seen = head(network), []
+    last = head(network)
     optimiser = torch.optim.AdamW(
         last.parameters(), lr=recipe.learning_rate * recipe.head_rate, weight_decay=recipe.weight_decay
     )
     usual = [group["lr"] for group in optimiser.param_groups]
-    handle = last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    try:
-        for step in range(recipe.refit):
-            rows, turns = balanced_rows(examples.labels[: examples.own], recipe.batch, step, seed)
-            images = augment(examples, rows, turns, seed, recipe, compute.device)
-            with torch.no_grad(), compute.autocast():
-                network(images)
-            labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
-            loss = F.cross_entropy(last(seen.pop().float()), labels, label_smoothing=recipe.smoothing)
-            seen.clear()
-            for group, full in zip(optimiser.param_groups, usual, strict=True):
-                group["lr"] = full * cosine(step, recipe.refit, 0)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-    finally:
-        handle.remove()
+    for step in range(recipe.refit):
+        rows, turns = balanced_rows(examples.labels[: examples.own], recipe.batch, step, seed)
+        images = augment(examples, rows, turns, seed, recipe, compute.device)
+        with torch.no_grad(), compute.autocast(), reading(last) as seen:
+            network(images)
+        labels = torch.from_numpy(examples.labels[rows]).to(compute.device)
+        loss = F.cross_entropy(last(seen[0].float()), labels, label_smoothing=recipe.smoothing)
+        for group, full in zip(optimiser.param_groups, usual, strict=True):
+            group["lr"] = full * cosine(step, recipe.refit, 0)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
 
 
 def balanced_rows(

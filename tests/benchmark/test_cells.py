@@ -65,9 +65,9 @@ def test_how_scans_of_another_class_enter_is_nothing_to_arms_without_such(study)
 def test_a_network_without_a_last_layer_of_its_own_is_refused_before_the_work(study):
     wish = Request((0,), (Arm("original"),), ("simplecnn", "squeezenet1_1"))
     assert len(cells_of(study, replace(wish, recipe=(("head_rate", 1.0), ("refit", 0))))) == 2
-    for recipe in ((("refit", 5),), (("head_rate", 2.0),)):
+    for recipe in ((("refit", 5),), (("head_rate", 2.0),), (("pairs", True), ("consistency", 1.0))):
         with pytest.raises(
-            UsageError, match="--models squeezenet1_1: head_rate and refit are about the last"
+            UsageError, match="--models squeezenet1_1: head_rate, refit and consistency are about the last"
         ):
             cells_of(study, replace(wish, recipe=recipe))
 

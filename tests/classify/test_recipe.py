@@ -88,7 +88,7 @@ def test_the_last_layer_may_learn_faster():
 def test_a_network_without_a_linear_layer_has_no_last_layer_to_fit_apart():
     with pytest.raises(UsageError, match="last linear layer, and this network has none"):
         build_optimiser(torch.nn.Conv2d(1, 2, 3), replace(PLAIN, head_rate=5.0))
-    with pytest.raises(UsageError, match="--models squeezenet1_1: head_rate and refit"):
+    with pytest.raises(UsageError, match="--models squeezenet1_1: head_rate, refit and consistency"):
         check_head("squeezenet1_1")
     for model in (*KNOWN, "mobilenet_v3_small"):
         check_head(model)

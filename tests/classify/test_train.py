@@ -18,10 +18,12 @@ from bus.classify.train import (
     matched,
     move_average,
     predict,
+    reading,
     recalibrate,
     refit,
     step_batch,
     step_loss,
+    unlikeness,
 )
 from bus.core.compute import Compute
 from bus.core.recorded import WARM, Recorded
@@ -306,19 +308,21 @@ def test_an_added_scan_stands_beside_the_one_it_was_made_from():
     examples = replace(base, labels=labels, real=30, partners=partners)
     for step in range(6):
         rows, turns = batch_rows(40, 12, step, 0)
-        paired, again, like = beside_sources(rows, turns, examples)
+        paired, again, like, partner = beside_sources(rows, turns, examples)
         assert sorted(labels[paired]) == sorted(labels[rows])
         assert [row for row in paired if row >= 30] == [row for row in rows if row >= 30]
         added = [row for row in rows if row >= 30]
         there = [partners[row] for row in added if partners[row] in paired]
         assert len(there) == min(len(added), int((labels[rows] == 0).sum()))
+        stands = [(row, paired[at]) for row, at in zip(paired, partner, strict=True) if at >= 0]
+        assert len(stands) >= len(there) and all(partners[row] == source for row, source in stands)
         for at, row in enumerate(like):
             if row != paired[at]:
                 assert partners[row] == paired[at] and again[at] == turns[list(rows).index(row)]
     recipe = Recipe("simplecnn", 1, batch=12, pairs=True)
     same = replace(examples, pixels=base.pixels[[*range(30), *range(10)]])  # translations that change nothing
     rows, turns = batch_rows(40, 12, 0, 0)
-    paired, _, like = beside_sources(rows, turns, same)
+    paired, _, like, _ = beside_sources(rows, turns, same)
     images = step_batch(same, recipe, CPU, 0, 0)["images"]
     pairs = [(at, list(paired).index(row)) for at, row in enumerate(like) if row != paired[at]]
     assert pairs and all(torch.equal(images[one], images[other]) for one, other in pairs)
@@ -331,6 +335,50 @@ def test_an_added_scan_stands_beside_the_one_it_was_made_from():
     )
     assert not any(torch.equal(images[one], images[other]) for one, other in pairs)
     assert all(torch.equal(given[one], given[other]) for one, other in pairs)
+
+
+def test_what_a_network_sees_of_a_pair_may_differ_where_it_tells_their_classes_apart_alone():
+    """By hand: one direction tells the classes apart, the others count; a share, whatever the scale."""
+    last = torch.nn.Linear(3, 2)
+    last.weight.data = torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]])  # classes differ along the first alone
+    labels, partner = torch.tensor([0, 1, 1, 0]), torch.tensor([-1, 0, -1, -1])
+
+    def of(source: list[float], made: list[float], times: float = 1.0) -> float:
+        seen = times * torch.tensor([source, made, [9.0, 9, 9], [-7.0, 0, 1]])
+        return float(unlikeness(seen, last, labels, partner))
+
+    assert of([5.0, 1, 1], [-5.0, 1, 1]) == 0, "as different as can be, but in their class alone"
+    assert of([1.0, 2, 0], [1.0, 0, 0]) == pytest.approx(4 / 6) == of([1.0, 2, 0], [1.0, 0, 0], 30.0)
+    assert of([0.0, 1, 0], [0.0, -1, 0]) == pytest.approx(2), "nothing in common"
+    nobody = torch.full_like(partner, -1)
+    assert float(unlikeness(torch.rand(4, 3), last, labels, nobody)) == 0
+    same = torch.tensor([0, 0, 1, 1])  # where both are of one class, everything counts
+    assert float(unlikeness(torch.eye(3)[[0, 1, 1, 1]], last, same, partner)) == pytest.approx(1)
+
+
+def test_pairs_that_are_to_be_seen_alike_are():
+    """Brightened copies of one class under the other's label: what is left of the difference becomes less."""
+    base = spots(32)
+    labels = np.array([0] * 16 + [1] * 16)
+    brighter = base.pixels[:16] // 2 + 100
+    examples = replace(
+        base,
+        pixels=np.concatenate([base.pixels[:16], brighter]),
+        labels=labels,
+        real=16,
+        partners=np.array([-1] * 16 + list(range(16))),
+    )
+    recipe = Recipe("simplecnn", 12, batch=16, pairs=True, recalibration=0, average=0)
+    given = step_batch(examples, replace(recipe, consistency=1.0), CPU, 0, 5)
+    assert (given["partner"] >= 0).sum() >= 4
+    left = []
+    for weight in (0.0, 20.0):
+        network = fit(examples, 2, replace(recipe, consistency=weight), CPU, 5).network
+        last = head(network)
+        with torch.no_grad(), reading(last) as seen:
+            network(given["images"])
+        left.append(float(unlikeness(seen[0], last, given["labels"], given["partner"])))
+    assert left[1] < 0.5 * left[0]
 
 
 def test_refitting_changes_the_last_layer_alone_and_lifts_the_rare_class():
