@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 STAMP := .venv/installed
 
-.PHONY: demo test lint test-slow test-browser test-export test-cluster chaos corrupt study study-publish study-check fuzz speed gpu speed-quality judges first-weights coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
+.PHONY: demo test lint test-long test-slow test-browser test-export test-cluster chaos corrupt study study-publish study-check fuzz speed gpu speed-quality judges first-weights coverage lean growth scale copies docs house lock install-locked test-oldest wheel clean
 
 $(STAMP): pyproject.toml requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -25,8 +25,12 @@ lint: $(STAMP)
 	mkdir -p .venv/src && ln -sfn ../.. .venv/src/bus  # mypy wants the package under its name
 	MYPYPATH=.venv/src $(BIN)/mypy
 
-test: lint  ## everything that takes less than 10 minutes on two cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+USUAL := not slow and not browser and not cluster
+test: lint  ## everything that takes less than 8 minutes on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(USUAL) and not long"
+
+test-long: $(STAMP)  ## what takes seconds each: whole trainings, commands, real data sets; 10 to 15 minutes on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(USUAL) and long"
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -q -m slow
@@ -130,7 +134,7 @@ test-oldest:  ## the tests with the lowest versions that pyproject.toml admits; 
 	$(PYTHON) .ci/pins.py oldest pyproject.toml $(FREE) > .venv-oldest/pins.txt
 	$(OLD)/python -m pip install --quiet "setuptools>=77" -r .venv-oldest/pins.txt
 	$(OLD)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	OMP_NUM_THREADS=1 $(OLD)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(OLD)/python -m pytest -q -n 2 --dist loadfile
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

@@ -20,13 +20,10 @@ settings.register_profile("bus", derandomize=True, database=None, deadline=None)
 settings.load_profile("bus")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers, a module's tests go to one, as do all that use a costly fixture."""
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("finished", "outcomes") if name in names), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(shared))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Real scans are read in `make test-long`: decoding BUSI alone takes a minute."""
+    if "datasets" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

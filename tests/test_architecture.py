@@ -149,6 +149,7 @@ def test_a_function_of_the_library_fits_a_screen_and_its_callers_memory() -> Non
     assert set(LONG) - long - wide == set(), "no longer needed"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OWNERS)
 def test_a_file_of_a_study_is_known_to_its_owner_alone(name: str) -> None:
     assert set(house.knowers(MODULES, (name,))) == OWNERS[name]

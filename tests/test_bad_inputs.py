@@ -339,6 +339,7 @@ def outside(place: Path, *known: str) -> list[str]:
     return sorted(entry.name for entry in place.iterdir() if entry.name not in known)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BAD_SCANS)
 def test_a_bad_scan_is_named_by_a_study_and_listed_by_a_check(
     tmp_path: Path, run_bus: Callable[..., tuple[int, str]], name: str

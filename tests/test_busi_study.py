@@ -75,6 +75,7 @@ def test_every_command_is_logged_and_a_failure_stops_what_follows(tmp_path: Path
     assert ("failed", "bus status --study STUDY") in events and str(tmp_path) not in str(events)
 
 
+@pytest.mark.long
 def test_it_may_be_stopped_and_keeps_to_its_plan(tmp_path: Path) -> None:
     words = command(tmp_path, PLAN.format("bus data phantom DATA --n 100000 --quiet"))
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -139,6 +140,7 @@ def test_its_first_command_may_make_the_study(tmp_path: Path, run_plan: Callable
     assert (tmp_path / "study" / "fold-0" / "gan" / "malignant" / "seed-0" / "DONE").exists()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("phantoms")
 def test_it_goes_on_where_its_folder_is_gone(
     tmp_path: Path, run_plan: Callable[[Path, str], None], capsys: pytest.CaptureFixture[str]
@@ -233,6 +235,7 @@ def test_other_data_than_the_banks_are_refused(banked: tuple[Any, Path], tmp_pat
     assert not list((tmp_path / "there").glob("*"))
 
 
+@pytest.mark.long
 def test_a_benchmark_that_failed_twice_is_passed_over_where_asked(study: Any, tmp_path: Path) -> None:
     (tmp_path / "bank").mkdir()
     (tmp_path / "damaged").mkdir()

@@ -28,6 +28,7 @@ LOOKED_AT = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LOOKED_AT)
 def test_what_status_reads_is_named_or_as_it_was(
     finished_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], name: str

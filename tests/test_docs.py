@@ -131,6 +131,7 @@ def follow(folder: Path, changes: list[tuple[str, str]], upto: int | None = None
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_tutorial_begins(tmp_path: Path) -> None:
     said = follow(tmp_path, SMALL, upto=3)
     for words in ("Processor", "120 phantoms in phantoms", "Page: data-check.html", "Trained: my-study"):
@@ -183,6 +184,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert all(cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code"), "not executed"
 
 
+@pytest.mark.long
 def test_the_python_page_runs(tmp_path: Path, few_steps: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every block, one after the other, with a translator of a few pairs."""
     monkeypatch.chdir(tmp_path)

@@ -210,6 +210,7 @@ def check_refusal(found: dict[str, Any], code: int = 1) -> None:
     assert not [name for name in found["new"] if name.endswith((".part", ".lock"))]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FULL)
 def test_too_small_a_disk_is_seen_before_the_work(outcomes: dict[str, dict[str, Any]], name: str) -> None:
     found = outcomes[f"full {name}"]
@@ -219,6 +220,7 @@ def test_too_small_a_disk_is_seen_before_the_work(outcomes: dict[str, dict[str, 
     assert " MB are free. Free some space" in found["text"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NO_FILES)
 def test_a_disk_that_fills_up_ends_in_a_sentence(outcomes: dict[str, dict[str, Any]], name: str) -> None:
     found = outcomes[f"inodes {name}"]
@@ -232,6 +234,7 @@ def test_a_disk_that_fills_up_ends_in_a_sentence(outcomes: dict[str, dict[str, A
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", READ_ONLY)
 def test_a_read_only_study_can_be_read_and_says_what_it_is(
     outcomes: dict[str, dict[str, Any]], text: str
@@ -242,6 +245,7 @@ def test_a_read_only_study_can_be_read_and_says_what_it_is(
     assert outcomes[text]["new"] == []
 
 
+@pytest.mark.long
 def test_out_of_memory_names_the_batch(outcomes: dict[str, dict[str, Any]]) -> None:
     found = outcomes["memory"]
     check_refusal(found)
@@ -365,6 +369,7 @@ def interrupt(process: "subprocess.Popen[str]", line: str) -> str:
     )  # left alone, they would go on for far longer
 
 
+@pytest.mark.long
 def test_ctrl_c_saves_the_translator_and_says_how_to_go_on(tiny_study: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     shutil.copytree(tiny_study, study)
@@ -418,6 +423,7 @@ def test_ctrl_c_in_scans_and_elsewhere(
     assert not list(study.rglob(".*"))
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_cells_and_their_processes(tiny_study: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
     shutil.copytree(tiny_study, study)

@@ -28,6 +28,7 @@ def bus(*arguments: object, cwd: Path, **environment: str) -> "subprocess.Comple
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["cp949", "cp1252", "ascii"])
 def test_no_word_is_lost_to_an_encoding(tiny_study: Path, tmp_path: Path, encoding: str) -> None:
     study = tmp_path / "연구 é"
@@ -72,6 +73,7 @@ def test_every_error_ends_in_one_sentence(
             run_bus("status", "--debug", "--study", tiny_study)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("where", ["in a loop", "elsewhere", "swallowed"])

@@ -89,6 +89,7 @@ def test_the_pickles_are_live(tmp_path: Path, kind: str) -> None:
     assert marker.exists()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_in_a_study_runs(
@@ -120,6 +121,7 @@ def test_nothing_in_a_study_runs(
         assert code == 0 or path.name in text, (name, text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_in_the_data_or_an_option_runs(
     finished_study: Path, tmp_path: Path, run_bus: Callable[..., tuple[int, str]], kind: str

@@ -126,6 +126,7 @@ def room(finished_study: Path, tmp_path: Path, run_bus: Run, monkeypatch: pytest
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize(("commands", "expected"), [(DRY, 0), (WRONG, 2), (FAILED, 1)])
 def test_a_dry_run_and_a_refusal_write_nothing(

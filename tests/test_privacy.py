@@ -96,6 +96,7 @@ def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few_steps")
 def test_no_identity_in_any_file_or_output(
     patients: Path,

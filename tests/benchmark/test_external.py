@@ -44,6 +44,7 @@ def test_scans_without_a_lesion_are_left_out_and_counted(study, elsewhere):
     assert external.read(str(elsewhere), study).rows == found.rows, "the same again"
 
 
+@pytest.mark.long
 def test_real_scans_of_other_hospitals_are_read_by_patient(study, datasets):
     """Their classes and patients alone: what classifiers make of them is looked at in the final study
     only."""
@@ -56,6 +57,7 @@ def test_real_scans_of_other_hospitals_are_read_by_patient(study, datasets):
     assert found.pixels.shape == (252, 32, 32) and found.pixels.std(axis=(1, 2)).min() > 1
 
 
+@pytest.mark.long
 def test_the_studys_own_scans_are_refused(tmp_path):
     phantom.write_cohort(tmp_path / "cohort", 60, size=48)
     study = open_or_create(tmp_path / "study", {"data": str(tmp_path / "cohort"), "size": 32, "k": 3})
@@ -83,6 +85,7 @@ def own(tmp_path_factory):
     return folder / "cohort", open_or_create(folder / "study", options)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", CHANGES)
 def test_copies_of_the_studys_scans_are_refused_or_left_out_and_counted(own, tmp_path, change):
     cohort, study = own
@@ -186,6 +189,7 @@ def test_answers_are_shared_among_the_kinds_of_lesion_alone(study, elsewhere):
     )
 
 
+@pytest.mark.long
 def test_a_benchmark_reports_the_external_test(study, elsewhere, in_process, monkeypatch):
     monkeypatch.setitem(STEPS, "demo", (2, 1))
     wish = Request((0,), (Arm("original"),), ("simplecnn",), preset="demo", recipe=(("batch", 2),))

@@ -126,6 +126,7 @@ def test_pieces_share_jobs():
     assert Part("trainings", ()).lasting(2) == Outlook()
 
 
+@pytest.mark.long
 def test_the_estimate_of_a_recorded_run_held(tmp_path):
     """`python tests/speed/scale.py --check` wrote down what it timed before, and what the run took."""
     told = json.loads((Path(__file__).parent / "recorded_run.json").read_text())

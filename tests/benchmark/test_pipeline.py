@@ -74,6 +74,7 @@ def test_the_command_that_asks_again_holds_all_that_was_asked(study: Study) -> N
         assert f"--{option}" in typed and typed != plain.typed(study)
 
 
+@pytest.mark.long
 def test_every_finished_model_counts_and_every_look_is_kept(study: Study) -> None:
     alone = p_values(benchmark(study, ["simplecnn"]), "simplecnn")
     both = p_values(benchmark(study, ["simplecnn", "resnet18"]), "simplecnn")
@@ -98,6 +99,7 @@ def test_every_finished_model_counts_and_every_look_is_kept(study: Study) -> Non
     assert len(looks(study)) == 3, "the same look is listed once"
 
 
+@pytest.mark.long
 def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch):
     """A tiny translator is put in its place in both; what is claimed is what the sub-study sums up to."""
     monkeypatch.setitem(STEPS, "demo", (2, 1))

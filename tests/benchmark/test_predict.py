@@ -244,6 +244,7 @@ def test_no_identity_of_a_dicom_file_leaves(options, scans, tmp_path, capsys):
     assert json.loads(out)["scans"][0]["sha256"] == json.loads(told[1])["scans"][0]["sha256"]
 
 
+@pytest.mark.long
 def test_missing_weights_name_the_command_that_makes_them(
     trained, cell, scans, tmp_path, capsys, monkeypatch
 ):

@@ -56,6 +56,7 @@ def test_adjusted_corrects_the_answers_of_original_and_trains_nothing(study, mon
     assert cell.is_done
 
 
+@pytest.mark.long
 def test_results_do_not_depend_on_the_jobs_and_a_failure_stops_nobody(study, monkeypatch):
     """Two at once in processes of their own, a bad one among them, against one after the other here."""
     monkeypatch.setitem(STEPS, "demo", (2, 1))
@@ -124,6 +125,7 @@ class Deadly(type(Path())):
         return self
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_killed_process_costs_no_other_cell(study, monkeypatch, jobs):
     monkeypatch.setitem(STEPS, "demo", (2, 1))

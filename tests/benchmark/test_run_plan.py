@@ -107,6 +107,7 @@ ADDING = (
 )
 
 
+@pytest.mark.long
 def test_arms_that_add_scans_train_on_folds_by_group_alone(translated, tmp_path, in_process):
     path = tmp_path / "mine.toml"
     path.write_text(ADDING)
@@ -188,6 +189,7 @@ def test_a_plan_refuses_a_leak_before_it_trains(translated, tmp_path, monkeypatc
         run_plan.run_plan(translated, str(path), WISH)
 
 
+@pytest.mark.long
 def test_a_plan_refuses_first_weights_that_saw_the_test_scans(study, tmp_path, monkeypatch):
     path, wish = (
         tmp_path / "mine.toml",
@@ -261,6 +263,7 @@ def test_a_plan_says_how_its_translator_is_trained_and_takes_no_other(
         run_plan.run_plan(study, str(path), WISH)
 
 
+@pytest.mark.long
 def test_a_plan_shows_both_intervals_where_there_are_trainings_enough(study, tmp_path, in_process):
     path = tmp_path / "mine.toml"
     path.write_text(
@@ -294,6 +297,7 @@ def test_a_plan_on_an_inner_study_never_sees_what_is_locked_away(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_plan_compares_recipes_of_one_arm(translated, tmp_path, in_process):
     """Two runs of `original` that differ in their recipe: each metric's difference is that of their rows."""
     path = tmp_path / "mine.toml"
@@ -317,6 +321,7 @@ def test_a_plan_compares_recipes_of_one_arm(translated, tmp_path, in_process):
     assert rows[1].replace(" †", "").startswith(f"| wide − as it is | original | target AUC | {gain} ")
 
 
+@pytest.mark.long
 def test_a_learning_curve_trains_everything_on_each_share(study, tmp_path, in_process, few_pairs):
     """Translators too: with half of the target they saw half of it, and arms add more scans."""
     path = tmp_path / "mine.toml"

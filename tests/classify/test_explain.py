@@ -168,6 +168,7 @@ def test_the_batch_changes_nothing_and_twice_is_the_same(model):
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+@pytest.mark.long
 def test_maps_have_cells_enough():
     for model in (*MODELS, LITE0):
         network = build(model, 2, "none", 0).eval()
@@ -192,6 +193,7 @@ def test_enlarging_keeps_places_and_range():
     assert heat.max() == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("size", "side"), [(32, 4), (64, 8), (128, 8)])
 def test_vgg16_of_the_ablation_has_heat_too(size, side):
     network = build("vgg16", 3, "none", 0).eval()

@@ -10,6 +10,7 @@ from bus.core.errors import BusError, UsageError
 from safetensors.torch import save_file
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "millions"),
     [("simplecnn", 1.0), ("vgg19", 20.0), ("resnet18", 11.2), ("efficientnet-lite0", 3.4), ("vgg16", 39.9)],
@@ -31,6 +32,7 @@ def test_first_weights_depend_on_the_seed_alone():
     assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["vgg19", "resnet18", "vgg16"])
 def test_the_order_of_maps_in_memory_changes_no_answer(model):
     """Logits and gradients of a placed network against one that was never placed, in double precision."""
@@ -50,6 +52,7 @@ def test_the_order_of_maps_in_memory_changes_no_answer(model):
         ), name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "first"), [("resnet18", "layer3"), ("vgg19", "features.27"), ("vgg16", "features.17")]
 )
@@ -60,6 +63,7 @@ def test_small_maps_have_their_places_last(model, first):
     assert seen[0].shape[2:] == (8, 8) and seen[0].is_contiguous()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["vgg19", "resnet18"])
 def test_imagenet_weights_answer_grey_scans_like_normalised_rgb_ones(model, monkeypatch, tmp_path):
     """The first layer, away from its padding and up to constants without a bias; only the head is new."""

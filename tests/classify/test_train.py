@@ -45,6 +45,7 @@ def spots(count, seed=0):
     return Examples(pixels, labels.astype(np.int64), list(range(100, 100 + count)))
 
 
+@pytest.mark.long
 def test_a_classifier_learns_what_can_be_learnt_and_twice_the_same():
     recipe, test = Recipe("simplecnn", 60, batch=16), spots(40, seed=1)
     learnt = predict(fit(spots(64), 2, recipe, CPU, seed=0).network, test.pixels, CPU)
@@ -208,6 +209,7 @@ def test_the_loss_of_a_step_is_torchs_on_its_batch():
     assert found.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["simplecnn", "resnet18"])
 def test_a_recorded_training_is_one_launched_step_by_step(model, monkeypatch, card_for):
     recipe, made = Recipe(model, 6, batch=4, recalibration=2, recorded=True), []
@@ -381,6 +383,7 @@ def test_pairs_that_are_to_be_seen_alike_are():
     assert left[1] < 0.5 * left[0]
 
 
+@pytest.mark.long
 def test_refitting_changes_the_last_layer_alone_and_lifts_the_rare_class():
     """Ten bright spots above among a hundred below: features stay, the rare class is answered more often."""
     base, recipe = spots(220), Recipe("simplecnn", 12, batch=16, recalibration=0)

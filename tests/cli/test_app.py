@@ -132,6 +132,7 @@ def test_wrong_options_get_a_sentence(finished, tree, run_bus, arguments, code, 
     assert tree() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [[], ["gan", "train"], ["synth"], ["benchmark"], ["predict"], ["status"], ["demo"], ["data", "phantom"]],
@@ -150,6 +151,7 @@ def test_help_answers_without_torch(arguments):
     assert "Usage: bus" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -194,6 +196,7 @@ def test_commands_end_with_the_one_that_comes_next(finished, run_bus, commands):
     assert "Next" not in run_bus("status", "--quiet", "--study", finished)[1]
 
 
+@pytest.mark.long
 def test_commands_about_other_things_end_with_one_too(finished, run_bus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("webbrowser.open", lambda address: True)
@@ -330,6 +333,7 @@ def test_a_failure_leaves_stdout_empty(tmp_path, capsys):
     assert "없음" in said
 
 
+@pytest.mark.long
 def test_two_folders_and_a_data_set_answer_scripts(finished, tmp_path, capsys, run_bus):
     folder = finished / "fold-0/synth/seed-0/malignant"
     code, found, _ = answer(
@@ -438,6 +442,7 @@ def test_finished_studies_are_compared(finished, run_bus):
     assert "SimpleCNN" in text and "%" in text
 
 
+@pytest.mark.long
 def test_what_a_finished_study_does_not_need_is_not_imported():
     """Torchvision and scikit-learn together take longer to import than torch."""
     code = (

@@ -40,6 +40,7 @@ def study(finished_study, tmp_path):
     return Study.open(tmp_path / "study")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few_steps", "in_process")
 def test_doses_sources_another_generator_an_external_set_and_inflation_in_one_report(
     study, tmp_path, run_bus
@@ -121,6 +122,7 @@ def test_what_can_be_refused_is_refused_before_a_translator_is_trained(
     assert code in (1, 2) and words in text
 
 
+@pytest.mark.long
 def test_leaks_and_the_width_to_expect_come_before_a_translator_is_trained(study, run_bus, monkeypatch):
     monkeypatch.setattr(pipeline, "prepare", lambda *given: pytest.fail("hours of training"))
     group = study.groups[study.test(1)[0]]
@@ -174,6 +176,7 @@ def test_the_width_to_expect_is_said_before_the_work_begins(study, tmp_path, run
     assert code == 1 and 0 < text.find("expect intervals of about ±") < text.find("the work begins")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("in_process")
 def test_a_plan_of_ones_own_is_shown_run_and_done(study, tmp_path, run_bus):
     path = tmp_path / "mine.toml"

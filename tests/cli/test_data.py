@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.long
 def test_a_data_set_is_checked_before_a_study(tmp_path, run_bus):
     code, text = run_bus("data", "phantom", tmp_path / "cohort", "--n", 60, "--size", 64)
     assert code == 0
@@ -33,6 +34,7 @@ def test_a_seed_below_zero_is_refused(tmp_path, run_bus):
     assert code == 2 and "--seed" in text
 
 
+@pytest.mark.long
 def test_what_the_folds_were_checked_with_makes_the_study(tmp_path, run_bus):
     run_bus("data", "phantom", tmp_path / "cohort", "--n", 60, "--size", 64)
     typed = ("--k", 3, "--seed", 2, "--frames", "all", "--page", tmp_path / "page.html")

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from bus.benchmark import pipeline
 from bus.data.study import Study
 from bus.gan import request, synth, train
 from bus.gan.translator import Translator
 
 
+@pytest.mark.long
 def test_the_demo_goes_the_whole_way_on_few_phantoms(run_bus: Any, tmp_path: Any, monkeypatch: Any) -> None:
     """Its steps in their order; what each does is tested where it is. A translator goes on as begun."""
     told: list[str] = []

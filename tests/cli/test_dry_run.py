@@ -1,6 +1,9 @@
 """What would be done, and for how long."""
 
+import pytest
 
+
+@pytest.mark.long
 def test_a_dry_run_trains_nothing(finished, tree, run_bus):
     before = tree()
     code, text = run_bus(

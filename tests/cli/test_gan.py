@@ -3,6 +3,7 @@
 import shutil
 import sys
 
+import pytest
 from bus.data.study import Study
 from bus.gan.manifest import SyntheticSet
 
@@ -53,6 +54,7 @@ def test_synthetic_scans_come_with_a_datasheet(finished):
     )
 
 
+@pytest.mark.long
 def test_a_translator_of_all_scans_is_trained_read_again_and_used(tiny_study, tmp_path, run_bus):
     path = shutil.copytree(tiny_study, tmp_path / "study")
     there = ("--study", path, "--fold", "none")

@@ -20,6 +20,7 @@ def test_status_says_what_is_there(finished, run_bus):
     assert "cells of cyclegan: 1 trained" in text
 
 
+@pytest.mark.long
 def test_the_report_is_written_again_without_training(commands, finished, tmp_path, run_bus, monkeypatch):
     path = tmp_path / "moved 연구"
     shutil.copytree(finished, path)
@@ -102,6 +103,7 @@ def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):
     assert "Run bus benchmark first" in text
 
 
+@pytest.mark.long
 def test_a_report_is_never_overwritten_by_another(finished, commands, tmp_path, run_bus):
     """Other arms get another number; each is written again in its own place; the list leads to the newest."""
     path = tmp_path / "study"

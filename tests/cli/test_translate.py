@@ -32,6 +32,7 @@ def translated(tiny_study, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_scans_are_translated_marked_and_traced(translated, tmp_path, run_bus):
     source = phantom.write_cohort(tmp_path / "scans", 60)
     study = Study.open(translated)

@@ -134,6 +134,7 @@ def test_the_dead_hold_nothing_and_are_swept_up(tmp_path: Path) -> None:
         assert ours
 
 
+@pytest.mark.long
 def test_a_study_begun_by_many_is_built_by_one(tmp_path: Path) -> None:
     path = tmp_path / "study"
     processes = [python(CREATE, path) for _ in range(3)]
@@ -150,6 +151,7 @@ def test_a_study_begun_by_many_is_built_by_one(tmp_path: Path) -> None:
     Study.open(path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "left", [["pixels.npy"], ["pixels.npy", "cohort.csv"], [".study.json.lock", ".cohort.csv.x-1.part"]]
 )

@@ -94,6 +94,7 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
         check(tmp_path)
 
 
+@pytest.mark.long
 def test_a_class_with_too_few_groups_names_the_option(findings: Findings, sound: Path) -> None:
     fewest = min(one.clean_groups for one in findings.classes)
     assert check(sound, k=fewest).unsound == []

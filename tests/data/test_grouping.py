@@ -70,6 +70,7 @@ def partition(grouping: Grouping, order: list[int]) -> set[frozenset[int]]:
     }
 
 
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(SCANS, st.randoms(use_true_random=False))
 def test_no_scan_of_a_scene_is_elsewhere_unsaid_and_order_changes_nothing(scans, random) -> None:
@@ -233,6 +234,7 @@ def test_copies_in_the_empty_half_of_a_column_stay_with_their_patient(tmp_path: 
     assert [item.kind for item in study.settings.cautions if "alike" in item.kind] == []
 
 
+@pytest.mark.long
 def test_copies_under_other_patients_are_named_and_merged_where_asked(tmp_path: Path) -> None:
     table = cohort_with_copies(tmp_path / "data", "another {}")
     asked = {"data": str(table), "size": 32, "k": 3}

@@ -155,6 +155,7 @@ def groups_of_some() -> list[int]:
     return grouped(some())
 
 
+@pytest.mark.long
 def test_planted_duplicates_are_found_and_strangers_are_not() -> None:
     descriptors, patients, rows = planted(240, 24)
     ids = np.array(grouped(descriptors))
@@ -169,6 +170,7 @@ def test_planted_duplicates_are_found_and_strangers_are_not() -> None:
     assert (patients[first] == patients[second])[joined].mean() >= 0.99  # precision over pairs of scans
 
 
+@pytest.mark.long
 @settings(max_examples=3)
 @given(st.randoms(use_true_random=False))
 def test_order_changes_nothing(random: object) -> None:
@@ -183,6 +185,7 @@ def partition(ids: list[int]) -> set[frozenset[int]]:
     return {frozenset(np.nonzero(np.equal(ids, number))[0].tolist()) for number in ids}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("block", [1, 7, 100, 10_000])
 def test_the_block_changes_nothing(block: int) -> None:
     assert grouped(some(), block) == groups_of_some()
@@ -208,6 +211,7 @@ def plainly_alike(descriptors: np.ndarray) -> list[Pair]:
     return sorted(found)
 
 
+@pytest.mark.long
 def test_the_fast_way_finds_the_pairs_of_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
     descriptors, _, rows = planted(240, 24)
     changed = [row for row in rows if row[0] in ("turn", "stretch", "mirrored crop", "frame", "shift")][::2]
@@ -220,6 +224,7 @@ def test_the_fast_way_finds_the_pairs_of_the_plain_way(monkeypatch: pytest.Monke
     assert [pair.likeness for pair in fast] == pytest.approx([pair.likeness for pair in plain], abs=1e-6)
 
 
+@pytest.mark.long
 def test_an_index_of_very_many_scans_finds_the_same_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     descriptors = planted(240, 24)[0]
     exact = {pair[:2] for pair in alike(descriptors)}
@@ -235,6 +240,7 @@ def test_groups_are_numbered_by_first_appearance() -> None:
     assert list(dict.fromkeys(ids)) == list(range(max(ids) + 1))
 
 
+@pytest.mark.long
 def test_copies_are_one_group_however_many() -> None:
     descriptors, patients, _ = planted(240, 24)
     descriptors = descriptors[np.unique(patients, return_index=True)[1][:3]]  # three patients

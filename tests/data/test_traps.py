@@ -26,6 +26,7 @@ def cases(found: Findings, kind: str) -> set[tuple[str, ...]]:
     return {case for item in found.cautions if item.kind == kind for case in item.cases}
 
 
+@pytest.mark.long
 def test_what_makes_a_study_wrong_is_a_reason(traps: Traps, found: Findings) -> None:
     assert {item.kind for item in found.unsound} == {"unreadable", "torn"}
     assert cases(found, "unreadable") == {(traps.unreadable,)}
@@ -33,6 +34,7 @@ def test_what_makes_a_study_wrong_is_a_reason(traps: Traps, found: Findings) -> 
     assert found.verdict.startswith("Unsound, for 2 reasons: ")
 
 
+@pytest.mark.long
 def test_what_needs_care_is_a_caution_with_its_files(traps: Traps, found: Findings) -> None:
     assert any(set(traps.alike) <= set(case) for case in cases(found, "alike"))
     assert any(set(traps.contradicting) <= set(case) for case in cases(found, "several findings"))
@@ -45,6 +47,7 @@ def test_what_needs_care_is_a_caution_with_its_files(traps: Traps, found: Findin
     assert f"with {len(careful)} cautions: " in found.verdict
 
 
+@pytest.mark.long
 def test_the_screen_gives_reasons_before_the_last_line(found: Findings) -> None:
     screen = list(lines(found))
     heads = [line.split()[0] for line in screen if line.split()[0] in ("Note", "Unsound", "Caution")]
@@ -52,6 +55,7 @@ def test_the_screen_gives_reasons_before_the_last_line(found: Findings) -> None:
     assert screen[-1] == found.verdict
 
 
+@pytest.mark.long
 def test_the_page_shows_what_it_talks_about(traps: Traps, found: Findings, tmp_path: Path) -> None:
     page = write_page(found, tmp_path / "page.html").read_text(encoding="utf-8")
     shown = {

@@ -44,6 +44,7 @@ def test_the_rate_is_constant_and_then_falls_to_zero():
     assert rate(99, 100) == pytest.approx(0.02)
 
 
+@pytest.mark.long
 def test_a_merged_step_equals_the_published_separate_passes(study):
     """Float32: from each of five states, one step gives the losses of passes one scan at a time."""
     config = config_of(study, average=0.0, buffer=0)
@@ -100,6 +101,7 @@ def plain_losses(model, real, rng):
     return float(fooled), float(total)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("swapped", [False, True])
 def test_each_discriminator_sees_its_own_side(study, swapped):
     """One augmented step with pixels and frozen depths: sides swapped before the discriminators show."""
@@ -117,6 +119,7 @@ def test_each_discriminator_sees_its_own_side(study, swapped):
     assert ((found["adversarial"], found["discriminators"]) == close) is not swapped
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_both_cycles_at_once_give_the_same_weights_as_one_after_another(study, precision):
     """Bit for bit, every switch on, whatever the caller's threads: in turn, and two threads side by side."""

@@ -56,6 +56,7 @@ def test_kept_are_those_that_reach_the_confidence_in_the_same_order_however_ofte
     shutil.rmtree(scans.folder)
 
 
+@pytest.mark.long
 def test_a_set_keeps_its_filter_and_says_so(study, every, run_bus, monkeypatch):
     confidence = float(np.median(every[1]))
     options = ("--study", study.path, "--extractor", "efficientnet-lite0")

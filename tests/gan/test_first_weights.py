@@ -69,6 +69,7 @@ def test_what_was_written_is_read_in_half_precision(tmp_path, monkeypatch):
         first_weights.load("other")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("size", "growing", "whole"), [(64, {}, True), (128, {}, False), (128, {"from_size": "64"}, True)]
 )
@@ -90,6 +91,7 @@ def test_a_training_begins_with_them(tmp_path, monkeypatch, size, growing, whole
     assert begun["change.5.weight"].any() == whole
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("size", "side"), [(132, 66), (132, 33), (140, 70), (140, 35), (136, 68)])
 def test_sides_that_they_do_not_fit_begin_without_them(tmp_path, size, side):
     """A side of 66 px gathers no pixels, where the first weights gather two a side."""

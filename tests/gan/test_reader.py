@@ -112,6 +112,7 @@ def test_features_are_computed_once(study, fitted, monkeypatch):
     ].any()
 
 
+@pytest.mark.long
 def test_features_that_are_damaged_are_computed_again(study, fitted):
     path, real = study.path / "yardstick" / "features.npy", reader.real_features(study, "cpu")
     whole = path.read_bytes()

@@ -31,6 +31,7 @@ def steps(step, device="cpu"):
     return values
 
 
+@pytest.mark.long
 def test_every_recorded_step_is_that_of_its_own_scans_draws_and_rate(study, card_for):
     cpu = Compute("cpu", "float32", 1)
     plain, run = model_of(study, cpu), Recording(model_of(study, cpu))

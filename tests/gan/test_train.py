@@ -46,6 +46,7 @@ def study(tiny_study, tmp_path):
     return Study.open(tmp_path / "study")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "changes",
     [{}, {"method": "projected", **ALL_ON}, {"preset": "quick"}],
@@ -82,6 +83,7 @@ def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, chan
     assert [{**line, "seconds": 0} for line in again] == [{**line, "seconds": 0} for line in metrics]
 
 
+@pytest.mark.long
 def test_a_translator_grows_from_a_smaller_side_and_resumes_at_either(tmp_path, monkeypatch):
     """Stopped within the smaller training and within its own, it ends with the same weights."""
     study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=60)
@@ -270,6 +272,7 @@ def test_the_generator_that_is_kept_is_the_averaged_one(study):
     assert not all(torch.equal(kept[name], tensor) for name, tensor in last.items())
 
 
+@pytest.mark.long
 def test_no_phantom_of_a_warm_start_is_one_that_phantom_studies_are_made_of():
     def hashes(specs):
         return {phantom.simulate(spec).pixels.tobytes() for spec in specs}

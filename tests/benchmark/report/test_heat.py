@@ -96,6 +96,7 @@ def test_disagreements_are_the_first_ones_of_the_answers(made: Any) -> None:
     assert len(shown) == 3 * 2 * heat.SHOWN and all(picture.uri in page(made) for picture in shown)
 
 
+@pytest.mark.long
 def test_cells_without_heat_are_counted_and_none_is_said(made_up: Callable[..., Any]) -> None:
     old = made_up(folds=(0,))
     (old.study.path / "masks.npy").unlink()

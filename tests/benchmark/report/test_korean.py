@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from bus.benchmark.report import korean
 from bus.benchmark.report.study_report import write_report
 from bus.benchmark.results import korean as sentences
 
 
+@pytest.mark.long
 def test_headings_and_verdict_are_korean_and_every_number_stays(made_up: Callable[..., Any]) -> None:
     made = made_up(folds=(0, 1))
     english = write_report(made.study, made.summary, cells=made.cells, checks=made.checks)

@@ -33,6 +33,7 @@ def test_asks_nothing_and_runs_its_own_script_alone(
     assert "http" not in found.script and "fetch" not in found.script
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["full", "bare"])
 def test_ids_are_unique_and_references_resolve(name: str, request: pytest.FixtureRequest) -> None:
     text = request.getfixturevalue(name).html

@@ -54,10 +54,12 @@ def test_it_shares_no_code_with_the_program():
     assert "bus" not in SCRIPT.read_text().replace("bus benchmark", "")
 
 
+@pytest.mark.long
 def test_another_computation_gives_the_same_numbers(check, folder):
     assert wrong(check, folder) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("table", "column", "words"),
     [
@@ -83,6 +85,7 @@ def test_a_planted_difference_is_found(check, folder, tmp_path, table, column, w
     assert pd.Series([line]).str.contains(words).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("column", ["estimate", "low_retrained", "p_holm", "detectable"])
 def test_a_planted_difference_in_the_mean_of_the_networks_is_found(check, folder, tmp_path, column):
     shutil.copytree(folder, tmp_path / "report")
@@ -119,6 +122,7 @@ def four_seeds(made_up: Callable[..., Any]) -> Any:
     return made_up(arms=arms, folds=(0, 1, 2), translator=False, heat=False, seeds=4, translators=2)
 
 
+@pytest.mark.long
 def test_a_training_that_failed_takes_its_seed_from_its_network_and_from_the_mean(
     check, four_seeds, tmp_path
 ):
@@ -144,6 +148,7 @@ def test_a_training_that_failed_takes_its_seed_from_its_network_and_from_the_mea
     assert "their mean is missing" in line
 
 
+@pytest.mark.long
 def test_seeds_of_one_translator_count_once_where_its_scans_were_taken_and_there_alone(
     check, four_seeds, tmp_path
 ):
@@ -152,6 +157,7 @@ def test_seeds_of_one_translator_count_once_where_its_scans_were_taken_and_there
     assert wrong(check, tmp_path, "check_contrasts"), "each seed its own translator: another study"
 
 
+@pytest.mark.long
 def test_numbers_on_scans_from_elsewhere_are_computed_again(check, made_up, elsewhere, tmp_path):
     made = made_up(arms=("original", "oversampled", "cyclegan"), folds=(0,), translator=False, heat=False)
     found = external.read(str(elsewhere), made.study)
@@ -181,6 +187,7 @@ def test_a_changed_answer_is_found(check, folder, tmp_path):
     assert wrong(check, tmp_path / "report", "check_trainings")
 
 
+@pytest.mark.long
 def test_what_the_study_on_busi_shows_beside_agrees_with_the_report_where_it_must(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

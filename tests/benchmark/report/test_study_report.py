@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from bus.benchmark.arms import Arm
 from bus.benchmark.report import terms
 from bus.benchmark.report.effects import split_contrasts
@@ -121,6 +122,7 @@ def test_csv_has_a_row_a_cell(full: Any) -> None:
     assert {(r["arm"], r["model"], r["fold"], r["seed"]) for r in rows} == wanted
 
 
+@pytest.mark.long
 def test_doses_and_source_classes_stand_in_results_and_effects(
     parsed: Any, made_up: Callable[..., Any]
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from bus.benchmark.report import translator
 from bus.benchmark.report.model import Block, Gallery, walk
 from bus.benchmark.report.study_report import write_report
@@ -58,6 +59,7 @@ def blocks_of_first_translator(study: Study) -> list[Block]:
     return list(walk(translator.translator_section(translators).blocks))
 
 
+@pytest.mark.long
 def test_a_translator_to_another_class_is_shown_with_its_warnings(
     parsed: Any, made_up: Callable[..., Any]
 ) -> None:

@@ -33,6 +33,7 @@ def allowed(studies: int) -> tuple[float, float]:
     return low.ppf(0.0005) / studies, high.ppf(0.9995) / studies
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("seeds", "translators"), [(3, 3), (3, 1), (4, 2)])
 def test_trainings_that_lean_are_held_by_the_interval_that_decides(seeds: int, translators: int) -> None:
     """Five folds, leans of 2.3 points; also where several seeds take scans of one translator."""
@@ -50,6 +51,7 @@ def test_the_interval_that_decides_is_mostly_the_wider_one() -> None:
     assert found.deciding == simulation.coverage(design, 40, NARROW)["retrained"][0]
 
 
+@pytest.mark.long
 def test_the_mean_of_three_models_is_surer_than_one_and_finds_a_gain_that_is_there() -> None:
     design = simulation.Design(3, 5, 2.3, 2.3)
     null, true = (simulation.of_mean(replace(design, gain=gain), 30) for gain in (0.0, 8.0))

@@ -77,12 +77,14 @@ def coverage(studies: int, groups: int, folds: int, seeds: int, **what: Any) -> 
     return float(np.mean([one.low <= 0 <= one.high for one in found]))
 
 
+@pytest.mark.long
 def test_null_studies_are_covered_and_scans_for_groups_would_not_do() -> None:
     """One fold of BUSI's size: intervals over groups hold 0 as promised, those over scans less often."""
     assert 0.925 <= coverage(500, 113, 1, 1) <= 0.975
     assert coverage(500, 113, 1, 1, by_scan=True) < 0.925
 
 
+@pytest.mark.long
 def test_null_studies_of_several_folds_and_seeds_are_covered() -> None:
     low, high = scipy.stats.binom.interval(0.999, 300, 0.95)
     assert low <= 300 * coverage(300, 240, 5, 2) <= high

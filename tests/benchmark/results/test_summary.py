@@ -208,6 +208,7 @@ def test_p_values_are_corrected_over_the_models(make: Make) -> None:
         assert [one.p_holm for one in family] == stats.holm([one.p for one in family])
 
 
+@pytest.mark.long
 def test_the_mean_of_the_networks_is_one_training_of_all_of_them(make: Make) -> None:
     """Its differences are means of theirs, seed by seed and draw by draw; nothing is corrected."""
     skill, models = {"original": 1.0, "oversampled": 1.1, "cyclegan": 1.5}, ("simplecnn", "vgg19", "resnet18")
@@ -256,6 +257,7 @@ def test_networks_without_common_trainings_have_no_mean(make: Make) -> None:
     assert found.together is None and MEAN not in {c.model for c in found.contrasts}
 
 
+@pytest.mark.long
 def test_the_mean_is_over_the_trainings_that_all_networks_have(make: Make) -> None:
     """One training that failed takes its seed from the mean, and nothing else; what is left is said."""
     cells = make(

@@ -139,6 +139,7 @@ def test_marks_change_pixels_only_where_they_lie_and_never_darken() -> None:
     assert marked.parameters["marks"] != "none" == plain.parameters["marks"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scanner", SCANNERS)
 def test_masks_lie_where_the_lesion_is(scanner: str) -> None:
     for spec in specs(40, size=96, scanner=scanner):
@@ -154,6 +155,7 @@ def test_masks_lie_where_the_lesion_is(scanner: str) -> None:
             assert abs(rows.mean() - float(made.parameters["lesion_depth_mm"])) < 0.3 * np.ptp(rows) + 3
 
 
+@pytest.mark.long
 def test_posterior_features_follow_the_descriptor() -> None:
     """Darker behind shadowing lesions than beside them, brighter behind enhancing ones, in the mean."""
     contrast: dict[str, list[float]] = {"shadowing": [], "enhancement": []}
@@ -172,6 +174,7 @@ def test_posterior_features_follow_the_descriptor() -> None:
     assert np.mean(contrast["enhancement"]) > 10
 
 
+@pytest.mark.long
 def test_malignant_lesions_are_more_often_irregular_and_taller_than_wide() -> None:
     made = [scan.parameters | {"label": scan.label} for scan in cohort()]
     share = {

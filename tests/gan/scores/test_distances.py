@@ -45,6 +45,7 @@ class Rgb(Dataset):  # type: ignore[type-arg]
         return self.scans[row]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("counts", [(12, 12), (9, 12)])
 def test_figures_equal_torch_fidelitys_own_interface(counts: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
@@ -193,6 +194,7 @@ def test_normalised_is_zero_at_the_floor_and_one_at_the_ceiling() -> None:
     assert normalised(np.append(floor[:2], np.nan), floor, ceiling, clear=2) is None
 
 
+@pytest.mark.long
 def test_the_scale_places_real_at_zero_and_sources_at_one() -> None:
     target, groups = sample(60, seed=1, shift=0.5), [str(row // 2) for row in range(60)]
     sources, labels = sample(80, seed=2), ["benign"] * 50 + ["normal"] * 30

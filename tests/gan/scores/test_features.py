@@ -153,6 +153,7 @@ def test_a_file_with_the_right_hash_but_no_weights_is_refused(tmp_path: Path) ->
         choose_extractor("inception", path, announce=pytest.fail)
 
 
+@pytest.mark.long
 def test_inception_from_a_file_gives_fid(random_inception: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()[:8]
     monkeypatch.setattr(module, "URL_INCEPTION_V3", f"http://127.0.0.1/weights-{digest}.pth")

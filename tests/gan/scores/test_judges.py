@@ -151,6 +151,7 @@ def test_hand_made_features_see_a_pattern_that_hides_from_the_grey_levels(
     assert not clean.disagrees
 
 
+@pytest.mark.long
 def test_a_network_trained_here_knows_the_class_and_gives_no_distance(
     scans: tuple[RealScans, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:

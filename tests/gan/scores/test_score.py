@@ -105,6 +105,7 @@ def test_numbers_and_names_are_those_of_the_scans(good: Scores) -> None:
     assert good.distinct.n == good.distinct.sources == 36 and good.distinct.compared == 28
 
 
+@pytest.mark.long
 def test_returning_the_source_is_called_collapse() -> None:
     nearly = (REAL[ROWS] * 0.8).astype(np.uint8)
     found = score(nearly)
@@ -113,6 +114,7 @@ def test_returning_the_source_is_called_collapse() -> None:
     assert normalised(found) == pytest.approx(1, abs=0.5)
 
 
+@pytest.mark.long
 def test_changing_a_small_lesion_alone_is_not_called_collapse() -> None:
     speckle = np.random.default_rng(3).normal(0, 25, REAL.shape)
     real = replace(REAL_SCANS, pixels=(REAL + speckle).clip(0, 255).astype(np.uint8))
@@ -127,6 +129,7 @@ def test_changing_a_small_lesion_alone_is_not_called_collapse() -> None:
     assert WarningKind.COLLAPSE in score(real.pixels[ROWS], real=real).warnings
 
 
+@pytest.mark.long
 def test_returning_training_scans_is_called_copying() -> None:
     rng = np.random.default_rng(0)
     chosen = rng.integers(0, TARGETS, SOURCES)
@@ -139,6 +142,7 @@ def test_returning_training_scans_is_called_copying() -> None:
     assert first.nearest == f"{chosen[row]}.png"
 
 
+@pytest.mark.long
 def test_one_scan_for_all_sources_is_called_mode_collapse() -> None:
     rng = np.random.default_rng(0)
     same = (GOOD[:1] + rng.normal(0, 2, (SOURCES, SIZE, SIZE))).clip(0, 255).astype(np.uint8)
@@ -147,6 +151,7 @@ def test_one_scan_for_all_sources_is_called_mode_collapse() -> None:
     assert found.distinct.synthetic < 4 < 8 < found.distinct.target
 
 
+@pytest.mark.long
 def test_going_away_from_the_target_is_called_worse_than_nothing() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (SOURCES, SIZE, SIZE), dtype=np.uint8)
     found = score(255 - REAL[ROWS] // 4 - noise // 2)
@@ -155,6 +160,7 @@ def test_going_away_from_the_target_is_called_worse_than_nothing() -> None:
     assert [judge.disagrees for judge in found.judges].count(True) >= 2
 
 
+@pytest.mark.long
 def test_a_judge_that_trained_the_translator_is_named(good: Scores) -> None:
     assert score(GOOD, trained_with=LITE0).warnings == (WarningKind.TEACHER,)
     other = replace(lite0(), name="another")  # Lite0 is then the reader's eyes only
@@ -164,6 +170,7 @@ def test_a_judge_that_trained_the_translator_is_named(good: Scores) -> None:
     assert replace(cousin, judges=()) == replace(good, trained_with=LITE1, judges=())
 
 
+@pytest.mark.long
 def test_only_plain_variants_are_compared_with_their_sources() -> None:
     mirrored = REAL[ROWS][:, :, ::-1]  # differ a lot from the sources, but nothing was translated
     both, rows = np.concatenate([REAL[ROWS], mirrored]), ROWS * 2
@@ -176,6 +183,7 @@ def test_only_plain_variants_are_compared_with_their_sources() -> None:
     assert flipped.identity is None and any("own sources" in note for note in flipped.notes)
 
 
+@pytest.mark.long
 def test_a_handful_of_scans_gives_notes_instead_of_failing() -> None:
     few = [0, 1, 2, 3, *ROWS[:5], ROWS[-1]]
     names = [str(row) for row in few]
@@ -199,6 +207,7 @@ def test_lists_that_do_not_fit_are_refused() -> None:
         score(GOOD, target="cyst")
 
 
+@pytest.mark.long
 def test_any_two_sets_can_be_compared() -> None:
     found = compare(GOOD, REAL[:TARGETS], lite0())
     worse = compare(REAL[ROWS], REAL[:TARGETS], lite0())
