@@ -2,7 +2,9 @@
 
 import copy
 import functools
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -24,6 +26,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Real scans are read in `make test-long`: decoding BUSI alone takes a minute."""
     if "datasets" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.long)
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """No test leaves torch with another number of threads, on which last digits depend."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
