@@ -26,7 +26,7 @@ lint: $(STAMP)
 	MYPYPATH=.venv/src $(BIN)/mypy
 
 USUAL := not slow and not browser and not cluster
-test: lint  ## everything that takes less than 8 minutes on two cores
+test: lint  ## the fast tests, in less than 8 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(USUAL) and not long"
 
 test-long: $(STAMP)  ## what takes seconds each: whole trainings, commands, real data sets; 10 to 15 minutes on two cores

@@ -165,31 +165,31 @@ def cells_of(study: Study, request: Request) -> list[Cell]:
         pasting.check(study, request.raised(study))
     if request.folder and request.raised(study) != (study.target,):
         raise UsageError(f"--synthetic adds scans of the class {study.target} alone; leave --balance out.")
-    if dict(request.recipe).get("recorded") and request.compute.device != "cuda":
+    changes = dict(request.recipe)
+    if changes.get("recorded") and request.compute.device != "cuda":
         raise UsageError(
             f"recorded = true: a CUDA graph needs a graphics card, and this is {request.compute.device}. "
             "Leave it out."
         )
-    if dict(request.recipe).get("standardise") and request.first:
+    if changes.get("standardise") and request.first:
         raise UsageError(
             "standardise = true: weights from a file say themselves how they see scans. Leave it out."
         )
     others = [model for model in request.models if model != "simplecnn"]
-    if dict(request.recipe).get("standardise") and others:
+    if changes.get("standardise") and others:
         raise UsageError(
             f"standardise = true is SimpleCNN's alone; {others[0]} does not have it. Leave it out."
         )
-    changes = dict(request.recipe)
     if changes.get("refit") or changes.get("consistency") or changes.get("head_rate", 1) != 1:
         for model in request.models:
             check_head(model)
-    idle = [name for name in OF_ADDED if dict(request.recipe).get(name)]
+    idle = [name for name in OF_ADDED if changes.get(name)]
     if idle and not any(arm.kind in SOURCED for arm in request.arms):
         raise UsageError(
             f"--set {idle[0]} does nothing here: none of {names} adds scans made from another class's. "
             f"Leave it out, or add one of {', '.join(SOURCED)}."
         )
-    if dict(request.recipe).get("validation") and adding:
+    if changes.get("validation") and adding:
         raise UsageError(
             "validation = true goes with the arms original and weighted: translators see the whole training "
             "part."

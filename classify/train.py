@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -140,7 +140,8 @@ def step_loss(
 ) -> Tensor:
     """The loss of one training step on a `step_batch`; `weights` are the classes'."""
     last = head(network) if "partner" in given else None
-    with compute.autocast(), reading(last) as seen:
+    inside: AbstractContextManager[list[Tensor]] = nullcontext([]) if last is None else reading(last)
+    with compute.autocast(), inside as seen:
         logits = network(given["images"])
     labels = wanted = given["labels"]
     if "sources" in given:
@@ -156,15 +157,14 @@ def step_loss(
 
 
 @contextmanager
-def reading(layer: nn.Module | None) -> Iterator[list[Tensor]]:
-    """What a layer is given meanwhile, call by call; nothing of None."""
+def reading(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """What a layer is given meanwhile, call by call."""
     seen: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if layer else None
+    handle = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     try:
         yield seen
     finally:
-        if handle is not None:
-            handle.remove()
+        handle.remove()
 
 
 def unlikeness(seen: Tensor, last: nn.Linear, labels: Tensor, partner: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bus.core.compute import cores
 from bus.core.progress import Listener, listening
 from hypothesis import settings
 
@@ -33,7 +34,7 @@ def threads_as_before() -> Iterator[None]:
     """No test leaves torch with another number of threads, on which last digits depend."""
     yield
     if torch := sys.modules.get("torch"):
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or cores())
 
 
 @pytest.fixture(scope="session")

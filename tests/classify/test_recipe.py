@@ -21,6 +21,18 @@ def test_the_rate_rises_and_falls():
     assert max(rates) == 1
 
 
+def test_a_recipe_without_changes_is_recorded_as_it_always_was():
+    """What is recorded names a training: one name more, and every training from before counts as another."""
+    recorded = (
+        "augment average batch epoch init learning_rate model optimiser recalibration schedule smoothing "
+        "speckle steps synthetic synthetic_share synthetic_weight validation warm_up weight_decay weighted"
+    )
+    assert sorted(PLAIN.json) == recorded.split()
+    changed = replace(PLAIN, pairs=True, consistency=0.5)
+    assert changed.json.keys() - PLAIN.json.keys() == {"pairs", "consistency"}
+    assert Recipe.from_json(changed.json) == changed
+
+
 def test_schedules_are_those_of_torch():
     """MultiStepLR and StepLR of the library, stepped once an epoch, as oracles."""
     from torch.optim.lr_scheduler import MultiStepLR, StepLR
