@@ -54,7 +54,7 @@ def test_the_interval_that_decides_is_mostly_the_wider_one() -> None:
 @pytest.mark.long
 def test_the_mean_of_three_models_is_surer_than_one_and_finds_a_gain_that_is_there() -> None:
     design = simulation.Design(3, 5, 2.3, 2.3)
-    null, true = (simulation.of_mean(replace(design, gain=gain), 30) for gain in (0.0, 8.0))
+    null, true = (simulation.of_mean(replace(design, gain=gain), 30, 3) for gain in (0.0, 8.0))
     assert null.holds >= 0.8 and null.shown <= 0.1 and true.holds >= 0.8 and true.shown >= 0.9
     assert null.half_width < simulation.coverage(design, 30, ("retrained",))["retrained"][1]
 
