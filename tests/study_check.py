@@ -517,30 +517,36 @@ def check_external(tables: Tables) -> None:
     labels = (scans["label"] == tables.target).to_numpy().astype(int)
     place = {key: at for at, key in enumerate(scans.itertuples(index=False, name=None))}
     arms_of = {name: set(part["first"]) for name, part in tables.external.groupby("model") if name != MEAN}
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[str, str], dict[tuple[int, int], dict[str, Any]]] = {}
     counts: dict[tuple[str, str], tuple[int, int]] = {}
     for (name, arm), part in answers.groupby(["model", "arm"]):
         claim = {"original", "oversampled", "cyclegan"} & arms_of[name]
         shared = pairs_of(tables, name, claim or {arm}, answers)
-        values, collapsed = [], 0
+        values, collapsed = {}, 0
         kept = part[[pair in shared for pair in zip(part["fold"], part["seed"], strict=True)]]
-        for _, cell in kept.groupby(["fold", "seed"]):
+        for pair, cell in kept.groupby(["fold", "seed"]):
             at = [place[key] for key in cell[["file", "label", "group"]].itertuples(index=False, name=None)]
             scores = np.empty(len(labels))
             scores[at] = cell[f"p_{tables.target}"]
             said = (scores > 0.5).astype(int)
             collapsed += max(said.mean(), 1 - said.mean()) >= 0.9
             model = Model(labels, np.zeros(len(labels), int), units, weights, 1, {})
-            values.append(resampled(model, said, np.stack([1 - scores, scores], axis=1)))
+            one = resampled(model, said, np.stack([1 - scores, scores], axis=1))
+            values[pair] = {**one, "specificity": 2 * one["balanced_accuracy"] - one["target_recall"]}
         counts[name, arm] = len(values), collapsed
-        found[name, arm] = {key: np.mean([one[key] for one in values], axis=0) for key in values[0]}
-        both = 2 * found[name, arm]["balanced_accuracy"]
-        found[name, arm]["specificity"] = both - found[name, arm]["target_recall"]
+        found[name, arm] = values
+    of_all = set.intersection(*(set(found[name, arm]) for name, arms in arms_of.items() for arm in arms))
+
+    def mean(name: str, arm: str, metric: str) -> Any:
+        if name != MEAN:
+            return np.mean([one[metric] for one in found[name, arm].values()], axis=0)
+        each = [[found[single, arm][pair][metric] for pair in sorted(of_all)] for single in sorted(arms_of)]
+        return np.mean([np.mean(one, axis=0) for one in each], axis=0)
+
     for _, row in tables.external.iterrows():
-        single = [row["model"]] if row["model"] != MEAN else sorted(arms_of)
-        values = np.mean([found[name, row["first"]][row["metric"]] for name in single], axis=0)
+        values = mean(row["model"], row["first"], row["metric"])
         if pd.notna(row["second"]):
-            values = values - np.mean([found[name, row["second"]][row["metric"]] for name in single], axis=0)
+            values = values - mean(row["model"], row["second"], row["metric"])
         where = f"external.csv, {row['model']}, {row['first']} − {row['second']}, {row['metric']}"
         tables.hold(f"{where}, estimate", row["estimate"], values[0], ROUNDED)
         if pd.isna(row["second"]):

@@ -70,25 +70,39 @@ def external_result(external: External, study: Study, cells: Sequence[Cell]) -> 
     """Every arm's numbers averaged over its cells, and the two contrasts of a claim; intervals by group.
 
     Of each model, those folds and seeds are compared that all arms of a claim have. The contrasts of several
-    models are also made of their mean (MEAN), draw by draw.
+    models are also made of their mean (MEAN), draw by draw, over the folds and seeds that all of them have.
     """
     labels = np.array([int(row["label"] == study.target) for row in external.rows])
     groups = [row["group"] for row in external.rows]
     sample = stats.sample(labels, groups, np.zeros(len(labels), np.int64), 1)
     rows, contrasts = [], []
+    compared = {
+        model: _compared([cell for cell in cells if cell.model == model])
+        for model in dict.fromkeys(cell.model for cell in cells)
+    }
+    shared = set.intersection(*(_trained(own) for own in compared.values()))
     of_models: list[Means] = []
-    for model in dict.fromkeys(cell.model for cell in cells):
-        own = _compared([cell for cell in cells if cell.model == model])
-        answered = {arm: [answers(external, study, cell) for cell in of_arm] for arm, of_arm in own.items()}
-        means = {arm: _mean(sample, given) for arm, given in answered.items()}
-        rows += [_row(sample, model, arm, answered[arm], values) for arm, values in means.items()]
+    for model, own in compared.items():
+        answered = {
+            arm: {(cell.fold, cell.seed): answers(external, study, cell) for cell in of_arm}
+            for arm, of_arm in own.items()
+        }
+        means = {arm: _mean(sample, [*given.values()]) for arm, given in answered.items()}
+        rows += [_row(sample, model, arm, [*answered[arm].values()], of) for arm, of in means.items()]
         contrasts += _contrasts(sample, model, means)
-        of_models.append(means)
+        of_models.append(
+            {
+                arm: means[arm]
+                if given.keys() == shared
+                else _mean(sample, [given[pair] for pair in sorted(shared)])
+                for arm, given in (answered.items() if shared else ())
+            }
+        )
     if len(of_models) > 1:
-        shared = [arm for arm in of_models[0] if all(arm in means for means in of_models)]
+        both = [arm for arm in of_models[0] if all(arm in means for means in of_models)]
         together = {
             arm: {key: np.mean([means[arm][key] for means in of_models], axis=0) for key in COMPARED}
-            for arm in shared
+            for arm in both
         }
         contrasts = [*_contrasts(sample, MEAN, together), *contrasts]
     return ExternalResult(
@@ -116,6 +130,11 @@ def _compared(cells: Sequence[Cell]) -> dict[Arm, list[Cell]]:
         for arm in order
         if arm in arms
     }
+
+
+def _trained(own: Mapping[Arm, Sequence[Cell]]) -> set[tuple[int, int]]:
+    """The folds and seeds of one model's cells."""
+    return {(cell.fold, cell.seed) for of_arm in own.values() for cell in of_arm}
 
 
 def _mean(sample: stats.Sample, answered: Sequence[Floats]) -> dict[str, stats.Array]:

@@ -159,7 +159,8 @@ def test_seeds_of_one_translator_count_once_where_its_scans_were_taken_and_there
 
 @pytest.mark.long
 def test_numbers_on_scans_from_elsewhere_are_computed_again(check, made_up, elsewhere, tmp_path):
-    made = made_up(arms=("original", "oversampled", "cyclegan"), folds=(0,), translator=False, heat=False)
+    arms = ("original", "oversampled", "cyclegan")
+    made = made_up(arms=arms, folds=(0,), translator=False, heat=False, seeds=2)
     found = external.read(str(elsewhere), made.study)
     rng = np.random.default_rng(0)
     for cell in made.cells:
@@ -177,6 +178,11 @@ def test_numbers_on_scans_from_elsewhere_are_computed_again(check, made_up, else
     table.to_csv(written / "external.csv", index=False)
     (line,) = wrong(check, written, "check_external")
     assert "external.csv" in line and "estimate" in line
+
+    kept = [cell for cell in made.cells if (cell.model, cell.seed, str(cell.arm)) != ("vgg19", 1, "cyclegan")]
+    summary = summarise(made.study, kept)
+    fewer = write_report(made.study, summary, cells=kept, external=found).parent
+    assert wrong(check, fewer, "check_external") == [], "the mean is of seed 0, as VGG19 is"
 
 
 def test_a_changed_answer_is_found(check, folder, tmp_path):

@@ -10,6 +10,7 @@ from bus.benchmark.arms import Arm
 from bus.benchmark.cells import cells_of
 from bus.benchmark.request import Request
 from bus.benchmark.results.external_test import external_result
+from bus.benchmark.results.model import MEAN
 from bus.classify import metrics
 from bus.data.study import Study
 
@@ -20,8 +21,8 @@ def study(tiny_study, tmp_path):
     return Study.open(tmp_path / "study")
 
 
-def short_cells(study, *kinds):
-    wish = Request((0,), tuple(map(Arm, kinds)), ("simplecnn",), preset="demo")
+def short_cells(study, *kinds, models=("simplecnn",)):
+    wish = Request((0,), tuple(map(Arm, kinds)), models, preset="demo")
     return [replace(cell, recipe=replace(cell.recipe, steps=1)) for cell in cells_of(study, wish)]
 
 
@@ -58,3 +59,25 @@ def test_an_unfinished_arm_takes_no_place_from_the_others(study, elsewhere):
     for cell in cells:
         cell.write_external(found.answered(study.classes, np.full((len(found.rows), 3), 1 / 3)))
     assert [str(row.arm) for row in external_result(found, study, cells).rows] == ["original"]
+
+
+def test_the_mean_is_of_seeds_that_all_networks_have(study, elsewhere):
+    """As where a training failed: other seeds of each network would be compared with each other."""
+    found = external.read(str(elsewhere), study)
+    once = short_cells(study, "original", "oversampled", models=("simplecnn", "resnet18"))
+    once = [replace(cell, arm=Arm("cyclegan")) if cell.arm.kind == "oversampled" else cell for cell in once]
+    twice = [replace(cell, seed=1) for cell in once]
+    rng = np.random.default_rng(0)
+    for cell in [*once, *twice]:
+        chances = rng.dirichlet([1, 1, 1], len(found.rows))
+        cell.write_external(found.answered(study.classes, chances))
+
+    def of_mean(cells):
+        made = external_result(found, study, cells).contrasts
+        return [(row.first, row.metric, row.interval) for row in made if row.model == MEAN]
+
+    alone, whole = of_mean(once), of_mean([*once, *twice])
+    assert len(alone) == 2 and alone != whole
+    assert of_mean([*once, *(cell for cell in twice if cell.model == "resnet18")]) == alone
+    apart = [cell for cell in once if cell.model == "simplecnn"]
+    assert of_mean([*apart, *(cell for cell in twice if cell.model == "resnet18")]) == []
