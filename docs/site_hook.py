@@ -31,7 +31,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Let links lead to where the site has what they name, and list every option."""
     if page.file.generated_by is None:
-        markdown = _relinked(markdown, ROOT / "docs")
+        markdown = _relinked(markdown, ROOT / "docs", posixpath.dirname(page.file.src_uri))
     if MARKER in markdown:
         options = subprocess.run(
             [sys.executable, "-m", "typer", "bus.cli.app", "utils", "docs", "--name", "bus"],
@@ -43,18 +43,21 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     return markdown
 
 
-def _relinked(text: str, folder: Path) -> str:
-    """A page whose links fit the site; what only the repository holds is named without one."""
+def _relinked(text: str, root: Path, folder: str = "") -> str:
+    """A page whose links fit the site; what only the repository holds is named without one.
+
+    The page lies in `folder` of `root`, and at the same place in the site.
+    """
 
     def one(match: re.Match[str]) -> str:
         picture, words, target = match.groups()
         path, _, anchor = target.partition("#")
         if not path or "://" in target or target.startswith("mailto:"):
             return match.group()
-        place = posixpath.relpath(posixpath.normpath((folder / path).as_posix()), ROOT.as_posix())
+        place = posixpath.relpath(posixpath.normpath((root / folder / path).as_posix()), ROOT.as_posix())
         name = PAGES.get(place) or place.removeprefix("docs/")
         known = place in PAGES or (place.startswith("docs/") and not place.endswith((".py", ".ipynb")))
-        anchored = name + f"#{anchor}" * bool(anchor)
+        anchored = posixpath.relpath(name, folder or ".") + f"#{anchor}" * bool(anchor)
         return f"{picture}[{words}]({anchored})" if known else words
 
     return LINK.sub(one, text)
