@@ -63,8 +63,8 @@ study: $(STAMP)  ## the study on BUSI as docs/busi-study/plan.md says; stop it a
 study-publish: $(STAMP)  ## what the finished study leaves for others, into docs/busi-study/; STUDY=folder [BANK=its bank]
 	OMP_NUM_THREADS=1 $(BIN)/python docs/busi-study/publish.py --study "$(STUDY)" $(if $(BANK),--bank "$(BANK)")
 
-study-check: $(STAMP)  ## every number of a report's tables from its predictions again, by other code; REPORT=folder
-	OMP_NUM_THREADS=1 $(BIN)/python tests/study_check.py "$(REPORT)"
+study-check: $(STAMP)  ## every number of a report's tables from its predictions again, by other code; REPORT=folder [UNSEEN=1 where Holm's correction counts networks that it does not show]
+	OMP_NUM_THREADS=1 $(BIN)/python tests/study_check.py "$(REPORT)" $(if $(UNSEEN),--unseen)
 
 SECONDS ?= 300
 fuzz: $(STAMP)  ## mutate scans, DICOM, zips and tables; installs atheris

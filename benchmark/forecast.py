@@ -26,7 +26,7 @@ from .audit import REMADE
 from .cell import Cell
 from .cells import cells_of, synthetic_needed
 from .estimate import START, Kind, Outlook, Pace, kind_of, measure, wall_seconds
-from .per_image import per_image_request, preview
+from .per_image import per_image_training, preview
 from .request import Request
 
 TRANSLATORS, SCANS, SCORES, AUDIT, TRAININGS, PAGES = (
@@ -127,7 +127,8 @@ def forecast(study: Study, request: Request, rates: Rates) -> list[Part]:
         trained = _trainings(study, request, todo, rates)
         parts = [*_synthetic(study, request, rates), trained, _report(study, request, todo, rates)]
     if request.inflation:
-        sub, alike = preview(study), per_image_request(request)
+        sub = preview(study)
+        alike = per_image_training(study, sub, request)
         if todo := to_do(sub, alike):
             claimed = [*_synthetic(sub, alike, rates), _trainings(sub, alike, todo, rates)]
             parts += [replace(part, name=f"{part.name}, per image") for part in claimed]

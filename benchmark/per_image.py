@@ -10,6 +10,8 @@ from ..data.cohort import Scan
 from ..data.settings import Settings
 from ..data.store import PIXELS_FILE
 from ..data.study import Preview, Study
+from ..gan.request import begun_like
+from ..gan.translator import Translator
 from .arms import Arm
 from .request import Request
 
@@ -60,6 +62,17 @@ def per_image_request(request: Request) -> Request:
         inflation=False,
         keep_weights=False,
     )
+
+
+def per_image_training(study: Study, sub: Study, request: Request) -> Request:
+    """The same as `per_image_request`, with a translator in the sub-study that is begun as the study's own.
+
+    Else more than the split would differ. One that was begun already goes on as it was.
+    """
+    asked, seed = per_image_request(request), request.gan_seed
+    own = Translator(study, request.folds[0], study.target, seed).config
+    begun = Translator(sub, asked.folds[0], sub.target, seed).config
+    return replace(asked, ask=begun_like(own)) if own and not begun else asked
 
 
 def recut(study: Study) -> tuple[Settings, list[Scan]]:

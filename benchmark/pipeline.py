@@ -24,7 +24,7 @@ from .cell import Cell, finished_folders
 from .cells import cells_of, synthetic_needed
 from .external import External
 from .history import Past, past, record, told_of
-from .per_image import per_image, per_image_request
+from .per_image import per_image, per_image_request, per_image_training
 from .report_folder import ABOUT, KOREAN, ReportFolder, held, numbered, report_of
 from .request import Request
 
@@ -444,7 +444,8 @@ def inflate(study: Study, request: Request) -> list[str]:
 
     Returns what failed, a sentence each.
     """
-    sub, alike = per_image(study), per_image_request(request)
+    sub = per_image(study)
+    alike = per_image_training(study, sub, request)
     note(f"A split per image, to show what it would have claimed ({sub.path}):")
     try:
         prepare(sub, alike)

@@ -79,7 +79,7 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     from ..benchmark.cells import cells_of
     from ..benchmark.estimate import Outlook
     from ..benchmark.forecast import SCANS, Rates, forecast, to_do, to_train
-    from ..benchmark.per_image import per_image_request, preview
+    from ..benchmark.per_image import per_image_training, preview
     from ..benchmark.pipeline import expectation
 
     # what it needs
@@ -103,7 +103,8 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     disk = run.bytes_needed(study, todo, request.keep_weights, keep_some=True) if todo else 0
     disk += sum(translator.disk for translator in _translators(study, [request], rates))
     if request.inflation:
-        sub, alike = preview(study), per_image_request(request)
+        sub = preview(study)
+        alike = per_image_training(study, sub, request)
         claimed = to_do(sub, alike)
         results.print(f"A split per image: {len(cells_of(sub, alike))} cells, {len(claimed)} to train.")
         disk += run.bytes_needed(sub, claimed, keep_weights=False) if claimed else 0

@@ -479,9 +479,6 @@ def _check_enlarging(resolved: Switches, changed: Mapping[str, Value]) -> None:
 
 def options(config: GanConfig, study: "Study") -> str:
     """The options of `bus gan train` that ask for a configuration, beside fold, class and seed."""
-    usual = _usual(config.method, config.preset, config.size, config.target)
-    if lacks_first_weights(config):
-        usual = replace(usual, init="none")
     parts = [f"--preset {config.preset}"]
     if config.preset != "paper" and config.method != METHOD:
         parts.append(f"--method {config.method}")
@@ -491,9 +488,20 @@ def options(config: GanConfig, study: "Study") -> str:
     sides = [len(study.rows_of(rows, labels)) for labels in (config.sources, [config.target])]
     if config.pairs != PRESETS[config.preset].pairs_of(sides):
         parts.append(f"--pairs {config.pairs}")
+    return " ".join(parts + [f"--set {name}={value}" for name, value in changes_of(config).items()])
+
+
+def changes_of(config: GanConfig) -> dict[str, str]:
+    """The switches that are not as its method and preset have them today, as text."""
+    usual = _usual(config.method, config.preset, config.size, config.target)
+    if lacks_first_weights(config):
+        usual = replace(usual, init="none")
     chosen = switches.values(config)
-    changed = [name for name, value in switches.values(usual).items() if chosen[name] != value]
-    return " ".join(parts + [f"--set {name}={switches.text(chosen[name])}" for name in changed])
+    return {
+        name: switches.text(chosen[name])
+        for name, value in switches.values(usual).items()
+        if chosen[name] != value
+    }
 
 
 def _fits(name: str, value: object, kind: type) -> bool:

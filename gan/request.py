@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core import switches
 from ..core.compute import Compute, resolve
-from .config import METHOD, SWITCHES, GanConfig, check_sources, configure, lacks_first_weights
+from .config import METHOD, SWITCHES, GanConfig, changes_of, check_sources, configure, lacks_first_weights
 from .extractors import check_extractor
 from .translator import Translator
 
@@ -38,6 +38,12 @@ class Ask:
     def is_empty(self) -> bool:
         """Whether nothing was asked."""
         return self == Ask()
+
+
+def begun_like(config: GanConfig) -> Ask:
+    """What asks of another translator, of other scans, what this one was begun with."""
+    method = None if config.preset == "paper" else config.method
+    return Ask(config.preset, config.pairs, config.sources, method, changes_of(config))
 
 
 def plan_gan(

@@ -71,7 +71,7 @@ def _about(study: Study, summary: Summary, presets: Sequence[str]) -> list[tuple
     settings, data = study.settings, study.settings.data
     folds = ", ".join(map(str, summary.folds))
     inner = "" if settings.inner is None else f", all inside the training part of outer fold {settings.inner}"
-    seeds = f"{summary.seeds} seed{'s' * (summary.seeds > 1)} per arm and fold"
+    seeds = f"{wording.of_seeds(summary)} seed{'s' * (summary.seeds > 1)} per arm and fold"
     return [
         ("Data", f"{data.name} (content {data.sha256[:12]})"),
         ("Cohort", f"{settings.cohort}: {COHORTS.get(settings.cohort, 'own definition')}"),

@@ -46,7 +46,8 @@ def limits_section(
     if external:
         sets = "One data set, and one external set that tests the target against other lesions only"
     said += [
-        f"Every arm was trained {summary.seeds} time{'s' * (summary.seeds > 1)} in a fold. {_bases(summary)}",
+        f"Every arm was trained {wording.of_seeds(summary)} time{'s' * (summary.seeds > 1)} in a fold. "
+        f"{_bases(summary)}",
         "Groups are scenes or patients, as the table of the cohort says. Where they are scenes, as in "
         "BUSI, the intervals take two views of one patient for independent, and may be too narrow.",
         "Schedules are fixed and the last weights are used; no training was stopped or chosen by its test "

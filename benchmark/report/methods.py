@@ -10,6 +10,7 @@ from ...gan.config import GanConfig
 from ..arms import ADDING, TRANSLATED
 from ..cell import Cell
 from ..report_folder import REFERENCES
+from ..results import wording
 from ..results.model import GAIN, MEAN, TRANSLATOR, Summary
 from ..results.outcome import count
 from ..results.untouched import shows_busi
@@ -84,7 +85,8 @@ def methods_paragraph(
     said.append(
         f"{models} were trained in these arms ({arms}).{adds} All arms of a comparison had the same steps "
         f"({', '.join(f'{n:,}' for n in steps)}), batch, schedule, augmentation and first weights, with "
-        f"{count(summary.seeds)} seed{'s' * (summary.seeds != 1)}; nothing was chosen on test scans.{larger}"
+        f"{wording.of_seeds(summary, count)} seed{'s' * (summary.seeds != 1)}; nothing was chosen on test "
+        f"scans.{larger}"
     )
 
     # how it was judged

@@ -139,7 +139,7 @@ def outcome(summary: Summary) -> str:
     low, total = len(below(summary.table, summary.yardstick)), sum(row.arm.trains for row in summary.table)
     mark = 100 * (summary.yardstick.metrics[PRIMARY] or 0)
     return (
-        f"{sentence} 다시 학습한 네트워크 {total}개 중 {low}개가 고정된 특징 위의 선형 "
+        f"{sentence} 네트워크를 학습한 arm {total}개 중 {low}개가 고정된 특징 위의 선형 "
         f"모델(macro-F1 {mark:.1f}\u00a0%)보다 낮음."
     )
 

@@ -85,7 +85,10 @@ def _capital(sentence: str) -> str:
 def _whom(words: str, models: Sequence[str], total: int) -> str:
     if len(models) < total or total == 1:
         return f"{', '.join(models[:-1])} and {models[-1]}" if len(models) > 1 else models[0]
-    return f"{'any of' if words.startswith('no ') else 'all'} {count(total)} classifiers"
+    none = words.startswith("no ")
+    if total == 2:
+        return "either classifier" if none else "both classifiers"
+    return f"{'any of' if none else 'all'} {count(total)} classifiers"
 
 
 def _together(summary: Summary) -> str:
@@ -108,7 +111,7 @@ def _points(contrast: Contrast) -> str:
 
 
 def _yardstick(summary: Summary) -> str:
-    """How many of the retrained networks stay below a linear model on frozen features."""
+    """How many of the arms that train a network stay below a linear model on frozen features."""
     if summary.yardstick is None:
         return ""
     low, total = len(below(summary.table, summary.yardstick)), sum(row.arm.trains for row in summary.table)
@@ -116,8 +119,8 @@ def _yardstick(summary: Summary) -> str:
     who = {0: "None", total: "All"}.get(low, count(low).capitalize())
     stay = "stays" if low == 1 or not low else "stay"
     return (
-        f" {who} of the {count(total)} retrained networks {stay} below a linear model on frozen features "
-        f"{mark}."
+        f" {who} of the {count(total)} arms that train a network {stay} below a linear model on frozen "
+        f"features {mark}."
     )
 
 

@@ -1,5 +1,7 @@
 """The sentences about results, made here and nowhere else: for console, page, Markdown and JSON alike."""
 
+from collections.abc import Callable
+
 from ...classify.catalogue import TITLES
 from .model import (
     ALPHA,
@@ -102,6 +104,12 @@ def reason(verdict: Verdict) -> str:
         made = "made it" if gain.shown > 0 else "brought it about"
         return f"{said}; whether the translator {made} needs the arm oversampled"
     return f"{said}; the translator's own contribution is {difference(translator)}"
+
+
+def of_seeds(summary: Summary, said: Callable[[int], str] = str) -> str:
+    """How many seeds an arm has: "3", or "2 to 3" where trainings of a network failed."""
+    found = sorted({row.seeds for row in summary.table})
+    return " to ".join(map(said, dict.fromkeys((found[0], found[-1]))))
 
 
 def cautions(verdict: Verdict) -> list[str]:

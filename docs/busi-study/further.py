@@ -104,7 +104,9 @@ def write(folder: Path) -> None:
     whole, lists = read(path, lambda sha256, label: True), busi_list()
     marked = {key for key, scan in lists.items() if scan.annotation}
     target = classes_of(path).index(TARGET)
-    fallen = {one.cell.seed for one in whole if collapsed(one.probabilities) is not None}
+    fallen = {
+        one.cell.seed for one in whole if one.cell.arm.trains and collapsed(one.probabilities) is not None
+    }
     parts = {
         "all": whole,
         "unmarked": read(path, lambda sha256, label: (sha256, label) not in marked),

@@ -2,10 +2,12 @@
 
     python docs/busi-study/publish.py --study DIR [--bank DIR] [--into docs/busi-study]
 
-Writes into a folder, anew each time:
+Writes into a folder:
 
 - `report-1/`, `report-2/` …: the study's reports as `bus report --hand-on` writes them, without pictures of
-  scans.
+  scans. One that is there stays as it was published, since networks that are trained after it would count in
+  its correction for several; remove it to have it written anew. All else is written anew each time.
+- `per-image.csv`: the answers of the classifiers on a split per image, where these were trained.
 - `further.csv`: what the plan shows beside the first report (further.py).
 - `answer.md`: the answer in the words that the plan foresaw (answer.py).
 - `contrasts.svg`: every difference of a claim in the first report, with both its intervals.
@@ -25,15 +27,17 @@ from pathlib import Path
 import answer
 import further
 from bus.benchmark import pipeline
-from bus.benchmark.cell import METRICS as OF_CELL
-from bus.benchmark.cell import finished_folders
-from bus.benchmark.per_image import preview
+from bus.benchmark.cell import Cell
+from bus.benchmark.cells import cells_of
+from bus.benchmark.per_image import per_image_request, preview
 from bus.benchmark.report.figures import Effect, forest
 from bus.benchmark.report.terms import CONTRASTS, METRICS, title
+from bus.benchmark.report_folder import ABOUT, RESULTS, reports
 from bus.benchmark.report_folder import CONTRASTS as CONTRASTS_CSV
-from bus.benchmark.report_folder import RESULTS, reports
+from bus.benchmark.request import Request
+from bus.benchmark.results.predictions import write_predictions
 from bus.core.errors import BusError
-from bus.core.files import read_csv, read_json, write_text
+from bus.core.files import read_csv, write_text
 from bus.data.study import Study
 from bus.gan.translator import Translator
 from study import LOG, bank_of
@@ -112,17 +116,14 @@ def provenance(study: Study, log: Sequence[Mapping[str, str]], trained: Mapping[
     )
 
 
-def of_split_per_image(study: Study) -> dict[str, float]:
+def of_split_per_image(sub: Study, cells: Sequence[Cell]) -> dict[str, float]:
     """Hours of what was trained to show what a split per image claims, by what it is; nothing without."""
-    sub = preview(study)
     spent = [one.seconds or 0 for one in Translator.all_of(sub) if one.is_done]
-    cells = [
-        read_json(folder / OF_CELL).get("seconds") or 0 for _, folder in finished_folders(sub.cells_path(0))
-    ]
+    spent_too = [cell.effort.seconds or 0 for cell in cells]
     if not spent and not cells:
         return {}
     name = f"the split per image ({len(spent)} translator, {len(cells)} classifiers)"
-    return {name: (sum(spent) + sum(cells)) / 3600}
+    return {name: (sum(spent) + sum(spent_too)) / 3600}
 
 
 def publish(study: Study, bank: Path, into: Path) -> None:
@@ -131,27 +132,30 @@ def publish(study: Study, bank: Path, into: Path) -> None:
     A report that leaves out trainings says so. Pages of plans, which are no part of the study, are passed
     over.
     """
+    sub, per_image = preview(study), []
     cells: dict[tuple[str, ...], float] = {}  # a training counts once, in however many reports it is
-    for report in (
-        report for report in reports(study.path) if isinstance(report.about.get("asked"), Mapping)
-    ):
-        copy, old = into / f"report-{report.number}", into / f".report-{report.number}"
-        fresh = into / f".report-{report.number}-new"
-        for left in (old, fresh):  # of a run that was cut short
-            shutil.rmtree(left, ignore_errors=True)
-        pipeline.hand_on(study, fresh, report.number, whole=False)
-        if copy.exists():
-            copy.rename(old)
-        fresh.rename(copy)
-        shutil.rmtree(old, ignore_errors=True)
+    for report in reports(study.path):
+        asked, copy = report.about.get("asked"), into / f"report-{report.number}"
+        if not isinstance(asked, Mapping):
+            continue
+        if not copy.exists():
+            fresh = into / f".report-{report.number}-new"
+            shutil.rmtree(fresh, ignore_errors=True)  # of a run that was cut short
+            pipeline.hand_on(study, fresh, report.number, whole=False)
+            fresh.rename(copy)
         for row in (row for row in read_csv(copy / RESULTS) if row["seconds"]):  # others train nothing
             cells[tuple(row[name] for name in further.CELL)] = float(row["seconds"])
+        request = Request.from_recorded(study, asked, report.path / ABOUT)
+        if request.inflation:
+            per_image = [one for one in cells_of(sub, per_image_request(request)) if one.is_done]
     spent = [one.seconds or 0 for one in Translator.all_of(study) if one.is_done]
     trained = {
         f"{len(spent)} translators": sum(spent) / 3600,
         f"{len(cells)} classifiers": sum(cells.values()) / 3600,
-        **of_split_per_image(study),
+        **of_split_per_image(sub, per_image),
     }
+    if per_image:
+        write_predictions(into / "per-image.csv", sub, per_image)
     first = into / "report-1"
     with redirect_stdout(io.StringIO()) as printed:
         further.write(first)

@@ -53,8 +53,8 @@ def test_the_first_sentence_names_every_classifier_and_the_yardstick() -> None:
         verdicts=verdicts, table=table, yardstick=mark, models=names, together=None
     )
     assert korean.outcome(summary) == (
-        "SimpleCNN, ResNet18: 이득이 검출되지 않음; 5.6점보다 작은 참된 이득은 놓치기 쉬움. 다시 학습한 "
-        "네트워크 2개 중 2개가 고정된 특징 위의 선형 모델(macro-F1 60.0\u00a0%)보다 낮음."
+        "SimpleCNN, ResNet18: 이득이 검출되지 않음; 5.6점보다 작은 참된 이득은 놓치기 쉬움. 네트워크를 "
+        "학습한 arm 2개 중 2개가 고정된 특징 위의 선형 모델(macro-F1 60.0\u00a0%)보다 낮음."
     )
     summary.together = Verdict("mean", VerdictKind.NO_GAIN, NEAR, NEAR)
     assert NEAR.retrained
