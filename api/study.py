@@ -210,7 +210,7 @@ class Study:
         """
         if fold is not None:
             self._check_fold(fold)
-        label = check_target(self._opened, target or self.target)
+        label = check_target(self._opened, target or self.target, "target")
         return Translator(self._opened, fold, label, seed, self._compute, self._listener)
 
     def benchmark(

@@ -1,6 +1,5 @@
 """Sub-studies whose training parts keep a share of the target's groups: what fewer real scans would give."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from ..data import settings
 from ..data.caution import Caution
 from ..data.settings import Settings
 from ..data.store import MASKS_FILE, PIXELS_FILE
-from ..data.study import Preview, Study
+from ..data.study import Preview, Study, derived
 
 
 def few(study: Study, share: float) -> Study:
@@ -18,20 +17,14 @@ def few(study: Study, share: float) -> Study:
     """
     if share == study.settings.share:
         return study
-    path = _path(study, share)
-    if (path / settings.FILE).exists():
-        sub = Study.open(path)
-        if replace(sub.settings, files=(), cautions=()) == replace(
+
+    def like(sub: Study) -> bool:
+        return replace(sub.settings, files=(), cautions=()) == replace(
             study.settings, files=(), cautions=(), share=share, format=sub.settings.format
-        ) and sub.pixels_sha256(sub.used()) == study.pixels_sha256(study.used()):
-            return sub
-        shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
-    for name in (PIXELS_FILE, MASKS_FILE):
-        if (study.path / name).exists():
-            shutil.copyfile(study.path / name, path / name)
-    settings.freeze(path, _shared(study, share), study.scans)
-    return Study.open(path)
+        ) and sub.pixels_sha256(sub.used()) == study.pixels_sha256(study.used())
+
+    made = (_shared(study, share), study.scans)
+    return derived(study, _path(study, share), like, lambda: made, (PIXELS_FILE, MASKS_FILE))
 
 
 def preview(study: Study, share: float) -> Study:

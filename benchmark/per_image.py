@@ -1,6 +1,5 @@
 """A sub-study whose split is per image, as in most published work: to show what that would have claimed."""
 
-import shutil
 from dataclasses import replace
 
 from ..classify.catalogue import INFLATED
@@ -8,8 +7,7 @@ from ..data import settings
 from ..data.caution import Caution
 from ..data.cohort import Scan
 from ..data.settings import Settings
-from ..data.store import PIXELS_FILE
-from ..data.study import Preview, Study
+from ..data.study import Preview, Study, derived
 from ..gan.request import begun_like
 from ..gan.translator import Translator
 from .arms import Arm
@@ -25,19 +23,12 @@ def per_image(study: Study) -> Study:
     The folds are stratified by class. Every scan is a group of its own. Scans that the study locks away stay
     out of it.
     """
-    path = study.path / FOLDER
-    if (path / settings.FILE).exists():
-        sub = Study.open(path)
-        if sub.settings.data == study.settings.data and sub.pixels_sha256(sub.used()) == study.pixels_sha256(
-            study.used()
-        ):
-            return sub
-        shutil.rmtree(path)
-    frozen, scans = recut(study)
-    path.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(study.path / PIXELS_FILE, path / PIXELS_FILE)
-    settings.freeze(path, frozen, scans)
-    return Study.open(path)
+
+    def like(sub: Study) -> bool:
+        pixels = study.pixels_sha256(study.used())
+        return sub.settings.data == study.settings.data and sub.pixels_sha256(sub.used()) == pixels
+
+    return derived(study, study.path / FOLDER, like, lambda: recut(study))
 
 
 def preview(study: Study) -> Study:

@@ -1,6 +1,7 @@
 """The way from a study to its report: translator, synthetic scans, scores, cells; what is done is skipped."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..classify.catalogue import INITS
 from ..core import lock
-from ..core.errors import BusError
+from ..core.compute import at_hand
+from ..core.errors import BusError, UsageError
 from ..core.files import new_folder
 from ..core.progress import note, result
 from ..data.study import Study
@@ -178,7 +180,7 @@ def benchmark(study: Study, request: Request, executor: Executor = HERE) -> Path
         failures += inflate(study, request)
 
     # the report
-    summary, report = write(study, request, finished, whole=not failures)
+    summary, report = write(study, request, finished, whole=not failures and not finished.missing)
     if failures:
         raise BusError(
             f"{len(failures)} cell{'s' * (len(failures) != 1)} failed (see above); the report {report.page} "
@@ -355,7 +357,10 @@ def looked_at(study: Study, request: Request) -> list[Cell]:
         return []
     lead = leading_arms(request.arms)
     recipe = tuple((name, value) for name, value in request.recipe if name != "standardise" or not value)
-    cells = cells_of(study, replace(request, models=others, recipe=recipe))  # that one is SimpleCNN's alone
+    cells: list[Cell] = []
+    for model in others:
+        with suppress(UsageError):  # a network that cannot have these settings
+            cells += cells_of(study, replace(request, models=(model,), recipe=recipe))
     missing = {cell.model for cell in cells if cell.arm in lead and not cell.is_done}
     return [cell for cell in cells if cell.model not in missing and cell.is_done]
 
@@ -402,7 +407,7 @@ def _look_at_scans(study: Study, request: Request) -> None:
     from . import distance_to_tests
 
     for fold, label, gan_seed in synthetic_needed(study, request):
-        distance_to_tests.score(study, fold, label, gan_seed, request.compute.device)
+        distance_to_tests.score(study, fold, label, gan_seed, at_hand(request.compute.device))
 
 
 def _writer(study: Study, request: Request, summary: "Summary", finished: "Finished") -> Callable[..., Path]:

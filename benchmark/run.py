@@ -230,9 +230,9 @@ def correct(study: Study, cells: Sequence[Cell], external: External | None) -> N
         if cell.arm.trains or not base.is_done or (external and not base.has_external(external.sha256)):
             continue
         counts = Counter(study.scans[row].label for row in training_rows(study, cell.fold, cell.recipe)[0])
-        with lock.attempt(cell.path) as ours:
-            if not ours:
-                continue  # another process is at it
+        with lock.hold(cell.path, cell.title):
+            if not missing([cell], False, external):
+                continue  # another process has made it since
             raised = partial(corrected, classes=classes, counts=counts, added=cell.added)
             others = None
             if external:

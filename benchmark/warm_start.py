@@ -13,7 +13,7 @@ from safetensors.torch import save as safetensors_bytes
 from ..classify.augmentation import Examples
 from ..classify.recipe import Recipe, without_added
 from ..classify.train import fit
-from ..core import files, processes
+from ..core import files, lock, processes
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError
 from ..core.opener import read_bytes
@@ -82,9 +82,13 @@ def make(study_path: Path, cell: Cell) -> None:
     compute = Compute(cell.device, cell.precision, 1)
     compute.start()
     study = Study.open(study_path)
-    network = fit(_phantoms(study), len(study.classes), _recipe(cell), compute, cell.seed).network
-    state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    files.write_bytes(path(study, cell), safetensors_bytes(state))
+    place = path(study, cell)
+    with lock.hold(place, f"The file {place}"):
+        if place.exists():
+            return  # another process has made it since
+        network = fit(_phantoms(study), len(study.classes), _recipe(cell), compute, cell.seed).network
+        state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+        files.write_bytes(place, safetensors_bytes(state))
 
 
 def _phantoms(study: Study) -> Examples:

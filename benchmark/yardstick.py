@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..classify import metrics
-from ..core.compute import Compute
+from ..core.compute import Compute, at_hand
 from ..data.study import Study
 from ..gan.reader import real_features
 from ..gan.scores.checks import READER_C
@@ -45,7 +45,7 @@ def yardsticks(study: Study, folds: Sequence[int], compute: Compute) -> list[Yar
 
     Fast once the features exist.
     """
-    seen = real_features(study, compute.device)
+    seen = real_features(study, at_hand(compute.device))
     fitted = []
     for fold in folds:
         yardstick = Yardstick(fold, study.fold_path(fold))

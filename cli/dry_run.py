@@ -81,8 +81,10 @@ def print_benchmark(study: "Study", request: "Request") -> None:
     from ..benchmark.forecast import SCANS, Rates, forecast, to_do, to_train
     from ..benchmark.per_image import per_image_training, preview
     from ..benchmark.pipeline import expectation
+    from ..core.compute import resolve
 
     # what it needs
+    resolve(request.compute.device, request.compute.precision)  # some steps are timed here
     if request.external:
         results.print(external.foresee(request.external, study))
 

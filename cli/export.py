@@ -87,7 +87,7 @@ def export(
         from ..gan.config import check_target
         from ..gan.translator import Translator
 
-        label = check_target(opened, target or opened.target)
+        label = check_target(opened, target or opened.target, "--class")
         path, check = export_translator(Translator(opened, number, label, gan_seed), to)
         results.print(f"{path}: a translator to {label}, with a model card. {check}")
     elif what == "classifier":

@@ -148,7 +148,7 @@ def gan_train(
     names = tuple(clean(name) for name in sources.split(",")) if sources else None
     ask, usual = Ask(preset, pairs, names, method, changes), usual_preset(compute.device)
     with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:
-        label = check_target(opened, clean(to or opened.target))
+        label = check_target(opened, to or opened.target)
 
         # what is wrong is refused before the first fold is trained
         plans = []
@@ -234,7 +234,7 @@ def gan_score(
         misses = list(missed(requirements, compared))
     else:
         opened = open_study(study)
-        numbers, to = folds_of(fold, opened), check_target(opened, clean(to or opened.target))
+        numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)
         sets = [SyntheticSet(opened, number, to, gan_seed) for number in numbers]
         for scans in sets:
             score_again(scans, compute, judge)
@@ -323,7 +323,7 @@ def synth(
     # make and score
     compute, judge = resolve(device, precision), Judge(extractor, fid_weights)
     opened = open_study(study)
-    numbers, to = folds_of(fold, opened), check_target(opened, clean(to or opened.target))
+    numbers, to = folds_of(fold, opened), check_target(opened, to or opened.target)
     translators = [Translator(opened, number, to, gan_seed) for number in numbers]
     for translator in translators:
         check_confidence(translator.scans, confidence, redo=redo)

@@ -68,7 +68,7 @@ ToClass = Annotated[
         "--to", metavar="CLASS", help="Class to make; the study's target unless given.", rich_help_panel=MORE
     ),
 ]
-GanSeed = Annotated[int, typer.Option(help="Seed of the translator.", rich_help_panel=MORE)]
+GanSeed = Annotated[int, typer.Option(min=0, help="Seed of the translator.", rich_help_panel=MORE)]
 PresetName = Annotated[
     str | None,
     typer.Option(
@@ -213,7 +213,7 @@ def again(ctx: typer.Context, *only: str) -> list[str]:
     words: list[str] = []
     for name, option in given(ctx).items():
         value = ctx.params.get(name)
-        if name != "dry_run" and value not in (None, False) and (not only or name in only):
+        if name != "dry_run" and value is not None and value is not False and (not only or name in only):
             values = value if isinstance(value, list | tuple) else [value]
             words += [option if one is True else f"{option} {shlex.quote(str(one))}" for one in values]
     return words

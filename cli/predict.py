@@ -67,6 +67,10 @@ def predict(
         raise UsageError(
             f"--{'heat' if heat else 'out'} needs --format html or json; a table has no place for it."
         )
+    if form == "json" and out is None:
+        from .terminal import console, speak
+
+        speak(quiet=console.quiet, machine=True)  # nothing but the object on stdout
     if out and out.suffix.casefold() != f".{form}":
         raise UsageError(
             f"--out {out}: expected a name that ends in .{form}, so that no scan is overwritten by mistake."

@@ -45,14 +45,16 @@ def translate(
     numbers = folds_of(fold, opened)
     if len(numbers) != 1:
         raise UsageError(f"--fold {fold}: one translator translates; name one fold.")
-    given = unlabelled.find(scans)
+    given = unlabelled.find(scans, opened.settings.data.grey or 0)
     if not given.scans:
         raise UsageError("There is no scan among these.")
 
     # translate
     compute = resolve()
     compute.start()
-    translator = Translator(opened, numbers[0], check_target(opened, target or opened.target), gan_seed)
+    translator = Translator(
+        opened, numbers[0], check_target(opened, target or opened.target, "--class"), gan_seed
+    )
     rows, unreadable = translate_scans(translator, given.scans, to, compute)
 
     # what was done

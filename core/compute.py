@@ -111,9 +111,7 @@ def check_names(device: str, precision: str) -> None:
 def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
     """Turn `auto` into what this machine has; UsageError if something is asked for that it lacks."""
     check_names(device, precision)
-    import torch
-
-    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    has = _devices()
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if has[name])
     if not has[device]:
@@ -124,6 +122,21 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
     if precision == "auto":
         precision = "bfloat16" if fast_bfloat16(device) else "float32"
     return Compute(device, precision, threads or cores())
+
+
+def at_hand(device: str) -> str:
+    """The device where this machine has it, else the processor: for looks that need not be quick.
+
+    A benchmark that was sent to a cluster's cards is told of on a machine that may have none.
+    """
+    return device if _devices()[device] else "cpu"
+
+
+def _devices() -> dict[str, bool]:
+    """Whether this machine has each device."""
+    import torch
+
+    return {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
 
 
 def fast_bfloat16(device: str) -> bool:

@@ -53,7 +53,7 @@ def writing(path: Path) -> Iterator[Path]:
     try:
         with present(path.parent), _gone_at_last(temporary):
             yield temporary
-            with temporary.open("rb") as handle:
+            with temporary.open("rb+") as handle:  # Windows flushes what may be written alone
                 os.fsync(handle.fileno())
             temporary.replace(path)
     except OSError as error:

@@ -48,16 +48,22 @@ def find_groups(entries: Sequence[Entry], *, merge_alike: bool = False) -> Group
 
     Names that differ in capitals, blanks or Unicode's composition are one group; the frames of one DICOM file
     are, too. The detector compares every scan with every other. Scans without a group that it takes for one
-    scene are one group, and join the known group that one of them resembles most. Scans of several given
+    scene are one group, and join the known group that one of them resembles most. One that the list joins
+    with scans of a given group joins that. Scans of several given
     groups that it takes for one scene are named in `alike`; with `merge_alike`, their groups are one.
     """
     # what is known of each, and which look alike
     listed = busi_list()
+    own = [None if entry.group is None else ("given", names.key(entry.group)) for entry in entries]
+    about = [listed.get((entry.sha256, names.key(entry.label))) for entry in entries]
+    named: defaultdict[str, set[Group]] = defaultdict(set)  # group of the list → those that the user gave
+    for group, scene in zip(own, about, strict=True):
+        if group and scene:
+            named[scene.group].add(group)
     known: list[Group | None] = []
-    for entry in entries:
-        about = listed.get((entry.sha256, names.key(entry.label)))
-        own = None if entry.group is None else ("given", names.key(entry.group))
-        known.append(own or (("list", about.group) if about else None))
+    for group, scene in zip(own, about, strict=True):
+        given = min(named[scene.group], default=("list", scene.group)) if scene else None
+        known.append(group or given)
     pairs = _pairs(entries)
     groups_of = _joined(entries, known, pairs)
     doubted = [  # two groups of the published list were told apart by eye

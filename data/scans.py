@@ -256,19 +256,31 @@ def _rows(
 def _with_headers(
     rows: Sequence[ScanFile], headers: Mapping[str, dicom.Header], *, every: bool
 ) -> tuple[list[ScanFile], list[Caution]]:
-    """Add what DICOM headers say: groups (a table's win), burned-in marks; with `every`, one scan a frame."""
+    """Add what DICOM headers say: groups (a table's win), burned-in marks; with `every`, one scan a frame.
+
+    A scan without a group in the table joins that of the same patient's others.
+    """
     known = {row.file: headers[row.file] for row in rows if row.file in headers}
     patients = _shared_by_most([header.group for header in known.values()])
     studies = _shared_by_most([header.study for header in known.values()])
+    said: dict[str, str | None] = {}  # file → patient, else study
+    for file, about in known.items():
+        patient = about.group if about.group not in patients else None
+        said[file] = patient or (about.study if about.study not in studies else None)
+    named: dict[str | None, set[str]] = {}  # patient → groups of a table
+    for row in rows:
+        if row.group and (one := said.get(row.file)):
+            named.setdefault(one, set()).add(row.group)
     scans: list[ScanFile] = []
     for row in rows:
         header = known.get(row.file)
         if header is None:
             scans.append(row)
             continue
-        patient = header.group if header.group not in patients else None
-        study = header.study if header.study not in studies else None
-        row = replace(row, group=row.group or patient or study, burned_in=header.burned_in)
+        one = said[row.file]
+        row = replace(
+            row, group=row.group or (min(named[one]) if one in named else one), burned_in=header.burned_in
+        )
         loop = every and header.frames > 1
         scans += [replace(row, frame=number + 1) for number in range(header.frames)] if loop else [row]
     placeholders = [

@@ -112,7 +112,8 @@ def require_groups(labels: Sequence[str], groups: Sequence[str], k: int) -> None
         if count < k:
             raise BusError(
                 f"Class {label} has {count} group{'s' * (count != 1)} of scans; {k} folds need at least {k}. "
-                f"Use --k {max(2, count)} or fewer, or add scans of other patients."
+                + (f"Use --k {count} or fewer" if count > 1 else "Leave that class out")
+                + ", or add scans of other patients."
             )
 
 

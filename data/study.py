@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core import lock
 from ..core.errors import BusError, UsageError
-from ..core.files import sha256_bytes
+from ..core.files import sha256_bytes, writing
 from ..core.opener import check_tree
 from . import settings
 from .cohort import Scan
@@ -147,6 +148,34 @@ class Preview(Study):
     def masks(self) -> Pixels | None:
         """Their lesion masks; None without any."""
         return self._whole.masks
+
+
+def derived(
+    study: Study,
+    path: Path,
+    like: Callable[[Study], bool],
+    recut: Callable[[], tuple[settings.Settings, Sequence[Scan]]],
+    files: Sequence[str] = (PIXELS_FILE,),
+) -> Study:
+    """Open the study at `path` within another one, or make it of the same `files` with settings of its own.
+
+    One that is not `like` what is asked is made anew. Two processes that ask at once make it once.
+    """
+    with lock.hold(path / settings.FILE, f"The study {path}"):
+        if (path / settings.FILE).exists():
+            if like(sub := Study.open(path)):
+                return sub
+            for old in path.iterdir():
+                if old.is_dir():
+                    shutil.rmtree(old)
+                elif old != lock.lock_path(path / settings.FILE):
+                    old.unlink()
+        for name in files:
+            if (study.path / name).exists():
+                with writing(path / name) as part:
+                    shutil.copyfile(study.path / name, part)
+        settings.freeze(path, *recut())
+        return Study.open(path)
 
 
 def fold_name(fold: int | None) -> str:

@@ -11,6 +11,7 @@ from ..core.compute import Compute
 from ..core.errors import BusError, UsageError, did_you_mean
 from ..core.files import Json
 from ..core.switches import Needs, Value, Values, switch
+from ..data.names import clean
 from .extractors import LITE1
 
 if TYPE_CHECKING:  # a slip in --set is answered without torch
@@ -317,7 +318,7 @@ def configure(
 
     # method, effort, switches
     method, changed = check_options(preset, method, changes or {})
-    check_target(study, target)
+    target = check_target(study, target)
     usual = _usual(method, preset, study.settings.size, target)
     resolved = switches.changed(usual, changed)
     if changed.get("phantoms") and target not in PAIRED:
@@ -369,11 +370,12 @@ def configure(
     )
 
 
-def check_target(study: "Study", target: str) -> str:
-    """The class to make; UsageError unless it is one of the study's."""
+def check_target(study: "Study", target: str, option: str = "--to") -> str:
+    """The class to make, as the study writes it; UsageError, which names `option`, unless it has it."""
+    target = clean(target)
     if target not in study.classes:
         raise UsageError(
-            f"--to {target}: the study's classes are {', '.join(study.classes)}."
+            f"{option} {target}: the study's classes are {', '.join(study.classes)}."
             f"{did_you_mean(target, study.classes)}"
         )
     return target
@@ -381,7 +383,7 @@ def check_target(study: "Study", target: str) -> str:
 
 def check_sources(study: "Study", target: str, sources: Sequence[str] | None) -> tuple[str, ...]:
     """The classes to translate from, in order; UsageError unless they and `target` are its own."""
-    check_target(study, target)
+    target = check_target(study, target)
     others = [name for name in study.classes if name != target]
     if sources is not None and (not sources or set(sources) - set(others)):
         slip = "".join(did_you_mean(name, others) for name in sources if name not in others)

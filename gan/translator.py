@@ -252,7 +252,7 @@ class Translator:
     @property
     def sheets(self) -> list[Path]:
         """The sample sheets, the last one last."""
-        return sorted((self.folder / "samples").glob("*.png"))
+        return sorted((self.folder / "samples").glob("*.png"), key=lambda path: (len(path.name), path.name))
 
     @property
     def tensorboard(self) -> Path:

@@ -246,13 +246,15 @@ def warnings(scores: Scores) -> list[WarningKind]:
     """What a person must be told before believing the scores."""
     identity, near, distinct = scores.identity, scores.copies, scores.distinct
     kernel = scores.kid and scores.kid.normalised
+    worse = bool(kernel and kernel.mean - kernel.spread > 1)
+    disagree = [judge.disagrees for judge in scores.judges]
     judges = {scores.extractor.name, *([LITE0] if scores.reader else [])}
     rules = {
         WarningKind.COLLAPSE: identity and _returned(identity),
         WarningKind.COPYING: near and near.synthetic > max(COPY_SHARE, 2 * near.held_out),
         WarningKind.MODE_COLLAPSE: distinct and distinct.synthetic < DISTINCT_SHARE * distinct.target,
-        WarningKind.WORSE: kernel and kernel.mean - kernel.spread > 1,
-        WarningKind.DISAGREE: len({judge.disagrees for judge in scores.judges}) > 1,
+        WarningKind.WORSE: worse,
+        WarningKind.DISAGREE: any(disagree) and not (worse and all(disagree)),  # else WORSE says it
         WarningKind.TEACHER: scores.trained_with in judges,
         WarningKind.FILTER: scores.filter,
     }

@@ -1,5 +1,8 @@
 """Sub-studies with a share of the target: nested, whole in their test parts, made once."""
 
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,24 @@ def test_a_sub_study_is_made_once_and_anew_for_another_study(study: Study) -> No
     assert (first.path / "study.json").stat().st_mtime_ns == made
     (first.path / "study.json").write_text((study.path / "study.json").read_text())
     assert few(study, 0.5).settings.share == 0.5, "what lay there was another study"
+
+
+def test_two_that_ask_at_once_make_it_once(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The squares that one has opened must not be written over by the other."""
+    made = []
+    copy = shutil.copyfile
+
+    def slowly(*paths: Path) -> None:
+        made.append(paths)
+        time.sleep(0.2)
+        copy(*paths)
+
+    monkeypatch.setattr("bus.data.study.shutil.copyfile", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        subs = list(pool.map(lambda _: few(study, 0.25), range(2)))
+    assert len(made) == 2, "squares and masks, each once"
+    assert subs[0].path == subs[1].path and not list(subs[0].path.glob(".*"))
+    assert [sub.settings.files for sub in subs] == [subs[0].settings.files] * 2
 
 
 def test_a_look_ahead_writes_nothing_and_sees_the_same(study: Study, tmp_path: Path) -> None:

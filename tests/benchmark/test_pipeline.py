@@ -142,6 +142,16 @@ def test_inflation_stands_beside_the_true_figure(study, in_process, monkeypatch)
     assert not (sub.path / "fold-0/cells/original/resnet18").exists(), "nobody asked for it"
 
 
+def test_a_finished_network_that_cannot_have_these_settings_is_passed_over(study, monkeypatch):
+    """It ended a benchmark after its last training."""
+    request = Request((0,), (Arm("original"),), ("simplecnn",), recipe=(("refit", 100),))
+    found = study.cells_path(0) / "original" / "squeezenet1_1" / "seed-0-12345678"
+    monkeypatch.setattr(pipeline, "finished_folders", lambda path: [("original", found)])
+    with pytest.raises(UsageError, match="squeezenet1_1"):
+        cells_of(study, replace(request, models=("squeezenet1_1",)))
+    assert pipeline.looked_at(study, request) == []
+
+
 def test_what_is_simplecnns_alone_is_not_asked_of_other_finished_networks(study, monkeypatch):
     """They are looked for after the trainings, so that this must not fail."""
     request = Request((0,), (Arm("original"),), ("simplecnn",), recipe=(("standardise", True),))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,25 @@ def test_adjusted_corrects_the_answers_of_original_and_trains_nothing(study, mon
     wanted = turned[0] * [1, counts[0] / counts[1], 1]
     assert turned[1] == pytest.approx(wanted / wanted.sum(axis=1, keepdims=True), abs=1e-7)
     assert not np.array_equal(turned[0], before)
+
+    # another process that holds it is waited for, and what it wrote is not written again
+    (cell.path / "DONE").unlink()
+    waited = []
+
+    @contextmanager
+    def after_another(path, what):
+        if not waited:
+            waited.append(path)
+            run.correct(study, [cell], None)
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.lock, "hold", after_another)
+        wrote = []
+        whole = type(cell).write
+        patch.setattr(type(cell), "write", lambda *given, **more: (wrote.append(1), whole(*given, **more)))
+        run.correct(study, [cell], None)
+    assert waited == [cell.path] and wrote == [1] and cell.is_done
 
     # another training of the original makes it stale; the next run mends that
     done = files.read_json(base.path / "DONE")

@@ -37,6 +37,9 @@ def test_first_weights_from_phantoms_are_shared_by_arms_and_part_of_the_cell(stu
     phantoms.write_bytes(damaged)
     warm_start.make(study.path, cells[0])
     assert weights.read_bytes() == first, "damaged phantoms are simulated again"
+    with monkeypatch.context() as patch:
+        patch.setattr(warm_start, "fit", lambda *given: pytest.fail("another machine has made them"))
+        warm_start.make(study.path, cells[0])
     seen = {}
     monkeypatch.setattr(
         run,

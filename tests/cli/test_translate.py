@@ -11,6 +11,7 @@ from bus.core.compute import Compute
 from bus.core.files import sha256_bytes
 from bus.data import phantom
 from bus.data.study import Study
+from bus.data.unlabelled import Found
 from bus.gan import train
 from bus.gan.config import configure
 from bus.gan.translator import Translator
@@ -30,6 +31,17 @@ def translated(tiny_study, tmp_path_factory) -> Path:
     )
     train.train(study, replace(config, channels=4, blocks=1), CPU)
     return path
+
+
+def test_16_bit_scans_are_read_by_the_grey_scale_of_the_study(translated, tmp_path, run_bus, monkeypatch):
+    """Else a test scan of the study would be another picture, and nobody be warned."""
+    asked = []
+    monkeypatch.setattr("bus.data.unlabelled.find", lambda *given: asked.append(given) or Found([], []))
+    study = Study.open(translated)
+    study.settings = replace(study.settings, data=replace(study.settings.data, grey=14))
+    monkeypatch.setattr("bus.cli.translate.open_study", lambda path: study)
+    code, text = run_bus("translate", tmp_path, "--to", tmp_path / "out", "--study", translated)
+    assert (code, [bits for _, bits in asked]) == (2, [14]), text
 
 
 @pytest.mark.long

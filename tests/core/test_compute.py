@@ -100,3 +100,11 @@ def test_an_error_beside_another_work_arrives_after_both_have_ended() -> None:
 def test_a_gpu_is_not_shared_by_as_many_trainings_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "cores", lambda: 8)
     assert [compute.usual_jobs(device) for device in ("cpu", "cuda", "mps")] == [8, 1, 1]
+
+
+def test_a_card_that_this_machine_lacks_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a cluster's node trained on its card, and the report is written where there is none."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert [compute.at_hand(device) for device in ("cuda", "cpu")] == ["cpu", "cpu"]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert compute.at_hand("cuda") == "cuda"

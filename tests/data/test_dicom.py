@@ -276,6 +276,10 @@ def test_groups_are_patients(tmp_path: Path) -> None:
     (tmp_path / "x" / "labels.csv").write_text("file,label,group\na/0.dcm,a,mine\nb/1.dcm,b,\n")
     groups = [scan.group for scan in list_scans(tmp_path / "x").scans]
     assert groups[0] == "mine", "what the user gives wins"
+    table = "file,label,group\na/0.dcm,a,mine\nb/1.dcm,b,\na/2.dcm,a,\n"
+    (tmp_path / "x" / "labels.csv").write_text(table)
+    groups = [scan.group for scan in list_scans(tmp_path / "x").scans]
+    assert groups == ["mine", dicom.pseudonym("id 1"), "mine"], "one patient is not torn apart"
 
 
 def test_one_id_for_all_is_a_placeholder(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from bus.core.errors import UsageError
-from bus.data import phantom, scans
+from bus.data import grouping, phantom, scans
 from bus.data.check import check
 from bus.data.grouping import Grouping, find_groups
 from bus.data.groups import describe
@@ -274,3 +275,15 @@ def test_copies_of_busi_as_jpeg_join_the_groups_of_the_list(datasets: Path, tmp_
     names = [f"{path.parent.name}/{path.stem}" for path in originals]
     assert all(group[f"{name}.png"] == group[name.replace("/", "/copy of ") + ".jpg"] for name in names)
     assert len(set(group.values())) >= 0.95 * len(originals) - 5
+
+
+def test_a_scan_without_a_group_joins_that_of_its_siblings_in_the_list(monkeypatch) -> None:
+    """A column filled in part must not tear a scene of the published list apart; filled whole it wins."""
+    entries = [entry(scene, 0, None) for scene in range(4)]
+    listed = {(one.sha256, "benign"): SimpleNamespace(group="busi-1") for one in entries[:3]}
+    monkeypatch.setattr(grouping, "busi_list", lambda: listed)
+    assert find_groups(entries).names[:3] == ["busi-1"] * 3
+    part = [replace(one, group=group) for one, group in zip(entries, ("p1", None, None, "p2"), strict=True)]
+    assert find_groups(part).names == ["p1", "p1", "p1", "p2"]
+    whole = [replace(one, group=group) for one, group in zip(entries, ("p1", "p3", None, "p2"), strict=True)]
+    assert find_groups(whole).names == ["p1", "p3", "p1", "p2"]
