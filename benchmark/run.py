@@ -318,16 +318,13 @@ def _attempt(
             if stop():
                 left = len(running) + len(elsewhere) + len(lost)
                 raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")
-    finally:
-        halted = stop()
-        ended_by_us = list((pool._processes or {}).values()) if halted else []
-        for process in ended_by_us:
-            process.kill()
-        pool.shutdown(wait=not halted, cancel_futures=True)
-        for process in ended_by_us:  # the locks that they leave behind go with them
-            process.join()
-        for folder in {cell.path.parent for cell in cells} if halted else ():
+    except BaseException:  # also a notebook's interrupt; nobody waits for what is running
+        processes.end(pool)
+        for folder in {cell.path.parent for cell in cells}:  # the locks that they leave behind
             lock.sweep(folder)
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     return elsewhere, sorted(lost, key=cells.index)
 
 

@@ -47,6 +47,16 @@ def pool(jobs: int, shares: Shares | None = None) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, mp_context=Workers(), initializer=_begin, initargs=(shares,))
 
 
+def end(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool at once, and wait until they are gone."""
+    ended = list((pool._processes or {}).values())
+    for process in ended:
+        process.kill()
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in ended:
+        process.join()
+
+
 def shares(count: int) -> Shares:
     """Room for what `count` works have done, for `pool`; each is written by one process alone."""
     room: Shares = Workers().RawArray("d", count)

@@ -1,5 +1,6 @@
 """Another generator's scans: used unverified, and refused where they are test scans."""
 
+import os
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from bus.benchmark.request import Request
 from bus.core import files
 from bus.core.errors import BusError, UsageError
 from bus.data.pictures import synthetic_png
-from bus.gan.manifest import COLUMNS, SyntheticSet
+from bus.gan.manifest import COLUMNS, SyntheticSet, TranslatedScan, write_translated
 
 
 def test_another_generators_scans_are_used_unverified_but_never_test_scans(study, tmp_path):
@@ -92,3 +93,28 @@ def test_a_fold_of_the_same_number_of_another_split_is_told_by_any_of_its_rows(s
     else:
         (check,) = [check for check in audit(study, 0, request) if "of another fold" in check.name]
         assert f"({number} of the scans come from other data" in check.name and check.ok
+
+
+def test_translations_are_taken_and_tell_of_their_sources(study, tmp_path):
+    """What `bus translate` wrote has a manifest of its own; that of another program says nothing to us."""
+    folder, number = tmp_path / "translated", needed(study, 0, "malignant")
+    rng = np.random.default_rng(0)
+    rows = []
+    for place, square in enumerate(rng.integers(0, 255, (number, 32, 32), dtype=np.uint8)):
+        name = f"{place:03}.png"
+        files.write_bytes(folder / name, synthetic_png(square))
+        rows.append(TranslatedScan(name, "", "a.png", "ab" * 32, "", "malignant", f"{place % 2}" * 64))
+    write_translated(folder, rows)
+    told = foreign.told(study, folder, number, 0)
+    assert (told.count, told.leaking, told.elsewhere) == (number, [], number)
+    source = study.scans[study.test(0)[0]].sha256
+    write_translated(folder, [*rows[:-1], replace(rows[-1], source_sha256=source, in_study="test")])
+    os.utime(folder / "000.png")  # read again
+    generator = rows[-1].generator_sha256
+    leaking = [row.file for row in rows if row.generator_sha256 == generator]
+    assert foreign.told(study, folder, number, 0).leaking == leaking
+    (folder / "manifest.csv").write_text("image,prompt\n000.png,a tumour\n")
+    assert foreign.told(study, folder, number, 0).count == 0
+    (folder / "manifest.csv").write_text("file,generator_sha256\n000.png,ab\n")
+    with pytest.raises(BusError, match=r"source_sha256.* is missing"):
+        foreign.told(study, folder, number, 0)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from bus.core import processes
@@ -30,3 +31,13 @@ def test_a_worker_leaves_ctrl_c_to_its_parent() -> None:
     with processes.pool(1) as pool:
         assert pool.submit(os.getpid).result() != os.getpid()
         assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+
+
+def test_a_pool_is_ended_without_waiting_for_its_work() -> None:
+    pool = processes.pool(1)
+    works = [pool.submit(time.sleep, 600) for _ in range(3)]
+    while not works[0].running():
+        time.sleep(0.05)
+    (process,) = pool._processes.values()
+    processes.end(pool)
+    assert not process.is_alive() and works[2].cancelled()
