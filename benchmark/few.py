@@ -23,8 +23,13 @@ def few(study: Study, share: float) -> Study:
             study.settings, files=(), cautions=(), share=share, format=sub.settings.format
         ) and sub.pixels_sha256(sub.used()) == study.pixels_sha256(study.used())
 
-    made = (_shared(study, share), study.scans)
-    return derived(study, _path(study, share), like, lambda: made, (PIXELS_FILE, MASKS_FILE))
+    return derived(
+        study,
+        _path(study, share),
+        like,
+        lambda: (_shared(study, share), study.scans),
+        (PIXELS_FILE, MASKS_FILE),
+    )
 
 
 def preview(study: Study, share: float) -> Study:

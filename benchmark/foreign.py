@@ -1,7 +1,7 @@
 """Another generator's scans (`--synthetic FOLDER`): used as they are, and checked for what can be checked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,19 +14,9 @@ from ..data.scans import to_grey
 from ..data.store import Pixels, letterbox
 from ..data.study import Study
 from ..data.unlabelled import find
-from ..gan.manifest import MANIFEST, TranslatedScan, read_manifest
+from ..gan.manifest import Synthetic, TranslatedScan, read_any_manifest
 
-OF_TRANSLATIONS = {item.name for item in fields(TranslatedScan)}  # columns of their manifest
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a manifest of `bus synth` or `bus translate` says of a scan."""
-
-    file: str
-    source_sha256: str
-    generator_sha256: str
-    fold: int | str | None = "unsaid"  # of its translator
+Row = Synthetic | TranslatedScan
 
 
 @dataclass(frozen=True)
@@ -35,8 +25,8 @@ class Scans:
 
     files: Sequence[str]
     squares: Pixels
-    said: Sequence["Origin | None"]
-    rows: Sequence["Origin"]  # all of these manifests, also those of files that are not there
+    said: Sequence[Row | None]
+    rows: Sequence[Row]  # all of these manifests, also those of files that are not there
 
 
 def _scans(folder: Path, size: int) -> Scans:
@@ -51,29 +41,14 @@ def _read(folder: Path, size: int, stamp: tuple[tuple[Path, int, int], ...]) -> 
     if not found:
         raise UsageError(f"--synthetic {folder} holds no scans. Give a folder with pictures in it.")
     names = [scan.name for scan in found]
-    manifests = {
-        parent: {row.file: row for row in _origins(parent)} for parent in {Path(n).parent for n in names}
-    }
+    parents = {Path(name).parent for name in names}
+    manifests = {parent: {row.file: row for row in read_any_manifest(parent)} for parent in parents}
     return Scans(
         names,
         np.stack([letterbox(to_grey(scan.read()), size)[0] for scan in found]),
         [manifests[Path(name).parent].get(Path(name).name) for name in names],
         [row for rows in manifests.values() for row in rows.values()],
     )
-
-
-def _origins(folder: Path) -> list[Origin]:
-    """What the manifest of a folder says; nothing where there is none, or only that of another program."""
-    path = folder / MANIFEST
-    header = set(files.read_csv(path)[0]) if path.exists() else set()
-    if header >= OF_TRANSLATIONS:
-        named = ("file", "source_sha256", "generator_sha256")
-        return [Origin(*(row[name] for name in named)) for row in files.read_csv(path)]
-    if "generator_sha256" not in header:
-        return []
-    return [
-        Origin(row.file, row.source_sha256, row.generator_sha256, row.fold) for row in read_manifest(folder)
-    ]
 
 
 def load(study: Study, folder: Path, number: int) -> Pixels:
@@ -128,7 +103,8 @@ def told(study: Study, folder: Path, number: int, fold: int) -> Told:
     seeing = {
         row.generator_sha256
         for row in found.rows
-        if row.source_sha256 in tested or (row.source_sha256 in own and row.fold not in (fold, "unsaid"))
+        if row.source_sha256 in tested
+        or (isinstance(row, Synthetic) and row.source_sha256 in own and row.fold != fold)
     }
     said = [row for row in found.said[:number] if row]
     return Told(

@@ -2,9 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -292,8 +293,7 @@ def _attempt(
     elsewhere: list[Cell] = []
     lost: list[Cell] = []
     shares = processes.shares(len(cells))
-    pool = processes.pool(jobs, shares)
-    try:
+    with _tidied(cells), processes.pool(jobs, shares) as pool:
         running: dict[Future[bool], Cell] = {}
         for number, (cell, work) in enumerate(zip(cells, works, strict=True)):
             try:
@@ -318,14 +318,18 @@ def _attempt(
             if stop():
                 left = len(running) + len(elsewhere) + len(lost)
                 raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")
-    except BaseException:  # also a notebook's interrupt; nobody waits for what is running
-        processes.end(pool)
-        for folder in {cell.path.parent for cell in cells}:  # the locks that they leave behind
+    return elsewhere, sorted(lost, key=cells.index)
+
+
+@contextmanager
+def _tidied(cells: Sequence[Cell]) -> Iterator[None]:
+    """Take away the locks that processes leave behind which were ended in the middle."""
+    try:
+        yield
+    except BaseException:
+        for folder in {cell.path.parent for cell in cells}:
             lock.sweep(folder)
         raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return elsewhere, sorted(lost, key=cells.index)
 
 
 def kept_of(cells: Sequence[Cell]) -> list[Cell]:

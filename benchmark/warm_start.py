@@ -66,19 +66,12 @@ def make_missing(study: Study, cells: Sequence[Cell], jobs: int) -> None:
         return
     _phantoms(study)
     text = f"{len(todo)} classifiers on {PHANTOMS} phantoms, {jobs} at once"
-    pool = processes.pool(jobs)
     try:
-        with progress(text, len(todo)) as advance:
+        with progress(text, len(todo)) as advance, processes.pool(jobs) as pool:
             for _ in pool.map(make, [study.path] * len(todo), todo):
                 advance(1)
     except BrokenProcessPool as error:
         raise BusError(f"First weights: {processes.KILLED} Those that are done are kept.") from error
-    except BaseException:  # Ctrl-C does not wait for what is running
-        processes.end(pool)
-        lock.sweep(study.path / FOLDER)
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def make(study_path: Path, cell: Cell) -> None:

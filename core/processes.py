@@ -39,22 +39,24 @@ class Workers(SpawnContext):
     Process = Worker
 
 
-def pool(jobs: int, shares: Shares | None = None) -> ProcessPoolExecutor:
+class Pool(ProcessPoolExecutor):
+    """Waits for its work at the end of its block; after an error or Ctrl-C there it ends it at once."""
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        ended = list((self._processes or {}).values()) if kind else []
+        for process in ended:
+            process.kill()
+        self.shutdown(wait=kind is None, cancel_futures=True)
+        for process in ended:
+            process.join()
+
+
+def pool(jobs: int, shares: Shares | None = None) -> Pool:
     """A pool of `jobs` fresh processes; forked ones would share torch's threads, which do not survive it.
 
     `shares` is what they tell of their work while it goes on.
     """
-    return ProcessPoolExecutor(jobs, mp_context=Workers(), initializer=_begin, initargs=(shares,))
-
-
-def end(pool: ProcessPoolExecutor) -> None:
-    """End the processes of a pool at once, and wait until they are gone."""
-    ended = list((pool._processes or {}).values())
-    for process in ended:
-        process.kill()
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in ended:
-        process.join()
+    return Pool(jobs, mp_context=Workers(), initializer=_begin, initargs=(shares,))
 
 
 def shares(count: int) -> Shares:

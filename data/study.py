@@ -162,14 +162,14 @@ def derived(
     One that is not `like` what is asked is made anew. Two processes that ask at once make it once.
     """
     with lock.hold(path / settings.FILE, f"The study {path}"):
-        if (path / settings.FILE).exists():
-            if like(sub := Study.open(path)):
-                return sub
-            for old in path.iterdir():
-                if old.is_dir():
-                    shutil.rmtree(old)
-                elif old != lock.lock_path(path / settings.FILE):
-                    old.unlink()
+        if (path / settings.FILE).exists() and like(sub := Study.open(path)):
+            return sub
+        (path / settings.FILE).unlink(missing_ok=True)  # first: what is cut short here is no study
+        for old in path.glob("*"):
+            if old.is_dir():
+                shutil.rmtree(old)
+            elif old != lock.lock_path(path / settings.FILE):
+                old.unlink()
         for name in files:
             if (study.path / name).exists():
                 with writing(path / name) as part:

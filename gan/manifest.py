@@ -71,6 +71,7 @@ class Remade:
 
 
 COLUMNS = tuple(item.name for item in fields(Synthetic))
+TRANSLATED_COLUMNS = tuple(item.name for item in fields(TranslatedScan))
 CHECK = "row_sha256"  # last column: the first digits of the hash of the others; older manifests have none
 
 
@@ -257,9 +258,20 @@ def read_manifest(folder: Path) -> list[Synthetic]:
         raise BusError(f"{path} is damaged ({error}). Delete it and run bus synth again.") from error
 
 
+def read_any_manifest(folder: Path) -> Sequence[Synthetic | TranslatedScan]:
+    """The rows of a folder's manifest, whichever command wrote it; none of another program's, which says
+    nothing of a generator."""
+    path = folder / MANIFEST
+    rows = files.read_csv(path) if path.exists() else []
+    columns = rows[0].keys() if rows else set()
+    if columns == set(TRANSLATED_COLUMNS):
+        return [TranslatedScan(**row) for row in rows]
+    return read_manifest(folder) if "generator_sha256" in columns else []
+
+
 def write_translated(folder: Path, rows: Sequence[TranslatedScan]) -> None:
     """Write the manifest of a folder of translations, which belongs to no study."""
-    files.export_csv(folder / MANIFEST, [item.name for item in fields(TranslatedScan)], map(astuple, rows))
+    files.export_csv(folder / MANIFEST, TRANSLATED_COLUMNS, map(astuple, rows))
 
 
 def _check(row: Synthetic) -> str:

@@ -24,6 +24,7 @@ METRICS = (
 )
 COMPARED = ("target_auc", "balanced_accuracy")
 Means = Mapping[Arm, Mapping[str, stats.Array]]  # arm → metric under every row of weights
+Judged = Mapping[Arm, Mapping[tuple[int, int], Mapping[str, stats.Array]]]  # the same of every fold and seed
 
 
 @dataclass(frozen=True)
@@ -75,36 +76,26 @@ def external_result(external: External, study: Study, cells: Sequence[Cell]) -> 
     labels = np.array([int(row["label"] == study.target) for row in external.rows])
     groups = [row["group"] for row in external.rows]
     sample = stats.sample(labels, groups, np.zeros(len(labels), np.int64), 1)
-    rows, contrasts = [], []
-    compared = {
-        model: _compared([cell for cell in cells if cell.model == model])
+    answered = {
+        model: {
+            arm: {(cell.fold, cell.seed): answers(external, study, cell) for cell in of_arm}
+            for arm, of_arm in _compared([cell for cell in cells if cell.model == model]).items()
+        }
         for model in dict.fromkeys(cell.model for cell in cells)
     }
-    shared = set.intersection(*(_trained(own) for own in compared.values()))
-    of_models: list[Means] = []
-    for model, own in compared.items():
-        answered = {
-            arm: {(cell.fold, cell.seed): answers(external, study, cell) for cell in of_arm}
-            for arm, of_arm in own.items()
-        }
-        means = {arm: _mean(sample, [*given.values()]) for arm, given in answered.items()}
-        rows += [_row(sample, model, arm, [*answered[arm].values()], of) for arm, of in means.items()]
-        contrasts += _contrasts(sample, model, means)
-        of_models.append(
+    rows, contrasts = [], []
+    judged: list[Judged] = []
+    for model, own in answered.items():
+        judged.append(
             {
-                arm: means[arm]
-                if given.keys() == shared
-                else _mean(sample, [given[pair] for pair in sorted(shared)])
-                for arm, given in (answered.items() if shared else ())
+                arm: {pair: stats.evaluate(sample, one) for pair, one in given.items()}
+                for arm, given in own.items()
             }
         )
-    if len(of_models) > 1:
-        both = [arm for arm in of_models[0] if all(arm in means for means in of_models)]
-        together = {
-            arm: {key: np.mean([means[arm][key] for means in of_models], axis=0) for key in COMPARED}
-            for arm in both
-        }
-        contrasts = [*_contrasts(sample, MEAN, together), *contrasts]
+        means = {arm: _mean([*given.values()]) for arm, given in judged[-1].items()}
+        rows += [_row(sample, model, arm, [*own[arm].values()], values) for arm, values in means.items()]
+        contrasts += _contrasts(sample, model, means)
+    contrasts = [*_contrasts(sample, MEAN, _together(judged)), *contrasts]
     return ExternalResult(
         name=external.name,
         scans=len(labels),
@@ -132,16 +123,23 @@ def _compared(cells: Sequence[Cell]) -> dict[Arm, list[Cell]]:
     }
 
 
-def _trained(own: Mapping[Arm, Sequence[Cell]]) -> set[tuple[int, int]]:
-    """The folds and seeds of one model's cells."""
-    return {(cell.fold, cell.seed) for of_arm in own.values() for cell in of_arm}
-
-
-def _mean(sample: stats.Sample, answered: Sequence[Floats]) -> dict[str, stats.Array]:
-    """Every metric under every row of weights, averaged over the answers of several cells."""
-    evaluated = [stats.evaluate(sample, one) for one in answered]
-    mean = {key: np.mean([metrics[key] for metrics in evaluated], axis=0) for key in evaluated[0]}
+def _mean(judged: Sequence[Mapping[str, stats.Array]]) -> dict[str, stats.Array]:
+    """Every metric under every row of weights, averaged over several cells."""
+    mean = {key: np.mean([metrics[key] for metrics in judged], axis=0) for key in judged[0]}
     return {**mean, "specificity": 2 * mean["balanced_accuracy"] - mean["target_recall"]}
+
+
+def _together(models: Sequence[Judged]) -> Means:
+    """The mean of several models over the folds and seeds that all have; nothing where there are none."""
+    shared = sorted(set.intersection(*({*given} for own in models for given in own.values())))
+    if len(models) < 2 or not shared:
+        return {}
+    means = [{arm: _mean([given[pair] for pair in shared]) for arm, given in own.items()} for own in models]
+    return {
+        arm: {key: np.mean([of_arms[arm][key] for of_arms in means], axis=0) for key in COMPARED}
+        for arm in means[0]
+        if all(arm in of_arms for of_arms in means)
+    }
 
 
 def _contrasts(sample: stats.Sample, model: str, means: Means) -> list[ExternalContrast]:

@@ -115,6 +115,8 @@ def test_translations_are_taken_and_tell_of_their_sources(study, tmp_path):
     assert foreign.told(study, folder, number, 0).leaking == leaking
     (folder / "manifest.csv").write_text("image,prompt\n000.png,a tumour\n")
     assert foreign.told(study, folder, number, 0).count == 0
+    (folder / "manifest.csv").write_text("file,generator_sha256\n")
+    assert foreign.told(study, folder, number, 0).count == 0, "a header alone"
     (folder / "manifest.csv").write_text("file,generator_sha256\n000.png,ab\n")
     with pytest.raises(BusError, match=r"source_sha256.* is missing"):
         foreign.told(study, folder, number, 0)

@@ -23,6 +23,7 @@ from bus.classify.train import predict as answers_of
 from bus.cli.app import main
 from bus.core import files
 from bus.core.compute import Compute
+from bus.core.progress import note
 from bus.data import phantom
 from bus.data.settings import freeze
 from bus.data.study import Study
@@ -194,6 +195,18 @@ def test_the_page_asks_nothing_and_escapes_names(options, scans, tmp_path, capsy
     assert 'width="128" height="40"' in text, "bars are cut off"
     predict(capsys, place, *options, "--format", "html", "--out", page, "--no-heat")
     assert page.read_text(encoding="utf-8").count("<img") == 2
+
+
+def test_a_word_about_the_choice_of_weights_is_no_part_of_the_json(options, scans, capsys, monkeypatch):
+    whole = predicting.find_trained
+
+    def telling(*given):
+        note("another answers", warning=True)
+        return whole(*given)
+
+    monkeypatch.setattr(predicting, "find_trained", telling)
+    code, out, err = predict(capsys, scans / "benign" / "benign (1).png", *options, "--format", "json")
+    assert (code, len(json.loads(out)["scans"])) == (0, 1) and "another answers" in err
 
 
 def test_bad_files_are_named_and_the_others_answered(options, scans, tmp_path, capsys):

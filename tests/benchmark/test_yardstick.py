@@ -21,3 +21,15 @@ def test_the_yardstick_reads_the_training_part_alone_and_is_cached(study, monkey
     study.labels[study.train(0)] = (kept[study.train(0)] + 1) % 3
     yardstick.yardsticks(study, [0], CPU)
     assert (places[0].path / "predictions.csv").read_text() != first[0]
+
+
+def test_a_machine_without_the_card_that_trained_fits_it_too(study, monkeypatch):
+    asked, whole = [], yardstick.real_features
+
+    def recorded(study, device):
+        asked.append(device)
+        return whole(study, "cpu")
+
+    monkeypatch.setattr(yardstick, "real_features", recorded)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert yardstick.yardsticks(study, [0], Compute("cuda", "float32", 1)) and asked == ["cpu"]

@@ -35,17 +35,19 @@ def test_a_worker_leaves_ctrl_c_to_its_parent() -> None:
 ENDED = """
 import time
 from bus.core import processes
-pool = processes.pool(1)
-works = [pool.submit(time.sleep, 600) for _ in range(3)]
-while not works[0].running():
-    time.sleep(0.05)
-(process,) = pool._processes.values()
-processes.end(pool)
-print(process.is_alive())
+try:
+    with processes.pool(1) as pool:
+        works = [pool.submit(time.sleep, 600) for _ in range(3)]
+        while not works[0].running():
+            time.sleep(0.05)
+        (process,) = pool._processes.values()
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    print(process.is_alive())
 """
 
 
-def test_a_pool_is_ended_without_waiting_for_its_work(tmp_path: Path) -> None:
+def test_ctrl_c_in_its_block_ends_a_pool_without_waiting_for_its_work(tmp_path: Path) -> None:
     """Nor does Python wait for it when it ends."""
     script = tmp_path / "ended.py"
     script.write_text(ENDED)

@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+import unicodedata
 from dataclasses import asdict, replace
 
 import pytest
@@ -11,7 +12,7 @@ from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data.study import Study, open_or_create
 from bus.gan import train
-from bus.gan.config import METHOD, METHODS, configure, from_json, options
+from bus.gan.config import METHOD, METHODS, check_target, configure, from_json, options
 from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
@@ -207,3 +208,10 @@ def test_the_options_of_a_configuration_ask_for_it_again(study, wish, words):
         sources=found["from"].split(",") if "from" in found else None,
         changes=dict(text.split("=") for name, text in pairs if name == "--set"),
     )
+
+
+def test_a_class_is_known_however_it_is_composed_and_refused_by_the_option_that_named_it(study):
+    study.classes = ["악성", "양성"]
+    assert check_target(study, unicodedata.normalize("NFD", "악성")) == "악성"
+    with pytest.raises(UsageError, match="--class 악셩: the study's classes are 악성, 양성"):
+        check_target(study, "악셩", "--class")

@@ -57,3 +57,9 @@ def test_a_stretch_of_the_training_is_written_and_read_alike() -> None:
     for looks in (Looks(), Looks(kid), Looks(None, kid), Looks(kid, kid, 0.6)):
         stretch = Stretch(12, {"cycle": 0.5, "identity": 0.25}, 1.5, looks)
         assert Stretch.read(stretch.line(3)) == stretch
+
+
+def test_the_last_sheet_is_that_of_the_most_pairs(translator) -> None:
+    for pairs in (200_000, 1_000_000):
+        files.write_bytes(translator.sheet(pairs), b"")
+    assert translator.sheets[-1] == translator.sheet(1_000_000)

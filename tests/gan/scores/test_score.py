@@ -11,9 +11,20 @@ import pytest
 from bus.core.errors import BusError
 from bus.gan.extractors import LITE0, LITE1
 from bus.gan.scores.features import Extractor, lite0
-from bus.gan.scores.model import Counts, Filtered, Kin, Pair, Scores, WarningKind, read, to_json
+from bus.gan.scores.model import (
+    Counts,
+    Filtered,
+    Kin,
+    Measured,
+    Pair,
+    Scores,
+    ToldApart,
+    WarningKind,
+    read,
+    to_json,
+)
 from bus.gan.scores.scans import Making, RealScans, SyntheticScans
-from bus.gan.scores.score import compare, score_synthetic
+from bus.gan.scores.score import compare, score_synthetic, warnings
 
 SIZE = 32
 TARGETS, SOURCES = 28, 36  # scans, two a group; two thirds of the sources benign
@@ -222,3 +233,16 @@ def test_scans_that_the_reader_chose_are_said_to_be() -> None:
     found = score(GOOD, confidence=0.5, accepted=0.8)
     assert found.filter == Filtered(0.5, 0.8)
     assert found.warnings == (WarningKind.FILTER,)
+
+
+@pytest.mark.long
+def test_judges_that_all_call_the_scans_worse_are_heard_where_the_distance_does_not_tell(
+    good: Scores,
+) -> None:
+    told = ToldApart(synthetic=0.95, sources=0.6, halves=0.5, scans=100)
+    judges = tuple(replace(one, two_sample=told) for one in good.judges)
+    assert all(judge.disagrees for judge in judges)
+    assert warnings(replace(good, judges=judges)) == [WarningKind.DISAGREE]
+    assert good.kid and good.kid.normalised
+    far = replace(good.kid, normalised=Measured(2.0, 0.1))
+    assert warnings(replace(good, judges=judges, kid=far)) == [WarningKind.WORSE], "which says it already"
