@@ -301,7 +301,13 @@ def synth(
     extractor: Extractor = "auto",
     fid_weights: FidWeights = None,
     device: Device = "auto",
-    precision: Precision = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="auto, float32 or bfloat16, as the other commands take it; scans are always made in float32.",
+            rich_help_panel=MORE,
+        ),
+    ] = "auto",
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
