@@ -3,9 +3,11 @@
     python tests/study_check.py FOLDER [--target malignant] [--k 5] [--translators 6]
 
 Reads `predictions.csv` and holds against it `results.csv`, `metrics.csv` and `contrasts.csv`, and
-`external_predictions.csv` against `external.csv` where they are. It shares no code with the program: written
-from docs/statistics.md with scikit-learn and scipy, AUC by comparing all pairs of scans, resamples drawn
-anew. Numbers that need no resamples must agree to 1e-9 (1e-5 where they depend on rounded probabilities).
+`external_predictions.csv` against `external.csv` where they are. Beside the first report of the study on BUSI
+it finds `further.csv`: what is left without marked scans, and without seeds of which a network collapsed. It
+shares no code with the program: written from docs/statistics.md with scikit-learn and scipy, AUC by comparing
+all pairs of scans, resamples drawn anew. Numbers that need no resamples must agree to 1e-9 (1e-5 where they
+depend on rounded probabilities, and in `further.csv`).
 Those that come from resamples must lie where another 2,000 may put them, within four standard errors: ends of
 intervals between the draws of 0.5 and 4.5 %, p values and standard errors likewise, intervals for other
 trainings by the jackknife over draws. Exit code 1 and a line a number where they do not.
@@ -30,6 +32,8 @@ Z = 1.959963984540054  # of a two-sided test at 5 %
 SMOOTH = ("brier", "target_auc", "sensitivity_at_90_specificity")  # depend on more than the answers
 MEAN = "mean"  # in the place of a model: of the metrics of all models, seed by seed
 CELL = ["fold", "arm", "model", "seed"]
+CLAIM = {"gain": "original", "translator": "oversampled"}  # contrast → what `cyclegan` is compared with
+BUSI = Path(__file__).parents[1] / "data" / "busi_groups.csv"  # which scans carry marks
 ALONE = "_fold_zero"  # behind the name of a metric, and of a column
 
 
@@ -47,6 +51,8 @@ class Tables:
     unseen: bool = False  # whether models count, in Holm's correction, that these tables do not show
     external: pd.DataFrame | None = None
     external_predictions: pd.DataFrame | None = None
+    differences: str = "contrasts.csv"  # where they stand
+    exact: float = EXACT  # of numbers that need no resamples
     checked: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -301,12 +307,29 @@ def at_thresholds(model: Model, chances: Any) -> Any:
     return given
 
 
-def check_contrasts(tables: Tables) -> None:
-    """`contrasts.csv`: estimates, both intervals, their p values, and Holm's correction over models."""
-    single = [name for name in tables.contrasts["model"].unique() if name != MEAN]
-    if (len(single) > 1) != (MEAN in set(tables.contrasts["model"])):
-        tables.wrong.append(f"contrasts.csv: {len(single)} models, and their mean is missing or too much")
+def expected(tables: Tables, models: list[str]) -> set[tuple[str, str, str]]:
+    """The differences of a claim that must be there: of each model with the arms, and of their mean."""
+    names = {"macro_f1", "target_auc", "sensitivity_at_90_specificity"}
+    have = {model: set(part["arm"]) for model, part in tables.predictions.groupby("model")}
+    found = {
+        (model, contrast, metric)
+        for contrast, arm in CLAIM.items()
+        for model in models
+        if {"cyclegan", arm} <= have.get(model, set())
+        for metric in names
+    }
+    of_mean = {(MEAN, *row[1:]) for row in found} if len(models) > 1 else set()
+    return found | of_mean
+
+
+def differences(tables: Tables) -> Iterator[tuple[Any, Model, list[Any], list[int]]]:
+    """Every row of `contrasts.csv`, with its differences from predictions.
+
+    They are those of each seed under every row of weights of `model`, over all folds and in fold 0 alone
+    where that is asked for; then come the seeds.
+    """
     known: dict[tuple[str, frozenset[tuple[int, int]]], dict[tuple[str, int], dict[str, Any]]] = {}
+    single = [name for name in tables.contrasts["model"].unique() if name != MEAN]
     for name, rows in sorted(tables.contrasts.groupby("model", sort=False), key=lambda part: part[0] == MEAN):
         arms = set(rows["first"]) | set(rows["second"])
         parts = single if name == MEAN else [str(name)]  # a mean is over models, seed by seed, draw by draw
@@ -331,10 +354,22 @@ def check_contrasts(tables: Tables) -> None:
                 for of in (metric, f"{metric}{ALONE}")
                 if of in values[row["first"], seeds[0]]
             ]
-            check_contrast(tables, model, row, found[0], seeds)
-            zero = found[1].mean(axis=0) if len(found) > 1 else np.array([np.nan])
-            groups = len(set(model.units[model.folds == 0]))
-            check_scans(tables, row, zero, groups, 1, ALONE)
+            yield row, model, found, seeds
+
+
+def check_contrasts(tables: Tables) -> None:
+    """`contrasts.csv`: estimates, both intervals, their p values, and Holm's correction over models."""
+    single = [name for name in tables.contrasts["model"].unique() if name != MEAN]
+    if (len(single) > 1) != (MEAN in set(tables.contrasts["model"])):
+        tables.wrong.append(f"contrasts.csv: {len(single)} models, and their mean is missing or too much")
+    missing = expected(tables, single) - {
+        (row["model"], row["contrast"], row["metric"]) for _, row in tables.contrasts.iterrows()
+    }
+    tables.wrong += [f"contrasts.csv, {', '.join(row)}: missing" for row in sorted(missing)]
+    for row, model, found, seeds in differences(tables):
+        check_contrast(tables, model, row, found[0], seeds)
+        zero = found[1].mean(axis=0) if len(found) > 1 else np.array([np.nan])
+        check_scans(tables, row, zero, len(set(model.units[model.folds == 0])), 1, ALONE)
     for kind in ("", "_retrained"):
         alone = tables.contrasts["model"] == MEAN  # one test, nothing to correct
         for (_, contrast, metric), rows in tables.contrasts.groupby([alone, "contrast", "metric"]):
@@ -359,13 +394,12 @@ def holm(values: Any) -> Any:
 
 def check_contrast(tables: Tables, model: Model, row: Any, difference: Any, seeds: list[int]) -> None:
     """One row; `difference` is that of each seed (S rows) under every row of weights."""
-    where = f"contrasts.csv, {row['contrast']}, {row['model']}, {row['metric']}"
+    where = f"{tables.differences}, {row['contrast']}, {row['model']}, {row['metric']}"
     folds, units = len(model.fold_names), model.weights.shape[1]
     mean = difference.mean(axis=0)
     draws = mean[1 + folds :]
     draws = draws[np.isfinite(draws)]
     within = ROUNDED if row["metric"] in SMOOTH else EXACT
-    furthest = 2.0 if row["metric"] == "brier" else 1.0  # no difference can be larger
 
     # other scans
     widened = check_scans(tables, row, mean, units, folds)
@@ -384,24 +418,37 @@ def check_contrast(tables: Tables, model: Model, row: Any, difference: Any, seed
         tables.hold(f"{where}, p_nadeau_bengio", row["p_nadeau_bengio"], second, 100 * within)
 
     # other scans, trainings and translators
+    if again := check_retrained(tables, model, row, difference, seeds):
+        p, found, slack_of = again
+        tables.hold(f"{where}, p_retrained", row["p_retrained"], p, max(0.03 + 0.1 * p, slack_of[1]))
+        within = max(0.1 * found, slack_of[2]) + EXACT
+        tables.hold(f"{where}, detectable_retrained", row["detectable_retrained"], found, within)
+
+
+def check_retrained(
+    tables: Tables, model: Model, row: Any, difference: Any, seeds: list[int]
+) -> tuple[float, float, Any] | None:
+    """What showed the spread of trainings, and the ends for other scans, trainings and translators.
+
+    Returns the p value, the detectable difference, and how far the three may lie from those of other draws.
+    """
+    where = f"{tables.differences}, {row['contrast']}, {row['model']}, {row['metric']}"
+    mean, furthest = difference.mean(axis=0), 2.0 if row["metric"] == "brier" else 1.0
     turns = turns_of((row["first"], row["second"]), seeds, tables.translators)
+    tables.checked += 1
     if (again := trained_again(model, difference, turns)) is None:
-        tables.checked += 1
         if pd.notna(row["low_retrained"]):
             tables.wrong.append(f"{where}, basis: {row['basis']} is written where none can be had")
-        return
+        return None
     basis, error, freedom = again
     half, p, found = of_error(mean[0], error, freedom)
     slack_of = slack_of_draws(model, difference, turns)
-    tables.checked += 1
     if row["basis"] != basis:
         tables.wrong.append(f"{where}, basis: {row['basis']} is written, {basis} was expected")
     for name, end in (("low_retrained", mean[0] - half), ("high_retrained", mean[0] + half)):
         possible = float(np.clip(end, -furthest, furthest))
-        tables.hold(f"{where}, {name}", row[name], possible, max(0.1 * half, slack_of[0]) + EXACT)
-    tables.hold(f"{where}, p_retrained", row["p_retrained"], p, max(0.03 + 0.1 * p, slack_of[1]))
-    within = max(0.1 * found, slack_of[2]) + EXACT
-    tables.hold(f"{where}, detectable_retrained", row["detectable_retrained"], found, within)
+        tables.hold(f"{where}, {name}", row[name], possible, max(0.1 * half, slack_of[0]) + tables.exact)
+    return p, found, slack_of
 
 
 def of_error(estimate: float, error: float, freedom: float) -> tuple[float, float, float]:
@@ -431,8 +478,8 @@ def check_scans(tables: Tables, row: Any, values: Any, units: int, folds: int, s
 
     `values` is the number under the rows of weights of `units` groups in `folds`; columns end in `suffix`.
     """
-    where = f"contrasts.csv, {row['contrast']}, {row['model']}, {row['metric']}"
-    within = ROUNDED if row["metric"] in SMOOTH else EXACT
+    where = f"{tables.differences}, {row['contrast']}, {row['model']}, {row['metric']}"
+    within = ROUNDED if row["metric"] in SMOOTH else tables.exact
     furthest = 2.0 if row["metric"] == "brier" else 1.0  # no difference can be larger
     tables.hold(f"{where}, estimate{suffix}", row[f"estimate{suffix}"], values[0], within)
     draws = values[1 + folds :]
@@ -560,6 +607,54 @@ def check_external(tables: Tables) -> None:
             tables.hold(f"{where}, {name}", row[name], middle, slack)
 
 
+# what the study on BUSI shows beside
+
+
+def check_further(tables: Tables, further: pd.DataFrame, marked: set[str]) -> None:
+    """`further.csv`: the differences of a claim from a part of the answers.
+
+    `marked` are the hashes of scans with burned-in marks. Seeds that failed are out before those of collapsed
+    networks go.
+    """
+    answers = tables.predictions
+    trained = answers[answers["arm"] != "adjusted"].groupby(CELL)["predicted"]
+    collapsed = trained.agg(lambda given: given.value_counts(normalize=True).iloc[0] >= 0.9)
+    fallen = {seed for (*_, seed), true in collapsed.items() if true}
+    arms = {"cyclegan", *CLAIM.values()}
+    common = set.intersection(*(pairs_of(tables, model, arms) for model in answers["model"].unique()))
+    left = {seed for _, seed in block(common)} - fallen
+    parts = {
+        "all": answers,
+        "unmarked": answers[~answers["sha256"].isin(marked)],
+        "not collapsed": answers[answers["seed"].isin(left)],
+    }
+    whole = {part for part, rows in parts.items() if len(rows)}
+    if whole != set(further["part"]):
+        tables.wrong.append(f"further.csv: parts {set(further['part'])}, but {whole} are to be expected")
+    for part, rows in further.groupby("part", sort=False):
+        against = rows["contrast"].map(CLAIM)
+        own = Tables(
+            parts[str(part)],
+            tables.results,
+            tables.metrics,
+            rows.assign(first="cyclegan", second=against),
+            tables.target,
+            tables.k,
+            tables.translators,
+            differences=f"further.csv, {part}",
+            exact=ROUNDED,
+        )
+        for row, model, found, seeds in differences(own):
+            where = f"{own.differences}, {row['contrast']}, {row['model']}, {row['metric']}"
+            check_scans(own, row, found[0].mean(axis=0), model.weights.shape[1], len(model.fold_names))
+            check_retrained(own, model, row, found[0], seeds)
+            rests = (len(model.labels), len(model.fold_names), len(seeds))
+            for name, number in zip(("scans", "folds", "seeds"), rests, strict=True):
+                own.hold(f"{where}, {name}", row[name], number, 0)
+        tables.checked += own.checked
+        tables.wrong += own.wrong
+
+
 def found_wrong(tables: Tables) -> Iterator[str]:
     """Every number that differs, a line each."""
     check_trainings(tables)
@@ -580,6 +675,10 @@ def main() -> None:
     parser.add_argument("--translators", type=int, help="of a fold; as many as seeds unless given")
     asked = parser.parse_args()
     tables = read(asked.folder, asked.target, asked.k, asked.translators, asked.unseen)
+    beside = asked.folder.parent / "further.csv"
+    if asked.folder.name == "report-1" and beside.exists():
+        listed = pd.read_csv(BUSI, comment="#")
+        check_further(tables, pd.read_csv(beside), set(listed["rgb_sha256"][listed["annotation"].notna()]))
     for line in found_wrong(tables):
         print(line)
     print(f"{tables.checked:,} numbers checked, {len(tables.wrong)} differ.")

@@ -53,7 +53,8 @@ def test_all_that_was_run_is_published_and_a_published_report_stays(
         bus(study, command)
     log(tmp_path / "bank")
     publish.publish(Study.open(study), tmp_path / "bank", into)
-    made = {"report-1", "per-image.csv", "further.csv", "answer.md", "contrasts.svg", "log.csv", "run.md"}
+    figures = {f"contrasts-{name}.svg" for name in ("macro-f1", "auc", "sensitivity")}
+    made = {"report-1", "per-image.csv", "further.csv", "answer.md", "log.csv", "run.md"} | figures
     assert {path.name for path in into.iterdir()} == made
     assert not [*into.rglob("*.png")], "no pixels"
     assert "No verdict" in (into / "answer.md").read_text(), "one training tells nothing of others"

@@ -150,9 +150,12 @@ def test_it_goes_on_where_its_folder_is_gone(
     first = f"{asked} --arms original --no-report"
     plan = PLAN.format(first) + f"\n\n```bash\n{asked} --arms original\n```\n"
     plan = plan.replace("\n## After\n", "")
+    with pytest.raises(SystemExit, match=r"Report 1 is written\. Publish it before more is trained"):
+        run_plan(tmp_path, plan)
+    assert log(tmp_path)[-4:-2] == [("done", first), ("banked", first)]
+    (tmp_path / "report-1").mkdir()
     run_plan(tmp_path, plan)
     assert "All of the plan is done." in capsys.readouterr().out
-    assert log(tmp_path)[-4:-2] == [("done", first), ("banked", first)]
     before = (tmp_path / "study" / "report" / "1" / "predictions.csv").read_text()
     assert [path.name for path in (tmp_path / "study-bank").glob("*.xz")] == ["01.tar.xz"]
 

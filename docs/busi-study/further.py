@@ -7,7 +7,10 @@ the interval for other scans and the one for other scans, trainings and translat
 
 - all: as in the report, to show that this is the same computation.
 - unmarked: test scans without burned-in text, calipers or colour (`annotation` in data/busi_groups.csv).
-- not collapsed: seeds of which no network, in no arm and fold, gives 90 % of its answers to one class.
+- not collapsed: of the seeds that `all` has, those of which no network, in no arm and fold, gives 90 % of its
+  answers to one class.
+
+`scans`, `folds` and `seeds` are what a row rests on; `basis` is what showed the spread of trainings.
 """
 
 import csv
@@ -19,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from bus.benchmark.arms import Arm, parse
 from bus.benchmark.cell import Answered, Answers
-from bus.benchmark.results.contrasts import averaged, contrasts
+from bus.benchmark.results.contrasts import Pooled, averaged, contrasts
 from bus.benchmark.results.model import GAIN, PRIMARY, TRANSLATOR, Contrast
 from bus.benchmark.results.summary import alike, pool
 from bus.classify.metrics import collapsed
@@ -32,6 +35,8 @@ CELL, SCAN = ("fold", "arm", "model", "seed"), ("file", "sha256", "label", "grou
 COLUMNS = (
     "part",
     "scans",
+    "folds",
+    "seeds",
     "model",
     "contrast",
     "metric",
@@ -40,6 +45,7 @@ COLUMNS = (
     "high_retrained",
     "low",
     "high",
+    "basis",
 )
 
 
@@ -87,15 +93,22 @@ def classes_of(path: Path) -> list[str]:
     return [name.removeprefix("p_") for name in read_csv(path)[0] if name.startswith("p_")]
 
 
-def of(answers: list[Answers], target: int) -> Iterator[Contrast]:
-    """The contrasts of a claim, of every model and of their mean; `target` is the number of the class."""
+def pools(answers: list[Answers], target: int) -> list[Pooled]:
+    """What the mean of the models rests on, if there is one, then what each does.
+
+    `target` is the number of the class.
+    """
     models = dict.fromkeys(one.cell.model for one in answers)
     pooled = [pool(model, [one for one in answers if one.cell.model == model], target) for model in models]
     shared = alike(pooled, answers, target)
-    for one in [*([averaged(shared)] if shared else []), *pooled]:
-        for contrast in contrasts(one, 1 / K):
-            if contrast.kind in (GAIN, TRANSLATOR) and contrast.metric in (PRIMARY, "target_auc"):
-                yield contrast
+    return [*([averaged(shared)] if shared else []), *pooled]
+
+
+def of(pooled: Pooled) -> Iterator[Contrast]:
+    """The contrasts of a claim."""
+    for contrast in contrasts(pooled, 1 / K):
+        if contrast.kind in (GAIN, TRANSLATOR) and contrast.metric in (PRIMARY, "target_auc"):
+            yield contrast
 
 
 def write(folder: Path) -> None:
@@ -107,21 +120,28 @@ def write(folder: Path) -> None:
     fallen = {
         one.cell.seed for one in whole if one.cell.arm.trains and collapsed(one.probabilities) is not None
     }
+    all_pools = pools(whole, target)
+    left = set(all_pools[0].seeds) - fallen
+    unmarked = read(path, lambda sha256, label: (sha256, label) not in marked)
+    kept = [one for one in whole if one.cell.seed in left]
     parts = {
-        "all": whole,
-        "unmarked": read(path, lambda sha256, label: (sha256, label) not in marked),
-        "not collapsed": [one for one in whole if one.cell.seed not in fallen],
+        "all": all_pools,
+        "unmarked": pools(unmarked, target),
+        "not collapsed": pools(kept, target) if kept else [],
     }
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(COLUMNS)
-    for part, answers in parts.items():
-        scans = len({(one.cell.fold, *scan) for one in answers for scan in one.scans})
-        for contrast in of(answers, target) if answers else ():
-            again, alone = contrast.retrained, contrast.interval
-            ends = ("", "") if again is None else (again.low, again.high)
-            values = (alone.estimate, *ends, alone.low, alone.high)
-            numbers = (f"{value:.6f}" if value != "" else "" for value in values)
-            table.writerow((part, scans, contrast.model, contrast.kind, contrast.metric, *numbers))
+    for part, found in parts.items():
+        for one in found:
+            rests = (len(one.sample.labels), len(one.sample.fold_names), len(one.seeds))
+            for contrast in of(one):
+                again, alone = contrast.retrained, contrast.interval
+                ends = ("", "") if again is None else (again.low, again.high)
+                values = (alone.estimate, *ends, alone.low, alone.high)
+                numbers = (f"{value:.6f}" if value != "" else "" for value in values)
+                basis = "" if again is None else again.basis
+                names = (contrast.model, contrast.kind, contrast.metric)
+                table.writerow((part, *rests, *names, *numbers, basis))
 
 
 if __name__ == "__main__":

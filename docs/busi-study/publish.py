@@ -10,7 +10,8 @@ Writes into a folder:
 - `per-image.csv`: the answers of the classifiers on a split per image, where these were trained.
 - `further.csv`: what the plan shows beside the first report (further.py).
 - `answer.md`: the answer in the words that the plan foresaw (answer.py).
-- `contrasts.svg`: every difference of a claim in the first report, with both its intervals.
+- `contrasts-….svg`: every difference of a claim in the first report, with both its intervals, a figure a
+  metric.
 - `log.csv` and `run.md`: every start and end, and what they add up to: hours, machines, versions, hashes.
 """
 
@@ -29,44 +30,41 @@ import further
 from bus.benchmark import pipeline
 from bus.benchmark.cell import Cell
 from bus.benchmark.cells import cells_of
+from bus.benchmark.external import External
 from bus.benchmark.per_image import per_image_request, preview
 from bus.benchmark.report.figures import Effect, forest
-from bus.benchmark.report.terms import CONTRASTS, METRICS, title
-from bus.benchmark.report_folder import ABOUT, RESULTS, reports
-from bus.benchmark.report_folder import CONTRASTS as CONTRASTS_CSV
+from bus.benchmark.report.terms import CONTRASTS as TERMS
+from bus.benchmark.report.terms import METRICS, title
+from bus.benchmark.report_folder import ABOUT, CONTRASTS, RESULTS, reports
 from bus.benchmark.request import Request
+from bus.benchmark.results.model import MEAN
 from bus.benchmark.results.predictions import write_predictions
 from bus.core.errors import BusError
 from bus.core.files import read_csv, write_text
 from bus.data.study import Study
 from bus.gan.translator import Translator
-from study import LOG, bank_of
+from study import LOG, bank_of, commit
 
 HERE = Path(__file__).parent
-SHOWN = ("macro_f1", "target_auc", "sensitivity_at_90_specificity")
+SHOWN = {  # metrics of the figures → the end of a figure's name
+    "macro_f1": "macro-f1",
+    "target_auc": "auc",
+    "sensitivity_at_90_specificity": "sensitivity",
+}
 
 
-def effects(rows: Sequence[Mapping[str, str]]) -> list[Effect]:
-    """The differences of a claim in points, those of the mean of the networks first."""
-    models = sorted(dict.fromkeys(row["model"] for row in rows), key=lambda model: model != "mean")
+def effects(rows: Sequence[Mapping[str, str]], metric: str) -> list[Effect]:
+    """What `cyclegan` differs by in one metric, in points, the mean of the networks first."""
+    of_metric = [row for row in rows if row["contrast"] in TERMS and row["metric"] == metric]
     found = []
-    for model in models:
-        for row in (row for row in rows if row["model"] == model):
-            if row["contrast"] in CONTRASTS and row["metric"] in SHOWN:
-                suffix = "_retrained" if row["low_retrained"] else ""
-                low, high, detectable = (
-                    100 * float(row[f"{name}{suffix}"]) for name in ("low", "high", "detectable")
-                )
-                found.append(
-                    Effect(
-                        f"{title(model)}: {row['first']} − {row['second']}, {METRICS[row['metric']]}",
-                        100 * float(row["estimate"]),
-                        low,
-                        high,
-                        detectable,
-                        scans=(100 * float(row["low"]), 100 * float(row["high"])),
-                    )
-                )
+    for row in sorted(of_metric, key=lambda row: row["model"] != MEAN):
+        suffix = "_retrained" if row["low_retrained"] else ""
+        low, high, detectable = (
+            100 * float(row[f"{name}{suffix}"]) for name in ("low", "high", "detectable")
+        )
+        label = f"{'Mean' if row['model'] == MEAN else title(row['model'])}, − {row['second']}"
+        scans = (100 * float(row["low"]), 100 * float(row["high"]))
+        found.append(Effect(label, 100 * float(row["estimate"]), low, high, detectable, scans))
     return found
 
 
@@ -90,8 +88,13 @@ def sittings(log: Sequence[Mapping[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def provenance(study: Study, log: Sequence[Mapping[str, str]], trained: Mapping[str, float]) -> str:
-    """The page that says how the study was run."""
+def provenance(
+    study: Study,
+    log: Sequence[Mapping[str, str]],
+    trained: Mapping[str, float],
+    others: Mapping[str, External],
+) -> str:
+    """The page that says how the study was run; `others`: the scans from elsewhere, by their name."""
     data = study.settings.data
     several = {
         name: ", ".join(dict.fromkeys(row[name] for row in log)) for name in ("commit", "machine", "versions")
@@ -105,6 +108,11 @@ def provenance(study: Study, log: Sequence[Mapping[str, str]], trained: Mapping[
         "Data": f"{data.name}, content {data.sha256}",
         "Cohort": f"{study.settings.cohort}: {len(study.used())} scans, {study.settings.k} folds, "
         f"{study.settings.size} px",
+        **{
+            f"External, {name}": f"{len(one.rows)} scans, content {one.sha256}"
+            for name, one in others.items()
+        },
+        "Published by commit": commit(),
         **{f"Core-hours of training, {name}": f"{spent:.1f}" for name, spent in trained.items()},
     }
     table = "\n".join(f"| {name} | {said} |" for name, said in facts.items())
@@ -133,6 +141,7 @@ def publish(study: Study, bank: Path, into: Path) -> None:
     over.
     """
     sub, per_image = preview(study), []
+    others: dict[str, External] = {}
     cells: dict[tuple[str, ...], float] = {}  # a training counts once, in however many reports it is
     for report in reports(study.path):
         asked, copy = report.about.get("asked"), into / f"report-{report.number}"
@@ -146,6 +155,8 @@ def publish(study: Study, bank: Path, into: Path) -> None:
         for row in (row for row in read_csv(copy / RESULTS) if row["seconds"]):  # others train nothing
             cells[tuple(row[name] for name in further.CELL)] = float(row["seconds"])
         request = Request.from_recorded(study, asked, report.path / ABOUT)
+        if elsewhere := pipeline.read_external(study, request):
+            others[elsewhere.name] = elsewhere
         if request.inflation:
             per_image = [one for one in cells_of(sub, per_image_request(request)) if one.is_done]
     spent = [one.seconds or 0 for one in Translator.all_of(study) if one.is_done]
@@ -160,14 +171,16 @@ def publish(study: Study, bank: Path, into: Path) -> None:
     with redirect_stdout(io.StringIO()) as printed:
         further.write(first)
     write_text(into / "further.csv", printed.getvalue())
-    write_text(into / "answer.md", answer.of_report(first, into / "further.csv"))
-    found = effects(read_csv(first / CONTRASTS_CSV))
-    said = "; ".join(f"{effect.label}: {effect.estimate:+.1f}" for effect in found)
-    drawn = forest("contrasts", found, axis="points", alt=f"Every difference of a claim, in points. {said}")
-    write_text(into / "contrasts.svg", drawn.svg + "\n")
+    write_text(into / "answer.md", answer.of_published(into))
+    for metric, name in SHOWN.items():
+        found = effects(read_csv(first / CONTRASTS), metric)
+        said = "; ".join(f"{effect.label}: {effect.estimate:+.1f}" for effect in found)
+        axis = f"cyclegan − …, points of {METRICS[metric]}"
+        alt = f"Every difference of a claim: {axis}. {said}"
+        write_text(into / f"contrasts-{name}.svg", forest(name, found, axis=axis, alt=alt).svg + "\n")
     log = list(csv.DictReader((bank / LOG).open(encoding="utf-8")))
     shutil.copyfile(bank / LOG, into / "log.csv")
-    write_text(into / "run.md", provenance(study, log, trained))
+    write_text(into / "run.md", provenance(study, log, trained, others))
 
 
 def main() -> None:

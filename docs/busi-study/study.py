@@ -15,6 +15,9 @@ made so far is put into the bank but scans, pictures and weights: answers, confi
 Where the study's folder is gone, or on another machine, that is put back, and what is in the bank is not run
 again. A folder that is behind its bank is refused: other trainings may have taken the place of its own.
 
+A report ends the sitting until it is published (publish.py) beside the plan, as `report-1` and so on: what is
+trained after it would count in it.
+
 A benchmark of which trainings fail stops the sitting; the same again tries them once more. Where they failed
 a second time, `--go-on` goes on without them, which is to be listed among the deviations.
 """
@@ -301,6 +304,7 @@ def main() -> None:
             log, bank = Log(folder, plan), Bank(folder)
             making = (line for block in blocks for line in block if " --data " in line)
             bank.put_back(asked.study, asked.data, next(making, ""))
+            reports = 0
             for block in blocks:
                 left = [line for line in block if line not in log.banked]
                 words = {line: [names.get(word, word) for word in shlex.split(line)] for line in left}
@@ -311,6 +315,12 @@ def main() -> None:
                 if alone and not any(map(looks, left)):
                     bank.put(asked.study)
                     log.say("banked", left[-1])
+                reports += any(map(looks, block))
+                if any(map(looks, block)) and not (asked.plan.parent / f"report-{reports}").exists():
+                    raise SystemExit(
+                        f"Report {reports} is written. Publish it before more is trained: make study-publish "
+                        f"STUDY={asked.study} BANK={folder}. Then run the same again."
+                    )
     except BusError as error:
         raise SystemExit(str(error)) from None
     except Stopped:

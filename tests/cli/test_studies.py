@@ -91,10 +91,10 @@ def test_the_study_on_busi_is_published_without_scans(commands, finished, tmp_pa
     assert "abc, def" in run and Study.open(path).settings.data.sha256 in run
     page = (tmp_path / "into" / "report-1" / "index.html").read_text(encoding="utf-8")
     assert "data:image/png" not in page and not list((tmp_path / "into").rglob("*.png"))
-    drawn = (tmp_path / "into" / "contrasts.svg").read_text(encoding="utf-8")
-    assert "cyclegan − original, macro-F1" in drawn
+    drawn = (tmp_path / "into" / "contrasts-macro-f1.svg").read_text(encoding="utf-8")
+    assert "− original" in drawn and "cyclegan − …, points of macro-F1" in drawn
     rows = (tmp_path / "into" / "further.csv").read_text(encoding="utf-8").splitlines()
-    assert rows[0].startswith("part,scans,model") and rows[1].startswith("all,")
+    assert rows[0].startswith("part,scans,folds,seeds,model") and rows[1].startswith("all,")
 
 
 def test_a_study_without_a_benchmark_has_no_report(tiny_study, run_bus):

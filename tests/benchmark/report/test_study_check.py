@@ -51,7 +51,7 @@ def wrong(check: Any, folder: Path, *parts: str, translators: int | None = None)
 
 
 def test_it_shares_no_code_with_the_program():
-    assert "bus" not in SCRIPT.read_text().replace("bus benchmark", "")
+    assert "bus" not in SCRIPT.read_text().replace("bus benchmark", "").replace("busi_groups", "")
 
 
 @pytest.mark.long
@@ -136,7 +136,8 @@ def test_a_training_that_failed_takes_its_seed_from_its_network_and_from_the_mea
     # what the study on BUSI shows beside averages the same seeds
     further = load(FURTHER)
     answers = further.read(tmp_path / "predictions.csv", lambda sha256, label: True)
-    found = {(c.model, c.kind, c.metric): c.interval for c in further.of(answers, 1)}
+    beside = [contrast for pooled in further.pools(answers, 1) for contrast in further.of(pooled)]
+    found = {(one.model, one.kind, one.metric): one.interval for one in beside}
     for contrast in summary.contrasts:
         if one := found.pop((contrast.model, contrast.kind, contrast.metric), None):
             assert one.estimate == pytest.approx(contrast.interval.estimate, abs=1e-6)
@@ -144,8 +145,8 @@ def test_a_training_that_failed_takes_its_seed_from_its_network_and_from_the_mea
 
     content = pd.read_csv(tmp_path / "contrasts.csv")
     content[content["model"] != "mean"].to_csv(tmp_path / "contrasts.csv", index=False)
-    (line,) = wrong(check, tmp_path, "check_contrasts", translators=2)
-    assert "their mean is missing" in line
+    lines = wrong(check, tmp_path, "check_contrasts", translators=2)
+    assert "their mean is missing" in lines[0] and len(lines) == 1 + 2 * 3
 
 
 @pytest.mark.long
@@ -214,3 +215,12 @@ def test_what_the_study_on_busi_shows_beside_agrees_with_the_report_where_it_mus
         assert joined[name].to_numpy() == pytest.approx(joined[f"{name}_there"].to_numpy(), abs=1e-4)
     scans = rows.groupby("part")["scans"].first()
     assert scans["unmarked"] == scans["all"] - 1 and "not collapsed" not in scans
+
+    # by other code the same, and what is changed is seen
+    tables = load(SCRIPT).read(folder, "malignant", 5, None)
+    load(SCRIPT).check_further(tables, rows, {first})
+    assert tables.checked > 100 and tables.wrong == []
+    changed = rows.assign(estimate=rows["estimate"] + 0.001 * (rows.index == len(rows) - 1))
+    load(SCRIPT).check_further(tables, changed, {first})
+    (line,) = tables.wrong
+    assert line.startswith("further.csv, unmarked") and "estimate" in line
