@@ -14,7 +14,7 @@ from ..benchmark.results.model import PRIMARY, Summary, Verdict
 from ..benchmark.results.predictions import columns, prediction_rows
 from ..benchmark.results.summary import summarise
 from ..benchmark.yardstick import yardsticks
-from ..classify.catalogue import TITLES
+from ..classify.catalogue import title
 from ..core.compute import Compute
 from ..data.study import Study
 from . import show
@@ -71,10 +71,7 @@ class BenchmarkResult:
         return "\n".join(f"{name}: {sentence}" for name, sentence in wording.told(self.summary).items())
 
     def _repr_html_(self) -> str:
-        values = {
-            (TITLES.get(row.model, row.model), str(row.arm)): row.metrics[PRIMARY]
-            for row in self.summary.table
-        }
+        values = {(title(row.model), str(row.arm)): row.metrics[PRIMARY] for row in self.summary.table}
         table = pd.Series(values, dtype=float).unstack(sort=False).map(lambda value: f"{100 * value:.1f} %")
         return show.card(
             "What the benchmark shows",

@@ -94,7 +94,7 @@ def study(
     _refuse_unknown("bus.study", options, StudyOptions)
     told, compute = listener or Listener(), resolve(device, precision)
     with listening(told):
-        opened = studies.open_or_create(Path(path), dict(options), phantoms=phantoms, say=told.note)
+        opened = studies.open_or_create(Path(path), dict(options), phantoms=phantoms)
     return Study(opened, compute, told)
 
 

@@ -12,7 +12,7 @@ from ..data.study import Study, fold_name
 from ..gan import translator
 from ..gan.config import GanConfig
 from ..gan.manifest import COLUMNS, SyntheticSet
-from ..gan.pixels import to_pixels, to_tensor
+from ..gan.pixels import translated
 from ..gan.request import Judge
 from ..gan.scores.model import Scores
 from ..gan.scoring import told
@@ -110,9 +110,7 @@ class Translator:
         What comes out shows no patient and must not pass for a scan; `synthesise` keeps where each came from.
         """
         generator = self._handle.load(self._compute.device)
-        return np.stack(
-            [to_pixels(generator(to_tensor(scan[None], self._compute.device)))[0] for scan in scans]
-        )
+        return np.stack([translated(generator, scan, self._compute.device) for scan in scans])
 
     def __repr__(self) -> str:
         state = "trained" if self.is_done else "not trained yet"

@@ -40,6 +40,11 @@ class Check:
     mend: str = "Make the synthetic scans of this fold again with bus gan train --redo and bus synth."
 
 
+def _none_of(name: str, count: int, bad: Sequence[str], mend: str = Check.mend) -> Check:
+    """A check that holds where nothing is `bad`, of which three are named."""
+    return Check(name, count, not bad, ", ".join(bad[:3]), mend)
+
+
 def audit(study: Study, fold: int, request: Request) -> list[Check]:
     """Check a fold and the synthetic scans its arms use for leaks; BusError names the first one found."""
     checks = audit_split(study, fold) + _first_weights(study, fold, request)
@@ -70,26 +75,15 @@ def audit_split(study: Study, fold: int) -> list[Check]:
     return _refuse(
         fold,
         [
-            Check(
+            _none_of(
                 "no group is in both the training and the test part",
                 len(train) + len(test),
-                not shared,
-                ", ".join(sorted(shared)[:3]),
+                sorted(shared),
                 table,
             ),
-            Check(
-                "no test scan has the pixels of a training scan",
-                len(test),
-                not same,
-                ", ".join(sorted(same)[:3]),
-                table,
-            ),
-            Check(
-                "no square that trains is that of a test scan",
-                len(train),
-                not twins,
-                ", ".join(twins[:3]),
-                mend.format(PIXELS_FILE),
+            _none_of("no test scan has the pixels of a training scan", len(test), sorted(same), table),
+            _none_of(
+                "no square that trains is that of a test scan", len(train), twins, mend.format(PIXELS_FILE)
             ),
         ],
     )
@@ -234,12 +228,11 @@ def _unverified(study: Study, fold: int, request: Request) -> list[Check]:
     told = foreign.told(study, request.folder, number, fold)
     mend = f"Take such scans out of {request.folder}."
     checks = [
-        Check(
+        _none_of(
             f"no scan of {request.folder.name} looks like a test scan (unverified: what their generator saw "
             "is unknown)",
             number,
-            not copies,
-            ", ".join(f"{file} like {test}" for file, test in copies[:3]),
+            [f"{file} like {test}" for file, test in copies],
             mend,
         )
     ]
@@ -250,7 +243,7 @@ def _unverified(study: Study, fold: int, request: Request) -> list[Check]:
         )
         if told.elsewhere:
             name += f" ({told.elsewhere} of the scans come from other data, of which this cannot be said)"
-        checks.append(Check(name, told.count, not told.leaking, ", ".join(told.leaking[:3]), mend))
+        checks.append(_none_of(name, told.count, told.leaking, mend))
     return checks
 
 
@@ -311,7 +304,7 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
             f"of this study ({kept.exact} of {len(kept.files)} bit for bit)"
         )
         mend = "Copy scans and generator back from where the study comes from."
-        return [Check(name, len(rows), not unseen, ", ".join(unseen[:3]), mend)]
+        return [_none_of(name, len(rows), unseen, mend)]
     strange, exact = _made_again(translator, rows)
     if not strange and (new := [row.file for row in rows if row.file not in known]):
         same, today = kept.exact + len(exact.intersection(new)), datetime.now(UTC).date().isoformat()
@@ -323,7 +316,7 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
         f"{which} is what the generator makes of its source ({len(exact)} bit "
         f"for bit, the others within {APART:g} grey level on average, as another processor may)"
     )
-    return [Check(name, len(rows), not strange, ", ".join(strange[:3]))]
+    return [_none_of(name, len(rows), strange)]
 
 
 def _made_again(translator: Translator, rows: Sequence[Synthetic]) -> tuple[list[str], set[str]]:
@@ -353,7 +346,7 @@ def _filtered(scans: SyntheticSet, rows: Sequence[Synthetic]) -> list[Check]:
     passed = {one.file for one in readings if one.probability >= confidence}
     unread = [row.file for row in rows if row.file not in passed]
     name = f"every synthetic {scans.label} scan that a filter let pass has a reading that says so"
-    return [Check(name, len(rows), not unread, ", ".join(unread[:3]))]
+    return [_none_of(name, len(rows), unread)]
 
 
 def _read(study: Study, fold: int, label: str, synthetic: SyntheticSet) -> list[Check]:
@@ -380,20 +373,13 @@ def _read(study: Study, fold: int, label: str, synthetic: SyntheticSet) -> list[
 
     # the checks
     return [
-        Check(
+        _none_of(
             f"no reader of {what} saw the group of the scan, or of its source, that it read",
             len(rows),
-            not biased,
-            ", ".join(biased[:3]),
+            biased,
             mend,
         ),
-        Check(
-            f"every reading of {what} is of the very pixels",
-            len(rows),
-            not strange,
-            ", ".join(strange[:3]),
-            mend,
-        ),
+        _none_of(f"every reading of {what} is of the very pixels", len(rows), strange, mend),
         Check(
             f"the readers of {what} saw the training part of this fold and nothing else",
             len(train),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..classify import predict
-from ..classify.catalogue import TITLES
+from ..classify.catalogue import title
 from ..classify.models import build
 from ..core import files
 from ..core.errors import BusError, visible
@@ -185,7 +185,7 @@ def export_classifier(trained: Trained, folder: Path) -> tuple[Path, Check]:
         told = {name: cell.scores.get(name) for name in ("macro_f1", "target_auc")}
         text = CLASSIFIER_TEXT.format(
             **_data(study),
-            name=f"{TITLES.get(cell.model, cell.model)} for breast-ultrasound scans, arm {cell.arm}",
+            name=f"{title(cell.model)} for breast-ultrasound scans, arm {cell.arm}",
             notice=NOTICE,
             count=len(classes),
             classes=", ".join(classes),

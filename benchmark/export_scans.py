@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import __version__
 from ..core import files
 from ..core.errors import UsageError, did_you_mean, visible
-from ..data.pictures import png, synthetic_png
+from ..data.pictures import png, png_room, synthetic_png
 from ..data.study import Study, class_folder
 from ..gan.datasheet import LICENCES
 from ..gan.manifest import Synthetic, SyntheticSet
@@ -125,7 +125,7 @@ def export_scans(study: Study, fold: int, arm: str, folder: Path, *, gan_seed: i
     audit(study, fold, request)
     train, test = study.train(fold), study.test(fold)
     count = len(train) + len(test) + sum(map(len, made.values()))
-    files.require_space(folder, count * (study.settings.size**2 + 8192), "Writing these scans")
+    files.require_space(folder, count * png_room(study.settings.size), "Writing these scans")
 
     # its files
     with files.new_folder(folder) as place:

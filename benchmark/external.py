@@ -12,8 +12,8 @@ from ..core.errors import BusError, UsageError
 from ..core.progress import note
 from ..data import cohort
 from ..data.caution import of_weight
+from ..data.copies import Descriptors, alike_between, describe
 from ..data.grouping import find_groups
-from ..data.groups import Descriptors, alike_between, describe
 from ..data.names import match
 from ..data.reading import Entry, is_download, list_source, read_listing
 from ..data.scans import Listing

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ..data import settings
 from ..data.caution import Caution
 from ..data.settings import Settings
 from ..data.store import MASKS_FILE, PIXELS_FILE
-from ..data.study import Preview, Study, derived
+from ..data.study import Study, derived, foreseen
 
 
 def few(study: Study, share: float) -> Study:
@@ -34,12 +33,9 @@ def few(study: Study, share: float) -> Study:
 
 def preview(study: Study, share: float) -> Study:
     """The sub-study, or one that exists in memory only, for a look ahead that writes nothing."""
-    path = _path(study, share)
     if share == study.settings.share:
         return study
-    if (path / settings.FILE).exists():
-        return Study.open(path)
-    return Preview(study, path, _shared(study, share), study.scans)
+    return foreseen(study, _path(study, share), lambda: (_shared(study, share), study.scans))
 
 
 def _path(study: Study, share: float) -> Path:

@@ -286,13 +286,12 @@ def _translating(study: Study, config: GanConfig, rates: Rates) -> float:
 
     def work() -> None:
         from ..data.pictures import synthetic_png
-        from ..gan.pixels import noise_of, to_pixels, to_tensor
+        from ..gan.pixels import noise_of, translated
 
         generator = config.build_generator().to(config.device).eval()
         with torch.inference_mode():
             for square in study.pixels[:TIMED]:
-                noise = noise_of(generator, 0, 0)
-                made = to_pixels(generator(to_tensor(square[None], config.device), noise))[0]
+                made = translated(generator, square, config.device, noise_of(generator, 0, 0))
                 rates.square = len(synthetic_png(made))
 
     return rates.scan("translated", work)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import files
 from ..core.errors import UsageError
-from ..data.groups import alike_between, describe
+from ..data.copies import alike_between, describe
 from ..data.scans import to_grey
 from ..data.store import Pixels, letterbox
 from ..data.study import Study

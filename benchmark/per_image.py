@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 from ..classify.catalogue import INFLATED
-from ..data import settings
 from ..data.caution import Caution
 from ..data.cohort import Scan
 from ..data.settings import Settings
-from ..data.study import Preview, Study, derived
+from ..data.study import Study, derived, foreseen
 from ..gan.request import begun_like
 from ..gan.translator import Translator
 from .arms import Arm
@@ -33,8 +32,7 @@ def per_image(study: Study) -> Study:
 
 def preview(study: Study) -> Study:
     """The sub-study, or one that exists in memory only, for a dry run."""
-    path = study.path / FOLDER
-    return Study.open(path) if (path / settings.FILE).exists() else Preview(study, path, *recut(study))
+    return foreseen(study, study.path / FOLDER, lambda: recut(study))
 
 
 def per_image_request(request: Request) -> Request:

@@ -219,20 +219,7 @@ def _run(common: Mapping[str, object], own: Mapping[str, object], where: str) ->
             f"{where}: the arm {arm} takes no translator, so that method, switches, gan_seed and gan_seeds "
             "do nothing. Leave them out."
         )
-    return Run(
-        row.name,
-        row.model,
-        arm,
-        row.epochs,
-        row.accuracy,
-        row.init,
-        row.gan_seed,
-        row.gan_seeds,
-        row.method,
-        translator,
-        changes,
-        row.against,
-    )
+    return Run(**(vars(row) | {"arm": arm}), switches=translator, changes=changes)
 
 
 def _translator(method: str | None, changed: object, where: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..classify import metrics, predict
-from ..classify.catalogue import TITLES
+from ..classify.catalogue import title
 from ..classify.metrics import COLLAPSED
 from ..core.compute import Compute, resolve
 from ..core.errors import BusError, visible
@@ -50,7 +50,7 @@ class Trained:
     def name(self) -> str:
         """The classifier in words."""
         cell = self.cell
-        model = TITLES.get(cell.model, cell.model)
+        model = title(cell.model)
         return f"{model}, arm {cell.arm}, fold {cell.fold}, seed {cell.seed}, preset {cell.preset}"
 
     @property
@@ -191,7 +191,7 @@ def _no_weights(study: Study, wanted: Wanted) -> str:
     kept = ["/".join(path.parts[-4:-1]) for path, _ in kept_weights(study.fold_path(fold))]
     others = f" Weights of this fold: {', '.join(kept)}." if kept else ""
     return (
-        f"{TITLES.get(model, model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n  "
+        f"{title(model)} on arm {arm} of fold {fold} (seed {seed}) {state}. Make it with\n  "
         f"{request.typed(study)}\n{files}Its report gets a number of its own, the others stay.{others}"
     )
 

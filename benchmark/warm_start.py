@@ -102,8 +102,7 @@ def _phantoms(study: Study) -> Examples:
         except (ValueError, KeyError, EOFError, OSError, BadZipFile):
             note(f"{path} is damaged: simulating its phantoms again.")
     squares = np.zeros((PHANTOMS, size, size), np.uint8)
-    with progress(f"Simulating {PHANTOMS} phantoms", PHANTOMS) as advance:
-        data = read_phantoms(PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__, advance=advance)
+    data = read_phantoms(PHANTOMS, size, seed=PHANTOM_SEED, keep=squares.__setitem__)
     labels = np.zeros(PHANTOMS, np.int64)
     for entry in data.entries:
         labels[entry.place] = PHANTOM_CLASSES.index(entry.label)

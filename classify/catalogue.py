@@ -25,6 +25,11 @@ LARGEST_SIDE = 1_024  # px, of a side that squares are enlarged to
 COST = {"vgg19": 8, "vgg16": 8, "resnet18": 4, LITE0: 4}
 
 
+def title(model: str) -> str:
+    """A network's name as its authors write it; the given one where it is not known here."""
+    return TITLES.get(model, model)
+
+
 def first_weights(model: str, init: str) -> str:
     """What `init` means for a network: `usual` is ImageNet where the weights come with a package, or none."""
     if init != USUAL:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core.errors import BusError
 from ..data.store import Pixels
 from .models import SimpleCNN, seen_side
 
@@ -107,13 +106,3 @@ def enlarge(maps: Pixels, size: int) -> Heat:
         cv2.resize(one.astype(np.float32) / 255, (size, size), interpolation=cv2.INTER_LINEAR) for one in maps
     ]
     return np.array(heat, np.float32).reshape(-1, size, size)
-
-
-def explain(
-    network: nn.Module, pixels: Pixels, classes: Sequence[int] | NDArray[np.integer], device: str = "cpu"
-) -> Heat:
-    """Heat of one class for every square: 1 where the network found most for that class, 0 where nothing."""
-    maps = coarse_maps(network, pixels, classes, device)
-    if maps is None:
-        raise BusError(f"{type(network).__name__} has no map of places in which heat could lie.")
-    return enlarge(maps, pixels.shape[-1])

@@ -13,6 +13,7 @@ from ..core.files import read_json
 from ..core.switches import split
 from .dry_run import print_benchmark, print_plan
 from .options import (
+    FROZEN,
     MORE,
     Cohort,
     Data,
@@ -51,16 +52,8 @@ if TYPE_CHECKING:
     from ..data.study import Study
 
 PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the plan says itself
+    *FROZEN,
     "study",
-    "data",
-    "cohort",
-    "size",
-    "k",
-    "seed",
-    "target",
-    "inner",
-    "frames",
-    "merge_alike",
     "fold",
     "seeds",
     "ablation",

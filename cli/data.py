@@ -47,8 +47,7 @@ def data_check(
     from ..data.check import check
     from . import terminal
 
-    with terminal.Bars("Reading scans") as bars:
-        findings = check(data, k=k, seed=seed, frames=frames, merge_alike=merge_alike, reading=bars.start)
+    findings = check(data, k=k, seed=seed, frames=frames, merge_alike=merge_alike)
     written = write_page(findings, page)
     if as_json:
         print_json({**check_text.as_json(findings), "page": str(written)})
@@ -75,20 +74,10 @@ def data_phantom(
     """Simulate a cohort and write it in BUSI's layout, with masks, groups and lesion parameters."""
     from ..core.compute import cores
     from ..data import phantom
-    from .terminal import progress, results, suggest
+    from .terminal import results, suggest
 
     jobs = cores() if n > 200 else 1  # below that, starting processes takes longer than they save
-    with progress(f"Simulating {n} phantoms", n) as advance:
-        phantom.write_cohort(
-            out,
-            n,
-            seed=seed,
-            size=size,
-            scanner=scanner,
-            paired=paired,
-            jobs=jobs,
-            progress=lambda done: advance(),
-        )
+    phantom.write_cohort(out, n, seed=seed, size=size, scanner=scanner, paired=paired, jobs=jobs)
     # the word phantom means the built-in cohort
     folder = "./phantom" if str(out) == "phantom" else shlex.quote(str(out))
     results.print(f"{n} phantoms in {out}; use them with --data {folder}.")

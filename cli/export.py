@@ -8,7 +8,7 @@ import typer
 
 from ..core.errors import UsageError, did_you_mean
 from .options import MORE, GanSeed, Quiet, StudyPath, folds_of, given
-from .studies import open_study, require_study
+from .studies import open_study
 from .terminal import results, suggest
 
 KINDS = ("scans", "generator", "classifier")
@@ -70,7 +70,6 @@ def export(
             raise UsageError(f"{typed[name]} does not go with --what {what}. Leave it out.")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"--to {to} is there already and holds something. Give a new folder.")
-    require_study(study)
 
     # what is exported
     opened = open_study(study)

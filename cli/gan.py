@@ -304,7 +304,7 @@ def synth(
     precision: Annotated[
         str,
         typer.Option(
-            help="auto, float32 or bfloat16, as the other commands take it; scans are always made in float32.",
+            help="auto, float32 or bfloat16, as for other commands; scans are always made in float32.",
             rich_help_panel=MORE,
         ),
     ] = "auto",
@@ -318,7 +318,7 @@ def synth(
     from ..gan.extractors import check_extractor
 
     # slips are refused before torch is imported
-    check_names(device, precision)  # before torch is imported
+    check_names(device, precision)
     check_extractor(extractor)
     require_study(study)
     from ..gan.request import Judge

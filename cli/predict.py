@@ -7,7 +7,7 @@ import typer
 
 from ..core.errors import UsageError, did_you_mean
 from .options import MORE, Quiet, StudyPath, fold_numbers
-from .studies import require_study
+from .studies import open_study
 from .terminal import say, suggest
 
 if TYPE_CHECKING:
@@ -75,15 +75,12 @@ def predict(
         raise UsageError(
             f"--out {out}: expected a name that ends in .{form}, so that no scan is overwritten by mistake."
         )
-    require_study(study)
+    opened = open_study(study)
     from ..benchmark.predict import Wanted, answer, find_trained
     from ..core.compute import resolve
-    from ..data.study import Study
     from ..data.unlabelled import find
 
     # the scans
-    opened = Study.open(study)
-    opened.verify()
     fold_numbers("all" if fold is None else str(fold), opened)
     given = find(scans, opened.settings.data.grey or 0)
     if not given.scans:

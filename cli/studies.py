@@ -10,7 +10,7 @@ import typer
 
 from ..core.errors import BusError, UsageError
 from .options import Json, Quiet, StudyPath, translator_options
-from .terminal import Bars, console, print_json, results, suggest
+from .terminal import console, print_json, results, suggest
 
 if TYPE_CHECKING:
     from ..benchmark.status import Overview, SyntheticState, TranslatorState
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
 def status(study: StudyPath = Path("study"), as_json: Json = False, quiet: Quiet = False) -> None:
     """Say what a study holds and what is missing or under way. Exit code 1: something is damaged."""
-    require_study(study)
+    opened = open_study(study)
     from ..benchmark.status import overview
-    from ..data.study import Study
 
-    opened = Study.open(study)
-    opened.verify()
     state = overview(opened)
     if as_json:
         print_json(state.as_json)
@@ -94,14 +91,11 @@ def report(
         raise UsageError(f"--language {language}: expected en or ko.")
     if hand_on and (show or language != "en"):
         raise UsageError("--hand-on goes with --of alone: it writes the English page. Leave the others out.")
-    require_study(study)
+    opened = open_study(study)
     import webbrowser
 
     from ..benchmark import pipeline
-    from ..data.study import Study
 
-    opened = Study.open(study)
-    opened.verify()
     if hand_on:
         pipeline.hand_on(opened, hand_on, of)
         return
@@ -146,8 +140,7 @@ def use_study(
                 raise BusError(f"Could not make {path}: {error.strerror}. {mend(error)}.") from error
 
         # what it holds
-        with Bars("Reading scans") as bars:
-            study = open_or_create(place, asked, phantoms=phantoms, say=console.print, reading=bars.start)
+        study = open_or_create(place, asked, phantoms=phantoms)
         if new:
             console.print(f"{'Would make the' if dry_run else 'New'} study {path}: {describe(study)}")
         for banner in study.settings.banners:

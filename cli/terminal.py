@@ -8,7 +8,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -230,23 +230,6 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-class Bars:
-    """Progress bars that a lower layer starts when it knows how much there is."""
-
-    def __init__(self, text: str) -> None:
-        self.text, self._stack = text, ExitStack()
-
-    def __enter__(self) -> "Bars":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def start(self, total: int) -> Callable[[], None]:
-        """Open a bar of `total` steps; it closes with this object."""
-        return self._stack.enter_context(progress(self.text, total))
 
 
 def _plain(text: str, total: int, done: int) -> Advance:

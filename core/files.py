@@ -160,16 +160,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, an object with its seal.
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` as indented JSON, with its seal.
 
     Control characters in texts become escapes; NaN and infinity are refused (ValueError).
     """
-    if isinstance(content, Mapping):
-        rest = json.loads(json.dumps({key: value for key, value in content.items() if key != SEAL}))
-        rest = _shown(rest)
-        content = {**rest, SEAL: sha256_json(rest)}
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    rest = _shown(json.loads(json.dumps({key: value for key, value in content.items() if key != SEAL})))
+    sealed = {**rest, SEAL: sha256_json(rest)}
+    write_text(path, json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, *, sealed: bool = False) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def check_idle(
     beside: Mapping[str, Value],
     where: str = "--set",
 ) -> None:
-    """UsageError for a value of `found` that does nothing where all switches are as in `beside`."""
+    """UsageError for a value of `changes` that does nothing where all switches are as in `beside`."""
     for name, value in changes.items():
         needs = switches[name].needs
         if needs is None or value == switches[name].off:

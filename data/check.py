@@ -1,7 +1,7 @@
 """Checks of a data set before anything is trained on it: what it holds, contradicts, leaks, gives away."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +10,12 @@ import numpy as np
 
 from ..core.compute import cores
 from ..core.errors import BusError, UsageError
+from ..core.progress import progress
 from . import cohort, pictures, scans, shortcuts, splits
 from .caution import Caution, caution, of_weight
 from .grouping import find_groups
 from .marks import find_marks
-from .reading import Entry, is_download, known, list_source, look
+from .reading import READING, Entry, is_download, known, list_source, look
 from .scans import Listing, ScanFile
 from .shortcuts import FEWEST, LEVELS, Inflation, Probe, Seen
 from .store import Pixels, letterbox
@@ -133,20 +134,14 @@ def _count(number: int, noun: str) -> str:
 
 
 def check(
-    path: str | Path,
-    *,
-    k: int = 5,
-    seed: int = 0,
-    frames: str = "middle",
-    merge_alike: bool = False,
-    reading: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
+    path: str | Path, *, k: int = 5, seed: int = 0, frames: str = "middle", merge_alike: bool = False
 ) -> Findings:
     """Read every scan below `path` (what `--data` takes) once; look for what would spoil a study of `k`
     folds.
 
-    `frames` and `merge_alike` as a study would have them. Unreadable scans are collected, not raised.
-    `reading(total)` returns a function to call after each scan. Raises BusError where the layout itself
-    cannot be understood, or no scan can be read; UsageError for the word `phantom`, which names no files.
+    `frames` and `merge_alike` as a study would have them. Unreadable scans are collected, not raised. Raises
+    BusError where the layout itself cannot be understood, or no scan can be read; UsageError for the word
+    `phantom`, which names no files.
     """
     if path == "phantom":
         raise UsageError(
@@ -156,7 +151,7 @@ def check(
     if seed < 0:
         raise UsageError(f"--seed {seed}: expected 0 or more.")
     listing = list_source(str(path), frames, collect=True)
-    seen, unreadable = _read_all(listing, reading(len(listing.scans)))
+    seen, unreadable = _read_all(listing)
     if not seen:
         raise BusError(
             f"None of the {len(listing.scans)} scans below {path} can be read. The first: {unreadable[0][1]}"
@@ -217,7 +212,7 @@ def check(
     )
 
 
-def _read_all(listing: Listing, advance: Callable[[], None]) -> tuple[list[Seen], list[tuple[str, str]]]:
+def _read_all(listing: Listing) -> tuple[list[Seen], list[tuple[str, str]]]:
     """Every scan that can be read, in an order that depends on content only, and why the others cannot."""
 
     def read(scan: ScanFile) -> Seen | tuple[str, str]:
@@ -228,7 +223,7 @@ def _read_all(listing: Listing, advance: Callable[[], None]) -> tuple[list[Seen]
         finally:
             advance()
 
-    with ThreadPoolExecutor(cores()) as pool:
+    with progress(READING, len(listing.scans)) as advance, ThreadPoolExecutor(cores()) as pool:
         answers = list(pool.map(read, listing.scans))
     seen = [scan for scan in answers if isinstance(scan, Seen)]
     seen.sort(key=lambda scan: (scan.entry.sha256, scan.entry.label, scan.entry.file))
@@ -265,11 +260,8 @@ def _fold(
         return (), (Caution("few classes", len(set(labels))),)
     given = [entry.fold for entry in entries]
     try:
-        if any(fold is not None for fold in given):
-            splits.check_given_folds(given, labels, names, [entry.file for entry in entries])
-            folds = [fold for fold in given if fold is not None]
-        else:
-            folds = splits.assign_folds([e.sha256 for e in entries], labels, names, k=k, seed=seed)
+        files, hashes = [entry.file for entry in entries], [entry.sha256 for entry in entries]
+        folds = splits.folds_of(given, files, hashes, labels, names, k=k, seed=seed)
     except BusError as error:
         return (), (Caution("refused", detail=str(error)),)
     numbers = range(max(folds) + 1)

@@ -1,8 +1,8 @@
 """Cohorts: which scans a study uses, their groups, why others were left out; and the table of all of them."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -216,9 +216,3 @@ def build(entries: Sequence[Entry], names: Sequence[str], kind: str) -> list[Sca
         )
         for entry, name, about in zip(entries, names, listed, strict=True)
     ]
-
-
-def leave_out(rows: Sequence[Scan], drop: Callable[[Scan], bool], why: LeftOut) -> Iterator[Scan]:
-    """The same scans, those for which `drop` is true left out for the reason `why`."""
-    for scan in rows:
-        yield replace(scan, fold=None, left_out=why) if not scan.left_out and drop(scan) else scan

@@ -1,6 +1,6 @@
 """Making a study: read the data, find groups, choose the cohort, cut folds, freeze all of it in a folder."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,9 +15,6 @@ from .settings import DataInfo, Settings, Value
 from .store import MASKS_FILE, PIXELS_FILE, UNKNOWN, Squares
 
 PHANTOMS = 780  # as many as BUSI has scans
-Counting = Callable[
-    [int], Callable[[], None]
-]  # takes how many scans there are; its answer is called after each
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Choices:
 DEFAULTS: dict[str, Value] = asdict(Choices())
 
 
-def create(path: Path, chosen: Choices, asked: Collection[str], *, phantoms: int, reading: Counting) -> None:
+def create(path: Path, chosen: Choices, asked: Collection[str], *, phantoms: int) -> None:
     """Read the data, find groups, cut folds and freeze all of it in a new study folder.
 
     `asked` names those of the choices that are no defaults' but the user's.
@@ -51,12 +48,8 @@ def create(path: Path, chosen: Choices, asked: Collection[str], *, phantoms: int
     beside = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
     squares, masks = Squares(beside, chosen.size), Squares(beside, chosen.size, blank=UNKNOWN)
 
-    def begin(count: int) -> Callable[[], None]:
-        require_space(path, 4 * count * chosen.size**2 + 500 * count, f"A study of {count:,} scans")
-        return reading(count)
-
     # read every scan once; choose those of the cohort
-    data, listing = _read(chosen, asked, squares, masks, phantoms, begin)
+    data, listing = _read(path, chosen, asked, squares, masks, phantoms)
     grouping = find_groups(data.entries, merge_alike=chosen.merge_alike)
     scans = cohort.build(data.entries, grouping.names, chosen.cohort)
     classes = sorted({scan.label for scan in scans if not scan.left_out})
@@ -98,17 +91,12 @@ def create(path: Path, chosen: Choices, asked: Collection[str], *, phantoms: int
 
 
 def _read(
-    chosen: Choices,
-    asked: Collection[str],
-    squares: Squares,
-    masks: Squares,
-    phantoms: int,
-    counting: Counting,
+    path: Path, chosen: Choices, asked: Collection[str], squares: Squares, masks: Squares, phantoms: int
 ) -> tuple[Data, str]:
     """Read the data into squares of scans and masks; and a hash that knows the same files again undecoded."""
     if chosen.data == "phantom":
-        advance = counting(phantoms)
-        data = read_phantoms(phantoms, chosen.size, keep=squares.put, keep_mask=masks.put, advance=advance)
+        _require_room(path, phantoms, chosen.size)
+        data = read_phantoms(phantoms, chosen.size, keep=squares.put, keep_mask=masks.put)
         return data, f"phantom {phantoms}"
     listing = list_source(chosen.data, chosen.frames)
     given = {scan.fold for scan in listing.scans if scan.fold is not None}
@@ -117,11 +105,15 @@ def _read(
             f"--k {chosen.k}: the column fold of {chosen.data} holds {len(given)} folds, and the study takes "
             "these. Leave --k out, or remove the column to have folds cut."
         )
-    advance = counting(len(listing.scans))
-    data = read_listing(listing, chosen.size, keep=squares.put, keep_mask=masks.put, advance=advance)
+    _require_room(path, len(listing.scans), chosen.size)
+    data = read_listing(listing, chosen.size, keep=squares.put, keep_mask=masks.put)
     if is_download(chosen.data):
         cohort.check_busi(data.entries)
     return data, stamp(listing)
+
+
+def _require_room(path: Path, count: int, size: int) -> None:
+    require_space(path, 4 * count * size**2 + 500 * count, f"A study of {count:,} scans")
 
 
 def _check_classes(classes: Sequence[str], given: Collection[str], chosen: Choices) -> None:
@@ -157,26 +149,30 @@ def cut(
 
     With `inner` cut once, lock that fold's test scans away and cut the rest again.
     """
-    outer = _fold(scans, k, seed, given if any(fold is not None for fold in given) else None)
+    outer = _fold(scans, k, seed, given)
     if inner is None:
         return outer
     if not any(scan.fold == inner for scan in outer):
         last = max(scan.fold for scan in outer if scan.fold is not None)
         raise UsageError(f"--inner {inner}: the study's folds are 0 to {last}.")
-    rest = cohort.leave_out(outer, lambda scan: scan.fold == inner, LeftOut("locked", str(inner)))
-    return _fold([replace(scan, fold=None) for scan in rest], k, seed, None)
+    locked = LeftOut("locked", str(inner))
+    rest = [
+        replace(scan, fold=None, left_out=locked if scan.fold == inner else scan.left_out) for scan in outer
+    ]
+    return _fold(rest, k, seed, [None] * len(rest))
 
 
-def _fold(scans: list[Scan], k: int, seed: int, given: Sequence[int | None] | None) -> list[Scan]:
+def _fold(scans: list[Scan], k: int, seed: int, given: Sequence[int | None]) -> list[Scan]:
     rows = [row for row, scan in enumerate(scans) if not scan.left_out]
     inside = [scans[row] for row in rows]
-    labels, groups = [scan.label for scan in inside], [scan.group for scan in inside]
-    if given is not None:
-        own = [given[row] for row in rows]
-        splits.check_given_folds(own, labels, groups, [scan.file for scan in inside])
-        folds = [fold for fold in own if fold is not None]
-    else:
-        hashes = [scan.sha256 for scan in inside]
-        folds = splits.assign_folds(hashes, labels, groups, k=k, seed=seed)
+    folds = splits.folds_of(
+        [given[row] for row in rows],
+        [scan.file for scan in inside],
+        [scan.sha256 for scan in inside],
+        [scan.label for scan in inside],
+        [scan.group for scan in inside],
+        k=k,
+        seed=seed,
+    )
     numbers = dict(zip(rows, folds, strict=True))
     return [replace(scan, fold=numbers.get(row)) for row, scan in enumerate(scans)]

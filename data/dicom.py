@@ -39,7 +39,8 @@ from pydicom.uid import (
 
 from ..core.errors import BusError
 from .names import is_unknown, key
-from .pictures import Pixels, check_size, room
+from .pictures import check_size, room
+from .store import Pixels
 
 SUFFIXES = {".dcm", ".dicom", ".ima"}
 HEAD = 132  # bytes by which a file is known to be DICOM

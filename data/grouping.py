@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import groups, names
+from . import copies, names
 from .caution import Caution, caution
 from .cohort import busi_list
-from .groups import Pair
+from .copies import Pair
 from .reading import Entry
 
 Group = tuple[str, str]  # how it is known (a key of cohort.GROUP_SOURCES), and what identifies it there
@@ -72,7 +72,7 @@ def find_groups(entries: Sequence[Entry], *, merge_alike: bool = False) -> Group
 
     # scans of several groups that look like one scene
     rows_of = defaultdict(list)
-    for row, number in enumerate(groups.joined(len(entries), (pair[:2] for pair in doubted))):
+    for row, number in enumerate(copies.joined(len(entries), (pair[:2] for pair in doubted))):
         rows_of[number].append(row)
     sets = [tuple(rows) for rows in rows_of.values() if len({groups_of[row] for row in rows}) > 1]
     shown = _shown(entries, groups_of, sets if merge_alike else [])
@@ -88,7 +88,7 @@ def find_groups(entries: Sequence[Entry], *, merge_alike: bool = False) -> Group
 def _pairs(entries: Sequence[Entry]) -> list[Pair]:
     """Scans that the detector takes for one scene, or frames of one file."""
     rows = [row for row, entry in enumerate(entries) if entry.descriptor.size]
-    seen = groups.alike(np.stack([entries[row].descriptor for row in rows])) if rows else []
+    seen = copies.alike(np.stack([entries[row].descriptor for row in rows])) if rows else []
     loops: dict[str, int] = {}
     frames = [
         Pair(first, row, 1.0)
@@ -102,7 +102,7 @@ def _joined(entries: Sequence[Entry], known: Sequence[Group | None], pairs: Sequ
     """The group of every scan: its own, or of those without one the group that they resemble most."""
     count = len(entries)
     # identical scans stand for each other, in whichever order they were compared
-    same = groups.joined(count, (pair[:2] for pair in pairs if pair.likeness > IDENTICAL))
+    same = copies.joined(count, (pair[:2] for pair in pairs if pair.likeness > IDENTICAL))
     of_same: dict[int, set[Group]] = defaultdict(set)
     unknown: dict[int, int] = {}  # the first scan without a group of each set of identical ones
     links = []
@@ -116,7 +116,7 @@ def _joined(entries: Sequence[Entry], known: Sequence[Group | None], pairs: Sequ
         for pair in pairs
         if same[pair.first] in unknown and same[pair.second] in unknown
     ]
-    part = groups.joined(count, links)
+    part = copies.joined(count, links)
 
     # each part of scans without a group takes the likeliest known one, or one of its own
     nearest: dict[int, tuple[float, Group]] = {}
@@ -148,7 +148,7 @@ def _shown(
     number = {group: place for place, group in enumerate(order)}
     together = defaultdict(list)
     links = ((number[groups_of[rows[0]]], number[groups_of[row]]) for rows in merged for row in rows)
-    for group, part in zip(order, groups.joined(len(order), links), strict=True):
+    for group, part in zip(order, copies.joined(len(order), links), strict=True):
         together[part].append(group)
     shown = {}
     for parts in together.values():

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from .store import Pixels
 
 SIDES = (384, 512)  # px; scans are looked at with their longer side in this range
 WIDE = 9  # px; what is wider in its row is tissue

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 UNKNOWN = {
     "", "na", "nan", "none", "null", "nil", "unknown", "unkn", "unk", "anonymous", "anonymized", "anonymised",
@@ -44,25 +44,3 @@ def match(name: str, known: Iterable[str]) -> str | None:
     if name in names:
         return name
     return next((other for other in names if key(other) == key(name)), None)
-
-
-def share_either(first: Sequence[str | None], second: Sequence[str | None]) -> list[str | None]:
-    """One group a scan where two columns, group and patient, name it: what shares either name is one.
-
-    None where both are None. A group is called by the first of its patients, or `group NAME` without any.
-    """
-    keys = [
-        [(column, key(name)) for column, name in enumerate(both) if name is not None]
-        for both in zip(first, second, strict=True)
-    ]
-    from .groups import joined  # late: names are read without OpenCV and scipy
-
-    rows: dict[tuple[int, str], int] = {}
-    links = [(rows.setdefault(key, row), row) for row, own in enumerate(keys) for key in own]
-    component = joined(len(keys), links)
-    called: dict[int, tuple[bool, str]] = {}
-    for part, group, patient in zip(component, first, second, strict=True):
-        if group is not None or patient is not None:
-            name = (True, f"group {group}") if patient is None else (False, patient)
-            called[part] = min(called.get(part, name), name)
-    return [called[part][1] if part in called else None for part in component]

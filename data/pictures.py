@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Condition
 
 import cv2
@@ -13,8 +14,9 @@ from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedIm
 
 from .. import __version__
 from ..core.errors import BusError
+from ..core.opener import read_bytes
+from .store import Pixels
 
-Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "PPM", "GIF")
@@ -88,6 +90,20 @@ def decode_mask(content: bytes, where: str) -> Mask:
         )
     threshold = 127 if values.max() > 127 else 0
     return np.asarray(values > threshold)
+
+
+def grey_or_none(path: Path) -> Pixels | None:
+    """A picture that this program wrote, as it is (H×W); None where there is none or it cannot be read."""
+    try:
+        found = cv2.imdecode(np.frombuffer(read_bytes(path), np.uint8), cv2.IMREAD_GRAYSCALE)
+    except (OSError, BusError, cv2.error):  # cv2's: empty, or it claims billions of pixels
+        return None
+    return None if found is None else np.asarray(found, np.uint8)
+
+
+def png_room(size: int) -> int:
+    """Bytes that a grey picture of size × size px may take on the disk, with its metadata."""
+    return size**2 + 8192
 
 
 def png(pixels: Pixels) -> bytes:

@@ -11,12 +11,14 @@ import numpy as np
 from ..core.compute import cores
 from ..core.errors import BusError
 from ..core.files import sha256_bytes
-from . import groups, kaggle, phantom, scans
+from ..core.progress import progress
+from . import copies, kaggle, phantom, scans
 from .caution import Caution, caution
 from .scans import Listing
 from .store import Box, Pixels, letterbox, letterbox_mask
 
 DIM = 32  # of 256 grey levels: a scan that stays below is nearly black
+READING = "Reading scans"  # what its progress is called
 AHEAD = 1024  # scans that wait to be read at once: each waiting one takes 2 kB
 Keep = Callable[[int, Pixels], None]  # takes the place of a scan in the order of reading, and its square
 
@@ -78,14 +80,7 @@ def stamp(listing: Listing) -> str:
     return sha256_bytes("\n".join(lines).encode())
 
 
-def read_listing(
-    listing: Listing,
-    size: int,
-    *,
-    keep: Keep = _forget,
-    keep_mask: Keep | None = None,
-    advance: Callable[[], None] = lambda: None,
-) -> Data:
+def read_listing(listing: Listing, size: int, *, keep: Keep = _forget, keep_mask: Keep | None = None) -> Data:
     """Decode every listed scan once; its square of `size` px goes to `keep`, its lesion's to `keep_mask`.
 
     Raises BusError for unreadable scans. Unusable masks are noted and passed over.
@@ -106,7 +101,7 @@ def read_listing(
         return entry
 
     entries: list[Entry] = []
-    with ThreadPoolExecutor(cores()) as pool:
+    with progress(READING, len(listing.scans)) as advance, ThreadPoolExecutor(cores()) as pool:
         for start in range(0, len(listing.scans), AHEAD):
             entries += pool.map(read, range(len(listing.scans))[start : start + AHEAD])
     cautions = (*known(listing, entries), *caution("unusable masks", refused))
@@ -133,24 +128,19 @@ def known(listing: Listing, entries: Sequence[Entry]) -> tuple[Caution, ...]:
 
 
 def read_phantoms(
-    count: int,
-    size: int,
-    *,
-    seed: int = 0,
-    keep: Keep = _forget,
-    keep_mask: Keep = _forget,
-    advance: Callable[[], None] = lambda: None,
+    count: int, size: int, *, seed: int = 0, keep: Keep = _forget, keep_mask: Keep = _forget
 ) -> Data:
     """Simulate `count` phantoms (128 px) of the built-in cohort; keep squares of `size` px, lesions too."""
     entries = []
-    for number, spec in enumerate(phantom.specs(count, seed=seed)):
-        made = phantom.simulate(spec)
-        scan = scans.ScanFile(made.file, made.label, group=made.group)
-        entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, number, describe=False)
-        keep(number, square)
-        keep_mask(number, letterbox_mask(made.mask > 0, size))
-        entries.append(entry)
-        advance()
+    with progress(f"Simulating {count} phantoms", count) as advance:
+        for number, spec in enumerate(phantom.specs(count, seed=seed)):
+            made = phantom.simulate(spec)
+            scan = scans.ScanFile(made.file, made.label, group=made.group)
+            entry, square = look(scan, np.stack([made.pixels] * 3, -1), size, number, describe=False)
+            keep(number, square)
+            keep_mask(number, letterbox_mask(made.mask > 0, size))
+            entries.append(entry)
+            advance()
     return Data("phantom", by_content(entries), [])
 
 
@@ -162,7 +152,7 @@ def look(
     square, box = letterbox(grey, size)
     digest = sha256_bytes(np.ascontiguousarray(rgb).data)
     shape = (grey.shape[0], grey.shape[1])
-    descriptor = groups.describe(grey) if describe else np.zeros(0, np.int8)
+    descriptor = copies.describe(grey) if describe else np.zeros(0, np.int8)
     loop = scan.file.rpartition("#")[0] if scan.frame is not None else ""
     known = (scan.group, scan.fold, int(grey.max()), loop)
     return Entry(scan.file, scan.label, digest, shape, box, place, descriptor, *known), square

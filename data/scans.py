@@ -18,11 +18,11 @@ from . import dicom, masks, pictures
 from .archive import Source, open_source
 from .caution import Caution, caution
 from .layout import Files, Layout, find_layout
-from .pictures import Mask, Pixels
+from .pictures import Mask
 from .stock import UNREAD, Stock, peak, take_stock
+from .store import Pixels
 from .table import PUBLIC, Names, is_table, read_table
 
-TABLE = "labels.csv"
 MEASURING = Lock()
 MANY = 10  # files from which a share of them says something
 CROWD = 0.3  # share of the scans that no one patient has
@@ -64,7 +64,6 @@ class Listing:
     layout: str  # "class folders", "train and test folders" or the name of a table
     scans: tuple[ScanFile, ...]  # sorted by file
     ignored: tuple[tuple[str, str], ...]  # file, why it was not taken for a scan
-    grouped_by: str | None  # "group" or "patient" (a column), "DICOM patient", or None
     cautions: tuple[Caution, ...] = ()  # what a user must know, as values
     damaged: Mapping[str, BusError] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
     source: Source = field(repr=False, compare=False, kw_only=True)
@@ -124,7 +123,7 @@ def list_scans(path: Path, *, frames: str = "middle", collect: bool = False) -> 
             if stock.damaged:  # which may be what makes it unclear
                 raise next(iter(stock.damaged.values())) from None
             raise
-    rows, grouped_by, cautions = _rows(source, layout, stock)
+    rows, cautions = _rows(source, layout, stock)
     rows = [replace(row, masks=row.masks or stock.pairing.masks.get(row.file, ())) for row in rows]
     damaged = {row.file: stock.damaged[row.file] for row in rows if row.file in stock.damaged}
     if damaged and not collect:
@@ -133,8 +132,6 @@ def list_scans(path: Path, *, frames: str = "middle", collect: bool = False) -> 
     ignored, left = stock.left_over(used, "not in the table" if layout.table else "not in a class folder")
     # groups and names that DICOM brings
     scans, told = _with_headers(rows, stock.headers, every=frames == "all")
-    if grouped_by is None and any(scan.group for scan in scans):
-        grouped_by = "DICOM patient"
     scans, places = _below_root(scans, layout.root, stock)
     _refuse_crowded(scans)
     # in words
@@ -149,7 +146,6 @@ def list_scans(path: Path, *, frames: str = "middle", collect: bool = False) -> 
         layout=called,
         scans=tuple(sorted(scans, key=lambda scan: scan.file)),
         ignored=tuple(sorted((name.removeprefix(layout.root), why) for name, why in ignored)),
-        grouped_by=grouped_by,
         cautions=(*cautions, *told, *caution("merged", layout.splits), *zipped, *left),
         damaged={file: damaged[place] for file, place in places.items() if place in damaged},
         source=source,
@@ -223,12 +219,10 @@ def to_grey(rgb: Pixels) -> Pixels:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _rows(
-    source: Source, layout: Layout, stock: Stock
-) -> tuple[list[ScanFile], str | None, tuple[Caution, ...]]:
-    """Scans named as in the source, the column that their groups came from, and what the table lacks."""
+def _rows(source: Source, layout: Layout, stock: Stock) -> tuple[list[ScanFile], tuple[Caution, ...]]:
+    """Scans named as in the source, and what the table lacks."""
     if layout.table is None:
-        return [ScanFile(name, label) for name, label in layout.labels], None, ()
+        return [ScanFile(name, label) for name, label in layout.labels], ()
     root = layout.root
 
     def below(names: Iterable[str]) -> list[str]:
@@ -250,7 +244,7 @@ def _rows(
         ScanFile(root + row.file, row.label, tuple(root + mask for mask in row.masks), row.group, row.fold)
         for row in table.rows
     ]
-    return rows, table.grouped_by, table.cautions
+    return rows, table.cautions
 
 
 def _with_headers(

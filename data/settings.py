@@ -101,8 +101,10 @@ def absent(path: Path, option: str = "--study") -> str:
 
     `option` as of `unfit`.
     """
-    if (path / FILE).exists() or (why := unfit(path, option)):
-        return "" if (path / FILE).exists() else why
+    if (path / FILE).exists():
+        return ""
+    if why := unfit(path, option):
+        return why
     if any((path / name).exists() for name in OWN) or any(path.glob("fold-*")):
         return f"{path / FILE} is missing. Restore it from a copy of the study, or make the study again."
     near = ", ".join(map(str, nearby(path)))

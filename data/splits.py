@@ -41,7 +41,7 @@ def assign_folds(
 
     # deal them out; where that is uneven, try others
     split = _stratified(hashes, labels, numbers, k)
-    counts = count_groups(labels, numbers)
+    counts = scans_by_group(labels, numbers)
     if misses(counts, split, k).max() > 1:
         others = (_deal(counts, k, np.random.default_rng((seed, attempt))) for attempt in range(TRIES))
         split = min([split, *others], key=lambda one: _unevenness(counts, one, k))
@@ -61,7 +61,7 @@ def _stratified(hashes: Sequence[str], labels: Sequence[str], numbers: Numbers, 
     return split
 
 
-def count_groups(labels: Sequence[str], numbers: Numbers) -> Counts:
+def scans_by_group(labels: Sequence[str], numbers: Numbers) -> Counts:
     """Scans of each class (columns, in alphabetical order) in each numbered group (rows)."""
     names, columns = np.unique(np.array(labels), return_inverse=True)
     counts = np.zeros((numbers.max() + 1, len(names)))
@@ -115,6 +115,26 @@ def require_groups(labels: Sequence[str], groups: Sequence[str], k: int) -> None
                 + (f"Use --k {count} or fewer" if count > 1 else "Leave that class out")
                 + ", or add scans of other patients."
             )
+
+
+def folds_of(
+    given: Sequence[int | None],
+    files: Sequence[str],
+    hashes: Sequence[str],
+    labels: Sequence[str],
+    groups: Sequence[str],
+    *,
+    k: int,
+    seed: int,
+) -> list[int]:
+    """The fold of every scan: those `given` with the data where there are any, else cut by group.
+
+    Raises BusError as check_given_folds and assign_folds do.
+    """
+    if any(fold is not None for fold in given):
+        check_given_folds(given, labels, groups, files)
+        return [fold for fold in given if fold is not None]
+    return assign_folds(hashes, labels, groups, k=k, seed=seed)
 
 
 def check_given_folds(

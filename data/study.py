@@ -15,9 +15,10 @@ from ..core import lock
 from ..core.errors import BusError, UsageError
 from ..core.files import sha256_bytes, writing
 from ..core.opener import check_tree
+from ..core.progress import note
 from . import settings
 from .cohort import Scan
-from .creation import PHANTOMS, Choices, Counting, content, create
+from .creation import PHANTOMS, Choices, content, create
 from .names import clean
 from .reading import list_source, read_listing, stamp
 from .settings import Settings
@@ -29,7 +30,7 @@ CHUNK = 4 << 20  # bytes of pixels read at once
 class Study:
     """An opened study. Row numbers index `scans`, `pixels` (N×S×S uint8, read-only) and `labels` alike."""
 
-    def __init__(self, path: Path, frozen: Settings, scans: list[Scan]) -> None:
+    def __init__(self, path: Path, frozen: Settings, scans: Sequence[Scan]) -> None:
         self.path = path
         self.settings = frozen
         self.scans = scans
@@ -135,7 +136,7 @@ class Study:
 class Preview(Study):
     """A study that was not made yet: its folder does not exist, its scans and masks are those of `whole`."""
 
-    def __init__(self, whole: Study, path: Path, frozen: Settings, scans: list[Scan]) -> None:
+    def __init__(self, whole: Study, path: Path, frozen: Settings, scans: Sequence[Scan]) -> None:
         super().__init__(path, frozen, scans)
         self._whole = whole
 
@@ -178,6 +179,13 @@ def derived(
         return Study.open(path)
 
 
+def foreseen(
+    study: Study, path: Path, recut: Callable[[], tuple[settings.Settings, Sequence[Scan]]]
+) -> Study:
+    """The study at `path` within another one, or one that exists in memory only; nothing is written."""
+    return Study.open(path) if (path / settings.FILE).exists() else Preview(study, path, *recut())
+
+
 def fold_name(fold: int | None) -> str:
     """What a translator saw the training part of, in words: a fold, or all scans where none was held out."""
     return "all scans" if fold is None else f"fold {fold}"
@@ -193,23 +201,15 @@ def class_folder(label: str) -> str:
     )
 
 
-def open_or_create(
-    path: Path,
-    asked: Mapping[str, Any],
-    *,
-    phantoms: int = PHANTOMS,
-    say: Callable[[str], None] = lambda text: None,
-    reading: Counting = lambda total: lambda: None,
-) -> Study:
+def open_or_create(path: Path, asked: Mapping[str, Any], *, phantoms: int = PHANTOMS) -> Study:
     """Open the study at `path`, or create it from `asked` (by the names of Choices; None means not asked).
 
-    `reading(total)` returns a function to call after each scan that was decoded. Raises UsageError if `asked`
-    contradicts what the study froze, with the differences.
+    Raises UsageError if `asked` contradicts what the study froze, with the differences.
     """
     asked = {key: value for key, value in asked.items() if value is not None}
     if "target" in asked:
         asked["target"] = clean(str(asked["target"]))  # as classes are kept, however it was composed
-    if not (path / settings.FILE).exists() and _create_alone(path, asked, phantoms, reading):
+    if not (path / settings.FILE).exists() and _create_alone(path, asked, phantoms):
         return Study.open(path)
     study = Study.open(path)
     study.verify()
@@ -218,7 +218,7 @@ def open_or_create(
         for key, value in asked.items()
         if key != "data" and value != getattr(study.settings, key)
     ]
-    if "data" in asked and not _same_data(study, str(asked["data"]), say):
+    if "data" in asked and not _same_data(study, str(asked["data"])):
         differences.append(
             f"--data {asked['data']} (the study was made from other scans: {study.settings.data.path})"
         )
@@ -230,14 +230,14 @@ def open_or_create(
     return study
 
 
-def _create_alone(path: Path, asked: Mapping[str, Any], phantoms: int, counting: Counting) -> bool:
+def _create_alone(path: Path, asked: Mapping[str, Any], phantoms: int) -> bool:
     """Create a study; False where another process was doing that, once it has."""
     check_new(path)
     with lock.hold(path / settings.FILE, f"The study {path}"):
         if (path / settings.FILE).exists():
             return False
         lock.clear(path)
-        create(path, Choices(**asked), asked, phantoms=phantoms, reading=counting)
+        create(path, Choices(**asked), asked, phantoms=phantoms)
         return True
 
 
@@ -262,14 +262,14 @@ def discard(study: Study) -> None:
                 (path / name).unlink(missing_ok=True)
 
 
-def _same_data(study: Study, source: str, say: Callable[[str], None]) -> bool:
+def _same_data(study: Study, source: str) -> bool:
     """Whether `source` holds the study's scans; compares file stamps first, content only if they differ."""
     if source == "phantom" or study.settings.data.simulated:
         return source == "phantom" and study.settings.data.simulated
     listing = list_source(source, study.settings.frames)
     if stamp(listing) == study.settings.data.listing:
         return True
-    say(
+    note(
         "The files under --data have changed names or times since the study was made; comparing their pixels."
     )
     return content(read_listing(listing, study.settings.size).entries) == study.settings.data.sha256

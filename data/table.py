@@ -12,7 +12,8 @@ from statistics import median
 from ..core.errors import BusError, printable
 from .archive import refusal
 from .caution import Caution
-from .names import clean, is_unknown, key, may_be_unknown, share_either
+from .copies import joined
+from .names import clean, is_unknown, key, may_be_unknown
 
 COLUMNS = ("file", "label", "group", "patient", "mask", "fold")
 OTHERS = {  # what public data sets call these columns
@@ -44,10 +45,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table, sorted by file, and which column its groups came from."""
+    """The rows of a table, sorted by file."""
 
     rows: tuple[Row, ...]
-    grouped_by: str | None  # "group", "patient", "group and patient" or None
     cautions: tuple[Caution, ...] = ()
 
 
@@ -112,7 +112,7 @@ def read_table(content: bytes, names: Names, where: str) -> Table:
     """
     header, lines = _parse(content, where)
     column = _columns(header)
-    grouped_by: str | None = next((name for name in ("group", "patient") if name in column), None)
+    grouped_by = next((name for name in ("group", "patient") if name in column), None)
     patients: dict[str, str] = {}
     rows: dict[str, Row] = {}
     for line, cells in lines:
@@ -137,10 +137,8 @@ def read_table(content: bytes, names: Names, where: str) -> Table:
         )
         united = share_either([row.group for row in known], [row.group for row in of_patients])
         known = [replace(row, group=group) for row, group in zip(known, united, strict=True)]
-        grouped_by, cautions = "group and patient", (*cautions, *more)
-    if grouped_by is None and any(row.group for row in known):
-        grouped_by = "patient"
-    return Table(tuple(known), grouped_by, cautions)
+        cautions = (*cautions, *more)
+    return Table(tuple(known), cautions)
 
 
 def _parse(content: bytes, where: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -263,3 +261,23 @@ def _without_unknown(rows: Sequence[Row]) -> tuple[list[Row], tuple[Caution, ...
     said = ", ".join(sorted(words))
     known = [replace(row, group=None) if row.group in words else row for row in rows]
     return known, (Caution("unknown patients", len(files), files, len(rows), said),)
+
+
+def share_either(first: Sequence[str | None], second: Sequence[str | None]) -> list[str | None]:
+    """One group a scan where two columns, group and patient, name it: what shares either name is one.
+
+    None where both are None. A group is called by the first of its patients, or `group NAME` without any.
+    """
+    keys = [
+        [(column, key(name)) for column, name in enumerate(both) if name is not None]
+        for both in zip(first, second, strict=True)
+    ]
+    rows: dict[tuple[int, str], int] = {}
+    links = [(rows.setdefault(key, row), row) for row, own in enumerate(keys) for key in own]
+    component = joined(len(keys), links)
+    called: dict[int, tuple[bool, str]] = {}
+    for part, group, patient in zip(component, first, second, strict=True):
+        if group is not None or patient is not None:
+            name = (True, f"group {group}") if patient is None else (False, patient)
+            called[part] = min(called.get(part, name), name)
+    return [called[part][1] if part in called else None for part in component]

@@ -12,8 +12,8 @@ from ..core.opener import open_file, require_file
 from . import dicom, masks, pictures
 from .archive import Source, open_source
 from .masks import Pairing
-from .pictures import Pixels
 from .stock import peak, take_stock
+from .store import Pixels
 
 
 @dataclass(frozen=True)

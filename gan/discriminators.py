@@ -14,7 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ..core.lite import Normalise
 from .extractors import LITE1
-from .imagenet import FrozenLite
+from .frozen_lite import FrozenLite
 from .networks import PatchDiscriminator
 
 DEPTHS = (24, 40, 112, 320)  # channels of the frozen network's stages; the last block of each is looked at

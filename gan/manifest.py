@@ -11,13 +11,11 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
 from ..core import files, lock
 from ..core.errors import BusError, visible
-from ..core.opener import read_bytes
-from ..data.pictures import synthetic_png
+from ..data.pictures import grey_or_none, synthetic_png
 from ..data.store import Pixels
 from ..data.study import Study, class_folder
 from .scores.model import HeldOutScores, Scores, read, to_json
@@ -94,7 +92,7 @@ class SyntheticSet:
                     yield cls(study, fold, labels[label], int(seed))
 
     def held(self) -> AbstractContextManager[None]:
-        """Keep other processes from changing the set; BusError where one is at it."""
+        """Keep other processes from changing the set; waits for one that is at it."""
         return lock.hold(self.folder, f"The set of synthetic scans {self.folder}")
 
     @property
@@ -154,12 +152,7 @@ class SyntheticSet:
 
     def picture(self, file: str) -> Pixels | None:
         """One file of the set as it is (H×W uint8), unchecked; None where there is no such picture."""
-        try:
-            content = np.frombuffer(read_bytes(self.folder / _name(file)), np.uint8)
-            found = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-        except (OSError, ValueError, BusError, cv2.error):  # cv2's: empty, or it claims billions of pixels
-            return None
-        return None if found is None else np.ascontiguousarray(found, np.uint8)
+        return grey_or_none(self.folder / file) if _is_inside(file) else None
 
     @property
     def remade(self) -> Remade | None:
@@ -284,7 +277,8 @@ def _row(cells: dict[str, str]) -> Synthetic:
     texts = {name: cells[name] for name in COLUMNS if name not in ("fold", "seed", "index")}
     fold = int(cells["fold"]) if cells["fold"] else None
     row = Synthetic(**texts, fold=fold, seed=int(cells["seed"]), index=int(cells["index"]))
-    _name(row.file)
+    if not _is_inside(row.file):
+        raise ValueError(f"{row.file} is no file of this folder")
     if row.index < 0 or row.seed < 0 or (fold or 0) < 0:
         raise ValueError(f"a number of {row.file} is below 0")
     if CHECK in cells and cells[CHECK] != _check(row):
@@ -292,11 +286,9 @@ def _row(cells: dict[str, str]) -> Synthetic:
     return row
 
 
-def _name(file: str) -> str:
-    """The name of a file that lies in the folder itself; ValueError for anything that leads elsewhere."""
-    if not file or Path(file).name != file or "\\" in file or "\0" in file:
-        raise ValueError(f"{file} is no file of this folder")
-    return file
+def _is_inside(file: str) -> bool:
+    """Whether a name is that of a file in the folder itself."""
+    return bool(file) and Path(file).name == file and "\\" not in file and "\0" not in file
 
 
 def acceptance(rows: Sequence[Synthetic]) -> float:

@@ -19,7 +19,7 @@ from ..data.store import Pixels, restore_bars
 from ..data.study import Study
 from .config import GanConfig
 from .cyclegan import SIDES, CycleGAN
-from .pixels import to_pixels, to_tensor
+from .pixels import to_pixels, to_tensor, translated
 from .scores.model import Measured
 from .scores.scans import Making, RealScans, SyntheticScans, some
 from .translator import Line, Looks, Stretch
@@ -123,23 +123,12 @@ class Judges:
     def _material(self, model: CycleGAN) -> tuple[RealScans, SyntheticScans, Making]:
         """Sources, then targets; what the translator makes of the sources; and of which classes they are."""
         study, config, rows = self.study, model.config, [*self.sources, *self.target]
-        scans = [study.scans[row] for row in rows]
         made = [
-            restore_bars(
-                to_pixels(model.averaged(to_tensor(study.pixels[[row]], config.device)))[0], scan.box
-            )
-            for row, scan in zip(self.sources, scans, strict=False)  # sources come first
+            restore_bars(translated(model.averaged, study.pixels[row], config.device), study.scans[row].box)
+            for row in self.sources
         ]
-        names = [scan.file for scan in scans]
-        real = RealScans(
-            study.pixels[rows],
-            [scan.label for scan in scans],
-            [study.groups[row] for row in rows],
-            names,
-            [scan.box for scan in scans],
-        )
-        count = len(self.sources)
-        synthetic = SyntheticScans(np.stack(made), np.arange(count), names[:count])
+        real, count = RealScans.of(study, rows), len(self.sources)
+        synthetic = SyntheticScans(np.stack(made), np.arange(count), real.files[:count])
         return real, synthetic, Making(config.target, config.sources)
 
 

@@ -19,6 +19,11 @@ def to_pixels(scans: Tensor) -> Pixels:
     return pixels
 
 
+def translated(generator: AnyGenerator, square: Pixels, device: str, noise: Tensor | None = None) -> Pixels:
+    """What a generator makes of one square (S×S uint8); alone, so that no scan beside it can change it."""
+    return to_pixels(generator(to_tensor(square[None], device), noise))[0]
+
+
 def noise_of(generator: AnyGenerator, seed: int, index: int) -> Tensor | None:
     """The noise of translation `index` by the translator with this seed (1×noise), or None."""
     if not generator.noise:

@@ -96,11 +96,7 @@ class CrossFitted:
                 f"The source of {foreign[0]} is no training scan of {fold_name(self.fold)}, so nobody may "
                 "read it. Make it again with bus synth."
             )
-        seen = (
-            features(squares, lite0(self.device), batch=1)
-            if len(rows)
-            else np.zeros((0, self.real.shape[1]), np.float32)
-        )
+        seen = features(squares, lite0(self.device), batch=1)
         parts = self._readers.parts[[row_of[row.source_sha256, row.source_label] for row in rows]]
         said = self._readers.probabilities(seen, parts)
         return [

@@ -106,16 +106,9 @@ def material(scans: SyntheticSet) -> tuple[SyntheticScans, RealScans, Making]:
         [row.file for row in rows],
         [row.variant for row in rows],
     )
-    real = RealScans(
-        study.pixels[used],
-        [scan.label for scan in known],
-        [scan.group for scan in known],
-        [scan.file for scan in known],
-        [scan.box for scan in known],
-    )
     accepted = acceptance(scans.rows)
     making = Making(scans.label, config.sources, config.trained_with, scans.confidence, accepted)
-    return synthetic, real, making
+    return synthetic, RealScans.of(study, used), making
 
 
 def _part(scans: SyntheticSet, made: int, real: int) -> list[str]:

@@ -11,12 +11,13 @@ from ..core import files, lock
 from ..core.compute import Compute, resolve
 from ..core.errors import BusError, UsageError
 from ..core.progress import Interrupted, note, progress, result, stoppable
+from ..data.pictures import png_room
 from ..data.store import Pixels, restore_bars
 from ..data.study import Study, fold_name
 from .filter import Candidates, Filter
 from .manifest import Synthetic, SyntheticSet
 from .networks import AnyGenerator
-from .pixels import noise_of, to_pixels, to_tensor
+from .pixels import noise_of, translated
 from .request import Judge
 from .scoring import score_set
 from .translator import Translator, set_aside
@@ -139,9 +140,8 @@ def synthesise(translator: Translator, compute: Compute, *, count: int, confiden
     # who translates, and who chooses
     compute.start()
     generator = translator.load(compute.device)
-    files.require_space(
-        scans.folder, missing * (study.settings.size**2 + 8192), f"Making {missing:,} synthetic scans"
-    )
+    room = missing * png_room(study.settings.size)
+    files.require_space(scans.folder, room, f"Making {missing:,} synthetic scans")
     choose = Filter(scans, confidence, made, compute.device) if confidence else None
 
     def save() -> float:
@@ -222,15 +222,14 @@ def _translate(
         vary(study.pixels[row], study.scans[row].box.inside, index // len(order), seed, index)
         for index, row in zip(indices, sources, strict=True)
     ]
-    # one scan at a time in float32: the result must not depend on which others share its batch
-    translated = [
-        to_pixels(generator(to_tensor(square[None], compute.device), noise_of(generator, seed, index)))[0]
+    results = [  # in float32
+        translated(generator, square, compute.device, noise_of(generator, seed, index))
         for index, (_, square) in zip(indices, versions, strict=True)
     ]
 
     # each with where it comes from
     made = []
-    for index, row, (variant, _), scan in zip(indices, sources, versions, translated, strict=True):
+    for index, row, (variant, _), scan in zip(indices, sources, versions, results, strict=True):
         source = study.scans[row]
         pixels = restore_bars(scan, source.box)
         made.append(

@@ -9,13 +9,13 @@ from ..core import files
 from ..core.compute import Compute
 from ..core.errors import BusError, UsageError
 from ..core.progress import progress
-from ..data.pictures import synthetic_png
+from ..data.pictures import png_room, synthetic_png
 from ..data.reading import look
 from ..data.scans import ScanFile
 from ..data.store import restore_bars
 from ..data.unlabelled import Loose
 from .manifest import MANIFEST, TranslatedScan, write_translated
-from .pixels import noise_of, to_pixels, to_tensor
+from .pixels import noise_of, translated
 from .translator import Translator
 
 NOTE = """SYNTHETIC, not patients
@@ -38,14 +38,13 @@ def translate_scans(
     # what is asked
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"--to {folder}: the folder holds something. Give a new one.")
-    if not translator.is_done:
-        raise BusError(f"{translator.folder} holds no finished translator. Run bus gan train first.")
+    translator.require_trained()
 
     # who translates, and what the study knows of the scans
     study, digest = translator.study, translator.generator_sha256
     generator = translator.load(compute.device)
     parts = study.parts(translator.fold)
-    files.require_space(folder, len(scans) * (study.settings.size**2 + 8192), "Translating these scans")
+    files.require_space(folder, len(scans) * png_room(study.settings.size), "Translating these scans")
 
     # one scan after another
     rows, unreadable = [], []
@@ -58,8 +57,7 @@ def translate_scans(
                 unreadable.append((loose.name, str(error)))
                 continue
             noise = noise_of(generator, translator.seed, number)
-            made = to_pixels(generator(to_tensor(square[None], compute.device), noise))[0]
-            pixels = restore_bars(made, entry.box)
+            pixels = restore_bars(translated(generator, square, compute.device, noise), entry.box)
             row = TranslatedScan(
                 f"synthetic-{number + 1:04}.png",
                 files.sha256_bytes(pixels.tobytes()),

@@ -127,7 +127,7 @@ class Translator:
         return SyntheticSet(self.study, self.fold, self.target, self.seed)
 
     def held(self) -> AbstractContextManager[None]:
-        """Keep other processes from training it; BusError where one is at it."""
+        """Keep other processes from training it; waits for one that is at it."""
         return lock.hold(self.folder, f"The translator {self.folder}")
 
     # what it was begun with

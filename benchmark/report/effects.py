@@ -130,7 +130,7 @@ def forest_plots(summary: Summary, flags: Flags, metric: str = PRIMARY) -> list[
 
 def effect(contrast: Contrast, flags: Flags) -> Effect:
     """A contrast in percentage points; a dagger marks one that rests on a collapsed model."""
-    shares = contrast.retrained or contrast.interval
+    shares = contrast.deciding
     collapsed = any(
         arm in (contrast.first, contrast.second) and contrast.model in (model, MEAN) for arm, model in flags
     )

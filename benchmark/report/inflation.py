@@ -58,7 +58,7 @@ def _claimed(contrast: Contrast | None) -> TableCell:
 
 def _true(contrast: Contrast | None) -> TableCell:
     """With the interval that decides, where it can be known."""
-    return _interval(contrast.retrained or contrast.interval) if contrast else TableCell("–")
+    return _interval(contrast.deciding) if contrast else TableCell("–")
 
 
 def _interval(interval: Interval) -> TableCell:

@@ -16,7 +16,7 @@ def limits_section(
 ) -> Section:
     """Size, folds, seeds, schedules, pixels, shortcuts, other hospitals: a sentence each."""
     k, tested, settings = study.settings.k, len(summary.folds), study.settings
-    gains = [c.retrained or c.interval for model in summary.models if (c := summary.contrast(GAIN, model))]
+    gains = [c.deciding for model in summary.models if (c := summary.contrast(GAIN, model))]
     said = ["Research use only: nothing here is a medical device, and nothing here supports a diagnosis."]
     if "demo" in presets:
         said.append("The preset demo shows the way in minutes. Its numbers mean nothing.")

@@ -1,15 +1,12 @@
-"""Pictures of scans in pages: encoded, read back, set side by side, under their heat."""
+"""Pictures of scans in pages: set side by side, under their heat."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import BusError
-from ...core.opener import read_bytes
 from ...data.store import Pixels
 
 if TYPE_CHECKING:
@@ -17,19 +14,6 @@ if TYPE_CHECKING:
 
 SIDE = 128  # px of a picture with heat, at least
 OPACITY = 0.65  # where the heat is most
-
-
-def read(path: Path) -> Pixels | None:
-    """A file as grey picture (H×W); None where there is none or it cannot be read."""
-    try:
-        content = np.frombuffer(read_bytes(path), np.uint8)
-    except (OSError, BusError):
-        return None
-    try:
-        image = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
-    except cv2.error:  # a picture that claims billions of pixels
-        return None
-    return None if image is None else np.asarray(image, np.uint8)
 
 
 def stack(rows: Sequence[Sequence[Pixels]]) -> Pixels:

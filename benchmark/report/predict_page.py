@@ -39,7 +39,7 @@ OPEN = 12  # answers in a table that is not folded
 
 
 def write_page(answers: AnsweredScans, path: Path) -> Path:
-    """Write the answers as one self-contained page without scripts and requests."""
+    """Write the answers as one self-contained page that asks nobody for anything."""
     count = len(answers.scans)
     sections = [_answers(answers), Section("reading", "How to read them", [Bullets(_reading(answers))])]
     if answers.unreadable:

@@ -6,7 +6,7 @@ from itertools import product
 
 from ...core import progress
 from ...core.files import Json
-from ...data.pictures import png, synthetic_png
+from ...data.pictures import grey_or_none, png, synthetic_png
 from ...data.store import Pixels
 from ...data.study import Study
 from ...gan.config import GanConfig
@@ -39,7 +39,7 @@ from .model import (
     table,
 )
 from .numbers import decimal
-from .pictures import read, stack
+from .pictures import stack
 
 SHOWN = 24  # pairs in a gallery: the first ones of the manifest, never a choice
 WORST = 8  # of the closest copies
@@ -131,7 +131,7 @@ def _read(translator: Translator, *, several: bool) -> TranslatorFacts | None:
         said = f"{translator.folder}: {names} missing or not as written; shown as far as it goes."
         progress.note(said, warning=True)
     sheets = translator.sheets
-    sheet = read(sheets[-1]) if sheets else None
+    sheet = grey_or_none(sheets[-1]) if sheets else None
     return TranslatorFacts(
         fold=translator.fold or 0,
         label=label,

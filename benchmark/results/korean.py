@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from ...classify.catalogue import TITLES
+from ...classify.catalogue import title
 from .model import ALPHA, FEWEST_GROUPS, PRIMARY, Contrast, Interval, Summary, Verdict, VerdictKind
 from .outcome import unseen
 from .summary import below
@@ -69,7 +69,7 @@ def reason(verdict: Verdict) -> str:
         case VerdictKind.NOT_REPEATED:
             return f"{said}. 모든 fold에서(--fold all), --seeds 3으로 되풀이할 것"
         case VerdictKind.NO_GAIN:
-            uncorrected = (gain.retrained or gain.interval).p <= ALPHA
+            uncorrected = gain.deciding.p <= ALPHA
             said += ", 여러 모델에 대한 보정 전에만 0을 벗어남" * uncorrected
             if gain.retrained is None:
                 return f"{said}; {UNSHOWABLE}"
@@ -89,7 +89,7 @@ def cautions(verdict: Verdict) -> list[str]:
             (verdict.beyond_prior, "original의 답을 학습 없이 클래스 사전확률로만 보정한 것에 비하면"),
         ):
             if contrast:
-                interval = contrast.retrained or contrast.interval
+                interval = contrast.deciding
                 said.append(
                     f"{words} macro-F1 차이는 {points(contrast.interval.estimate)}점({ends(interval)})."
                 )
@@ -101,7 +101,7 @@ def cautions(verdict: Verdict) -> list[str]:
     if verdict.gain and verdict.gain.shown and verdict.seeds == 1:
         said.append("자리마다 학습이 한 번뿐임; 믿기 전에 --seeds 3으로 되풀이할 것.")
     if verdict.left_out:
-        names = ", ".join(TITLES.get(model, model) for model in verdict.left_out)
+        names = ", ".join(title(model) for model in verdict.left_out)
         said.append(
             f"이 평균에는 이 연구에서 함께 학습한 {names}이(가) 빠져 있음; 미리 정해 두지 않은 네트워크의 "
             "평균은 아무것도 보여 주지 않음."
@@ -119,7 +119,7 @@ def cautions(verdict: Verdict) -> list[str]:
 
 def what_moved(gain: Contrast, auc: Contrast) -> str:
     """Whether the ranking of scans moved with macro-F1, or only how often the target is answered."""
-    again = auc.retrained or auc.interval
+    again = auc.deciding
     ranking = f"AUC {points(again.estimate)}점({ends(again)})"
     return MOVED[auc.shown * gain.shown].format(ranking)
 
@@ -129,7 +129,7 @@ def outcome(summary: Summary) -> str:
     verdicts = list(summary.verdicts.values())
     said: dict[str, list[str]] = {}
     for verdict in verdicts:
-        said.setdefault(headline(verdict), []).append(TITLES.get(verdict.model, verdict.model))
+        said.setdefault(headline(verdict), []).append(title(verdict.model))
     sentence = "; ".join(f"{', '.join(models)}: {words}" for words, models in said.items())
     sentence = f"{sentence}{_unseen(verdicts)}."
     if together := _together(summary):
@@ -165,5 +165,5 @@ def _unseen(verdicts: Sequence[Verdict]) -> str:
 
 
 def _points(contrast: Contrast) -> str:
-    interval = contrast.retrained or contrast.interval
+    interval = contrast.deciding
     return f"{points(interval.estimate)}점(95\u00a0% 구간 {ends(interval)})"

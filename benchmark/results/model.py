@@ -65,6 +65,11 @@ class Contrast:
     fold_zero: Interval | None = None  # fold 0 alone, over other scans, when there are more folds
 
     @property
+    def deciding(self) -> Interval:
+        """The interval that decides: over other trainings, too, where anybody can know."""
+        return self.retrained or self.interval
+
+    @property
     def shown(self) -> int:
         """1 or −1 for a difference that would survive training everything again, with its sign; else 0."""
         return self.retrained.shown if self.retrained else 0
@@ -72,7 +77,7 @@ class Contrast:
     @property
     def detectable(self) -> float:
         """The smallest true difference that such a study finds four times in five, as far as it can know."""
-        return (self.retrained or self.interval).detectable
+        return self.deciding.detectable
 
 
 class Way(StrEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from ...classify.catalogue import TITLES
+from ...classify.catalogue import title
 from . import wording
 from .model import PRIMARY, Contrast, Summary, Verdict, VerdictKind
 from .summary import below
@@ -54,7 +54,7 @@ def _alone(summary: Summary) -> str:
     verdicts = list(summary.verdicts.values())
     said: dict[str, list[str]] = {}
     for kind, words in SAID.items():
-        said.setdefault(words, []).extend(TITLES.get(v.model, v.model) for v in verdicts if v.kind is kind)
+        said.setdefault(words, []).extend(title(v.model) for v in verdicts if v.kind is kind)
     parts = [f"{words} for {_whom(words, models, len(verdicts))}" for words, models in said.items() if models]
     return f"{', '.join(parts)}{_unseen(verdicts)}."
 
@@ -106,7 +106,7 @@ def _together(summary: Summary) -> str:
 
 def _points(contrast: Contrast) -> str:
     """A difference with the interval that decides."""
-    interval = contrast.retrained or contrast.interval
+    interval = contrast.deciding
     return f"{wording.points(interval.estimate)} points (95 % interval {wording.ends(interval)})"
 
 

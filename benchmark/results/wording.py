@@ -1,8 +1,8 @@
-"""The sentences about results, made here and nowhere else: for console, page, Markdown and JSON alike."""
+"""The sentences about results: for console, page, Markdown and JSON alike."""
 
 from collections.abc import Callable
 
-from ...classify.catalogue import TITLES
+from ...classify.catalogue import title
 from .model import (
     ALPHA,
     FEWEST_GROUPS,
@@ -95,7 +95,7 @@ def reason(verdict: Verdict) -> str:
         case VerdictKind.NOT_REPEATED:
             return f"{said}. Repeat it on all folds (--fold all), with --seeds 3"
         case VerdictKind.NO_GAIN:
-            uncorrected = (gain.retrained or gain.interval).p <= ALPHA
+            uncorrected = gain.deciding.p <= ALPHA
             said += ", which leaves out 0 only before the correction for several models" * uncorrected
             if gain.retrained is None:
                 return f"{said}; {UNSHOWABLE}"
@@ -145,7 +145,7 @@ def cautions(verdict: Verdict) -> list[str]:
 
 def what_moved(gain: Contrast, auc: Contrast) -> str:
     """Whether the ranking of scans moved with macro-F1, or only how often the target is answered."""
-    again = auc.retrained or auc.interval
+    again = auc.deciding
     ranking = f"AUC moved by {points(again.estimate)} points ({ends(again)})"
     return MOVED[auc.shown * gain.shown].format(ranking)
 
@@ -160,8 +160,7 @@ def threshold_apart(verdict: Verdict) -> list[str]:
         ),
     )
     return [
-        f"{words} is {points(contrast.interval.estimate)} points of macro-F1 "
-        f"({ends(contrast.retrained or contrast.interval)})."
+        f"{words} is {points(contrast.interval.estimate)} points of macro-F1 ({ends(contrast.deciding)})."
         for contrast, words in words
         if contrast
     ]
@@ -190,7 +189,7 @@ def sentence(verdict: Verdict) -> str:
 
 def name(model: str) -> str:
     """A model's name as its authors write it, or that of the mean of all networks of a report."""
-    return "Mean of the networks" if model == MEAN else TITLES.get(model, model)
+    return "Mean of the networks" if model == MEAN else title(model)
 
 
 def told(summary: Summary) -> dict[str, str]:

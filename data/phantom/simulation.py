@@ -5,7 +5,7 @@ convolved with a point-spread function (baseband IQ); the envelope, averaged ove
 Every scan depends on (seed, its number) alone: scan 17 is the same in a cohort of 50 and of 5,000.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...core.errors import UsageError, did_you_mean
 from ...core.files import new_folder, write_csv
 from ...core.processes import Workers
+from ...core.progress import progress
 from ..pictures import png
 from .anatomy import GRID, Anatomy, Array, Plane, Rng, Tissue, as_array, build, draw_anatomy
 from .lesion import Lesion, draw_lesion, insert
@@ -269,22 +270,21 @@ def write_cohort(
     scanner: str = "linear-10",
     paired: bool = False,
     jobs: int = 1,
-    progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Write a cohort in BUSI's layout with labels.csv (label, group, mask) and parameters.csv; returns `out`.
 
-    The folder appears whole or not at all. `jobs` processes share the work; `progress` hears how many scans
-    are done. UsageError if `out` already holds something, BusError if it cannot be written; else as `specs`.
+    The folder appears whole or not at all. `jobs` processes share the work. UsageError if `out` already holds
+    something, BusError if it cannot be written; else as `specs`.
     """
     todo = specs(n, seed=seed, size=size, scanner=scanner, paired=paired)
     with new_folder(out) as part:
         for label in {spec.label for spec in todo}:
             (part / label).mkdir()
         rows = []
-        for done, row in enumerate(_write_all(part, todo, jobs), start=1):
-            rows.append(row)
-            if progress:
-                progress(done)
+        with progress(f"Simulating {n} phantoms", n) as advance:
+            for row in _write_all(part, todo, jobs):
+                rows.append(row)
+                advance()
         labels = [(spec.file, spec.label, spec.group, _mask_of(spec.file)) for spec in todo]
         write_csv(part / "labels.csv", ("file", "label", "group", "mask"), labels)
         write_csv(part / "parameters.csv", list(rows[0]), [list(row.values()) for row in rows])

@@ -12,9 +12,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ...data.store import Box, Pixels
 from .distances import TooFewGroups
 from .features import Features
-from .scans import Box, Pixels, Rows
+from .scans import Rows
 
 BLUR = 1 / 64  # deviation of the Gaussian as a share of the scan's side: 1 px at 64
 GAINS = (1.1, 0.9)  # in turn
@@ -55,9 +56,8 @@ def changed_blocks(results: Pixels, sources: Pixels, boxes: Sequence[Box]) -> Fl
 
 def _insides(results: Pixels, sources: Pixels, boxes: Sequence[Box]) -> Iterator[tuple[Floats, Floats]]:
     """Results and sources without their bars, H×W."""
-    for result, source, (top, left, height, width) in zip(results, sources, boxes, strict=True):
-        inside = slice(top, top + height), slice(left, left + width)
-        yield result[inside].astype(np.float64), source[inside].astype(np.float64)
+    for result, source, box in zip(results, sources, boxes, strict=True):
+        yield result[box.inside].astype(np.float64), source[box.inside].astype(np.float64)
 
 
 def _regain(x: Floats, y: Floats, trusted: NDArray[np.bool_]) -> Floats:
@@ -71,12 +71,10 @@ def _regain(x: Floats, y: Floats, trusted: NDArray[np.bool_]) -> Floats:
 def blurred(scans: Pixels, boxes: Sequence[Box]) -> Pixels:
     """The scans slightly out of focus (Gaussian, 1 px at 64 px), without the bars bleeding in."""
     out = np.zeros_like(scans)
-    for row, (top, left, height, width) in enumerate(boxes):
-        inside = np.ascontiguousarray(scans[row, top : top + height, left : left + width])
-        sigma = BLUR * scans.shape[1]
-        out[row, top : top + height, left : left + width] = cv2.GaussianBlur(
-            inside, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101
-        )
+    sigma = BLUR * scans.shape[1]
+    for scan, there, box in zip(scans, out, boxes, strict=True):
+        inside = np.ascontiguousarray(scan[box.inside])
+        there[box.inside] = cv2.GaussianBlur(inside, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
     return out
 
 
@@ -155,14 +153,14 @@ def _shrunk(scans: Pixels) -> Floats:
     return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9))
 
 
-def reader_parts(is_target: Sequence[bool], groups: Sequence[str]) -> Rows:
-    """Which of the cross-fitted readers reads each real scan: the one fitted to all but the scan's part.
+def reader_parts(is_target: Sequence[bool], groups: Sequence[str], most: int = READER_FOLDS) -> Rows:
+    """Which of the cross-fitted readers, `most` at the most, reads each real scan: it saw all but its part.
 
     Parts are cut by group, stratified, the same for the same scans in the same order. Raises TooFewGroups
     where either side has fewer than two groups.
     """
     truth, names = np.asarray(is_target, bool), np.asarray(groups)
-    folds = min(READER_FOLDS, *(len(set(names[truth == side])) for side in (True, False)))
+    folds = min(most, *(len(set(names[truth == side])) for side in (True, False)))
     if folds < 2:
         raise TooFewGroups("real scans of at least two groups of the target and of other classes are needed")
     parts = np.zeros(len(truth), np.int64)

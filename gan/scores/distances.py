@@ -16,7 +16,7 @@ from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, k
 from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
 from .features import Features
-from .model import METRICS, Distances, Measured, Metric, Scale
+from .model import METRICS, SEED, Distances, Measured, Metric, Scale
 
 SPLITS = 50
 KID_SUBSETS = (
@@ -170,7 +170,6 @@ def against_reference(
     groups: Sequence[str],
     *,
     splits: int = SPLITS,
-    seed: int = 0,
 ) -> Reference:
     """Place synthetic scans between other real target scans (floor) and their untranslated sources (ceiling).
 
@@ -182,9 +181,9 @@ def against_reference(
         note = "No distances: the target scans form fewer than two groups, so there is no floor."
         return Reference(Distances(notes=(note,)), 0)
     shares, values, lacking = Counter(synthetic_from), [], 0
-    parts = list(halves(groups, splits, seed))
+    parts = list(halves(groups, splits, SEED))
     for split, (one, two) in enumerate(parts):
-        rng = np.random.default_rng((seed, 7, split))
+        rng = np.random.default_rng((SEED, 7, split))
         some = rng.permutation(len(synthetic))[: len(one)]
         untranslated = mixed(source_labels, shares, len(one), rng)
         lacking = max(lacking, len(one) - min(len(some), len(untranslated)))

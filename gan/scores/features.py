@@ -24,7 +24,7 @@ from ...core.lite import Normalise
 from ...core.progress import note
 from ...core.published_weights import Announce, Unreachable
 from ..extractors import EXTRACTORS, LITE0, LITE2, check_extractor
-from ..imagenet import FrozenLite
+from ..frozen_lite import FrozenLite
 
 SIZES = {LITE0: 224, LITE2: 260}  # px, the inputs they were trained with on ImageNet
 LABELS = {LITE0: "FD (EfficientNet-Lite0)", LITE2: "FD (EfficientNet-Lite2)"}

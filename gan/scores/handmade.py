@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import local_binary_pattern
 
-from .scans import Box, Pixels
+from ...data.store import Box, Pixels
 
 Features = NDArray[np.float32]
 
@@ -25,8 +25,8 @@ def handmade(scans: Pixels, boxes: Sequence[Box]) -> Features:
     of 8 × 8 areas in grey levels. Not standardised.
     """
     rows = []
-    for scan, (top, left, height, width) in zip(scans, boxes, strict=True):
-        inside = np.ascontiguousarray(scan[top : top + height, left : left + width])
+    for scan, box in zip(scans, boxes, strict=True):
+        inside = np.ascontiguousarray(scan[box.inside])
         greys = np.bincount(inside.ravel() // (256 // GREYS), minlength=GREYS) / inside.size
         patterns = local_binary_pattern(inside, NEIGHBOURS, RADIUS, "uniform").astype(np.int64)
         texture = np.bincount(patterns.ravel(), minlength=NEIGHBOURS + 2) / inside.size

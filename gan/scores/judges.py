@@ -18,7 +18,7 @@ from .checks import reader_probabilities
 from .distances import CLEAR, TooFewGroups, halves, mixed
 from .features import Features
 from .handmade import PARTS, columns, handmade
-from .model import Called, Kin, Measured, Metric, Opinion, ToldApart
+from .model import SEED, Called, Kin, Measured, Metric, Opinion, ToldApart
 from .scans import Making, RealScans, Rows, SyntheticScans
 from .trained import train_judge
 from .two_sample import told_apart
@@ -80,25 +80,17 @@ def ask_all(
     synthetic: SyntheticScans,
     real: RealScans,
     making: Making,
-    *,
-    seed: int = 0,
 ) -> list[Opinion]:
     """The opinions of networks (name, features of all real and of all synthetic scans), then the others."""
     question = Question.about(synthetic, real, making)
     opinions = []
     for name, seen, made in looks:
         kin = kinship(name, making.trained_with)
-        opinions.append(opinion(name, kin, seen, made, question, seed=seed))
-    return [
-        *opinions,
-        by_hand(synthetic, real, question, seed=seed),
-        trained_here(synthetic, real, question, seed=seed),
-    ]
+        opinions.append(opinion(name, kin, seen, made, question))
+    return [*opinions, by_hand(synthetic, real, question), trained_here(synthetic, real, question)]
 
 
-def opinion(
-    judge: str, kin: Kin, real: Features, synthetic: Features, question: Question, *, seed: int = 0
-) -> Opinion:
+def opinion(judge: str, kin: Kin, real: Features, synthetic: Features, question: Question) -> Opinion:
     """Ask one judge everything: by its features of all real scans (M×D) and of all synthetic ones (N×D).
 
     A part for which there are too few groups is None and takes no other part with it.
@@ -113,30 +105,30 @@ def opinion(
     return Opinion(
         judge,
         kin,
-        unless_too_few(lambda: normalised_kid(real, synthetic, question, seed=seed)),
-        unless_too_few(lambda: _told(real, synthetic, question, seed)),
+        unless_too_few(lambda: normalised_kid(real, synthetic, question)),
+        unless_too_few(lambda: _told(real, synthetic, question)),
         unless_too_few(lambda: called(real, synthetic, question)),
     )
 
 
-def by_hand(synthetic: SyntheticScans, real: RealScans, question: Question, *, seed: int = 0) -> Opinion:
+def by_hand(synthetic: SyntheticScans, real: RealScans, question: Question) -> Opinion:
     """The opinion by features that no network learned, and what each kind of them tells apart alone."""
     seen, made = _by_hand(synthetic, real, question)
-    said = opinion(HANDMADE, Kin.UNLEARNED, *standardised(seen, made), question, seed=seed)
+    said = opinion(HANDMADE, Kin.UNLEARNED, *standardised(seen, made), question)
     if said.two_sample is None:
         return said
     size, parts = real.pixels.shape[1], {}
     for name in PARTS:
         chosen = columns(name, size)
-        parts[name] = _told(seen[:, chosen], made[:, chosen], question, seed)
+        parts[name] = _told(seen[:, chosen], made[:, chosen], question)
     return replace(said, parts=parts)
 
 
-def unlearned(synthetic: SyntheticScans, real: RealScans, making: Making, *, seed: int = 0) -> Opinion:
+def unlearned(synthetic: SyntheticScans, real: RealScans, making: Making) -> Opinion:
     """The opinion by hand-made features without its parts, for a translator under way."""
     question = Question.about(synthetic, real, making)
     values = standardised(*_by_hand(synthetic, real, question))
-    return opinion(HANDMADE, Kin.UNLEARNED, *values, question, seed=seed)
+    return opinion(HANDMADE, Kin.UNLEARNED, *values, question)
 
 
 def _by_hand(synthetic: SyntheticScans, real: RealScans, question: Question) -> tuple[Features, Features]:
@@ -145,18 +137,18 @@ def _by_hand(synthetic: SyntheticScans, real: RealScans, question: Question) -> 
     return handmade(real.pixels, real.boxes), handmade(synthetic.pixels, boxes)
 
 
-def trained_here(synthetic: SyntheticScans, real: RealScans, question: Question, *, seed: int = 0) -> Opinion:
+def trained_here(synthetic: SyntheticScans, real: RealScans, question: Question) -> Opinion:
     """The opinion of a small network that learned from these real scans, cross-fitted by group.
 
     Without a distance: the halves that a floor needs are seen by different networks.
     """
     try:
-        judge = train_judge(real.pixels, question.is_target, real.groups, seed)
+        judge = train_judge(real.pixels, question.is_target, real.groups, SEED)
     except TooFewGroups:
         return Opinion(TRAINED, Kin.HERE)
     seen = judge.features(real.pixels, judge.parts)
     made = judge.features(synthetic.pixels, judge.parts[question.source_rows])
-    return replace(opinion(TRAINED, Kin.HERE, seen, made, question, seed=seed), kid=None)
+    return replace(opinion(TRAINED, Kin.HERE, seen, made, question), kid=None)
 
 
 def standardised(real: Features, synthetic: Features) -> tuple[Features, Features]:
@@ -167,16 +159,10 @@ def standardised(real: Features, synthetic: Features) -> tuple[Features, Feature
     return (real[:, keep] - mean) / deviation[keep], (synthetic[:, keep] - mean) / deviation[keep]
 
 
-def _told(real: Features, synthetic: Features, question: Question, seed: int) -> ToldApart:
+def _told(real: Features, synthetic: Features, question: Question) -> ToldApart:
     groups, sources, target = question.groups, question.of_sources, question.of_target
     return told_apart(
-        synthetic,
-        groups[question.source_rows],
-        real[sources],
-        groups[sources],
-        real[target],
-        groups[target],
-        seed=seed,
+        synthetic, groups[question.source_rows], real[sources], groups[sources], real[target], groups[target]
     )
 
 
@@ -188,9 +174,7 @@ def called(real: Features, synthetic: Features, question: Question) -> Called:
     return Called(*(float((chances >= CALLED).mean()) for chances in sets))
 
 
-def normalised_kid(
-    real: Features, synthetic: Features, question: Question, *, seed: int = 0
-) -> Measured | None:
+def normalised_kid(real: Features, synthetic: Features, question: Question) -> Measured | None:
     """(score − floor) / (ceiling − floor) of the kernel distance, split as `against_reference` does.
 
     The spread is that of the ratio over random halves of the groups, synthetic scans going with their sources
@@ -199,23 +183,23 @@ def normalised_kid(
     where fewer than two splits leave two scans on every side.
     """
     kernels = Kernels(real, synthetic)
-    marks = np.array(list(_marks(kernels, question, np.unique(question.groups), seed, SPLITS)))
+    marks = np.array(list(_marks(kernels, question, np.unique(question.groups), SPLITS)))
     if len(marks) < 2 or not np.isfinite(marks).all():
         return None
     score, gap = marks[:, 1] - marks[:, 0], marks[:, 2] - marks[:, 0]
     if gap.mean() <= 0 or gap.mean() < CLEAR[Metric.KID] * gap.std(ddof=1):
         return None
     value = float(score.mean() / gap.mean())
-    return Measured(value, _spread(kernels, question, seed, value, float(gap.mean())))
+    return Measured(value, _spread(kernels, question, value, float(gap.mean())))
 
 
-def _spread(kernels: "Kernels", question: Question, seed: int, value: float, gap: float) -> float:
+def _spread(kernels: "Kernels", question: Question, value: float, gap: float) -> float:
     """Deviation of (score − floor) / gap about `value` over halves of the groups."""
     names, residuals = np.unique(question.groups), []
     for repeat in range(REPEATS):
-        kept = np.random.default_rng((seed, 12, repeat)).permutation(names)[: len(names) // 2]
+        kept = np.random.default_rng((SEED, 12, repeat)).permutation(names)[: len(names) // 2]
         try:
-            marks = np.array(list(_marks(kernels, question, kept, seed, SPLITS_AGAIN)))
+            marks = np.array(list(_marks(kernels, question, kept, SPLITS_AGAIN)))
         except TooFewGroups:
             continue
         if len(marks):
@@ -248,7 +232,7 @@ class Kernels:
 
 
 def _marks(
-    kernels: Kernels, question: Question, kept: NDArray[np.str_], seed: int, splits: int
+    kernels: Kernels, question: Question, kept: NDArray[np.str_], splits: int
 ) -> Iterator[tuple[float, float, float]]:
     """Floor, score and ceiling over splits of the target scans, of scans whose groups are kept."""
     groups, rows = question.groups, question.source_rows
@@ -256,9 +240,9 @@ def _marks(
     sources = question.of_sources[np.isin(groups[question.of_sources], kept)]
     made = np.flatnonzero(np.isin(groups[rows], kept))
     shares = Counter(str(label) for label in question.labels[rows[made]])
-    parts = halves([str(name) for name in groups[target]], splits, seed)
+    parts = halves([str(name) for name in groups[target]], splits, SEED)
     for split, (first, second) in enumerate(parts if shares else ()):
-        rng = np.random.default_rng((seed, 7, split))
+        rng = np.random.default_rng((SEED, 7, split))
         some = rng.permutation(made)[: len(first)]
         untranslated = sources[mixed(question.labels[sources], shares, len(first), rng)]
         if min(len(first), len(second), len(some), len(untranslated)) < 2:

@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import BusError
+from ...data.store import Box, Pixels
+from ...data.study import Study
 
-Pixels = NDArray[np.uint8]
 Rows = NDArray[np.int64]
-Names = NDArray[np.str_]
 JUDGED = 2_000  # synthetic scans, and real ones of a class, that are judged at most: matrices of all pairs
-Box = tuple[int, int, int, int]  # top, left, height, width of the scan in its letterboxed square, px
 
 
 def some(count: int) -> Rows:
@@ -40,6 +39,18 @@ class RealScans:
                 "Scores need one label, group, file and box per real scan "
                 f"({len(self.pixels)}); found {found}."
             )
+
+    @classmethod
+    def of(cls, study: Study, rows: Sequence[int]) -> "RealScans":
+        """The scans of these rows of a study."""
+        scans = [study.scans[row] for row in rows]
+        return cls(
+            study.pixels[rows],
+            [scan.label for scan in scans],
+            [scan.group for scan in scans],
+            [scan.file for scan in scans],
+            [scan.box for scan in scans],
+        )
 
     def rows_of(self, labels: Sequence[str]) -> Rows:
         """The rows of scans of these classes."""

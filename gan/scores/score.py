@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import BusError
+from ...data.store import Pixels
 from ..extractors import LITE0
 from .checks import (
     Copies,
@@ -26,6 +27,7 @@ from .distances import SPLITS, TooFewGroups, against_reference, distances, kid
 from .features import Extractor, Features, features, lite0
 from .judges import CALLED, ask_all
 from .model import (
+    SEED,
     Comparison,
     CopyShares,
     Counts,
@@ -44,7 +46,7 @@ from .model import (
     SubsetKid,
     WarningKind,
 )
-from .scans import Making, Pixels, RealScans, Rows, SyntheticScans
+from .scans import Making, RealScans, Rows, SyntheticScans
 
 COPY_SHARE = 0.10  # twice what the 5th percentile finds among unrelated real scans
 DISTINCT_SHARE = (
@@ -75,13 +77,7 @@ def compare(first: Pixels, second: Pixels, extractor: Extractor) -> Comparison:
 
 
 def score_synthetic(
-    synthetic: SyntheticScans,
-    real: RealScans,
-    making: Making,
-    extractor: Extractor,
-    *,
-    seed: int = 0,
-    splits: int = SPLITS,
+    synthetic: SyntheticScans, real: RealScans, making: Making, extractor: Extractor, *, splits: int = SPLITS
 ) -> Scores:
     """Everything that is said about one translator's synthetic scans.
 
@@ -106,7 +102,6 @@ def score_synthetic(
         seen[of_target],
         target_groups,
         splits=splits,
-        seed=seed,
     )
     notes = list(found.distances.notes)
 
@@ -136,7 +131,7 @@ def score_synthetic(
     looks = [(extractor.name, seen, made)]
     if extractor.name != LITE0 and calls:
         looks.append((LITE0, *eyes))
-    scales, judges = _agreed(found.distances, ask_all(looks, synthetic, real, making, seed=seed))
+    scales, judges = _agreed(found.distances, ask_all(looks, synthetic, real, making))
 
     filtered = Filtered(making.confidence, making.accepted) if making.confidence else None
     scores = Scores(
@@ -150,7 +145,7 @@ def score_synthetic(
         identity=identity,
         copies=shares,
         reader=calls,
-        distinct=_distinct(made, rows, seen, seen[of_target], seed),
+        distinct=_distinct(made, rows, seen, seen[of_target]),
         judges=judges,
     )
     return replace(scores, warnings=tuple(warnings(scores)))
@@ -199,11 +194,11 @@ def _returned(identity: Identity) -> bool:
     )
 
 
-def _distinct(made: Features, rows: Rows, seen: Features, target: Features, seed: int) -> Distinct:
+def _distinct(made: Features, rows: Rows, seen: Features, target: Features) -> Distinct:
     """Effective number of distinct scans: of all, and of as many as there are real target scans beside
     those."""
     count, centre = min(len(made), len(target)), seen.mean(0)
-    rng = np.random.default_rng((seed, 8))
+    rng = np.random.default_rng((SEED, 8))
     some, others = (values[rng.permutation(len(values))[:count]] for values in (made, target))
     return Distinct(
         effective=vendi(made, centre),

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .distances import TooFewGroups
+from ...data.store import Pixels
+from .checks import reader_parts
 from .features import Features
-from .scans import Pixels, Rows
+from .scans import Rows
 
 PARTS = 3  # of the real scans, by group
 SIDE = 64  # px at which scans are seen, whatever their own side
@@ -77,16 +77,10 @@ def train_judge(
 
     Raises TooFewGroups where a class has fewer groups than two.
     """
-    truth, names = np.asarray(is_target, bool), np.asarray(groups)
-    count = min(PARTS, *(len(set(names[truth == side])) for side in (True, False)))
-    if count < 2:
-        raise TooFewGroups("real scans of at least two groups of the target and of other classes are needed")
-    parts = np.zeros(len(truth), np.int64)
-    for part, (_, rows) in enumerate(StratifiedGroupKFold(count).split(truth, truth, names)):
-        parts[rows] = part
-    x, y = _tensor(real), torch.from_numpy(truth.astype(np.float32))
+    parts = reader_parts(is_target, groups, PARTS)
+    x, y = _tensor(real), torch.from_numpy(np.asarray(is_target, np.float32))
     networks = []
-    for part in range(count):
+    for part in range(int(parts.max()) + 1):
         shown = torch.from_numpy(np.flatnonzero(parts != part))
         networks.append(_fit(x[shown], y[shown], seed + part))
     return TrainedJudge(networks, parts)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from bus.classify.augmentation import Examples
 from bus.classify.catalogue import LITE0, MODELS
-from bus.classify.explain import BATCH, coarse_maps, enlarge, explain, grad_cam, layer_for
+from bus.classify.explain import BATCH, coarse_maps, enlarge, grad_cam, layer_for
 from bus.classify.models import build
 from bus.classify.recipe import Recipe
 from bus.classify.train import fit, predict
@@ -99,6 +99,11 @@ def test_without_averaging_the_heat_adds_up_to_the_logit():
         assert torch.allclose(*both)
 
 
+def heat_of(network, pixels, classes):
+    """Heat of one class for every square, as large as the square."""
+    return enlarge(coarse_maps(network, pixels, classes, "cpu"), pixels.shape[-1])
+
+
 def share_inside(heat, region):
     """The share of a scan's heat that lies in a region; None where there is no heat."""
     return heat[region].sum() / heat.sum() if heat.any() else None
@@ -111,7 +116,7 @@ def test_heat_lies_where_a_head_reads():
     read = weight[1, :, 6:, :4].abs()
     weight.zero_()
     weight[1, :, 6:, :4] = read
-    heat = explain(network, noise(4, 64), [1] * 4)
+    heat = heat_of(network, noise(4, 64), [1] * 4)
     quarter = np.zeros((64, 64), bool)
     quarter[32:, :32] = True
     assert heat.max(axis=(1, 2)).tolist() == [1] * 4
@@ -138,7 +143,7 @@ def test_a_network_that_learnt_to_look_at_patches_is_explained_by_them():
     test, places = patches(20, seed=1)
     answers = predict(network, test.pixels, CPU).argmax(1)
     assert (answers == test.labels).mean() > 0.8
-    heat = explain(network, test.pixels, answers)
+    heat = heat_of(network, test.pixels, answers)
     assert (heat.shape, heat.dtype) == ((20, 64, 64), np.float32)
     shares = [
         share
@@ -180,7 +185,7 @@ def test_a_scan_without_heat_gives_zeros():
     network = build("simplecnn", 2, "none", 0).eval()
     for parameter in network.parameters():
         parameter.data.zero_()
-    heat = explain(network, noise(2), [0, 1])
+    heat = heat_of(network, noise(2), [0, 1])
     assert not heat.any()
 
 

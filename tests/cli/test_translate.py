@@ -75,7 +75,7 @@ def test_what_cannot_be_translated_is_refused_or_named(translated, tiny_study, t
     (tmp_path / "broken.png").write_bytes(b"no picture")
     where = ("--to", tmp_path / "out")
     code, text = run_bus("translate", tmp_path / "broken.png", *where, "--study", tiny_study)
-    assert code == 1 and "Run bus gan train first" in text
+    assert code == 1 and "Run bus gan train with the same --study" in text
     code, text = run_bus("translate", tmp_path / "broken.png", *where, "--study", translated)
     assert code == 1 and "unreadable: " in text and "broken.png" in text
     code, text = run_bus(

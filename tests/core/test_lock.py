@@ -26,9 +26,16 @@ with lock.hold(Path(sys.argv[1]), "The thing"):
 CREATE = """
 import sys
 from pathlib import Path
+from bus.core.progress import Listener, listening
 from bus.data.study import open_or_create
-reading = lambda n: print("reads") or (lambda: None)
-made = open_or_create(Path(sys.argv[1]), {"size": 32, "k": 2}, phantoms=30, say=print, reading=reading)
+class Heard(Listener):
+    def note(self, text, *, warning=False):
+        print(text)
+    def progress(self, text, total, done=0):
+        print("reads")
+        return super().progress(text, total, done)
+with listening(Heard()):
+    made = open_or_create(Path(sys.argv[1]), {"size": 32, "k": 2}, phantoms=30)
 print(len(made.pixels))
 """
 

@@ -271,7 +271,6 @@ def test_frames_of_a_loop_stay_together_whoever_the_patient_is(
 def test_groups_are_patients(tmp_path: Path) -> None:
     files = {f"{'ab'[n % 2]}/{n}.dcm": make(GREY, patient=f"id {n // 2}") for n in range(6)}
     listing = list_scans(cohort(tmp_path / "x", files))
-    assert listing.grouped_by == "DICOM patient"
     assert [scan.group for scan in listing.scans] == [dicom.pseudonym(f"id {n}") for n in (0, 1, 2, 0, 1, 2)]
     assert sorted(Counter(scan.group for scan in listing.scans).values()) == [2, 2, 2]
     (tmp_path / "x" / "labels.csv").write_text("file,label,group\na/0.dcm,a,mine\nb/1.dcm,b,\n")
@@ -286,7 +285,6 @@ def test_groups_are_patients(tmp_path: Path) -> None:
 def test_one_id_for_all_is_a_placeholder(tmp_path: Path) -> None:
     listing = list_scans(cohort(tmp_path, dict.fromkeys(("a/1.dcm", "b/1.dcm", "b/2.dcm"), make(GREY))))
     assert {scan.group for scan in listing.scans} == {None}
-    assert listing.grouped_by is None
     assert kinds(listing) == {"DICOM": 3, "placeholder patients": 3}
 
 

@@ -14,14 +14,14 @@ import pytest
 from bus.core.errors import UsageError
 from bus.data import grouping, phantom, scans
 from bus.data.check import check
+from bus.data.copies import describe
 from bus.data.grouping import Grouping, find_groups
-from bus.data.groups import describe
-from bus.data.names import share_either
 from bus.data.phantom.simulation import simulate, specs
 from bus.data.reading import Entry, look
 from bus.data.scans import ScanFile
 from bus.data.store import Box
 from bus.data.study import Study, open_or_create
+from bus.data.table import share_either
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -256,7 +256,6 @@ def test_two_columns_of_names_are_united(tmp_path: Path) -> None:
     lines = [f"{row['file']},{row['label']},lesion {n},p{n // 2}" for n, row in enumerate(rows)]
     (tmp_path / "data" / "labels.csv").write_text("\n".join(["file,label,group,patient", *lines]))
     listing = scans.list_scans(tmp_path / "data")
-    assert listing.grouped_by == "group and patient"
     assert sorted(Counter(scan.group for scan in listing.scans).values()) == [2] * 6
 
 

@@ -9,7 +9,7 @@ import pytest
 from bus.benchmark.results.untouched import development_scans
 from bus.core import files
 from bus.core.errors import BusError, UsageError
-from bus.data import phantom
+from bus.data import creation, phantom
 from bus.data.check import check
 from bus.data.store import UNKNOWN, letterbox_mask
 from bus.data.study import Study, open_or_create
@@ -188,15 +188,14 @@ def with_folds(folder, fold_of):
     return str(folder)
 
 
-def test_a_k_that_contradicts_given_folds_is_refused_at_once(tmp_path):
+def test_a_k_that_contradicts_given_folds_is_refused_at_once(tmp_path, monkeypatch):
     data = with_folds(write_scans(tmp_path / "scans"), lambda name, number: number % 3)
     options = {"data": data, "size": 32}
 
-    def reading(count):
-        pytest.fail("scans were read")
-
+    monkeypatch.setattr(creation, "read_listing", lambda *given, **how: pytest.fail("scans were read"))
     with pytest.raises(UsageError, match=r"--k 5: the column fold .* holds 3 folds.*Leave --k out"):
-        open_or_create(tmp_path / "study", {**options, "k": 5}, reading=reading)
+        open_or_create(tmp_path / "study", {**options, "k": 5})
+    monkeypatch.undo()
     for asked in (options, {**options, "k": 3}):
         assert open_or_create(tmp_path / "study", asked).settings.k == 3
     assert open_or_create(tmp_path / "asked", {**options, "k": 3}).settings.k == 3

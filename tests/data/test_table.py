@@ -46,7 +46,7 @@ def test_a_table_rules_over_folders(tmp_path: Path) -> None:
     for given_path in (tmp_path, tmp_path / "set", path):
         listing = list_scans(given_path)
         assert listing.root == tmp_path / "set"
-        assert (listing.layout, listing.grouped_by) == ("labels.csv", "patient")
+        assert listing.layout == "labels.csv"
         assert [(s.file, s.label, s.group, s.fold) for s in listing.scans] == [
             ("images/1.png", "benign", "p1", 0),
             ("images/2.png", "malignant", None, 1),

@@ -79,7 +79,6 @@ def test_a_scan_is_read_alike_whoever_is_beside_it(fitted, made):
     rows, squares = made
     alone = [fitted.synthetic([row], square[None])[0] for row, square in zip(rows, squares, strict=True)]
     assert alone == fitted.synthetic(rows, squares)
-    assert fitted.synthetic([], squares[:0]) == []
 
 
 def test_kept_readings_come_back_and_a_changed_number_is_noticed(study, fitted, made, tmp_path):

@@ -353,7 +353,12 @@ def main(arguments: list[str]) -> None:
     roots = [Path(text).resolve() for text in arguments] or [ROOT]
     columns = [rows(root) for root in roots]
     names = list(dict.fromkeys(name for column in reversed(columns) for name in column))
-    print("| | " + " | ".join(root.name for root in roots) + " |\n|---|" + "---|" * len(roots))
+    print(
+        "| | "
+        + " | ".join("now" if root == ROOT else root.name for root in roots)
+        + " |\n|---|"
+        + "---|" * len(roots)
+    )
     for name in names:
         print(f"| {name} | " + " | ".join(column.get(name, "–") for column in columns) + " |")
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import plain
-from bus.data import groups, phantom, reading
+from bus.data import copies, phantom, reading
 from bus.data.scans import read_scan, to_grey
 from bus.data.study import open_or_create
 from bus.gan.scores.features import lite0
@@ -55,9 +55,9 @@ def phantoms(bench: Bench) -> Row:
     seconds = bench.time(lambda: phantom.write_cohort(folder, count, size=64, jobs=bench.compute.threads))
     listing = reading.list_source(str(folder))
     scans = [to_grey(read_scan(listing, scan)) for scan in listing.scans]
-    descriptors = np.stack([groups.describe(grey) for grey in scans])
+    descriptors = np.stack([copies.describe(grey) for grey in scans])
     with threads(bench.compute.threads):
-        (found,) = bench.interleave(bench.size(3, 1), lambda: groups.alike(descriptors))
+        (found,) = bench.interleave(bench.size(3, 1), lambda: copies.alike(descriptors))
     return Row(
         "duplicates",
         f"near-duplicates among {count:,} scans, described",

@@ -68,7 +68,7 @@ def test_the_first_sentence_says_what_the_verdicts_say(
 
 def difference(estimate: float, low: float, high: float) -> Any:
     again = SimpleNamespace(estimate=estimate, low=low, high=high)
-    return SimpleNamespace(retrained=again, interval=None, detectable=0.021)
+    return SimpleNamespace(deciding=again, retrained=again, detectable=0.021)
 
 
 def test_the_mean_of_the_networks_comes_first_with_its_verdict() -> None:

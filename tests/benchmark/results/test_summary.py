@@ -300,9 +300,8 @@ def test_a_class_that_a_fold_lacks_leaves_no_nan(make: Make, tmp_path: Path) -> 
         for arm in ("original", "cyclegan")
     ]
     found = summary.summarise(STUDY, cells)
-    write_json(
-        tmp_path / "whole.json", [row.metrics for row in found.table] + [cell.metrics for cell in found.cells]
-    )  # no NaN
+    measured = [row.metrics for row in found.table] + [cell.metrics for cell in found.cells]
+    write_json(tmp_path / "whole.json", {"all": measured})  # no NaN
     bare = [cell for cell in found.cells if cell.fold == 1]
     assert all(cell.metrics["target_auc"] is None and cell.recall["malignant"] is None for cell in bare)
     assert found.table[0].metrics["target_auc"] == found.table[0].fold_zero["target_auc"]  # type: ignore[index]

@@ -2,6 +2,8 @@
 
 import csv
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from bus.core.errors import UsageError
+from bus.core.progress import Listener, listening
 from bus.data import phantom
 from bus.data.phantom.anatomy import GRID, Tissue
 from bus.data.phantom.simulation import SCANNERS, Phantom, compress, envelope, simulate, specs, write_cohort
@@ -234,11 +237,30 @@ def test_scanners_differ() -> None:
     assert grain["linear-7"] > 1.2 * grain["linear-10"]  # fewer looks: coarser, noisier speckle
 
 
+class Heard(Listener):
+    """Counts what is done, and stops the work where it is told to."""
+
+    def __init__(self, stop_at: int = 0) -> None:
+        self.total, self.done, self.stop_at = 0, 0, stop_at
+
+    @contextmanager
+    def progress(self, text: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
+        self.total = total
+
+        def advance() -> None:
+            self.done += 1
+            if self.done == self.stop_at:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
 def test_the_cohort_is_written_in_busis_layout(tmp_path: Path) -> None:
-    heard: list[int] = []
-    out = write_cohort(tmp_path / "deep" / "cohort", 30, size=32, progress=heard.append)
+    heard = Heard()
+    with listening(heard):
+        out = write_cohort(tmp_path / "deep" / "cohort", 30, size=32)
     todo = specs(30, size=32)
-    assert heard == list(range(1, 31))
+    assert (heard.total, heard.done) == (30, 30)
     assert {str(p.relative_to(out)) for p in out.rglob("*.png")} == {
         name for spec in todo for name in (spec.file, spec.file.replace(".png", "_mask.png"))
     }
@@ -262,12 +284,8 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
 
 
 def test_a_cohort_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    def stop(done: int) -> None:
-        if done == 5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_cohort(tmp_path / "cohort", 12, size=32, progress=stop)
+    with pytest.raises(KeyboardInterrupt), listening(Heard(stop_at=5)):
+        write_cohort(tmp_path / "cohort", 12, size=32)
     assert not list(tmp_path.iterdir())
 
 

@@ -3,12 +3,13 @@
 import cv2
 import numpy as np
 import pytest
+from bus.data.store import Box
 from bus.gan.scores.checks import blurred, changed, copies, reader_probabilities, regained, vendi
 from bus.gan.scores.distances import TooFewGroups
 from hypothesis import given
 from hypothesis import strategies as st
 
-BOX = (4, 0, 24, 32)
+BOX = Box(4, 0, 24, 32)
 
 
 def scans(count: int, seed: int = 0) -> np.ndarray:

@@ -13,7 +13,7 @@ import torch_fidelity
 from bus.core import lite
 from bus.core.errors import BusError, UsageError
 from bus.core.lite import Normalise
-from bus.gan import imagenet
+from bus.gan import frozen_lite
 from bus.gan.extractors import LITE0
 from bus.gan.scores import features as module
 from bus.gan.scores.features import choose_extractor, features, lite0
@@ -266,7 +266,9 @@ def test_a_second_judge_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
             choose_extractor("efficientnet-lite2")
     with monkeypatch.context() as patch:  # its architecture with random weights
         patch.setattr(
-            imagenet, "efficientnet", lambda name: EfficientNet.from_name(name).requires_grad_(False).eval()
+            frozen_lite,
+            "efficientnet",
+            lambda name: EfficientNet.from_name(name).requires_grad_(False).eval(),
         )
         second = choose_extractor("efficientnet-lite2")
     assert second.label == "FD (EfficientNet-Lite2)"

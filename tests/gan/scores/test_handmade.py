@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+from bus.data.store import Box
 from bus.gan.scores.handmade import PARTS, columns, handmade
 from bus.gan.scores.two_sample import auc
 
-BOX = (8, 0, 48, 64)
+BOX = Box(8, 0, 48, 64)
 
 
 def noise(count: int, seed: int = 0) -> np.ndarray:
@@ -47,11 +48,11 @@ def test_the_spectrum_has_its_peak_where_speckle_has_its_size():
     kept = np.abs(np.hypot(rows[:, None], across) - 16) < 2
     speckle = np.fft.ifft2(waves * kept).real
     scan = (128 + 40 * speckle / speckle.std()).clip(0, 255).astype(np.uint8)[None]
-    spectrum = handmade(scan, [(0, 0, 64, 64)])[0, columns("spectrum", 64)]
+    spectrum = handmade(scan, [Box(0, 0, 64, 64)])[0, columns("spectrum", 64)]
     assert abs(spectrum.argmax() + 1 - 16) <= 1
 
 
-@pytest.mark.parametrize("box", [BOX, (0, 12, 64, 40)])
+@pytest.mark.parametrize("box", [BOX, Box(0, 12, 64, 40)])
 def test_the_spectrum_does_not_tell_the_shape_of_a_scan(box):
     """Pieces of one speckle, square and not: a linear reader cannot say which; by bars it always could."""
 
@@ -64,7 +65,7 @@ def test_the_spectrum_does_not_tell_the_shape_of_a_scan(box):
         return square
 
     found = []
-    for start, form in enumerate([(0, 0, 64, 64), box]):
+    for start, form in enumerate([Box(0, 0, 64, 64), box]):
         scans = np.stack([speckle(form, (start, number)) for number in range(120)])
         found.append(handmade(scans, [form] * 120)[:, columns("spectrum", 64)])
     groups = np.arange(240).astype(str)
@@ -74,6 +75,6 @@ def test_the_spectrum_does_not_tell_the_shape_of_a_scan(box):
 def test_the_layout_is_the_mean_of_areas():
     scan = np.zeros((1, 64, 64), np.uint8)
     scan[0, :8, 8:16] = 240
-    layout = handmade(scan, [(0, 0, 64, 64)])[0, columns("layout", 64)].reshape(8, 8)
+    layout = handmade(scan, [Box(0, 0, 64, 64)])[0, columns("layout", 64)].reshape(8, 8)
     assert layout[0, 1] == 240
     assert layout.sum() == 240

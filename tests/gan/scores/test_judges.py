@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bus.data.store import Box
 from bus.gan.extractors import LITE0, LITE1
 from bus.gan.scores import judges
 from bus.gan.scores.distances import kid
@@ -127,7 +128,7 @@ def scans() -> tuple[RealScans, np.ndarray]:
         return (level + 25 * rng.normal(size=(count, 32, 32))).clip(0, 255).astype(np.uint8)
 
     pixels = np.concatenate([squares(TARGETS, 150), squares(SOURCES, 90)])
-    files, boxes = [f"{row}.png" for row in range(len(pixels))], [(0, 0, 32, 32)] * len(pixels)
+    files, boxes = [f"{row}.png" for row in range(len(pixels))], [Box(0, 0, 32, 32)] * len(pixels)
     return RealScans(pixels, list(LABELS), list(GROUPS), files, boxes), squares(SOURCES, 150)
 
 

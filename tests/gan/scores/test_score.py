@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bus.core.errors import BusError
+from bus.data.store import Box
 from bus.gan.extractors import LITE0, LITE1
 from bus.gan.scores.features import Extractor, lite0
 from bus.gan.scores.model import (
@@ -28,7 +29,7 @@ from bus.gan.scores.score import compare, score_synthetic, warnings
 
 SIZE = 32
 TARGETS, SOURCES = 28, 36  # scans, two a group; two thirds of the sources benign
-BOX = (0, 0, SIZE, SIZE)
+BOX = Box(0, 0, SIZE, SIZE)
 
 
 def tissue(seed: int) -> np.ndarray:

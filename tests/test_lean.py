@@ -7,16 +7,18 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from bus.benchmark.results.lean import components
 
 
 def load(name: str) -> ModuleType:
     """A measurement of tests/speed as a module."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "speed" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "speed" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+components = load("lean").components
 
 
 def cells(folds: int, translators: int, seeds: int, training: float, translator: float) -> list[tuple]:

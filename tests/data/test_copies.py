@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bus.data import groups
-from bus.data.groups import SIDE, Pair, alike, alike_between, describe, joined
+from bus.data import copies
+from bus.data.copies import SIDE, Pair, alike, alike_between, describe, joined
 from bus.data.phantom.simulation import simulate, specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -193,21 +193,21 @@ def test_the_block_changes_nothing(block: int) -> None:
 
 def plainly_alike(descriptors: np.ndarray) -> list[Pair]:
     """The pairs of `alike` the slow way: view by view in double precision, every likely pair to the end."""
-    views = groups._coarse(descriptors).astype(float)
-    mirrored = groups._coarse(descriptors.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(-1, SIDE**2))
+    views = copies._coarse(descriptors).astype(float)
+    mirrored = copies._coarse(descriptors.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(-1, SIDE**2))
     found = []
     for row in range(len(descriptors) - 1):
         scores = np.array(
             [
-                [views[other, row + 1 :] @ side[one, row].astype(float) for one, other in groups.COMPARED]
+                [views[other, row + 1 :] @ side[one, row].astype(float) for one, other in copies.COMPARED]
                 for side in (views, mirrored)
             ]
         )
-        for partner in np.argsort(-scores.max(axis=(0, 1)), kind="stable")[: groups.PARTNERS]:
+        for partner in np.argsort(-scores.max(axis=(0, 1)), kind="stable")[: copies.PARTNERS]:
             flip, compared = np.unravel_index(np.argmax(scores[:, :, partner]), scores.shape[:2])
-            if scores[flip, compared, partner] > groups.LIKELY:
-                pair = groups.Likely(row, row + 1 + int(partner), bool(flip), int(compared))
-                found += groups._looked_at(descriptors, descriptors, [pair])
+            if scores[flip, compared, partner] > copies.LIKELY:
+                pair = copies.Likely(row, row + 1 + int(partner), bool(flip), int(compared))
+                found += copies._looked_at(descriptors, descriptors, [pair])
     return sorted(found)
 
 
@@ -218,7 +218,7 @@ def test_the_fast_way_finds_the_pairs_of_the_plain_way(monkeypatch: pytest.Monke
     several = sorted({number for _, copy, source in changed for number in (copy, source)})
     unique = np.unique(descriptors[several], axis=0)  # in the detector's own order
     fast = alike(unique)
-    monkeypatch.setattr(groups, "HOPE", -2.0)  # no free alignment is given up at half the detail
+    monkeypatch.setattr(copies, "HOPE", -2.0)  # no free alignment is given up at half the detail
     plain = plainly_alike(unique)
     assert [pair[:2] for pair in fast] == [pair[:2] for pair in plain] and len(fast) > 50
     assert [pair.likeness for pair in fast] == pytest.approx([pair.likeness for pair in plain], abs=1e-6)
@@ -228,8 +228,8 @@ def test_the_fast_way_finds_the_pairs_of_the_plain_way(monkeypatch: pytest.Monke
 def test_an_index_of_very_many_scans_finds_the_same_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     descriptors = planted(240, 24)[0]
     exact = {pair[:2] for pair in alike(descriptors)}
-    monkeypatch.setattr(groups, "MANY", 100)
-    monkeypatch.setattr(groups.neighbours, "LISTED", 8)  # 60 lists, of which each view asks 16
+    monkeypatch.setattr(copies, "MANY", 100)
+    monkeypatch.setattr(copies.neighbours, "LISTED", 8)  # 60 lists, of which each view asks 16
     found = {pair[:2] for pair in alike(descriptors)}
     assert len(found & exact) >= 0.97 * len(exact)
     assert len(found - exact) <= 0.05 * len(exact)  # each scan has its own partners, later ones or not

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from bus.core.lite import efficientnet
-from bus.gan import imagenet
+from bus.gan import frozen_lite
 from bus.gan.extractors import LITE0, LITE1
-from bus.gan.imagenet import FrozenLite
+from bus.gan.frozen_lite import FrozenLite
 
 
 @pytest.mark.parametrize(("name", "side"), [(LITE0, 224), (LITE1, 128)])
@@ -14,7 +14,7 @@ def test_the_folded_network_sees_what_its_packages_sees(
 ) -> None:
     """Values and the gradient that trains a generator, in doubles, where rounding flips no ReLU."""
     package = efficientnet(name).double()
-    monkeypatch.setattr(imagenet, "efficientnet", lambda name: package)
+    monkeypatch.setattr(frozen_lite, "efficientnet", lambda name: package)
     seen = []
     for network in (FrozenLite(name), package.extract_features):
         scans = torch.linspace(-2, 2, 3 * side * side).double().sin().view(1, 3, side, side).requires_grad_()
