@@ -147,22 +147,23 @@ def measured(part: str, folder: Path, size: int, *, exact: bool) -> Json:
 
 def _create(folder: Path, size: int, exact: bool) -> Json:
     """A study of the folder, as any command makes it, and the time of each of its steps."""
-    from bus.data import cohort, copies, creation, grouping, settings
+    from bus.data import cohort, creation, grouping, settings
+    from bus.data import copies as detector
     from bus.data.study import open_or_create
 
     steps = {
         "reading": (creation, "_read"),
         "groups": (creation, "find_groups"),
-        "of it: coarse views": (copies, "_coarse"),
-        "of it: likely pairs": (copies, "_likely" if exact else "_likely_of_many"),
-        "of it: aligning them": (copies, "_looked_at"),
+        "of it: coarse views": (detector, "_coarse"),
+        "of it: likely pairs": (detector, "_likely" if exact else "_likely_of_many"),
+        "of it: aligning them": (detector, "_looked_at"),
         "of it: names": (grouping, "_joined"),
         "cohort": (cohort, "build"),
         "folds": (creation, "cut"),
         "freezing": (settings, "freeze"),
     }
     if exact:
-        copies.MANY = sys.maxsize
+        detector.MANY = sys.maxsize
     with timed(steps) as spent:
         open_or_create(folder / "study", {"data": str(folder / "data"), "size": size})
     return {"steps": spent}
