@@ -21,14 +21,13 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 import pydicom
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
-    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -61,15 +60,7 @@ IDENTITY_TAGS = [
     "AccessionNumber",
     "ReferringPhysicianName",
 ]
-HEADER_TAGS = [
-    *IDENTITY_TAGS,
-    "SOPClassUID",
-    "StudyInstanceUID",
-    "BurnedInAnnotation",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-]
+HEADER_TAGS = [*IDENTITY_TAGS, "StudyInstanceUID", "BurnedInAnnotation", "NumberOfFrames", "Rows", "Columns"]
 PALETTE_TAGS = [
     f"{colour}PaletteColorLookupTable{part}"
     for colour in ("Red", "Green", "Blue")
@@ -130,7 +121,9 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
         bare = _is_bare(_head(handle))
         tags = list(HEADER_TAGS)
         data = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=tags, force=bare)
-        frames = _frames(data, where)
+        frames = int(data.get("NumberOfFrames") or 1) if data.get("Rows") and data.get("Columns") else 0
+        if not 0 <= frames <= MAX_FRAMES:
+            raise BusError(f"{where} declares {frames} frames; 1 to {MAX_FRAMES:,} are read. Cut the loop.")
         patient = str(data.get("PatientID") or "").strip()
         values = [value for tag in IDENTITY_TAGS for value in _texts(data.get(tag))]
         burned_in = str(data.get("BurnedInAnnotation") or "").strip().upper()
@@ -142,21 +135,6 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
             burned_in={"YES": True, "NO": False}.get(burned_in),
             named=_named(name, values),
         )
-
-
-def _frames(data: Dataset, where: str) -> int:
-    """How many images a file holds; BusError where there are too many, or where it is cut before it says."""
-    if data.get("Rows") and data.get("Columns"):
-        frames = int(data.get("NumberOfFrames") or 1)
-        if not 0 <= frames <= MAX_FRAMES:
-            raise BusError(f"{where} declares {frames} frames; 1 to {MAX_FRAMES:,} are read. Cut the loop.")
-        return frames
-    kind = UID(data.get("SOPClassUID") or "").name
-    if "Image Storage" in kind:
-        raise BusError(
-            f"{where} says that it is of “{kind}” and ends before its image. Copy it again, or remove it."
-        )
-    return 0
 
 
 def _texts(value: Any) -> list[str]:
