@@ -222,7 +222,7 @@ def _translate(
         vary(study.pixels[row], study.scans[row].box.inside, index // len(order), seed, index)
         for index, row in zip(indices, sources, strict=True)
     ]
-    results = [  # in float32
+    results = [  # in float32, whatever precision trained the generator
         translated(generator, square, compute.device, noise_of(generator, seed, index))
         for index, (_, square) in zip(indices, versions, strict=True)
     ]

@@ -51,7 +51,7 @@ class Tables:
     unseen: bool = False  # whether models count, in Holm's correction, that these tables do not show
     external: pd.DataFrame | None = None
     external_predictions: pd.DataFrame | None = None
-    differences: str = "contrasts.csv"  # where they stand
+    source: str = "contrasts.csv"  # where the differences stand
     exact: float = EXACT  # of numbers that need no resamples
     checked: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -394,7 +394,7 @@ def holm(values: Any) -> Any:
 
 def check_contrast(tables: Tables, model: Model, row: Any, difference: Any, seeds: list[int]) -> None:
     """One row; `difference` is that of each seed (S rows) under every row of weights."""
-    where = f"{tables.differences}, {row['contrast']}, {row['model']}, {row['metric']}"
+    where = f"{tables.source}, {row['contrast']}, {row['model']}, {row['metric']}"
     folds, units = len(model.fold_names), model.weights.shape[1]
     mean = difference.mean(axis=0)
     draws = mean[1 + folds :]
@@ -432,7 +432,7 @@ def check_retrained(
 
     Returns the p value, the detectable difference, and how far the three may lie from those of other draws.
     """
-    where = f"{tables.differences}, {row['contrast']}, {row['model']}, {row['metric']}"
+    where = f"{tables.source}, {row['contrast']}, {row['model']}, {row['metric']}"
     mean, furthest = difference.mean(axis=0), 2.0 if row["metric"] == "brier" else 1.0
     turns = turns_of((row["first"], row["second"]), seeds, tables.translators)
     tables.checked += 1
@@ -478,7 +478,7 @@ def check_scans(tables: Tables, row: Any, values: Any, units: int, folds: int, s
 
     `values` is the number under the rows of weights of `units` groups in `folds`; columns end in `suffix`.
     """
-    where = f"{tables.differences}, {row['contrast']}, {row['model']}, {row['metric']}"
+    where = f"{tables.source}, {row['contrast']}, {row['model']}, {row['metric']}"
     within = ROUNDED if row["metric"] in SMOOTH else tables.exact
     furthest = 2.0 if row["metric"] == "brier" else 1.0  # no difference can be larger
     tables.hold(f"{where}, estimate{suffix}", row[f"estimate{suffix}"], values[0], within)
@@ -641,11 +641,11 @@ def check_further(tables: Tables, further: pd.DataFrame, marked: set[str]) -> No
             tables.target,
             tables.k,
             tables.translators,
-            differences=f"further.csv, {part}",
+            source=f"further.csv, {part}",
             exact=ROUNDED,
         )
         for row, model, found, seeds in differences(own):
-            where = f"{own.differences}, {row['contrast']}, {row['model']}, {row['metric']}"
+            where = f"{own.source}, {row['contrast']}, {row['model']}, {row['metric']}"
             check_scans(own, row, found[0].mean(axis=0), model.weights.shape[1], len(model.fold_names))
             check_retrained(own, model, row, found[0], seeds)
             rests = (len(model.labels), len(model.fold_names), len(seeds))

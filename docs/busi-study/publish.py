@@ -170,7 +170,7 @@ def publish(study: Study, bank: Path, into: Path) -> None:
     first = into / "report-1"
     with redirect_stdout(io.StringIO()) as printed:
         further.write(first)
-    write_text(into / "further.csv", printed.getvalue())
+    write_text(into / answer.FURTHER, printed.getvalue())
     write_text(into / "answer.md", answer.of_published(into))
     for metric, name in SHOWN.items():
         found = effects(read_csv(first / CONTRASTS), metric)

@@ -315,8 +315,8 @@ def main() -> None:
                 if alone and not any(map(looks, left)):
                     bank.put(asked.study)
                     log.say("banked", left[-1])
-                reports += any(map(looks, block))
-                if any(map(looks, block)) and not (asked.plan.parent / f"report-{reports}").exists():
+                reports += (reporting := any(map(looks, block)))
+                if reporting and not (asked.plan.parent / f"report-{reports}").exists():
                     raise SystemExit(
                         f"Report {reports} is written. Publish it before more is trained: make study-publish "
                         f"STUDY={asked.study} BANK={folder}. Then run the same again."
