@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from bus.core import files
-from bus.data import copies
+from bus.data import copies as detector
 from bus.data.phantom.simulation import simulate, specs
 
 Grey = np.ndarray
@@ -168,20 +168,20 @@ def measure(
     scans: Sequence[Grey], known: Sequence[str], copies: int, kinds: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Recall and precision by kind of copy, after a first row without any copies."""
-    described = [copies.describe(scan) for scan in scans]
+    described = [detector.describe(scan) for scan in scans]
     rows = {"no copies": _row(described, known, [])}
     for number, kind in enumerate(kinds):
         rng = np.random.default_rng((7, number))
         chosen = rng.choice(len(scans), min(copies, len(scans)), replace=False).tolist()
-        made = [copies.describe(KINDS[kind](scans[row], rng)) for row in chosen]
+        made = [detector.describe(KINDS[kind](scans[row], rng)) for row in chosen]
         rows[kind] = _row([*described, *made], [*known, *(known[row] for row in chosen)], chosen)
     return rows
 
 
 def _row(described: Sequence[Grey], known: Sequence[str], sources: Sequence[int]) -> dict[str, float]:
     begun = time.perf_counter()
-    pairs = copies.alike(np.stack(described))
-    ids = np.array(copies.joined(len(described), (pair[:2] for pair in pairs)))
+    pairs = detector.alike(np.stack(described))
+    ids = np.array(detector.joined(len(described), (pair[:2] for pair in pairs)))
     seconds = time.perf_counter() - begun
     own, copied = len(described) - len(sources), np.arange(len(sources))
     first, second = np.triu_indices(len(ids), 1)

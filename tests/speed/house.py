@@ -353,12 +353,8 @@ def main(arguments: list[str]) -> None:
     roots = [Path(text).resolve() for text in arguments] or [ROOT]
     columns = [rows(root) for root in roots]
     names = list(dict.fromkeys(name for column in reversed(columns) for name in column))
-    print(
-        "| | "
-        + " | ".join("now" if root == ROOT else root.name for root in roots)
-        + " |\n|---|"
-        + "---|" * len(roots)
-    )
+    titles = ["now" if root == ROOT else root.name for root in roots]
+    print(f"| | {' | '.join(titles)} |\n|---|" + "---|" * len(roots))
     for name in names:
         print(f"| {name} | " + " | ".join(column.get(name, "–") for column in columns) + " |")
 
