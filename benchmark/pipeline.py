@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..classify.catalogue import INITS
 from ..core import lock
-from ..core.compute import at_hand
+from ..core.compute import at_hand, require
 from ..core.errors import BusError, UsageError
 from ..core.files import new_folder
 from ..core.progress import note, result
@@ -95,6 +95,7 @@ def make_translator(study: Study, request: Request, place: tuple[int, str, int])
             "sets them aside."
         )
     if not translator.is_done:
+        require(request.compute.device)
         which = f" of seed {gan_seed}" * (request.gan_seeds > 1)
         note(f"Fold {fold} has no finished translator{which} to {label} scans yet; it is trained first.")
         config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
@@ -104,8 +105,11 @@ def make_translator(study: Study, request: Request, place: tuple[int, str, int])
 def make_synthetic(study: Study, request: Request, place: tuple[int, str, int], needed: int) -> None:
     """Make at least `needed` scans of the finished translator of a fold, class and seed, and score them."""
     translator = Translator(study, *place)
-    count = max(needed, len(translator.scans.rows))
-    make_scans(translator, request.compute, request.judge, count=count)
+    made, compute = len(translator.scans.rows), request.compute
+    if needed > made:
+        require(compute.device)
+    compute = replace(compute, device=at_hand(compute.device))  # scores need not be quick
+    make_scans(translator, compute, request.judge, count=max(needed, made))
 
 
 def check_translator(study: Study, request: Request, fold: int, label: str, gan_seed: int) -> Translator:

@@ -18,7 +18,7 @@ from ..classify.models import build, obtain_imagenet, place, weight_bytes
 from ..classify.prior import corrected
 from ..classify.train import fit, predict
 from ..core import files, lock, processes
-from ..core.compute import Compute, is_out_of_memory
+from ..core.compute import Compute, is_out_of_memory, require
 from ..core.errors import BusError
 from ..core.progress import Advance, Interrupted, note, progress, result, stoppable
 from ..data.study import Study
@@ -170,6 +170,8 @@ def run(
     if not todo:
         correct(study, cells, external)
         return failures
+    for device in {cell.device for cell in todo}:
+        require(device)
     require_space(study, todo, keep_weights, keep_some)
     todo = _with_published_weights(todo, failures)
 

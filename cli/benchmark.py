@@ -268,7 +268,7 @@ def benchmark(
     from ..benchmark.arms import Arm, check_inflation, chosen, doses, with_doses
     from ..classify.catalogue import INITS, check_init
     from ..classify.recipe import check_changes
-    from ..core.compute import check_names, resolve, usual_jobs
+    from ..core.compute import check_names, named, usual_jobs
     from ..gan.config import check_preset, usual_preset
     from ..gan.extractors import check_extractor
 
@@ -295,7 +295,7 @@ def benchmark(
     from ..benchmark.workflow import export_workflow
     from ..gan.request import Judge
 
-    compute = there.compute(device, precision) if away else resolve(device, precision)
+    compute = there.compute(device, precision) if away else named(device, precision)
     check_alike(external_alike)
     with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:
         kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))

@@ -114,14 +114,31 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
     has = _devices()
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if has[name])
-    if not has[device]:
+    require(device)
+    if precision == "auto":
+        precision = "bfloat16" if fast_bfloat16(device) else "float32"
+    return Compute(device, precision, threads or cores())
+
+
+def named(device: str, precision: str) -> Compute:
+    """The same, but device and precision that are both named are taken as they are, had here or not.
+
+    For work that may be done: what a card trained is reported where there is none. `require` stands before
+    all that is left to do.
+    """
+    if "auto" in (device, precision):
+        return resolve(device, precision)
+    check_names(device, precision)
+    return Compute(device, precision, cores())
+
+
+def require(device: str) -> None:
+    """UsageError if this machine lacks the device."""
+    if not _devices()[device]:
         raise UsageError(
             f"--device {device}: torch finds none on this machine. Use --device cpu, or install a torch "
             "built for it."
         )
-    if precision == "auto":
-        precision = "bfloat16" if fast_bfloat16(device) else "float32"
-    return Compute(device, precision, threads or cores())
 
 
 def at_hand(device: str) -> str:

@@ -298,9 +298,8 @@ def _described(contrasts: Sequence[Row], later: Mapping[str, Sequence[Row]]) -> 
                 lines.append(f"| {name(row['model'])} | {arms} | {_said(row)} | {report} |")
     if lines:
         yield (
-            "## Described beside it\n\nTrained after the first report, and no part of the answer, which that "
-            "report alone gives. The later ones have verdicts and p values as the program gives them for any "
-            "study; the plan asks for none."
+            "## Described beside it\n\nNo part of the answer, which the first report alone gives. The later "
+            "ones have verdicts and p values as the program gives them for any study; the plan asks for none."
         )
         yield "\n".join(["| network | difference | points of macro-F1 | in |", "|---|---|---|---|", *lines])
 

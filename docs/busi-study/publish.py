@@ -113,7 +113,7 @@ def provenance(
             for name, one in others.items()
         },
         "Published by commit": commit(),
-        **{f"Core-hours of training, {name}": f"{spent:.1f}" for name, spent in trained.items()},
+        **{f"Hours of training, added up, {name}": f"{spent:.1f}" for name, spent in trained.items()},
     }
     table = "\n".join(f"| {name} | {said} |" for name, said in facts.items())
     return (

@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -160,3 +160,21 @@ def test_what_is_simplecnns_alone_is_not_asked_of_other_finished_networks(study,
     assert pipeline.looked_at(study, request) == []
     with pytest.raises(UsageError, match="SimpleCNN's alone; resnet18 does not have it"):
         cells_of(study, replace(request, models=("simplecnn", "resnet18")))
+
+
+def test_what_a_card_trained_is_reported_where_there_is_none(
+    study: Study, run_bus: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("benchmark", "--study", study.path, "--preset", "demo", "--models", "simplecnn")
+    words += ("--arms", "original,oversampled", "--device", "cuda", "--precision", "float32")
+    code, said = run_bus(*words)
+    assert code == 2 and "torch finds none on this machine" in said
+    with monkeypatch.context() as card:  # a processor stands in for it
+        card.setattr(run, "require", lambda device: None)
+        card.setattr(run, "Compute", lambda device, *rest: Compute("cpu", *rest))
+        code, said = run_bus(*words, "--no-report")
+        assert code == 0, said
+    code, said = run_bus(*words)
+    assert code == 0 and "Report: " in said
+    code, said = run_bus(*words, "--seeds", 2)
+    assert code == 2 and "torch finds none on this machine" in said
