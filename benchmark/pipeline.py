@@ -28,7 +28,7 @@ from .external import External
 from .history import Past, past, record, told_of
 from .per_image import per_image, per_image_request, per_image_training
 from .report_folder import ABOUT, KOREAN, ReportFolder, held, numbered, report_of
-from .request import Request
+from .request import Request, placeless
 
 if TYPE_CHECKING:
     from .report.model import Language
@@ -219,8 +219,9 @@ def rewrite(study: Study, number: int | None = None, language: "Language" = "en"
 def hand_on(study: Study, folder: Path, number: int | None = None, *, whole: bool = True) -> Path:
     """Write the report of the last benchmark, or that `number`, into a new folder without pictures of scans.
 
-    Returns the page's path. BusError where cells are missing, unless it need not be `whole`: then the report
-    says how many it leaves out. UsageError where the folder holds something.
+    Its commands tell no whole paths of this machine. Returns the page's path. BusError where cells are
+    missing, unless it need not be `whole`: then the report says how many it leaves out. UsageError where the
+    folder holds something.
     """
     request = _recalled(study, number)
     if request is None:
@@ -240,7 +241,9 @@ def hand_on(study: Study, folder: Path, number: int | None = None, *, whole: boo
     summary, claimed = _summary(study, request, finished)
     with new_folder(folder) as place:
         write_pages = _writer(study, request, summary, finished)
-        page = write_pages(folder=place, claimed=claimed, history=past(study), pictures=False)
+        looks = [replace(look, command=placeless(look.command)) for look in past(study)]
+        asked = [placeless(line) for line in commands(study, request)]
+        page = write_pages(folder=place, claimed=claimed, history=looks, pictures=False, commands=asked)
     result(f"Report without pictures of scans: {folder / page.name}")
     return folder / page.name
 
@@ -424,7 +427,7 @@ def _writer(study: Study, request: Request, summary: "Summary", finished: "Finis
         summary,
         cells=finished.cells,
         checks=finished.checks,
-        commands=[*commands(study, request), request.command],
+        commands=commands(study, request),
         gan_seeds=request.translators,
         external=finished.external,
     )
@@ -473,7 +476,7 @@ def inflated(study: Study, request: Request) -> "Summary | None":
 
 
 def commands(study: Study, request: Request) -> list[str]:
-    """The commands that make the study, its translators and synthetic scans again, as one would type them."""
+    """The commands that make the study, its translators and scans, and the benchmark again, as typed."""
     lines = []
     for fold, label, gan_seed in synthetic_needed(study, request):
         translator = Translator(study, fold, label, gan_seed)
@@ -482,4 +485,4 @@ def commands(study: Study, request: Request) -> list[str]:
             lines += datasheet.commands(
                 translator, len(rows), data=study.settings.data.path, where=str(study.path)
             )
-    return lines
+    return [*lines, request.command]

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,20 @@ class Request:
             raise BusError(
                 f"{path} does not hold what this version wrote ({error!r}). Run bus benchmark again."
             ) from error
+
+
+def placeless(command: str) -> str:
+    """A command without whole paths of the machine that ran it: `--study /home/me/s` is `--study STUDY`."""
+    words = shlex.split(command)
+    for place, (option, word) in enumerate(pairwise(words), start=1):
+        if option.startswith("--") and Path(word).is_absolute():
+            words[place] = _stand_in(option)
+    for place, word in enumerate(words):
+        option, _, given = word.partition("=")
+        if option.startswith("--") and Path(given).is_absolute():
+            words[place] = f"{option}={_stand_in(option)}"
+    return shlex.join(words)
+
+
+def _stand_in(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_").upper()

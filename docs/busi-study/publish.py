@@ -71,7 +71,7 @@ def effects(rows: Sequence[Mapping[str, str]], metric: str) -> list[Effect]:
 def sittings(log: Sequence[Mapping[str, str]]) -> str:
     """What the lines of a log add up to, as Markdown."""
     lines = [
-        "| command | first start | done | starts | of which without an end | hours known |",
+        "| command | first start | done | starts | of which without an end | minutes known |",
         "|---|---|---|---|---|---|",
     ]
     for command in dict.fromkeys(row["command"] for row in log):
@@ -80,11 +80,13 @@ def sittings(log: Sequence[Mapping[str, str]]) -> str:
         ]
         starts = sum(event == "start" for event, _ in own)
         pairs = [(one, two) for one, two in pairwise(own) if one[0] == "start" and two[0] != "start"]
-        hours = sum((end - begun).total_seconds() for (_, begun), (_, end) in pairs) / 3600
+        minutes = sum((end - begun).total_seconds() for (_, begun), (_, end) in pairs) / 60
         done = [when for event, when in own if event == "done"]
         ended = done[0].isoformat() if done else "–"
         begun = own[0][1].isoformat()
-        lines.append(f"| `{command}` | {begun} | {ended} | {starts} | {starts - len(pairs)} | {hours:.1f} |")
+        lines.append(
+            f"| `{command}` | {begun} | {ended} | {starts} | {starts - len(pairs)} | {minutes:.1f} |"
+        )
     return "\n".join(lines)
 
 
@@ -118,8 +120,9 @@ def provenance(
     table = "\n".join(f"| {name} | {said} |" for name, said in facts.items())
     return (
         "# How the study was run\n\nBy [publish.py](publish.py), from the study and its [log](log.csv); "
-        f"the commands are those of the [plan](plan.md).\n\n| | |\n|---|---|\n{table}\n\n"
-        "Hours from start to end of each command, side by side where the plan says so:\n\n"
+        f"the commands are those of the [plan](plan.md), on another machine ([deviations](deviations.md))."
+        f"\n\n| | |\n|---|---|\n{table}\n\n"
+        "Minutes from start to end of each command; many ran side by side:\n\n"
         f"{sittings(log)}\n"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bus.benchmark import request
 from bus.benchmark.arms import Arm
-from bus.benchmark.request import LAST, Request
+from bus.benchmark.request import LAST, Request, placeless
 from bus.core.compute import Compute
 from bus.core.errors import BusError
 
@@ -73,3 +73,9 @@ def test_a_damaged_memory_is_refused_by_name(study: Any) -> None:
     (study.path / LAST).write_text('{"wish": 3}')
     with pytest.raises(BusError, match=r"benchmark\.json does not hold what this version wrote"):
         Request.recall(study)
+
+
+def test_a_command_is_told_without_whole_paths() -> None:
+    typed = "bus benchmark --study /home/me/s --data '/a b/c' --dose 1 --init=/w.pt --external data/e"
+    told = "bus benchmark --study STUDY --data DATA --dose 1 --init=INIT --external data/e"
+    assert placeless(typed) == told and placeless(told) == told

@@ -57,6 +57,8 @@ def test_a_report_is_handed_on_without_scans(commands, finished, tmp_path, run_b
     assert code == 0 and "without pictures of scans" in text, text
     copy = (tmp_path / "copy" / "index.html").read_text(encoding="utf-8")
     assert "data:image/png" not in copy and "left out of this copy" in copy
+    pages = [copy, (tmp_path / "copy" / "report.md").read_text(encoding="utf-8")]
+    assert all("--study STUDY" in page and str(tmp_path) not in page for page in pages)
     assert before == {file: file.read_bytes() for file in (path / "report").rglob("*") if file.is_file()}
     code, text = run_bus("report", "--study", path, "--hand-on", tmp_path / "copy")
     assert code == 2 and "holds something. Give a new folder" in " ".join(text.split())
@@ -87,7 +89,9 @@ def test_the_study_on_busi_is_published_without_scans(commands, finished, tmp_pa
     for _ in range(2):  # anew each time
         publish.publish(Study.open(path), tmp_path / "bank", tmp_path / "into")
     run = (tmp_path / "into" / "run.md").read_text(encoding="utf-8")
-    assert "| `bus benchmark` | 2026-11-28T10:00:00+00:00 | 2026-11-28T12:15:00+00:00 | 2 | 0 | 1.8 |" in run
+    assert (
+        "| `bus benchmark` | 2026-11-28T10:00:00+00:00 | 2026-11-28T12:15:00+00:00 | 2 | 0 | 105.0 |" in run
+    )
     assert "abc, def" in run and Study.open(path).settings.data.sha256 in run
     page = (tmp_path / "into" / "report-1" / "index.html").read_text(encoding="utf-8")
     assert "data:image/png" not in page and not list((tmp_path / "into").rglob("*.png"))
