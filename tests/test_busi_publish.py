@@ -59,7 +59,7 @@ def test_all_that_was_run_is_published_and_a_published_report_stays(
     assert not [*into.rglob("*.png")], "no pixels"
     assert "No verdict" in (into / "answer.md").read_text(), "one training tells nothing of others"
     told = (into / "run.md").read_text()
-    assert "| 2 | 0 | 1.5 |" in told and "1 translator, 2 classifiers" in told and "a laptop" in told
+    assert "| 2 | 0 | 90.0 |" in told and "1 translator, 2 classifiers" in told and "a laptop" in told
     with (into / "per-image.csv").open(encoding="utf-8") as file:
         assert {(row["arm"], row["model"]) for row in csv.DictReader(file)} == {
             ("original", "simplecnn"),
