@@ -189,16 +189,11 @@ class Request:
 
 def placeless(command: str) -> str:
     """A command without whole paths of the machine that ran it: `--study /home/me/s` is `--study STUDY`."""
-    words = shlex.split(command)
-    for place, (option, word) in enumerate(pairwise(words), start=1):
-        if option.startswith("--") and Path(word).is_absolute():
-            words[place] = _stand_in(option)
-    for place, word in enumerate(words):
-        option, _, given = word.partition("=")
+    told = []
+    for before, word in pairwise(["", *shlex.split(command)]):
+        option, equals, given = word.partition("=") if word.startswith("--") else (before, "", word)
         if option.startswith("--") and Path(given).is_absolute():
-            words[place] = f"{option}={_stand_in(option)}"
-    return shlex.join(words)
-
-
-def _stand_in(option: str) -> str:
-    return option.removeprefix("--").replace("-", "_").upper()
+            stand_in = option.removeprefix("--").replace("-", "_").upper()
+            word = f"{option}={stand_in}" if equals else stand_in
+        told.append(word)
+    return shlex.join(told)

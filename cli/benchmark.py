@@ -268,7 +268,8 @@ def benchmark(
     from ..benchmark.arms import Arm, check_inflation, chosen, doses, with_doses
     from ..classify.catalogue import INITS, check_init
     from ..classify.recipe import check_changes
-    from ..core.compute import check_names, named, usual_jobs
+    from ..core.compute import check_names, named, resolve, usual_jobs
+    from ..data.settings import FILE
     from ..gan.config import check_preset, usual_preset
     from ..gan.extractors import check_extractor
 
@@ -295,7 +296,8 @@ def benchmark(
     from ..benchmark.workflow import export_workflow
     from ..gan.request import Judge
 
-    compute = there.compute(device, precision) if away else named(device, precision)
+    resolved = named if (study / FILE).exists() else resolve  # a new study has nothing to report yet
+    compute = there.compute(device, precision) if away else resolved(device, precision)
     check_alike(external_alike)
     with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:
         kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))

@@ -121,7 +121,7 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
 
 
 def named(device: str, precision: str) -> Compute:
-    """The same, but device and precision that are both named are taken as they are, had here or not.
+    """As `resolve`, but device and precision that are both named are taken so, had here or not.
 
     For work that may be done: what a card trained is reported where there is none. `require` stands before
     all that is left to do.

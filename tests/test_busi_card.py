@@ -1,13 +1,19 @@
 """The study on BUSI on a graphics card: all trainings of the plan, none before what it needs."""
 
-import csv
 import shlex
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
 from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bus.benchmark.external import read
+from bus.data.phantom import write_cohort
+from bus.data.study import Study
 
 FOLDER = Path(__file__).parents[1] / "docs" / "busi-study"
 PLAN = (FOLDER / "plan.md").read_text(encoding="utf-8")
@@ -53,20 +59,44 @@ def test_nothing_begins_before_what_it_needs(card: Any) -> None:
 def test_a_failure_stops_all_and_is_logged(
     card: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = card.Card(tmp_path, tmp_path / "bank", b"plan", "0000000", 1)
     words = {"good": "pass", "bad": "raise SystemExit(1)", "later": "pass"}
     monkeypatch.setattr(card, "__file__", "-c")  # in place of the script and its words
-    monkeypatch.setattr(made, "_words", lambda line: [words[line]])
-    todo = [card.Work("good"), card.Work("bad", ("good",)), card.Work("later", ("bad",))]
-    with pytest.raises(SystemExit, match="bad failed"):
-        made.run(todo, 2, float("inf"))
-    rows = list(csv.DictReader((tmp_path / "bank" / "log.csv").open(encoding="utf-8")))
-    events = [(row["event"], row["command"]) for row in rows]
-    assert events == [("start", "good"), ("done", "good"), ("start", "bad"), ("failed", "bad")]
-    again = card.Card(tmp_path, tmp_path / "bank", b"plan", "0000000", 1)
+    monkeypatch.setattr(card.Card, "_words", lambda self, line: [words[line]])
+
+    def run() -> list[tuple[str, str]]:
+        todo = [card.Work("good"), card.Work("bad", ("good",)), card.Work("later", ("bad",))]
+        log = card.Log(tmp_path, b"plan", of="abc", beside="a card")
+        with suppress(SystemExit):
+            card.Card(tmp_path, log, 1).run(todo, 2, float("inf"))
+        assert all(row["commit"] == "abc" and row["machine"].startswith("a card, ") for row in log.rows)
+        return [(row["event"], row["command"]) for row in log.rows]
+
+    assert run() == [("start", "good"), ("done", "good"), ("start", "bad"), ("failed", "bad")]
     words["bad"] = "pass"
-    monkeypatch.setattr(again, "_words", lambda line: [words[line]])
-    todo = [card.Work("good"), card.Work("bad", ("good",)), card.Work("later", ("bad",))]
-    again.run(todo, 2, float("inf"))
-    rows = list(csv.DictReader((tmp_path / "bank" / "log.csv").open(encoding="utf-8")))
-    assert [row["command"] for row in rows].count("good") == 2 and rows[-1]["event"] == "done"
+    assert [command for _, command in run()[4:]] == ["bad", "bad", "later", "later"]
+
+
+@pytest.mark.long
+def test_scans_are_neither_read_nor_judged(tiny_study: Path, tmp_path: Path) -> None:
+    """The squares suffice, the split per image is trained too, and scores and reports are left to others."""
+    path = Path(shutil.copytree(tiny_study, tmp_path / "study"))
+    write_cohort(tmp_path / "elsewhere", 40, size=32, seed=9, scanner="linear-7")
+    read(str(tmp_path / "elsewhere"), Study.open(path))
+    study = "--study STUDY --size 32 --k 3 --seed 0 --fold 0 --preset demo"
+    given = "--models simplecnn --arms original,adjusted,oversampled,cyclegan --seeds 1 --gan-seeds 1"
+    lines = (
+        f"bus gan train {study} --gan-seed 0 --pairs 8 --method published",
+        "bus synth --study STUDY --n 40 --fold 0 --gan-seed 0",
+        f"bus benchmark {study} {given} --external EXTERNAL --inflation --precision float32",
+    )
+    blocks = "\n\n".join(f"```bash\n{line} --device cpu\n```" for line in lines)
+    (tmp_path / "plan.md").write_text(f"# Plan\n\n## Commands\n\n{blocks}\n")
+    script = [sys.executable, str(FOLDER / "card.py"), "--device", "cpu", "--at-once", "2", "--jobs", "1"]
+    places = ["--study", str(path), "--bank", str(tmp_path / "bank"), "--plan", str(tmp_path / "plan.md")]
+    ended = subprocess.run([*script, *places], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert len([*path.glob("fold-0/cells/*/simplecnn/*/DONE")]) == 4
+    assert len([*path.glob("fold-0/cells/*/simplecnn/*/external-*.csv")]) == 4
+    assert len([*path.glob("per-image/fold-0/cells/*/simplecnn/*/DONE")]) == 2
+    assert [*path.glob("fold-0/synth/*/*/*.png")] and not [*path.rglob("scores*.json")]
+    assert not (path / "report").exists()

@@ -16,21 +16,17 @@ start it with NVIDIA_TF32_OVERRIDE=0. Every start and end gets a line in the log
 """
 
 import argparse
-import csv
-import os
 import shlex
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
-from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from study import COLUMNS, LOG, looks, stages
+import torch
+from study import Log, looks, stages
 
 HERE = Path(__file__).parent
 ALONE = "original,adjusted,oversampled"  # arms that need no translator
@@ -100,33 +96,25 @@ def works(plan: str, *, device: str, reports: int) -> list[Work]:
 class Card:
     """Runs works, and writes down when each began and ended."""
 
-    def __init__(self, study: Path, bank: Path, plan: bytes, commit: str, jobs: int) -> None:
-        self.study, self.log, self.jobs, self.commit = study, bank / LOG, jobs, commit
-        self.digest = sha256(plan).hexdigest()
-        bank.mkdir(parents=True, exist_ok=True)
-        if not self.log.exists():
-            self._append(COLUMNS)
-        self.known = {
-            row["command"]
-            for row in csv.DictReader(self.log.open(encoding="utf-8"))
-            if row["event"] == "done"
-        }
+    def __init__(self, study: Path, log: Log, jobs: int) -> None:
+        self.study, self.log, self.jobs = study, log, jobs
 
     def run(self, todo: list[Work], at_once: int, end: float) -> None:
         """Do works, at most so many at once; SystemExit where one failed, or the time is up."""
+        known = {row["command"] for row in self.log.rows if row["event"] == "done"}
         for work in todo:
-            work.done = work.line in self.known
+            work.done = work.line in known
         while not all(work.done for work in todo):
             ended = {work.line for work in todo if work.done}
             running = [work for work in todo if work.process]
             ready = [w for w in todo if not w.done and not w.process and ended.issuperset(w.after)]
             for work in ready[: at_once - len(running)]:
-                self.say("start", work.line)
+                self.log.say("start", work.line)
                 work.process = subprocess.Popen([sys.executable, __file__, *self._words(work.line)])
             time.sleep(0.2)
             for work in [work for work in todo if work.process and work.process.poll() is not None]:
                 failed, work.process = work.process.returncode, None
-                self.say("failed" if failed else "done", work.line)
+                self.log.say("failed" if failed else "done", work.line)
                 if failed:
                     self.stop(todo)
                     raise SystemExit(f"{work.line} failed (see above).")
@@ -146,31 +134,11 @@ class Card:
                     work.process.wait(timeout=10)
                 except subprocess.TimeoutExpired:
                     work.process.kill()
-                self.say("stopped", work.line)
-
-    def say(self, event: str, line: str) -> None:
-        """Add a line to the log."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        where, software = self._machine
-        self._append((now, event, line, self.commit, self.digest, where, software))
-        print(f"{now} {event}: {line}", flush=True)
-
-    def _append(self, row: Any) -> None:
-        with self.log.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow(row)
+                self.log.say("stopped", work.line)
 
     def _words(self, line: str) -> list[str]:
         words = [str(self.study) if word == "STUDY" else word for word in shlex.split(line)]
         return words + ["--jobs", str(self.jobs)] * ("benchmark" in words)
-
-    @cached_property
-    def _machine(self) -> tuple[str, str]:
-        import torch
-        from bus.benchmark.report.repeat import machine, versions
-
-        card = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
-        software = " ".join(f"{name} {number}" for name, number in versions())
-        return f"{card}{machine()}, {os.cpu_count()} cores", software
 
 
 def one(words: list[str]) -> None:
@@ -223,7 +191,9 @@ def main() -> None:
     parser.add_argument("--reports", type=int, default=1, help="train for so many of the plan's reports")
     asked = parser.parse_args()
     plan = asked.plan.read_bytes()
-    card = Card(asked.study, asked.bank, plan, asked.commit, asked.jobs)
+    asked.bank.mkdir(parents=True, exist_ok=True)
+    name = torch.cuda.get_device_name() if asked.device == "cuda" else ""
+    card = Card(asked.study, Log(asked.bank, plan, of=asked.commit, beside=name), asked.jobs)
     end = time.monotonic() + 60 * asked.minutes
     card.run(works(plan.decode(), device=asked.device, reports=asked.reports), asked.at_once, end)
     print("All is trained.")

@@ -43,7 +43,7 @@ from bus.core.errors import BusError
 from bus.core.files import read_csv, write_text
 from bus.data.study import Study
 from bus.gan.translator import Translator
-from study import LOG, bank_of, commit
+from study import LOG, bank_of, commit, stages
 
 HERE = Path(__file__).parent
 SHOWN = {  # metrics of the figures → the end of a figure's name
@@ -118,10 +118,13 @@ def provenance(
         **{f"Hours of training, added up, {name}": f"{spent:.1f}" for name, spent in trained.items()},
     }
     table = "\n".join(f"| {name} | {said} |" for name, said in facts.items())
+    planned = {line for block in stages((HERE / "plan.md").read_text(encoding="utf-8")) for line in block}
+    whose = "those of the [plan](plan.md)"
+    if not planned.issuperset(row["command"] for row in log):
+        whose += ", cut into folds and for another machine ([deviations](deviations.md))"
     return (
         "# How the study was run\n\nBy [publish.py](publish.py), from the study and its [log](log.csv); "
-        f"the commands are those of the [plan](plan.md), on another machine ([deviations](deviations.md))."
-        f"\n\n| | |\n|---|---|\n{table}\n\n"
+        f"the commands are {whose}.\n\n| | |\n|---|---|\n{table}\n\n"
         "Minutes from start to end of each command; many ran side by side:\n\n"
         f"{sittings(log)}\n"
     )

@@ -165,8 +165,10 @@ class Bank:
 class Log:
     """The lines that tell of a study's commands, in a file of its bank."""
 
-    def __init__(self, bank: Path, plan: bytes) -> None:
+    def __init__(self, bank: Path, plan: bytes, *, of: str = "", beside: str = "") -> None:
+        """`of`: the commit, where git does not know it; `beside`: a card that the processor stands beside."""
         self.path, self.digest = bank / LOG, hashlib.sha256(plan).hexdigest()
+        self.of, self.beside = of, beside
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self._append(COLUMNS)
@@ -196,8 +198,8 @@ class Log:
         """Add a line: `event` is start, done, failed, passed over, stopped or banked."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         software = " ".join(f"{name} {number}" for name, number in versions())
-        where = f"{machine()}, {os.cpu_count()} cores"
-        self._append((now, event, command, commit(), self.digest, where, software))
+        where = f"{self.beside}{', ' * bool(self.beside)}{machine()}, {os.cpu_count()} cores"
+        self._append((now, event, command, self.of or commit(), self.digest, where, software))
         print(f"{now} {event}: {command}", flush=True)
 
     def _append(self, row: Sequence[str]) -> None:

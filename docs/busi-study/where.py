@@ -8,14 +8,12 @@ true class: how many test scans change their answer for the better, for the wors
 another. Means over seeds.
 """
 
-import csv
-import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bus.core.files import read_csv, write_text
+from bus.core.files import read_csv, write_csv
 
 TARGET, MADE, HELD = "malignant", "cyclegan", ("original", "oversampled")
 Answers = dict[tuple[str, ...], Mapping[str, str]]  # (file, hash, seed) → row of predictions.csv
@@ -54,27 +52,20 @@ def flips(before: Answers, after: Answers) -> Iterator[tuple[str, list[float]]]:
         yield label, [counts[label, kind] / seeds for kind in KINDS]
 
 
-def text(rows: list[list[object]]) -> str:
-    """As CSV."""
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
-
-
 def main(folder: Path) -> None:
     """Write both tables."""
     found = answers(folder)
-    first = recalls(next(iter(found.values())))
-    shares: list[list[object]] = [["model", "arm", *first]]
-    for (model, arm), given in found.items():
-        shares.append([model, arm, *(f"{share:.4f}" for share in recalls(given).values())])
-    changes: list[list[object]] = [["model", "from", "to", "class", *KINDS]]
-    for model in dict.fromkeys(model for model, _ in found):
-        for arm in HELD:
-            for label, counted in flips(found[model, arm], found[model, MADE]):
-                changes.append([model, arm, MADE, label, *(f"{count:.1f}" for count in counted)])
-    write_text(folder / "where.csv", text(shares))
-    write_text(folder / "flips.csv", text(changes))
+    shares = {place: recalls(given) for place, given in found.items()}
+    header = ("model", "arm", *next(iter(shares.values())))
+    rows = [(*place, *(f"{share:.4f}" for share in told.values())) for place, told in shares.items()]
+    write_csv(folder / "where.csv", header, rows)
+    changes = [
+        (model, arm, MADE, label, *(f"{count:.1f}" for count in counted))
+        for model in dict.fromkeys(model for model, _ in found)
+        for arm in HELD
+        for label, counted in flips(found[model, arm], found[model, MADE])
+    ]
+    write_csv(folder / "flips.csv", ("model", "from", "to", "class", *KINDS), changes)
 
 
 if __name__ == "__main__":

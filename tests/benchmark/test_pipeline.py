@@ -167,8 +167,10 @@ def test_what_a_card_trained_is_reported_where_there_is_none(
 ) -> None:
     words = ("benchmark", "--study", study.path, "--preset", "demo", "--models", "simplecnn")
     words += ("--arms", "original,oversampled", "--device", "cuda", "--precision", "float32")
-    code, said = run_bus(*words)
-    assert code == 2 and "torch finds none on this machine" in said
+    for place in (study.path, fresh := study.path.with_name("new")):
+        code, said = run_bus(*words, "--study", place)
+        assert code == 2 and "torch finds none on this machine" in said
+    assert not fresh.exists()
     with monkeypatch.context() as card:  # a processor stands in for it
         card.setattr(run, "require", lambda device: None)
         card.setattr(run, "Compute", lambda device, *rest: Compute("cpu", *rest))
