@@ -49,6 +49,7 @@ from .terminal import print_json, results, suggest
 if TYPE_CHECKING:
     from ..benchmark.request import Request
     from ..benchmark.site import Site
+    from ..core.compute import Compute
     from ..data.study import Study
 
 PLAN_TAKES = {  # parameters of bus benchmark that go with --plan; all else the plan says itself
@@ -268,8 +269,7 @@ def benchmark(
     from ..benchmark.arms import Arm, check_inflation, chosen, doses, with_doses
     from ..classify.catalogue import INITS, check_init
     from ..classify.recipe import check_changes
-    from ..core.compute import check_names, named, resolve, usual_jobs
-    from ..data.settings import FILE
+    from ..core.compute import check_names, usual_jobs
     from ..gan.config import check_preset, usual_preset
     from ..gan.extractors import check_extractor
 
@@ -296,8 +296,7 @@ def benchmark(
     from ..benchmark.workflow import export_workflow
     from ..gan.request import Judge
 
-    resolved = named if (study / FILE).exists() else resolve  # a new study has nothing to report yet
-    compute = there.compute(device, precision) if away else resolved(device, precision)
+    compute = there.compute(device, precision) if away else _compute_of(study, device, precision)
     check_alike(external_alike)
     with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:
         kinds = (*chosen(arms, opened.classes), *[Arm("unverified")] * bool(synthetic))
@@ -397,6 +396,14 @@ def _check_together(typed: dict[str, str], source: str | None) -> None:
         raise UsageError(
             f"--no-report does not go with {looking[0]}: nothing is looked at yet. Leave one of them out."
         )
+
+
+def _compute_of(study: Path, device: str, precision: str) -> "Compute":
+    """Where and how on this machine; a study that is there may be done, and needs no device to report."""
+    from ..core.compute import named, resolve
+    from ..data.settings import FILE
+
+    return (named if (study / FILE).exists() else resolve)(device, precision)
 
 
 def _elsewhere(
