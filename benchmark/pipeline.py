@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..classify.catalogue import INITS
-from ..core import lock
-from ..core.compute import at_hand, require
+from ..core import lock, processes
+from ..core.compute import at_hand, cores, require
 from ..core.errors import BusError, UsageError
 from ..core.files import new_folder
 from ..core.progress import note, result
@@ -78,10 +78,32 @@ HERE = Executor()
 
 
 def prepare(study: Study, request: Request) -> None:
-    """Make translators and synthetic scans that the arms of a request need and that do not exist yet."""
-    for place, needed in synthetic_needed(study, request).items():
+    """Make translators and synthetic scans that the arms of a request need and that do not exist yet.
+
+    On a graphics card, which a single translator leaves idle most of the time, `request.jobs` at once.
+    """
+    needs = synthetic_needed(study, request)
+    todo = [place for place in needs if not Translator(study, *place).is_done]
+    jobs = min(request.jobs, len(todo)) if request.compute.device == "cuda" else 1
+    if jobs > 1:
+        own = replace(request, compute=replace(request.compute, threads=max(1, cores() // jobs)))
+        works = {
+            f"fold {fold}, {label}, seed {seed}": partial(
+                _make, study.path, own, (fold, label, seed), needs[fold, label, seed]
+            )
+            for fold, label, seed in todo
+        }
+        processes.beside(works, jobs, f"{len(works)} translators and their scans")
+    for place, needed in needs.items():
         make_translator(study, request, place)
         make_synthetic(study, request, place, needed)
+
+
+def _make(path: Path, request: Request, place: tuple[int, str, int], needed: int) -> None:
+    """In a process of its own: a translator and its scans."""
+    study = Study.open(path)
+    make_translator(study, request, place)
+    make_synthetic(study, request, place, needed)
 
 
 def make_translator(study: Study, request: Request, place: tuple[int, str, int]) -> None:

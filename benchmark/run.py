@@ -294,8 +294,8 @@ def _attempt(
     # begin
     elsewhere: list[Cell] = []
     lost: list[Cell] = []
-    shares = processes.shares(len(cells))
-    with _tidied(cells), processes.pool(jobs, shares) as pool:
+    board = processes.Board(len(cells))
+    with _tidied(cells), processes.pool(jobs, board) as pool:
         running: dict[Future[bool], Cell] = {}
         for number, (cell, work) in enumerate(zip(cells, works, strict=True)):
             try:
@@ -316,7 +316,7 @@ def _attempt(
                 else:
                     failures += [f"{cell.title}: {_sentence(error)}"] if error else []
                     ended.append(cell)
-            advance(ended, {cell.path: share for cell, share in zip(cells, shares, strict=True)})
+            advance(ended, {cell.path: share for cell, share in zip(cells, board.shares, strict=True)})
             if stop():
                 left = len(running) + len(elsewhere) + len(lost)
                 raise Interrupted(f"Stopped with {left} cells to go; run the same command again to go on.")

@@ -1,5 +1,6 @@
 """The commands that make synthetic scans: `bus gan train`, `bus gan score`, `bus synth`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -125,6 +126,9 @@ def gan_train(
     dry_run: DryRun = False,
     device: Device = "auto",
     precision: Precision = "auto",
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Translators at once, of several folds.", rich_help_panel=MORE)
+    ] = 1,
     quiet: Quiet = False,
 ) -> None:
     """Train a CycleGAN on the training part of a fold. The same command goes on where it stopped."""
@@ -138,7 +142,7 @@ def gan_train(
 
     from ..gan.monitor import require_tensorboard
     from ..gan.request import Ask, plan_gan
-    from ..gan.train import train_gan
+    from ..gan.train import train_all
     from ..gan.translator import Translator
 
     # what is asked
@@ -151,8 +155,10 @@ def gan_train(
         label = check_target(opened, to or opened.target)
 
         # what is wrong is refused before the first fold is trained
-        plans = []
-        for number in folds_of(fold, opened):
+        plans, numbers = [], folds_of(fold, opened)
+        at_once = min(jobs, len(numbers))
+        compute = replace(compute, threads=max(1, compute.threads // at_once))
+        for number in numbers:
             translator = Translator(opened, number, label, gan_seed)
             config, arithmetic = plan_gan(translator, ask, compute, preset=usual, redo=redo, insist=insist)
             if not redo:
@@ -160,11 +166,12 @@ def gan_train(
             plans.append((translator, config, arithmetic))
 
         # fold by fold
-        for translator, config, arithmetic in plans:
-            if dry_run:
+        if dry_run:
+            for translator, config, arithmetic in plans:
                 print_training(study, translator, config, arithmetic, redo=redo)
-            else:
-                train_gan(opened, config, arithmetic, redo=redo, curves=tensorboard)
+        else:
+            asked = [(config, arithmetic) for _, config, arithmetic in plans]
+            train_all(opened, asked, at_once, redo=redo, curves=tensorboard)
         if dry_run:
             suggest("gan train", None, *again(ctx))
         else:

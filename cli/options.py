@@ -77,7 +77,7 @@ PresetName = Annotated[
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, help="Trainings at once, one thread each; the cores, or 1 on a GPU, unless given."),
+    typer.Option(min=1, help="Trainings at once, one thread each: the cores unless given, or 1 (GPU)."),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", metavar="", help="Say what would be done, for how long, and stop.")

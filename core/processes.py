@@ -3,20 +3,21 @@
 import os
 import signal
 import sys
-from collections.abc import MutableSequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, MutableSequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from threading import Thread
 from typing import Any
 
+from .errors import BusError
+from .progress import Advance, Interrupted, Listener, detail, listening, note, progress, result, stoppable
+
 KILLED = (
     "a process that trained was ended from outside, as systems do when memory runs out. Use fewer --jobs."
 )
-
-
-Shares = MutableSequence[float]  # in memory that processes share: how much of each work is done, 0–1
-_shares: Shares | None = None  # of the pool that this process belongs to
 
 
 class Worker(SpawnProcess):
@@ -51,30 +52,133 @@ class Pool(ProcessPoolExecutor):
             process.join()
 
 
-def pool(jobs: int, shares: Shares | None = None) -> Pool:
-    """A pool of `jobs` fresh processes; forked ones would share torch's threads, which do not survive it.
+class Board:
+    """What the processes of a pool and their parent tell each other while `count` works go on."""
 
-    `shares` is what they tell of their work while it goes on.
-    """
-    return Pool(jobs, mp_context=Workers(), initializer=_begin, initargs=(shares,))
+    def __init__(self, count: int) -> None:
+        workers = Workers()
+        self.shares: MutableSequence[float] = workers.RawArray("d", count)  # how much of each is done, 0–1
+        self.stop = workers.RawValue("b", 0)  # whether they should save what they have and end
+        self.said = workers.SimpleQueue()  # sentences for the parent to tell: their kind, text, and mark
 
 
-def shares(count: int) -> Shares:
-    """Room for what `count` works have done, for `pool`; each is written by one process alone."""
-    room: Shares = Workers().RawArray("d", count)
-    return room
+_board: Board | None = None  # of the pool that this process belongs to
+
+
+def pool(jobs: int, board: Board | None = None) -> Pool:
+    """A pool of `jobs` fresh processes; forked ones would share torch's threads, which do not survive it."""
+    return Pool(jobs, mp_context=Workers(), initializer=_begin, initargs=(board,))
 
 
 def tell(number: int, share: float) -> None:
     """In a process of a pool: say how much of work `number` is done; nothing anywhere else."""
-    if _shares is not None:
-        _shares[number] = share
+    if _board is not None:
+        _board.shares[number] = share
 
 
-def _begin(shares: Shares | None) -> None:
+class Teller(Listener):
+    """In a process of a pool: what work `number` tells goes to the parent, which may ask it to stop."""
+
+    def __init__(self, number: int, board: Board) -> None:
+        self.number, self.board = number, board
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.board.said.put(("note", text, warning))
+
+    def detail(self, text: str) -> None:
+        self.board.said.put(("detail", text, False))
+
+    def result(self, text: str, *, failed: bool = False) -> None:
+        self.board.said.put(("result", text, failed))
+
+    @contextmanager
+    def progress(self, text: str, total: int, done: int = 0) -> Iterator[Advance]:
+        """How far the furthest of several parts is: it never goes back."""
+        reached = done
+
+        def advance(count: int = 1, note: str = "", share: float | None = None) -> None:
+            nonlocal reached
+            reached += count
+            now = reached / max(total, 1) if share is None else share
+            tell(self.number, max(self.board.shares[self.number], now))
+
+        yield advance
+
+    @contextmanager
+    def stoppable(self) -> Iterator[Callable[[], bool]]:
+        yield lambda: bool(self.board.stop.value)
+
+
+def beside(works: Mapping[str, Callable[[], object]], jobs: int, text: str) -> None:
+    """Do works, known by their titles, in processes of their own, `jobs` at once; `text` names them all.
+
+    What they tell is told here, and Ctrl-C asks each to save what it has. BusError, once all have ended,
+    names what failed; Interrupted where they were asked to stop.
+    """
+    # begin
+    board, stopped = Board(len(works)), 0
+    failed: list[str] = []
+    with stoppable() as stop, progress(text, len(works)) as advance, pool(jobs, board) as processes:
+        running: dict[Future[None], str] = {
+            processes.submit(_do, number, work): title for number, (title, work) in enumerate(works.items())
+        }
+
+        # hear of each until it ends
+        while running:
+            ready, _ = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+            _repeat(board)
+            for future in ready:
+                title = running.pop(future)
+                error = None if future.cancelled() else future.exception()
+                if future.cancelled() or isinstance(error, Interrupted):
+                    stopped += 1
+                elif isinstance(error, BrokenProcessPool):
+                    failed += [] if KILLED in failed else [KILLED]  # the pool ended with it
+                elif isinstance(error, BusError):
+                    failed.append(f"{title}: {error}")
+                elif error:
+                    raise error
+            begun = [title for title, share in zip(works, board.shares, strict=True) if 0 < share < 1]
+            whole = sum(board.shares) / len(works)
+            advance(len(ready), f"{len(begun)} at once" if begun else "", share=whole)
+            if stop() and not board.stop.value:
+                board.stop.value = 1
+                for future in running:
+                    future.cancel()
+
+    # what came of them
+    if failed:
+        raise BusError(f"{' '.join(failed)} Run the same command again to go on.")
+    if stopped:
+        raise Interrupted(
+            f"Stopped with {stopped} of {len(works)} to go; run the same command again to go on from there."
+        )
+
+
+def _do(number: int, work: Callable[[], object]) -> None:
+    """In a process of a pool: do a work, and let the parent hear of it."""
+    assert _board is not None
+    with listening(Teller(number, _board)):
+        work()
+    tell(number, 1.0)
+
+
+def _repeat(board: Board) -> None:
+    """Tell what the processes said."""
+    while not board.said.empty():
+        kind, text, marked = board.said.get()
+        if kind == "note":
+            note(text, warning=marked)
+        elif kind == "result":
+            result(text, failed=marked)
+        else:
+            detail(text)
+
+
+def _begin(board: Board | None) -> None:
     """Leave Ctrl-C and hang-ups to the parent, which ends its workers, and end with it if it is killed."""
-    global _shares
-    _shares = shares
+    global _board
+    _board = board
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":  # closed terminals and batch systems tell all processes
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -4,9 +4,10 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from ..core import files, lock
+from ..core import files, lock, processes
 from ..core.compute import Compute, is_out_of_memory
 from ..core.errors import BusError, UsageError
 from ..core.progress import Interrupted, note, progress, result, stoppable
@@ -94,6 +95,34 @@ def train_gan(
             raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
     result(f"Trained: {translator.folder}")
     return True
+
+
+def train_all(
+    study: Study,
+    plans: Sequence[tuple[GanConfig, Compute]],
+    jobs: int = 1,
+    *,
+    redo: bool = False,
+    curves: bool = False,
+) -> None:
+    """`train_gan` for each of several translators: one after another, or `jobs` at once.
+
+    Those are processes of their own. BusError for what failed in them, after the others ended.
+    """
+    if jobs == 1:
+        for config, compute in plans:
+            train_gan(study, config, compute, redo=redo, curves=curves)
+        return
+    works = {
+        f"fold {config.fold}": partial(_train_apart, study.path, config, compute, redo, curves)
+        for config, compute in plans
+    }
+    processes.beside(works, jobs, f"{len(works)} translators")
+
+
+def _train_apart(path: Path, config: GanConfig, compute: Compute, redo: bool, curves: bool) -> None:
+    """In a process of its own."""
+    train_gan(Study.open(path), config, compute, redo=redo, curves=curves)
 
 
 def _tell_alike(translator: Translator, config: GanConfig) -> None:

@@ -383,6 +383,20 @@ def test_ctrl_c_saves_the_translator_and_says_how_to_go_on(tiny_study: Path, tmp
     assert not list(study.rglob(".*"))
 
 
+@pytest.mark.long
+def test_ctrl_c_saves_translators_that_train_beside_each_other(tiny_study: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(tiny_study, study)
+    train = "gan train --preset demo --method published --set channels=4 --set blocks=1 --pairs 1000000"
+    for line in ("CycleGAN benign", "Going on from"):
+        process = start(study, f"{train} --fold 0,1 --jobs 2")
+        said = interrupt(process, line)
+        assert process.returncode == 130, said
+        assert "Stopped with 2 of 2 to go; run the same command again to go on from there." in said
+    assert all((study / f"fold-{fold}/gan/malignant/seed-0/checkpoint.pt").exists() for fold in (0, 1))
+    assert not list(study.rglob(".*"))
+
+
 @pytest.fixture
 def heeds_ctrl_c() -> Iterator[None]:
     """Ctrl-C as a terminal gives it; what a shell starts in the background, these tests too, ignores it."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
@@ -15,7 +16,7 @@ from bus.benchmark.cells import DEMO_STEPS, STEPS, cells_of
 from bus.benchmark.per_image import per_image
 from bus.benchmark.request import BESIDE, EXTRAS, Request
 from bus.benchmark.results import summary
-from bus.core.compute import Compute
+from bus.core.compute import Compute, cores
 from bus.core.errors import BusError, UsageError
 from bus.data.study import Study
 from bus.gan import synth, train
@@ -180,3 +181,23 @@ def test_what_a_card_trained_is_reported_where_there_is_none(
     assert code == 0 and "Report: " in said
     code, said = run_bus(*words, "--seeds", 2)
     assert code == 2 and "torch finds none on this machine" in said
+
+
+@pytest.mark.parametrize(
+    ("device", "jobs", "at_once"), [("cuda", 3, 3), ("cuda", 9, 4), ("cuda", 1, 0), ("cpu", 3, 0)]
+)
+def test_a_card_trains_its_translators_beside_each_other(study, monkeypatch, device, jobs, at_once):
+    """Two seeds of two folds; on a processor, or unless it is asked for, one after another."""
+    seen, alone = [], []
+    monkeypatch.setattr(pipeline.processes, "beside", lambda works, jobs, text: seen.append((works, jobs)))
+    monkeypatch.setattr(pipeline, "make_translator", lambda study, request, place: alone.append(place))
+    monkeypatch.setattr(pipeline, "make_synthetic", lambda study, request, place, needed: None)
+    wish = Request((0, 1), (Arm("cyclegan"),), ("simplecnn",), gan_seeds=2, preset="demo", jobs=jobs)
+    pipeline.prepare(study, replace(wish, compute=Compute(device, "float32", 8)))
+    places = [(fold, "malignant", seed) for fold in (0, 1) for seed in (0, 1)]
+    assert alone == places  # whoever made them, they are looked at again
+    assert [at for _, at in seen] == ([at_once] if at_once else [])
+    for works, _ in seen:
+        kept = [pickle.loads(pickle.dumps(work)) for work in works.values()]
+        assert [work.args[2] for work in kept] == places
+        assert all(work.args[1].compute.threads == max(1, cores() // at_once) for work in kept)

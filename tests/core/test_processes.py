@@ -1,12 +1,20 @@
 """Worker processes: what they run, and what they leave alone."""
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 from bus.core import processes
+from bus.core.errors import BusError
+from bus.core.progress import Advance, Interrupted, Listener, listening
 
 SCRIPT = """
 from bus.core import processes
@@ -53,3 +61,90 @@ def test_ctrl_c_in_its_block_ends_a_pool_without_waiting_for_its_work(tmp_path: 
     script.write_text(ENDED)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+WORKS = """
+import time
+from bus.core.errors import BusError
+from bus.core.progress import Interrupted, note, progress, result, stoppable
+
+def steps(count):
+    note(f"{count} steps", warning=True)
+    with stoppable() as stop, progress("steps", count) as advance:
+        for _ in range(count):
+            advance(1)
+            time.sleep(0.01)
+            if stop():
+                raise Interrupted("saved")
+    result(f"did {count}")
+
+def fails():
+    raise BusError("No luck.")
+
+def breaks():
+    raise ZeroDivisionError("a fault of ours")
+
+def dies():
+    import os
+    os._exit(9)
+"""
+
+
+@pytest.fixture
+def works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Works in a module that other processes can import."""
+    (tmp_path / "works_of_a_test.py").write_text(WORKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("works_of_a_test")
+    del sys.modules["works_of_a_test"]
+
+
+class Ear(Listener):
+    """Keeps what it hears, and asks to stop once work has begun, if it is to."""
+
+    def __init__(self, *, stops: bool = False) -> None:
+        self.stops, self.shares, self.said = stops, [0.0], set[str]()
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.said.add(f"{text}!" * warning)
+
+    def result(self, text: str, *, failed: bool = False) -> None:
+        self.said.add(text)
+
+    @contextmanager
+    def progress(self, text: str, total: int, done: int = 0) -> Iterator[Advance]:
+        yield lambda count=1, note="", share=None: self.shares.append(share)
+
+    @contextmanager
+    def stoppable(self) -> Iterator[Callable[[], bool]]:
+        yield lambda: self.stops and self.shares[-1] > 0
+
+
+def test_what_works_tell_in_their_processes_is_heard_here(works: ModuleType) -> None:
+    ear = Ear()
+    with listening(ear):
+        processes.beside({"a": partial(works.steps, 30), "b": partial(works.steps, 40)}, 2, "two works")
+    assert ear.said == {"30 steps!", "40 steps!", "did 30", "did 40"}
+    assert ear.shares == sorted(ear.shares)
+    assert ear.shares[-1] == 1.0
+    assert any(0 < share < 1 for share in ear.shares)
+
+
+def test_a_work_that_fails_is_named_and_stops_no_other(works: ModuleType) -> None:
+    ear = Ear()
+    with listening(ear), pytest.raises(BusError, match=r"^first: No luck\. Run the same command again"):
+        processes.beside({"first": works.fails, "second": partial(works.steps, 3)}, 1, "two works")
+    assert "did 3" in ear.said
+
+
+def test_works_that_are_asked_to_stop_save_and_those_not_begun_never_begin(works: ModuleType) -> None:
+    long = {name: partial(works.steps, 100_000) for name in "abcde"}
+    ear = Ear(stops=True)
+    with listening(ear), pytest.raises(Interrupted, match="Stopped with 5 of 5 to go"):
+        processes.beside(long, 2, "five works")
+
+
+@pytest.mark.parametrize(("name", "error"), [("breaks", ZeroDivisionError), ("dies", BusError)])
+def test_a_fault_or_a_killed_process_ends_all(works: ModuleType, name: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"a fault of ours|memory runs out"):
+        processes.beside({"first": getattr(works, name), "second": partial(works.steps, 100_000)}, 2, "two")

@@ -18,7 +18,7 @@ from bus.gan import losses, train
 from bus.gan.config import configure
 from bus.gan.cyclegan import SIDES, CycleGAN, losses_of
 from bus.gan.scores import distances
-from bus.gan.train import train_gan
+from bus.gan.train import train_all, train_gan
 from bus.gan.translator import Translator
 from safetensors.torch import load_file
 
@@ -280,3 +280,16 @@ def test_no_phantom_of_a_warm_start_is_one_that_phantom_studies_are_made_of():
     studied = hashes(phantom.specs(40, size=32))
     assert not hashes(phantom.specs(40, size=32, seed=train.PHANTOM_SEED, paired=True)) & studied
     assert hashes(phantom.specs(40, size=32, paired=True)) & studied, "with the seed of studies some would be"
+
+
+@pytest.mark.long
+def test_translators_beside_each_other_are_those_of_one_after_another(study, tmp_path):
+    shutil.copytree(study.path, tmp_path / "other")
+    for own, jobs in ((study, 1), (Study.open(tmp_path / "other"), 2)):
+        train_all(own, [(replace(config_of(own), fold=fold), CPU) for fold in (0, 1)], jobs)
+    for fold in (0, 1):
+        one, other = (
+            Translator(own, fold, "malignant", 0) for own in (study, Study.open(tmp_path / "other"))
+        )
+        assert other.is_done
+        assert one.generator_sha256 == other.generator_sha256
