@@ -160,7 +160,7 @@ def training(study: Study, config: GanConfig, compute: Compute, rates: Rates) ->
         step = rates.step(study, each, compute)
         lasting += Outlook(*(each.steps * seconds for seconds in (step.usual, step.quick, step.slow)))
         if each.simulated:
-            lasting += _even(2 * PHANTOM_PAIRS * _simulating(each.size, rates))
+            lasting += _even(2 * PHANTOM_PAIRS * _simulating(each.side, rates))
     if config.preset == "demo":
         return lasting
     target = min(JUDGED, len(study.rows_of(study.train(config.fold), [config.target])))

@@ -92,6 +92,12 @@ class Switches:
         off=False,
         needs=Needs("generator", "detail", "only that generator takes a scan apart"),
     )
+    train_size: int = switch(
+        "px, a smaller side at which it is trained; scans keep what is finer; 0: the scans' own",
+        0,
+        off=0,
+        needs=Needs("generator", "detail", "only that generator keeps what it does not see"),
+    )
     from_size: int = switch(
         "px, a smaller side at which it is first trained, with half as many pairs in addition; 0: none",
         0,
@@ -128,9 +134,14 @@ class GanConfig(Switches, Training):
     def smaller(self) -> "GanConfig":
         """The configuration of the training at `from_size`, whose weights this one starts from."""
         side, pairs = self.from_size, max(1, self.pairs // 2)
-        usual, here = (_usual(self.method, self.preset, size, self.target) for size in (self.size, side))
+        usual, here = (_usual(self.method, self.preset, size, self.target, 0) for size in (self.side, side))
         follow = {name: getattr(here, name) for name in SIZED if getattr(self, name) == getattr(usual, name)}
-        return replace(self, size=side, pairs=pairs, from_size=0, **follow)
+        return replace(self, size=side, pairs=pairs, train_size=0, from_size=0, **follow)
+
+    @property
+    def side(self) -> int:
+        """Of the scans that it is trained on, px; it makes scans of `size` px."""
+        return self.train_size or self.size
 
     @property
     def simulated(self) -> float:
@@ -168,7 +179,13 @@ class GanConfig(Switches, Training):
 
         if self.generator == "detail":
             return DetailGenerator(
-                self.channels, self.blocks, self.size, self.reach, self.upsampling, self.grain
+                self.channels,
+                self.blocks,
+                self.side,
+                self.reach,
+                self.upsampling,
+                grain=self.grain,
+                smooth=self.train_size > 0,
             )
         if self.generator == "published":
             return Generator(self.channels, self.blocks, self.upsampling)
@@ -319,8 +336,12 @@ def configure(
     # method, effort, switches
     method, changed = check_options(preset, method, changes or {})
     target = check_target(study, target)
-    usual = _usual(method, preset, study.settings.size, target)
+    size, asked = study.settings.size, changed.get("train_size")
+    if asked is None and ("from_size" in changed or changed.get("generator", "detail") != "detail"):
+        asked = 0  # grown to the scans' own side, or by a generator that cannot work at another
+    usual = _usual(method, preset, size, target, None if asked is None else int(asked))
     resolved = switches.changed(usual, changed)
+    side = resolved.train_size or size
     if changed.get("phantoms") and target not in PAIRED:
         raise UsageError(
             f"--set phantoms={resolved.phantoms:g}: there are phantoms of {' and '.join(PAIRED)}, none of "
@@ -328,9 +349,10 @@ def configure(
         )
     switches.check_idle(SWITCHES, changed, switches.values(resolved))
     _check_enlarging(resolved, changed)
-    check_from_size(resolved.from_size, study.settings.size)
-    _check_shape(resolved, resolved.from_size or study.settings.size)
-    if why := _unfit_init(resolved, resolved.from_size or study.settings.size, target):
+    check_smaller("--set train_size=", resolved.train_size, size)
+    check_smaller("--from-size ", resolved.from_size, side)
+    _check_shape(resolved, resolved.from_size or side)
+    if why := _unfit_init(resolved, resolved.from_size or side, target):
         if "init" in changed:
             raise UsageError(f"--set init={resolved.init}: these weights {why}. Leave it out.")
         resolved = replace(resolved, init="none")
@@ -391,12 +413,12 @@ def check_sources(study: "Study", target: str, sources: Sequence[str] | None) ->
     return tuple(name for name in others if sources is None or name in sources)
 
 
-def check_from_size(side: int, size: int) -> None:
-    """UsageError unless a translator at `size` px can grow from one at `side` px (0: it does not)."""
+def check_smaller(option: str, side: int, size: int) -> None:
+    """UsageError, which names the option, unless `side` px is a smaller side for `size` px, or 0: none."""
     halves = [size >> times for times in range(1, 8) if size % (1 << times) == 0 and size >> times >= 32]
     if side and side not in halves:
         raise UsageError(
-            f"--from-size {side}: for {size} px expected {' or '.join(map(str, halves)) or 'none'}. Leave "
+            f"{option}{side}: for {size} px expected {' or '.join(map(str, halves)) or 'none'}. Leave "
             f"it out to start at {size} px."
         )
 
@@ -442,7 +464,7 @@ def lacks_first_weights(config: GanConfig) -> str:
     usual = replace(config, init=METHODS[config.method].init)
     if config.init == usual.init:
         return ""
-    return _unfit_init(usual, config.from_size or config.size, config.target)
+    return _unfit_init(usual, config.from_size or config.side, config.target)
 
 
 def lacks_phantoms(method: str, preset: str, target: str) -> bool:
@@ -452,16 +474,28 @@ def lacks_phantoms(method: str, preset: str, target: str) -> bool:
     return bool(PRESETS[preset].on(METHODS[method]).phantoms) and target not in PAIRED
 
 
-def _usual(method: str, preset: str, size: int, target: str) -> Switches:
-    """The switches of a method and an effort at `size` px."""
+def _usual(method: str, preset: str, size: int, target: str, train_size: int | None) -> Switches:
+    """The switches of a method and an effort for scans of `size` px; None: trained at the usual side."""
     usual = PRESETS[preset].on(METHODS[method])
     if lacks_phantoms(method, preset, target):
         usual = replace(usual, phantoms=0.0)
     if preset == "paper" and size > 128:
         usual = replace(usual, blocks=9)  # the paper takes nine blocks from 256 px on and six at 128
     if method == "detail":
-        usual = replace(usual, shift=size // 16, eyes=eyes_of(size))
+        own = usual_train_size(size) if train_size is None else train_size
+        side = own or size
+        usual = replace(usual, train_size=own, shift=side // 16, eyes=eyes_of(side))
     return usual
+
+
+def usual_train_size(size: int) -> int:
+    """The side at which translators to scans of `size` px are trained: its smallest fitting half, quarter …
+
+    That has at least 64 px and is divided by 4; 0, their own, where there is none. By what was measured at
+    128 and 256 px (docs/translator.md).
+    """
+    halves = [size >> times for times in range(1, 8) if size % (4 << times) == 0]
+    return min((side for side in halves if side >= INIT_SIZE), default=0)
 
 
 def eyes_of(size: int) -> int:
@@ -495,7 +529,10 @@ def options(config: GanConfig, study: "Study") -> str:
 
 def changes_of(config: GanConfig) -> dict[str, str]:
     """The switches that are not as its method and preset have them today, as text."""
-    usual = _usual(config.method, config.preset, config.size, config.target)
+    usual = _usual(config.method, config.preset, config.size, config.target, config.train_size)
+    if config.method == "detail":
+        own = usual_train_size(config.size) if config.generator == "detail" and not config.from_size else 0
+        usual = replace(usual, train_size=own)
     if lacks_first_weights(config):
         usual = replace(usual, init="none")
     chosen = switches.values(config)

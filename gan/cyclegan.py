@@ -77,8 +77,8 @@ class CycleGAN:
             networks: dict[str, nn.Module] = {
                 "to_target": config.build_generator(),
                 "to_source": config.build_generator(),
-                "discriminator_target": Discriminator(config.discriminator, config.channels, config.size),
-                "discriminator_source": Discriminator(config.discriminator, config.channels, config.size),
+                "discriminator_target": Discriminator(config.discriminator, config.channels, config.side),
+                "discriminator_source": Discriminator(config.discriminator, config.channels, config.side),
             }
             self.eyes = Eyes(config.discriminator, config.eyes).to(compute.device)
             self.averaged = config.build_generator().to(compute.device).requires_grad_(False)
@@ -106,7 +106,7 @@ class CycleGAN:
             )
             for kind in names
         }
-        shape = (0, 1, config.size, config.size)
+        shape = (0, 1, config.side, config.side)
         self.buffers = {side: torch.zeros(shape, device=compute.device) for side in SIDES}
         self.step_number = 0
 

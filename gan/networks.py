@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# share of the gain on coarser detail that detail finer than a network saw gets, by texture and spectrum of
+# scans of 128 and 256 px made at 64 px (docs/translator.md): with all of it, shadows are smooth
+FINER = 0.6
+
 
 class Residual(nn.Module):
     """Two reflection-padded 3×3 convolutions with instance normalisation, added to their input.
@@ -126,17 +130,27 @@ class DetailGenerator(nn.Module):
     which leaves a faint grid of 4 and 8 px at sides of 128 px and more.
 
     The trunk works at 16×16 for a side of 64, 128 or 256 px (`unshuffle_of`): cost grows more slowly than
-    pixels.
+    pixels. A scan of a multiple of its `size` is seen reduced to it (means of pixels); `reach` counts its
+    pixels then, Δ and g are enlarged to the scan, and what is finer than the network sees gets FINER of the
+    gain: 1 + FINER · g. One that is trained for that is `smooth`: its maps are without a small grid.
     """
 
     noise = 0  # numbers that it takes
 
     def __init__(
-        self, channels: int, blocks: int, size: int, reach: int, upsampling: str, grain: bool = False
+        self,
+        channels: int,
+        blocks: int,
+        size: int,
+        reach: int,
+        upsampling: str,
+        *,
+        grain: bool = False,
+        smooth: bool = False,
     ) -> None:
         super().__init__()
         c, factor = channels, unshuffle_of(size)
-        self.reach, self.grain = reach, grain
+        self.size, self.reach, self.smooth = size, reach, smooth
         self.enter = nn.Sequential(
             nn.PixelUnshuffle(factor),
             *_convolution(factor**2, c, 3),
@@ -159,15 +173,20 @@ class DetailGenerator(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """Translate; it takes no noise and ignores it."""
-        change = self.change(self.leave(self.enter(x)))
+        ratio = max(1, x.shape[-1] // self.size)
+        seen = functional.avg_pool2d(x, ratio) if ratio > 1 else x
+        change = self.change(self.leave(self.enter(seen)))
         with torch.autocast(x.device.type, enabled=False):  # detail is kept to the last bit, so in float32
-            change = functional.interpolate(change.float(), x.shape[-2:], mode="bicubic", align_corners=False)
+            scan, change = x.float(), change.float()
+            change = _enlarged(smoothed(change) if self.smooth else change, scan)
             shift, gain, *grain = change.split(1, 1)
-            coarse = local_mean(x.float(), self.reach)
-            detail = x.float() - coarse
-            out: Tensor = coarse + shift + (1 + gain) * detail
+            coarse = local_mean(scan, self.reach * ratio + ratio // 2)
+            known = _enlarged(seen.float(), scan) if ratio > 1 else scan
+            out: Tensor = coarse + shift + (1 + gain) * (known - coarse)
+            if ratio > 1:
+                out = out + (1 + FINER * gain) * (scan - known)
             if grain:
-                out = out + grain[0] * detail.flip(-1)
+                out = out + grain[0] * (scan - coarse).flip(-1)
             return out.clamp(-1, 1)
 
 
@@ -209,6 +228,23 @@ def local_mean(scans: Tensor, reach: int) -> Tensor:
     """Mean of the square up to `reach` px to each side of every pixel of B×1×S×S, mirrored at the edges."""
     mirrored = functional.pad(scans, (reach, reach, reach, reach), mode="reflect")
     return functional.avg_pool2d(mirrored, 2 * reach + 1, 1)
+
+
+def smoothed(maps: Tensor) -> Tensor:
+    """B×C×H×W without what alternates from one pixel to the next, and else much as they are.
+
+    Weights −1, 4, 10, 4, −1 in either direction. In scans as large as it was trained on nothing tells the
+    small grid that a network leaves there from speckle; enlarged with its maps, anybody sees it.
+    """
+    weights = maps.new_tensor([-1, 4, 10, 4, -1]) / 16
+    kernel = torch.outer(weights, weights).expand(maps.shape[1], 1, 5, 5)
+    edged = functional.pad(maps, (2, 2, 2, 2), mode="reflect")
+    return functional.conv2d(edged, kernel, groups=maps.shape[1])
+
+
+def _enlarged(maps: Tensor, scan: Tensor) -> Tensor:
+    """Maps as large as a scan, bicubically."""
+    return functional.interpolate(maps, scan.shape[-2:], mode="bicubic", align_corners=False)
 
 
 AnyGenerator = Generator | CompactGenerator | DetailGenerator

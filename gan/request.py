@@ -88,6 +88,9 @@ def plan_gan(
     # a new one, or another effort or method
     effort = ask.preset or (old.preset if old else preset)
     alike = {"init": "none"} if begins_as_drawn(translator, effort) else {}
+    otherwise = ask.method not in (None, METHOD) or not {"generator", "from_size"}.isdisjoint(ask.changes)
+    if not otherwise and (side := _trained_at(translator, effort)) is not None:
+        alike["train_size"] = str(side)
     config = configure(
         study,
         compute,
@@ -111,8 +114,18 @@ def begins_as_drawn(translator: Translator, preset: str) -> bool:
     All of an arm begin alike, or its folds would be two treatments; those of another effort or method are
     another arm.
     """
+    fitted = [config for config in _others(translator, preset) if not lacks_first_weights(config)]
+    return bool(fitted) and all(config.init == "none" for config in fitted)
+
+
+def _trained_at(translator: Translator, preset: str) -> int | None:
+    """The one `train_size` of all of a study's other translators of this arm; None where there is none."""
+    sides = {config.train_size for config in _others(translator, preset) if not config.from_size}
+    return sides.pop() if len(sides) == 1 else None
+
+
+def _others(translator: Translator, preset: str) -> list[GanConfig]:
+    """What a study's other translators to this class, of the default method and this effort, began with."""
     others = (one for one in Translator.all_of(translator.study) if one.folder != translator.folder)
     configs = [config for one in others if one.target == translator.target and (config := one.config)]
-    known = [config for config in configs if (config.method, config.preset) == (METHOD, preset)]
-    fitted = [config for config in known if not lacks_first_weights(config)]
-    return bool(fitted) and all(config.init == "none" for config in fitted)
+    return [config for config in configs if (config.method, config.preset) == (METHOD, preset)]

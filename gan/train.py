@@ -216,7 +216,7 @@ def _memory(config: GanConfig) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise BusError(
-            f"Out of memory with steps of {config.batch} pairs of {config.size} px. Use a smaller batch "
+            f"Out of memory with steps of {config.batch} pairs of {config.side} px. Use a smaller batch "
             f"(--set batch={max(1, config.batch // 2)} with --redo), fewer --set channels, or a smaller "
             "--size in a new study."
         ) from error
@@ -233,7 +233,7 @@ def _sizes(model: CycleGAN) -> tuple[int, int]:
     config = model.config
     trained = sum(weights.numel() for network in model.networks.values() for weights in network.parameters())
     generator = 4 * sum(weights.numel() for weights in model.averaged.parameters())
-    return 12 * trained + generator + 8 * config.buffer * config.size**2, generator
+    return 12 * trained + generator + 8 * config.buffer * config.side**2, generator
 
 
 def bytes_needed(config: GanConfig, compute: Compute) -> int:
@@ -254,8 +254,8 @@ def _pools(study: Study, config: GanConfig) -> Pools:
         "source": study.pixels[study.rows_of(rows, config.sources)],
         "target": study.pixels[study.rows_of(rows, [config.target])],
     }
-    if config.size != study.settings.size:
-        square = (config.size, config.size)  # each pixel becomes the mean of those that it stands for
+    if config.side != study.settings.size:
+        square = (config.side, config.side)  # each pixel becomes the mean of those that it stands for
         pools = {
             name: np.stack([cv2.resize(scan, square, interpolation=cv2.INTER_AREA) for scan in scans])
             for name, scans in pools.items()
@@ -275,7 +275,7 @@ def _pools(study: Study, config: GanConfig) -> Pools:
                 "without --set phantoms."
             )
         note(f"Simulating {PHANTOM_PAIRS} pairs of phantoms for the warm start …")
-        specs = phantom.specs(2 * PHANTOM_PAIRS, size=config.size, seed=PHANTOM_SEED, paired=True)
+        specs = phantom.specs(2 * PHANTOM_PAIRS, size=config.side, seed=PHANTOM_SEED, paired=True)
         simulated = [phantom.simulate(spec) for spec in specs]
         for side in SIDES:
             scans = [scan for scan in simulated if (scan.label == config.target) == (side == "target")]

@@ -12,7 +12,16 @@ from bus.core.compute import Compute
 from bus.core.errors import BusError, UsageError
 from bus.data.study import Study, open_or_create
 from bus.gan import train
-from bus.gan.config import METHOD, METHODS, check_target, configure, from_json, options
+from bus.gan.config import (
+    METHOD,
+    METHODS,
+    changes_of,
+    check_target,
+    configure,
+    from_json,
+    options,
+    usual_train_size,
+)
 from bus.gan.translator import Translator
 
 CPU = Compute("cpu", "float32", 1)
@@ -52,6 +61,11 @@ def test_unknown_presets_methods_and_switches_are_refused(study):
         (
             {"method": "projected", "changes": {"from_size": "16"}},
             "from_size=16 does nothing.*generator=detail",
+        ),
+        ({"changes": {"train_size": "16"}}, "--set train_size=16: for 32 px expected none"),
+        (
+            {"method": "projected", "changes": {"train_size": "16"}},
+            "train_size=16 does nothing.*generator=detail",
         ),
         (
             {"changes": {"recorded": "true"}},
@@ -131,6 +145,37 @@ def test_what_was_asked_holds_for_the_smaller_side_too_and_what_was_not_follows_
     assert smaller(shift="3") == (3, 128) and smaller(eyes="96") == (4, 96)
     with pytest.raises(UsageError, match=r"reach=64: .* the smallest ones here have 64 px"):
         smaller(reach="64")
+
+
+@pytest.mark.parametrize(
+    ("size", "changes", "side", "shift", "eyes"),
+    [
+        (64, {}, 64, 4, 128),
+        (128, {}, 64, 4, 128),
+        (128, {"train_size": "0"}, 128, 8, 160),
+        (96, {}, 96, 6, 160),
+        (256, {}, 64, 4, 128),
+        (256, {"train_size": "0"}, 256, 16, 224),
+        (256, {"train_size": "128", "shift": "3"}, 128, 3, 160),
+        (256, {"from_size": "64"}, 256, 16, 224),
+        (256, {"from_size": "64", "train_size": "128"}, 128, 8, 160),
+    ],
+)
+def test_large_scans_are_made_by_a_translator_of_64_px(tmp_path, size, changes, side, shift, eyes):
+    """Its other switches follow the side at which it is trained, and its commands ask for the same again."""
+    study = open_or_create(tmp_path / "study", {"size": size, "k": 3}, phantoms=40)
+    asked = {"fold": 0, "target": "malignant", "seed": 0, "preset": "quick"}
+    config = configure(study, CPU, **asked, changes=changes)
+    assert (config.size, config.side, config.shift, config.eyes) == (size, side, shift, eyes)
+    assert config.init == "phantoms-1"
+    assert changes_of(config) == changes
+    assert configure(study, CPU, **asked, changes=changes_of(config)) == config
+    assert from_json(json.loads(json.dumps(config.json))) == config
+
+
+def test_the_side_of_training_is_a_half_or_a_quarter_of_64_px_or_more():
+    sides = {32: 0, 64: 0, 96: 0, 128: 64, 131: 0, 150: 0, 192: 96, 224: 112, 256: 64, 512: 64}
+    assert {size: usual_train_size(size) for size in sides} == sides
 
 
 def test_paper_counts_epochs_and_takes_the_published_architecture(study):

@@ -71,7 +71,8 @@ def test_what_was_written_is_read_in_half_precision(tmp_path, monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("size", "growing", "whole"), [(64, {}, True), (128, {}, False), (128, {"from_size": "64"}, True)]
+    ("size", "growing", "whole"),
+    [(64, {}, True), (128, {"train_size": "0"}, False), (128, {}, True), (128, {"from_size": "64"}, True)],
 )
 def test_a_training_begins_with_them(tmp_path, monkeypatch, size, growing, whole):
     """At their side, or one that grows from it, as they are; else with their trunk alone, as the identity."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from bus.data.store import Box, restore_bars
 from bus.gan.networks import (
+    FINER,
     CompactGenerator,
     DetailGenerator,
     Generator,
@@ -11,9 +12,11 @@ from bus.gan.networks import (
     grown,
     local_mean,
     patch_layers,
+    smoothed,
     unshuffle_of,
 )
 from bus.gan.pixels import to_pixels, to_tensor
+from torch.nn import functional
 
 
 @pytest.mark.parametrize(("size", "patch"), [(32, 16), (64, 34), (128, 70), (256, 70)])
@@ -126,6 +129,33 @@ def test_no_halo_lies_at_the_edges_or_beside_the_letterbox_bars():
     assert sum(whole) / len(whole) > 5, "something is changed"
     assert sum(edges) < 1.5 * sum(whole)
     assert sum(bars) < 1.5 * sum(between)
+
+
+@pytest.mark.parametrize("ratio", [2, 4])
+def test_larger_scans_keep_what_is_finer_than_the_generator_sees(ratio):
+    """What it sees is changed as at its own side; of finer detail a share of the gain is taken."""
+    generator, side = DetailGenerator(8, 1, 32, 2, "bilinear", smooth=True), 32 * ratio
+    scans = torch.rand(2, 1, side, side) * 0.4 - 0.2
+    torch.testing.assert_close(generator(scans), scans, rtol=0, atol=1e-6)
+
+    # a change of all, and no gain; then nothing of the detail is kept but a share of what is finer
+    shift, gain = generator.change[-1].bias.data
+    shift += 0.3
+    torch.testing.assert_close(generator(scans), scans + 0.3, rtol=0, atol=1e-5)
+    shift -= 0.3
+    gain -= 1
+    small = functional.avg_pool2d(scans, ratio)
+    seen = functional.interpolate(small, (side, side), mode="bicubic", align_corners=False)
+    coarse = local_mean(scans, 2 * ratio + ratio // 2)
+    torch.testing.assert_close(generator(scans), coarse + (1 - FINER) * (scans - seen), rtol=0, atol=1e-5)
+
+
+def test_no_small_grid_is_enlarged():
+    """What alternates from pixel to pixel is gone, what is even stays."""
+    rows = torch.arange(8)
+    grid = ((rows[:, None] + rows) % 2 * 2.0 - 1)[None, None]
+    torch.testing.assert_close(smoothed(grid), torch.zeros_like(grid))
+    torch.testing.assert_close(smoothed(torch.ones(1, 2, 8, 8)), torch.ones(1, 2, 8, 8))
 
 
 def test_detail_is_kept_damped_or_strengthened_and_never_painted():

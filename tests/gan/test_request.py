@@ -76,6 +76,19 @@ def test_a_study_goes_on_without_first_weights_where_it_began_without(tmp_path):
     assert planned(1).init == "phantoms-1", "another method says nothing"
 
 
+def test_a_study_goes_on_at_the_side_at_which_its_translators_were_trained(tmp_path):
+    """Before 64 px were the default for larger scans; all translators of an arm are trained alike."""
+    study = open_or_create(tmp_path / "study", {"size": 256, "k": 3}, phantoms=40)
+    asked = {"target": "malignant", "seed": 0, "preset": "demo"}
+    old, new = Translator(study, 0, "malignant", 0), Translator(study, 1, "malignant", 0)
+    assert plan_gan(new, Ask(), CPU, preset="demo")[0].train_size == 64
+    old.write_config(configure(study, CPU, fold=0, **asked, changes={"train_size": "0"}))
+    assert plan_gan(new, Ask(), CPU, preset="demo")[0].train_size == 0
+    assert plan_gan(new, Ask(changes={"train_size": "128"}), CPU, preset="demo")[0].train_size == 128
+    assert plan_gan(new, Ask(changes={"from_size": "64"}), CPU, preset="demo")[0].train_size == 0
+    assert plan_gan(new, Ask(preset="quick"), CPU, preset="demo")[0].train_size == 64, "another arm"
+
+
 def test_a_translator_that_begins_as_drawn_since_others_did_says_so(tmp_path, said, monkeypatch):
     study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=40)
     monkeypatch.setattr(train, "train", lambda *_: None)

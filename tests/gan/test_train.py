@@ -5,6 +5,7 @@ import shutil
 import signal
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,9 @@ from bus.data.study import Study, open_or_create
 from bus.gan import losses, train
 from bus.gan.config import configure
 from bus.gan.cyclegan import SIDES, CycleGAN, losses_of
+from bus.gan.request import Judge
 from bus.gan.scores import distances
+from bus.gan.synth import make_scans
 from bus.gan.train import train_all, train_gan
 from bus.gan.translator import Translator
 from safetensors.torch import load_file
@@ -49,8 +52,13 @@ def study(tiny_study, tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"method": "projected", **ALL_ON}, {"preset": "quick"}],
-    ids=["published", "everything on", "with distances"],
+    [
+        {},
+        {"method": "projected", **ALL_ON},
+        {"preset": "quick"},
+        {"method": "detail", "preset": "quick", "init": "none", "train_size": 16},
+    ],
+    ids=["published", "everything on", "with distances", "at a smaller side"],
 )
 def test_resumed_training_equals_uninterrupted_training(study, monkeypatch, changes):
     monkeypatch.setattr(train, "PHANTOM_PAIRS", 4)
@@ -120,6 +128,26 @@ def test_a_translator_grows_from_a_smaller_side_and_resumes_at_either(tmp_path, 
             train.train(study, config, CPU)
     train.train(study, config, CPU)
     assert not stops and (translator.folder / "generator.safetensors").read_bytes() == weights
+
+
+@pytest.mark.long
+def test_a_translator_of_a_smaller_side_makes_scans_of_the_studys_and_keeps_what_is_finer(tmp_path):
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=60)
+    asked = {"fold": 0, "target": "malignant", "seed": 0, "preset": "demo", "pairs": 60}
+    changes = {"train_size": "32", "channels": "4", "blocks": "1", "average": "0"}
+    train_gan(study, configure(study, CPU, **asked, changes=changes), CPU)
+    translator = Translator(study, 0, "malignant", 0)
+    sheet = cv2.imread(str(next(translator.folder.rglob("pairs-*.png"))))
+    assert sheet.shape[0] % 32 == 0 and translator.load("cpu").size == 32
+
+    make_scans(translator, CPU, Judge("efficientnet-lite0", splits=2), count=6)
+    made = translator.scans.pixels(translator.scans.rows).astype(float)
+    row = {scan.sha256: number for number, scan in enumerate(study.scans)}
+    sources = study.pixels[[row[one.source_sha256] for one in translator.scans.rows]].astype(float)
+    assert made.shape == sources.shape == (6, 64, 64)
+    assert (made != sources).any()
+    finer = [one - cv2.resize(cv2.resize(one, (32, 32)), (64, 64)) for one in (*made, *sources)]
+    assert np.corrcoef(np.ravel(finer[:6]), np.ravel(finer[6:]))[0, 1] > 0.9
 
 
 def test_a_smaller_training_whose_checkpoint_is_gone_is_trained_again(tmp_path, said):

@@ -109,9 +109,9 @@ class Card:
 
 
 def translator_of(card: Card, side: int, compute: Compute, **changes: Any) -> GanConfig:
-    """The default translator's configuration at a side, small where all is."""
+    """The default translator's configuration, trained at this side itself, small where all is."""
     translator = Translator(card.study(side), 0, card.study(side).target, 0)
-    config, _ = plan_gan(translator, Ask(), compute, preset="quick", insist=True)
+    config, _ = plan_gan(translator, Ask(changes={"train_size": "0"}), compute, preset="quick", insist=True)
     small: dict[str, Any] = {"channels": 4, "blocks": 1} if card.bench.tiny else {}
     return replace(config, phantoms=0.0, **small, **changes)
 
