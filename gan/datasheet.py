@@ -29,7 +29,7 @@ The label is what the translator aimed at: nobody has looked whether a scan show
 - Sources: {sources}
 - Variants: {variants}
 - Generator: `{generator}` ({method}, preset `{preset}`, {pairs:,} pairs, seed {seed}),
-  trained on {trained} real scans{begun}
+  trained on {trained} real scans{reduced}{begun}
 
 ## How close to real they are
 
@@ -98,6 +98,7 @@ def write(scans: SyntheticSet, scores: Iterable[str]) -> None:
         pairs=config.pairs,
         seed=first.seed,
         trained=len(study.rows_of(study.train(first.fold), [*config.sources, config.target])),
+        reduced=f", reduced to {config.side} px" if config.side < settings.size else "",
         begun=f"; it began with the package's weights {config.init}" if config.init != "none" else "",
         scores="\n".join(f"- {line}" for line in scores) or "- They have no scores.",
         fold_use="this fold" if first.fold is not None else "a study on other data",

@@ -63,6 +63,8 @@ def methods_paragraph(
     if translators:
         config = translators[0].config
         pairs = f" on {config.pairs:,} pairs of scans" if config else ""
+        if config and config.side < settings.size:
+            pairs += f", reduced to {config.side} × {config.side} pixels,"
         seeds = len({translator.seed for translator in translators})
         trained = f"{count(seeds)} CycleGANs [@zhu2017] were" if seeds > 1 else "a CycleGAN [@zhu2017] was"
         alone = any(arm.kind in TRANSLATED and arm.kind != "pooled" for arm in summary.arms)

@@ -26,3 +26,13 @@ def test_scans_of_classes_that_were_left_out_are_none_that_it_was_trained_on(
         seen = [row for row in study.train(0) if study.scans[row].label in (*sources, "malignant")]
         assert f"trained on {len(seen)} real scans" in (scans.folder / "DATASHEET.md").read_text()
     assert len(seen) < len(study.train(0))
+
+
+def test_the_side_at_which_the_translator_was_trained_is_told(
+    scans: SyntheticSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Translator(scans.study, 0, "malignant", 0).known_config
+    for side in (0, 16):
+        monkeypatch.setattr(Translator, "known_config", replace(known, train_size=side))
+        datasheet.write(scans, [])
+        assert ("real scans, reduced to 16 px" in (scans.folder / "DATASHEET.md").read_text()) == (side > 0)

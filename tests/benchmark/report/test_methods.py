@@ -75,7 +75,7 @@ def test_busi_is_cited_where_its_scans_are_used_whatever_the_folder_is_called(an
 @pytest.mark.parametrize(("seeds", "words"), [((None,), "a CycleGAN"), ((0, 1, 2), "three CycleGANs")])
 def test_the_translators_of_a_fold_are_counted_and_their_start_is_told(answers_alone, seeds, words):
     made = answers_alone
-    config = SimpleNamespace(pairs=6000, phantoms=0.15, init="none")
+    config = SimpleNamespace(pairs=6000, phantoms=0.15, init="none", side=64)
     translators = [SimpleNamespace(seed=seed, config=config) for seed in seeds]
     text = methods_paragraph(made.study, made.summary, made.cells, translators)
     assert f"For each fold {words} [@zhu2017]" in text and "beginning with simulated scans" in text
@@ -83,7 +83,7 @@ def test_the_translators_of_a_fold_are_counted_and_their_start_is_told(answers_a
     mixed = replace(made.summary, arms=(Arm("original"), Arm("pooled")))
     assert "took them in turn" not in methods_paragraph(made.study, mixed, made.cells, translators)
     for init, told in (("none", False), ("phantoms-1", True)):
-        config = SimpleNamespace(pairs=6000, phantoms=0.0, init=init)
+        config = SimpleNamespace(pairs=6000, phantoms=0.0, init=init, side=64)
         text = methods_paragraph(
             made.study, made.summary, made.cells, [SimpleNamespace(seed=None, config=config)]
         )
@@ -99,3 +99,14 @@ def test_the_paragraph_on_methods_cites_what_lies_beside_it(parsed: Any, full: A
         known = re.findall(r"@\w+\{(\w+),", (made.study.path / "report" / "1" / "methods.bib").read_text())
         assert keys and list(dict.fromkeys(keys)) == known
         assert ("zhu2017" in keys) == translated, "only what the study did"
+
+
+def test_the_side_at_which_a_translator_was_trained_is_told_where_scans_are_larger(answers_alone):
+    made, size = answers_alone, answers_alone.study.settings.size
+    for side in (size, size // 2):
+        config = SimpleNamespace(pairs=6000, phantoms=0.0, init="none", side=side)
+        translators = [SimpleNamespace(seed=0, config=config)]
+        text = methods_paragraph(made.study, made.summary, made.cells, translators)
+        assert (f"on 6,000 pairs of scans, reduced to {side} × {side} pixels, to turn" in text) == (
+            side < size
+        )
