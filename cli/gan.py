@@ -169,12 +169,10 @@ def gan_train(
         if dry_run:
             for translator, config, arithmetic in plans:
                 print_training(study, translator, config, arithmetic, redo=redo)
+            suggest("gan train", None, *again(ctx))
         else:
             asked = [(config, arithmetic) for _, config, arithmetic in plans]
             train_all(opened, asked, at_once, redo=redo, curves=tensorboard)
-        if dry_run:
-            suggest("gan train", None, *again(ctx))
-        else:
             suggest("synth", study, *translator_options(opened, fold, label, gan_seed))
 
 

@@ -100,7 +100,7 @@ class Teller(Listener):
             nonlocal reached
             reached += count
             now = reached / max(total, 1) if share is None else share
-            tell(self.number, max(self.board.shares[self.number], now))
+            self.board.shares[self.number] = max(self.board.shares[self.number], now)
 
         yield advance
 
@@ -138,9 +138,8 @@ def beside(works: Mapping[str, Callable[[], object]], jobs: int, text: str) -> N
                     failed.append(f"{title}: {error}")
                 elif error:
                     raise error
-            begun = [title for title, share in zip(works, board.shares, strict=True) if 0 < share < 1]
-            whole = sum(board.shares) / len(works)
-            advance(len(ready), f"{len(begun)} at once" if begun else "", share=whole)
+            begun = sum(0 < share < 1 for share in board.shares)
+            advance(len(ready), f"{begun} at once" * bool(begun), share=sum(board.shares) / len(works))
             if stop() and not board.stop.value:
                 board.stop.value = 1
                 for future in running:

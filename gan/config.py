@@ -336,10 +336,9 @@ def configure(
     # method, effort, switches
     method, changed = check_options(preset, method, changes or {})
     target = check_target(study, target)
-    size, asked = study.settings.size, changed.get("train_size")
-    if asked is None and ("from_size" in changed or changed.get("generator", "detail") != "detail"):
-        asked = 0  # grown to the scans' own side, or by a generator that cannot work at another
-    usual = _usual(method, preset, size, target, None if asked is None else int(asked))
+    size, generator = study.settings.size, changed.get("generator", METHODS[method].generator)
+    own = _default_train_size(method, generator, size, grows=bool(changed.get("from_size")))
+    usual = _usual(method, preset, size, target, int(changed.get("train_size", own)))
     resolved = switches.changed(usual, changed)
     side = resolved.train_size or size
     if changed.get("phantoms") and target not in PAIRED:
@@ -474,18 +473,22 @@ def lacks_phantoms(method: str, preset: str, target: str) -> bool:
     return bool(PRESETS[preset].on(METHODS[method]).phantoms) and target not in PAIRED
 
 
-def _usual(method: str, preset: str, size: int, target: str, train_size: int | None) -> Switches:
-    """The switches of a method and an effort for scans of `size` px; None: trained at the usual side."""
+def _usual(method: str, preset: str, size: int, target: str, train_size: int) -> Switches:
+    """The switches of a method and an effort for scans of `size` px, where it is trained at that side."""
     usual = PRESETS[preset].on(METHODS[method])
     if lacks_phantoms(method, preset, target):
         usual = replace(usual, phantoms=0.0)
     if preset == "paper" and size > 128:
         usual = replace(usual, blocks=9)  # the paper takes nine blocks from 256 px on and six at 128
     if method == "detail":
-        own = usual_train_size(size) if train_size is None else train_size
-        side = own or size
-        usual = replace(usual, train_size=own, shift=side // 16, eyes=eyes_of(side))
+        side = train_size or size
+        usual = replace(usual, train_size=train_size, shift=side // 16, eyes=eyes_of(side))
     return usual
+
+
+def _default_train_size(method: str, generator: Value, size: int, *, grows: bool) -> int:
+    """The `train_size` that nobody asked for; 0 where it grows, or cannot make larger scans than it saw."""
+    return usual_train_size(size) if method == METHOD and generator == "detail" and not grows else 0
 
 
 def usual_train_size(size: int) -> int:
@@ -529,10 +532,9 @@ def options(config: GanConfig, study: "Study") -> str:
 
 def changes_of(config: GanConfig) -> dict[str, str]:
     """The switches that are not as its method and preset have them today, as text."""
+    own = _default_train_size(config.method, config.generator, config.size, grows=config.from_size > 0)
     usual = _usual(config.method, config.preset, config.size, config.target, config.train_size)
-    if config.method == "detail":
-        own = usual_train_size(config.size) if config.generator == "detail" and not config.from_size else 0
-        usual = replace(usual, train_size=own)
+    usual = replace(usual, train_size=own)
     if lacks_first_weights(config):
         usual = replace(usual, init="none")
     chosen = switches.values(config)

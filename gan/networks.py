@@ -136,6 +136,7 @@ class DetailGenerator(nn.Module):
     """
 
     noise = 0  # numbers that it takes
+    evening: Tensor
 
     def __init__(
         self,
@@ -151,6 +152,9 @@ class DetailGenerator(nn.Module):
         super().__init__()
         c, factor = channels, unshuffle_of(size)
         self.size, self.reach, self.smooth = size, reach, smooth
+        self.register_buffer(
+            "evening", _evening(), persistent=False
+        )  # no weight; goes where the network goes
         self.enter = nn.Sequential(
             nn.PixelUnshuffle(factor),
             *_convolution(factor**2, c, 3),
@@ -178,7 +182,7 @@ class DetailGenerator(nn.Module):
         change = self.change(self.leave(self.enter(seen)))
         with torch.autocast(x.device.type, enabled=False):  # detail is kept to the last bit, so in float32
             scan, change = x.float(), change.float()
-            change = _enlarged(smoothed(change) if self.smooth else change, scan)
+            change = _enlarged(smoothed(change, self.evening) if self.smooth else change, scan)
             shift, gain, *grain = change.split(1, 1)
             coarse = local_mean(scan, self.reach * ratio + ratio // 2)
             known = _enlarged(seen.float(), scan) if ratio > 1 else scan
@@ -230,16 +234,20 @@ def local_mean(scans: Tensor, reach: int) -> Tensor:
     return functional.avg_pool2d(mirrored, 2 * reach + 1, 1)
 
 
-def smoothed(maps: Tensor) -> Tensor:
-    """B×C×H×W without what alternates from one pixel to the next, and else much as they are.
+def smoothed(maps: Tensor, kernel: Tensor) -> Tensor:
+    """B×C×H×W without what alternates from one pixel to the next, by the 5×5 `kernel`; else much as they are.
 
-    Weights −1, 4, 10, 4, −1 in either direction. In scans as large as it was trained on nothing tells the
-    small grid that a network leaves there from speckle; enlarged with its maps, anybody sees it.
+    In scans as large as it was trained on nothing tells the small grid that a network leaves there from
+    speckle; enlarged with its maps, anybody sees it.
     """
-    weights = maps.new_tensor([-1, 4, 10, 4, -1]) / 16
-    kernel = torch.outer(weights, weights).expand(maps.shape[1], 1, 5, 5)
     edged = functional.pad(maps, (2, 2, 2, 2), mode="reflect")
-    return functional.conv2d(edged, kernel, groups=maps.shape[1])
+    return functional.conv2d(edged, kernel.expand(maps.shape[1], 1, 5, 5), groups=maps.shape[1])
+
+
+def _evening() -> Tensor:
+    """The kernel of `smoothed`: weights −1, 4, 10, 4, −1 in either direction."""
+    weights = torch.tensor([-1.0, 4.0, 10.0, 4.0, -1.0]) / 16
+    return torch.outer(weights, weights)
 
 
 def _enlarged(maps: Tensor, scan: Tensor) -> Tensor:

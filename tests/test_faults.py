@@ -370,30 +370,23 @@ def interrupt(process: "subprocess.Popen[str]", line: str) -> str:
 
 
 @pytest.mark.long
-def test_ctrl_c_saves_the_translator_and_says_how_to_go_on(tiny_study: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("beside", "folds", "words"),
+    [("", (0,), ""), (" --fold 0,1 --jobs 2", (0, 1), "Stopped with 2 of 2 to go; ")],
+    ids=["alone", "beside each other"],
+)
+def test_ctrl_c_saves_translators_and_says_how_to_go_on(
+    tiny_study: Path, tmp_path: Path, beside: str, folds: tuple[int, ...], words: str
+) -> None:
     study = tmp_path / "study"
     shutil.copytree(tiny_study, study)
     train = "gan train --preset demo --method published --set channels=4 --set blocks=1 --pairs 1000000"
     for line in ("CycleGAN benign", "Going on from"):
-        process = start(study, train)
+        process = start(study, train + beside)
         said = interrupt(process, line)
         assert process.returncode == 130, said
-        assert "run the same command again to go on from there" in said
-    assert (study / "fold-0/gan/malignant/seed-0/checkpoint.pt").exists()
-    assert not list(study.rglob(".*"))
-
-
-@pytest.mark.long
-def test_ctrl_c_saves_translators_that_train_beside_each_other(tiny_study: Path, tmp_path: Path) -> None:
-    study = tmp_path / "study"
-    shutil.copytree(tiny_study, study)
-    train = "gan train --preset demo --method published --set channels=4 --set blocks=1 --pairs 1000000"
-    for line in ("CycleGAN benign", "Going on from"):
-        process = start(study, f"{train} --fold 0,1 --jobs 2")
-        said = interrupt(process, line)
-        assert process.returncode == 130, said
-        assert "Stopped with 2 of 2 to go; run the same command again to go on from there." in said
-    assert all((study / f"fold-{fold}/gan/malignant/seed-0/checkpoint.pt").exists() for fold in (0, 1))
+        assert f"{words}run the same command again to go on from there" in said
+    assert all((study / f"fold-{fold}/gan/malignant/seed-0/checkpoint.pt").exists() for fold in folds)
     assert not list(study.rglob(".*"))
 
 

@@ -154,8 +154,10 @@ def test_no_small_grid_is_enlarged():
     """What alternates from pixel to pixel is gone, what is even stays."""
     rows = torch.arange(8)
     grid = ((rows[:, None] + rows) % 2 * 2.0 - 1)[None, None]
-    torch.testing.assert_close(smoothed(grid), torch.zeros_like(grid))
-    torch.testing.assert_close(smoothed(torch.ones(1, 2, 8, 8)), torch.ones(1, 2, 8, 8))
+    generator = DetailGenerator(8, 1, 32, 2, "bilinear", smooth=True)
+    assert "evening" not in generator.state_dict()
+    torch.testing.assert_close(smoothed(grid, generator.evening), torch.zeros_like(grid))
+    torch.testing.assert_close(smoothed(torch.ones(1, 2, 8, 8), generator.evening), torch.ones(1, 2, 8, 8))
 
 
 def test_detail_is_kept_damped_or_strengthened_and_never_painted():
