@@ -4,16 +4,26 @@ import ast
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from bus.benchmark.arms import TRANSLATED, chosen
+from bus.benchmark.cells import cells_of
+from bus.benchmark.request import Request
+from bus.benchmark.yardstick import yardsticks
 from bus.core import files
+from bus.core.compute import resolve
+from bus.core.errors import BusError
 from bus.data.phantom import write_cohort
+from bus.data.study import Study
+from bus.gan.scores.features import choose_extractor
 from bus.gan.scores.model import Counts, Kin, Looker, Measured, Opinion, Scores, ToldApart
 
 SPEED = Path(__file__).parent / "speed"
@@ -222,3 +232,39 @@ def test_strict_scores_are_strict_by_every_judge_but_the_teacher(monkeypatch: py
     ]
     assert quality.falls_short(scores(Kin.FAMILY, 0.2, 0.66), 128) == []
     assert quality.falls_short(scores(Kin.FAMILY, 0.0, 0.5), 32)
+
+
+def test_arms_are_held_against_each_other_by_a_model_without_chance(
+    tiny_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_study, tmp_path / "study")
+    monkeypatch.syspath_prepend(str(SPEED))
+    frozen = importlib.import_module("frozen")
+    study, eyes = Study.open(tmp_path / "study"), frozen.Eyes(choose_extractor("efficientnet-lite0"))
+    cells = cells_of(study, Request(folds=(0,), arms=chosen(frozen.ARMS), models=("simplecnn",)))
+    said = {
+        cell.arm.kind: frozen.answers(study, cell, eyes, 0.0, frozen.READER_C)
+        for cell in cells
+        if cell.arm.kind not in TRANSLATED
+    }
+    mark = yardsticks(study, [0], resolve())[0].answers(study.classes).probabilities
+    assert np.abs(said["weighted"] - mark).max() < 1e-3  # the yardstick is fitted so
+    target = study.classes.index(study.target)
+    assert (np.argsort(said["adjusted"][:, target]) == np.argsort(said["original"][:, target])).all()
+    assert said["oversampled"][:, target].mean() > said["original"][:, target].mean()
+
+    # an added scan's label may be shared with the class that it was made from
+    pasted = next(cell for cell in cells if cell.arm.kind == "pasted")
+    shared = frozen.answers(study, pasted, eyes, 0.5, frozen.READER_C)
+    assert shared[:, target].mean() < said["pasted"][:, target].mean()
+
+    # the table, and what it needs
+    command = ["frozen.py", "--study", str(tmp_path / "study"), "--fold", "0,1", "--arms"]
+    monkeypatch.setattr(sys, "argv", [*command, "original,oversampled"])
+    frozen.main()
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split(" | ")[0] for row in rows[2:]] == ["| `original`", "| `oversampled`"]
+    assert rows[2].count("(") == 3 and "(" not in rows[3]
+    monkeypatch.setattr(sys, "argv", [*command, "oversampled,cyclegan"])
+    with pytest.raises(BusError, match="Run bus gan train and bus synth"):
+        frozen.main()

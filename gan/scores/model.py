@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
-VERSION = 3  # of what is computed; scores of another version are made again by `bus gan score`
+VERSION = 4  # of what is computed; scores of another version are made again by `bus gan score`
 SEED = 0  # of every draw behind a score: the same scans have the same scores
 APART = 0.25  # over the root of the number of scans: near a standard error of AUC (Hanley & McNeil 1982)
 MOST = 10**12  # no number is larger

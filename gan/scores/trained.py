@@ -25,7 +25,7 @@ PARTS = 3  # of the real scans, by group
 SIDE = 64  # px at which scans are seen, whatever their own side
 EPOCHS, BATCH, RATE, DECAY = 20, 32, 2e-3, 1e-2
 SHIFT = 4  # px, training scans are moved by up to this
-GAIN = 0.15  # training scans are made brighter or darker by up to this share
+GAIN = 0.15  # the contrast of training scans, about mid-grey, is changed by up to this share
 WIDTH = 64  # features of a network
 
 
@@ -108,7 +108,7 @@ def _fit(x: Tensor, y: Tensor, seed: int) -> SmallNetwork:
 
 
 def _vary(scans: Tensor, rng: np.random.Generator) -> Tensor:
-    """Flip, move and re-gain scans at random; the edge is repeated."""
+    """Flip, move and change the contrast of scans at random; the edge is repeated."""
     padded = functional.pad(scans, (SHIFT,) * 4, "replicate")
     varied = []
     for scan in padded:

@@ -24,8 +24,10 @@ def auc(first: Features, second: Features, first_groups: Groups, second_groups: 
     """How well a linear reader, cross-fitted by group, tells N×D from M×D features: area under its ROC curve.
 
     A scan is read by a reader that saw nothing of its group, on either side; a synthetic scan has its
-    source's group. Raises TooFewGroups where a side has fewer than two groups, or so few that a reader would
-    see scans of one side alone.
+    source's group. Each reader's scans are ranked among themselves and all such pairs counted alike: one
+    ranking of all would lie below 0.5 for alike sides, since a reader that saw more of a side has fewer of it
+    left to read (Airola et al. 2011). Raises TooFewGroups where a side has fewer than two groups, or so few
+    that a reader would see, or read, scans of one side alone.
     """
     seen = np.concatenate([first, second]).astype(np.float64)
     truth = np.repeat([1, 0], [len(first), len(second)])
@@ -38,7 +40,14 @@ def auc(first: Features, second: Features, first_groups: Groups, second_groups: 
     if any(len(set(truth[fitted])) < 2 for fitted, _ in cut):
         raise TooFewGroups("a reader needs scans of more groups on either side")
     said = cross_val_predict(reader, seen, truth, cv=cut, method="decision_function")
-    return float(roc_auc_score(truth, said))
+    pairs = [int(truth[read].sum() * (1 - truth[read]).sum()) for _, read in cut]
+    if not any(pairs):
+        raise TooFewGroups("a reader needs scans of both sides to tell apart")
+    areas = [
+        roc_auc_score(truth[read], said[read]) if count else 0.0
+        for (_, read), count in zip(cut, pairs, strict=True)
+    ]
+    return float(np.average(areas, weights=pairs))
 
 
 def told_apart(
