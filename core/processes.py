@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from threading import Thread
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from .errors import BusError
 from .progress import Advance, Interrupted, Listener, detail, listening, note, progress, result, stoppable
 
+P = ParamSpec("P")
+R = TypeVar("R")
 KILLED = (
     "a process that trained was ended from outside, as systems do when memory runs out. Use fewer --jobs."
 )
@@ -42,6 +44,23 @@ class Workers(SpawnContext):
 
 class Pool(ProcessPoolExecutor):
     """Waits for its work at the end of its block; after an error or Ctrl-C there it ends it at once."""
+
+    def submit(self, work: Callable[P, R], /, *given: P.args, **named: P.kwargs) -> Future[R]:
+        """As usual, and the process that this begins is watched at once.
+
+        CPython (3.11 to 3.14) wakes the thread that watches before it begins a process, whose end from
+        outside would go unnoticed until another one has done its work: for hours, or for ever.
+        BrokenProcessPool where one has ended so already, also while another begins.
+        """
+        try:
+            future = super().submit(work, *given, **named)
+        except OSError as error:  # pipes were closed meanwhile
+            if self._broken:
+                raise BrokenProcessPool(KILLED) from error
+            raise
+        with self._shutdown_lock:
+            self._executor_manager_thread_wakeup.wakeup()
+        return future
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         ended = list((self._processes or {}).values()) if kind else []
@@ -119,9 +138,12 @@ def beside(works: Mapping[str, Callable[[], object]], jobs: int, text: str) -> N
     board, stopped = Board(len(works)), 0
     failed: list[str] = []
     with stoppable() as stop, progress(text, len(works)) as advance, pool(jobs, board) as processes:
-        running: dict[Future[None], str] = {
-            processes.submit(_do, number, work): title for number, (title, work) in enumerate(works.items())
-        }
+        running: dict[Future[None], str] = {}
+        try:
+            for number, (title, work) in enumerate(works.items()):
+                running[processes.submit(_do, number, work)] = title
+        except BrokenProcessPool:
+            failed.append(KILLED)
 
         # hear of each until it ends
         while running:

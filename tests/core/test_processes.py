@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -144,7 +145,14 @@ def test_works_that_are_asked_to_stop_save_and_those_not_begun_never_begin(works
         processes.beside(long, 2, "five works")
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first", "second"])
 @pytest.mark.parametrize(("name", "error"), [("breaks", ZeroDivisionError), ("dies", BusError)])
-def test_a_fault_or_a_killed_process_ends_all(works: ModuleType, name: str, error: type[Exception]) -> None:
+def test_a_fault_or_a_killed_process_ends_all(
+    works: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception], first: bool
+) -> None:
+    """Whichever process it is in: the second one begins, here late, while the first is watched already."""
+    begin = processes.Worker.start
+    monkeypatch.setattr(processes.Worker, "start", lambda worker: [time.sleep(0.3), begin(worker)])
+    two = {"bad": getattr(works, name), "good": partial(works.steps, 100_000)}
     with pytest.raises(error, match=r"a fault of ours|memory runs out"):
-        processes.beside({"first": getattr(works, name), "second": partial(works.steps, 100_000)}, 2, "two")
+        processes.beside(two if first else dict(reversed(two.items())), 2, "two")
