@@ -43,7 +43,7 @@ class Workers(SpawnContext):
 
 
 class Pool(ProcessPoolExecutor):
-    """Waits for its work at the end of its block; after an error or Ctrl-C there it ends it at once."""
+    """Waits for its work at the end of its block; ends it at once after an error, Ctrl-C or a kill."""
 
     def submit(self, work: Callable[P, R], /, *given: P.args, **named: P.kwargs) -> Future[R]:
         """As usual, and the process that this begins is watched at once.
@@ -63,7 +63,7 @@ class Pool(ProcessPoolExecutor):
         return future
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
-        ended = list((self._processes or {}).values()) if kind else []
+        ended = list((self._processes or {}).values()) if kind or self._broken else []
         for process in ended:
             process.kill()
         self.shutdown(wait=kind is None, cancel_futures=True)
