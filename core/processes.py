@@ -48,8 +48,8 @@ class Pool(ProcessPoolExecutor):
     def submit(self, work: Callable[P, R], /, *given: P.args, **named: P.kwargs) -> Future[R]:
         """As usual, and the process that this begins is watched at once.
 
-        CPython (3.11 to 3.14) wakes the thread that watches before it begins a process, whose end from
-        outside would go unnoticed until another one has done its work: for hours, or for ever.
+        CPython (seen in 3.11 to 3.13) wakes the thread that watches before it begins a process, whose end
+        from outside may go unnoticed until another one has done its work: for hours, or for ever.
         BrokenProcessPool where one has ended so already, also while another begins.
         """
         try:

@@ -152,9 +152,8 @@ class DetailGenerator(nn.Module):
         super().__init__()
         c, factor = channels, unshuffle_of(size)
         self.size, self.reach, self.smooth = size, reach, smooth
-        self.register_buffer(
-            "evening", _evening(), persistent=False
-        )  # no weight; goes where the network goes
+        # goes where the network goes, and is no weight
+        self.register_buffer("evening", _evening(), persistent=False)
         self.enter = nn.Sequential(
             nn.PixelUnshuffle(factor),
             *_convolution(factor**2, c, 3),

@@ -265,6 +265,10 @@ def test_arms_are_held_against_each_other_by_a_model_without_chance(
     rows = capsys.readouterr().out.splitlines()
     assert [row.split(" | ")[0] for row in rows[2:]] == ["| `original`", "| `oversampled`"]
     assert rows[2].count("(") == 3 and "(" not in rows[3]
+    monkeypatch.setattr(sys, "argv", [*command, "original"])
+    with pytest.raises(SystemExit):
+        frozen.main()
+    assert "--against oversampled is none of the arms: original" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", [*command, "oversampled,cyclegan"])
     with pytest.raises(BusError, match="Run bus gan train and bus synth"):
         frozen.main()

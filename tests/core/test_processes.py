@@ -152,7 +152,12 @@ def test_a_fault_or_a_killed_process_ends_all(
 ) -> None:
     """Whichever process it is in: the second one begins, here late, while the first is watched already."""
     begin = processes.Worker.start
-    monkeypatch.setattr(processes.Worker, "start", lambda worker: [time.sleep(0.3), begin(worker)])
+
+    def late(worker: processes.Worker) -> None:
+        time.sleep(0.3)
+        begin(worker)
+
+    monkeypatch.setattr(processes.Worker, "start", late)
     two = {"bad": getattr(works, name), "good": partial(works.steps, 100_000)}
     with pytest.raises(error, match=r"a fault of ours|memory runs out"):
         processes.beside(two if first else dict(reversed(two.items())), 2, "two")

@@ -82,6 +82,8 @@ def main() -> None:
     compute.start()
     study = Study.open(asked.study)
     arms = with_doses(chosen(asked.arms, study.classes), doses(asked.dose))
+    if parse(asked.against) not in arms:
+        parser.error(f"--against {asked.against} is none of the arms: {', '.join(map(str, arms))}")
     folds = asked.fold or ",".join(map(str, range(study.settings.k)))
     request = Request(
         folds=tuple(map(int, folds.split(","))),
@@ -97,15 +99,13 @@ def main() -> None:
         (cell.arm, cell.seed, cell.fold): answers(study, cell, eyes, asked.soft, asked.c)
         for cell in cells_of(study, request)
     }
-    values = {
-        arm: evaluated(
-            study,
-            request.folds,
-            [[said[arm, seed, fold] for fold in request.folds] for seed in range(request.seeds)],
-        )
-        for arm in arms
-    }
-    print(table(sampled(study, request.folds), values, parse(asked.against)))
+    sample = sampled(study, request.folds)
+    values = {}
+    for arm in arms:
+        seeds = [[said[arm, seed, fold] for fold in request.folds] for seed in range(request.seeds)]
+        found = [statistics.evaluate(sample, np.concatenate(seed)) for seed in seeds]
+        values[arm] = {name: np.mean([seed[name] for seed in found], axis=0) for name in METRICS}
+    print(table(sample, values, parse(asked.against)))
 
 
 def answers(study: Study, cell: Cell, eyes: Eyes, soft: float, c: float) -> Floats:
@@ -138,24 +138,20 @@ def sampled(study: Study, folds: tuple[int, ...]) -> statistics.Sample:
     return statistics.sample(study.labels[rows], groups, numbers, study.classes.index(study.target))
 
 
-def evaluated(study: Study, folds: tuple[int, ...], said: list[list[Floats]]) -> Mapping[str, Floats]:
-    """The metrics under every draw, their mean over seeds; `said` holds a seed's answers, fold by fold."""
-    sample = sampled(study, folds)
-    seeds = [statistics.evaluate(sample, np.concatenate(seed)) for seed in said]
-    return {name: np.mean([seed[name] for seed in seeds], axis=0) for name in METRICS}
+def difference(sample: statistics.Sample, shares: Floats) -> str:
+    """A difference known under every draw, in points, with its interval; empty where it has none."""
+    span = statistics.interval(sample, 100 * shares)
+    return f"{span.estimate:+.1f} ({span.low:.1f} to {span.high:.1f})" if span else ""
 
 
 def table(sample: statistics.Sample, values: Mapping[Arm, Mapping[str, Floats]], against: Arm) -> str:
-    """Scores in percent and differences in points, a row an arm."""
+    """Scores in percent and differences in points, a row an arm; `values` are metrics under every draw."""
     heads = [*METRICS.values(), *(f"− {against}: {name}" for name in METRICS.values())]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for arm, scores in values.items():
-        spans = [
-            statistics.interval(sample, 100 * (scores[name] - values[against][name])) for name in METRICS
-        ]
         told = [
-            f"{span.estimate:+.1f} ({span.low:.1f} to {span.high:.1f})" if span and arm != against else ""
-            for span in spans
+            "" if arm == against else difference(sample, scores[name] - values[against][name])
+            for name in METRICS
         ]
         lines.append(
             f"| `{arm}` | {' | '.join(f'{100 * scores[name][0]:.1f}' for name in METRICS)} "

@@ -15,6 +15,7 @@ from bus.benchmark.results import statistics
 from bus.benchmark.yardstick import yardsticks
 from bus.core.compute import resolve
 from bus.data.study import open_or_create
+from frozen import difference, sampled
 
 METRICS = ("macro_f1", "target_auc")
 
@@ -32,18 +33,12 @@ def main() -> None:
     first: dict[str, np.ndarray] | None = None
     for size in map(int, asked.sizes.split(",")):
         study = open_or_create(asked.out / f"{size}", {"data": asked.data, "inner": 0, "size": size})
-        marks = [mark.answers(study.classes) for mark in yardsticks(study, range(study.settings.k), compute)]
-        folds = np.concatenate([np.full(len(mark.labels), number) for number, mark in enumerate(marks)])
-        sample = statistics.sample(
-            np.concatenate([mark.labels for mark in marks]),
-            [group for mark in marks for *_, group in mark.scans],
-            folds,
-            study.classes.index(study.target),
-        )
+        folds = tuple(range(study.settings.k))
+        marks = [mark.answers(study.classes) for mark in yardsticks(study, folds, compute)]
+        sample = sampled(study, folds)
         values = statistics.evaluate(sample, np.concatenate([mark.probabilities for mark in marks]))
         first = first or values
-        spans = [statistics.interval(sample, 100 * (values[name] - first[name])) for name in METRICS]
-        told = [f"{span.estimate:+.1f} ({span.low:.1f} to {span.high:.1f})" if span else "" for span in spans]
+        told = [difference(sample, values[name] - first[name]) for name in METRICS]
         scores = [f"{100 * values[name][0]:.1f}" for name in METRICS]
         print(f"| {size} | {' | '.join(scores)} | {' | '.join(told if values is not first else ['', ''])} |")
 
