@@ -15,6 +15,7 @@ TITLES = {  # address of a section → its title
     "curves": "ROC와 보정(calibration)",
     "confusion": "혼동 행렬",
     "errors": "가장 큰 오류",
+    "changes": "답이 바뀌는 영상",
     "looks": "분류기가 보는 곳",
     "translator": "변환기",
     "cohort": "자료(코호트)",

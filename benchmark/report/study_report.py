@@ -27,6 +27,7 @@ from ..results.external_test import external_result
 from ..results.model import Summary
 from ..results.predictions import write_external_predictions, write_predictions
 from . import pages
+from .changes import changes_section
 from .cohort import audit_section, cohort_section
 from .effects import effects_section, verdict_section
 from .errors import errors_section
@@ -86,6 +87,7 @@ def write_report(
         curves_section(summary, flags),
         confusion_section(summary, flags),
         errors_section(study, summary, cells),
+        changes_section(study, summary, cells),
         heat_section(study, cells, flags),
         translator_section(translators),
         cohort_section(study, probes),

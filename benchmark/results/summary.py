@@ -62,15 +62,22 @@ class Comparable(Pooled):
     flipped: dict[Arm, list[stats.Array]]  # of arms whose cells all kept it: as `probabilities`
 
 
+def side_by_side(
+    answers: Sequence[Answers],
+) -> tuple[dict[tuple[Arm, int, int], Answers], list[Arm], list[int], list[int]]:
+    """A model's answers by arm, fold and seed, and the arms, folds and seeds that can be compared."""
+    by_cell = {(one.cell.arm, one.cell.fold, one.cell.seed): one for one in answers}
+    order = sorted({arm for arm, _, _ in by_cell}, key=lambda arm: arm.order)
+    finished = {arm: {(fold, seed) for other, fold, seed in by_cell if other == arm} for arm in order}
+    return by_cell, *stats.comparable(finished, leading_arms(order))
+
+
 def pool(model: str, answers: Sequence[Answers], target: int) -> Comparable:
     """Join a model's answers of all folds, by arm and seed; resample them with one draw of groups.
 
     Folds and seeds are those that the arms of a claim have in common; `target` is the number of the class.
     """
-    by_cell = {(one.cell.arm, one.cell.fold, one.cell.seed): one for one in answers}
-    order = sorted({arm for arm, _, _ in by_cell}, key=lambda arm: arm.order)
-    finished = {arm: {(fold, seed) for other, fold, seed in by_cell if other == arm} for arm in order}
-    arms, folds, seeds = stats.comparable(finished, leading_arms(order))
+    by_cell, arms, folds, seeds = side_by_side(answers)
     parts = [by_cell[arms[0], fold, seeds[0]] for fold in folds]
     sample = stats.sample(
         labels=np.concatenate([part.labels for part in parts]),

@@ -88,7 +88,7 @@ def _ends(row: Row, suffix: str = "_retrained") -> tuple[float, float]:
     return float(row[f"low{suffix}"]), float(row[f"high{suffix}"])
 
 
-def _side(row: Row, suffix: str = "_retrained") -> int:
+def side(row: Row, suffix: str = "_retrained") -> int:
     """1 or −1 where the interval leaves out 0, with its sign; else 0."""
     low, high = _ends(row, suffix)
     return (low > 0) - (high < 0)
@@ -126,12 +126,12 @@ def _first(model: str, decisive: Mapping[str, Row], elsewhere: Sequence[Row]) ->
 
 
 def _verdict(gain: Row, own: Row) -> str:
-    if not _side(gain):
+    if not side(gain):
         return "No detectable gain"
-    word = "gain" if _side(gain) > 0 else "loss"
-    if _side(gain) == _side(own):
+    word = "gain" if side(gain) > 0 else "loss"
+    if side(gain) == side(own):
         return f"A {word}"
-    if _side(own):
+    if side(own):
         return f"A {word} that is not the translator’s"
     return f"A {word} that is not shown to be the translator’s"
 
@@ -153,8 +153,8 @@ def _elsewhere(elsewhere: Sequence[Row], own: Row) -> str:
     if not elsewhere:
         return ""
     row = _row(elsewhere, second=AGAINST[TRANSLATOR])
-    side = _side(row, "")
-    if not side or side * float(own["estimate"]) >= 0:
+    shown = side(row, "")
+    if not shown or shown * float(own["estimate"]) >= 0:
         return ""
     low, high = _ends(row, "")
     return (
@@ -304,9 +304,14 @@ def _described(contrasts: Sequence[Row], later: Mapping[str, Sequence[Row]]) -> 
         yield "\n".join(["| network | difference | points of macro-F1 | in |", "|---|---|---|---|", *lines])
 
 
+def reports(folder: Path) -> list[Path]:
+    """The published reports of a folder, the first one first."""
+    return sorted(folder.glob("report-*"), key=lambda path: int(path.name.removeprefix("report-")))
+
+
 def of_published(folder: Path) -> str:
     """The answer from what is published in a folder: its reports and the table of further.py."""
-    first, *others = sorted(folder.glob("report-*"), key=lambda path: int(path.name.removeprefix("report-")))
+    first, *others = reports(folder)
     elsewhere = first / EXTERNAL
     return answer(
         read_csv(first / CONTRASTS),

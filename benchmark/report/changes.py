@@ -1,0 +1,123 @@
+"""Which test scans synthetic scans change: how many, beside what training again changes, and which ones."""
+
+from collections.abc import Sequence
+
+from ...data.pictures import png
+from ...data.study import Study
+from ..cell import Cell
+from ..results.changes import Changes, Moved, changes
+from ..results.contrasts import leading_arms
+from ..results.model import Summary
+from .model import (
+    Block,
+    Cells,
+    Exhibit,
+    Gallery,
+    Heading,
+    Heads,
+    Paragraph,
+    Picture,
+    Section,
+    TableCell,
+    number,
+    table,
+)
+from .terms import title
+
+SHOWN = 6  # scans either way
+WAYS = {1: "Oftener right", -1: "Oftener wrong"}
+
+
+def changes_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Section:
+    """How many answers change with synthetic scans, and the test scans that change in most trainings."""
+    key, name = "changes", "Which scans change"
+    lead = leading_arms(summary.arms)
+    against = [arm for arm in (lead.oversampled, lead.original) if arm in summary.arms]
+    answers = [cell.answers(study.classes) for cell in cells]
+    found = [changes(answers, lead.cyclegan, arm) for arm in against if lead.cyclegan in summary.arms]
+    found = [one for one in found if one.models]
+    if not found:
+        words = "No arm with a translator’s scans stands beside one without: nothing to compare."
+        return Section(key, name, [Paragraph(words, "absent")])
+    words = (
+        "Test scans whose answer becomes another where one arm takes the place of the other, in scans, means "
+        "over seeds. The last column is what training again changes: how many scans two seeds of one and the "
+        "same arm answer differently."
+    )
+    return Section(key, name, [Paragraph(words), _counts(found), *_furthest(study, found[0])])
+
+
+def _counts(found: Sequence[Changes]) -> Block:
+    """A row a model and pair of arms."""
+    columns: Heads = [
+        "model",
+        "with … in the place of …",
+        number("test scans"),
+        number("right instead of wrong"),
+        number("wrong instead of right"),
+        number("wrong in another way"),
+        number("between two seeds"),
+    ]
+    rows: list[Cells] = [
+        [
+            title(one.model),
+            f"{pair.first}, {pair.second}",
+            str(one.scans),
+            *(TableCell(f"{count:.0f}") for count in (one.better, one.worse, one.otherwise)),
+            TableCell("–" if one.again is None else f"{one.again:.0f}"),
+        ]
+        for pair in found
+        for one in pair.models
+    ]
+    return table("Answers that change", columns, rows)
+
+
+def _furthest(study: Study, found: Changes) -> list[Block]:
+    """The scans whose answers change in most trainings, either way."""
+    more, fewer = (found.moved(way) for way in WAYS)
+    chance = (
+        "too few trainings were made to say how many would by chance"
+        if found.chance is None
+        else f"were it chance which of the two arms gave which answer, {found.chance:.0f} would, either way"
+    )
+    words = (
+        f"With {found.first} in the place of {found.second}, {len(more)} test scans are answered rightly in "
+        f"more trainings of all models, by half of them or more, and {len(fewer)} in fewer; {chance}. Those "
+        "that change most are shown. They were picked for it: in new trainings they would change less."
+    )
+    blocks: list[Block] = [Paragraph(words)]
+    for way, scans in zip(WAYS, (more, fewer), strict=True):
+        if scans:
+            blocks += [Heading(WAYS[way]), _gallery(study, scans[:SHOWN], found, WAYS[way])]
+    return blocks
+
+
+def _gallery(study: Study, scans: Sequence[Moved], found: Changes, name: str) -> Gallery:
+    """The scans side by side, with how often either arm is right."""
+    row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
+    exhibits = [
+        Exhibit(
+            [
+                Picture(
+                    png(study.pixels[row_of[scan.sha256, scan.label]]),
+                    f"scan {scan.file}, truth {scan.label}",
+                    f"{scan.label}: right in {scan.second}, then {scan.first} of {scan.trainings}",
+                )
+            ],
+            f"fold {scan.fold}; {scan.file}",
+        )
+        for scan in scans
+    ]
+    columns: Heads = [
+        "scan",
+        "truth",
+        number(f"right with {found.second}"),
+        number(f"right with {found.first}"),
+        number("of trainings"),
+        number("fold"),
+    ]
+    rows: list[Cells] = [
+        [scan.file, scan.label, *map(str, (scan.second, scan.first, scan.trainings, scan.fold))]
+        for scan in scans
+    ]
+    return Gallery(exhibits, table=table(name, columns, rows), look="single")
