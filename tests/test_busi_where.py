@@ -26,11 +26,11 @@ def where(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_recalls_and_changes_are_those_of_the_answers(where: Any, tmp_path: Path) -> None:
-    lines = ["model,arm,seed,file,sha256,label,predicted"]
+    lines = ["model,arm,fold,seed,file,sha256,label,group,predicted"]
     for arm, seeds in GIVEN.items():
         for seed, answers in enumerate(seeds):
             for number, (label, answer) in enumerate(zip(LABELS, answers, strict=True)):
-                lines.append(f"vgg19,{arm},{seed},scan {number},{number},{label},{answer}")
+                lines.append(f"vgg19,{arm},0,{seed},scan {number},{number},{label},,{answer}")
     for report in ("report-1", "report-2"):  # the same trainings in two reports count once
         (tmp_path / report).mkdir()
         (tmp_path / report / "predictions.csv").write_text("\n".join(lines) + "\n")
@@ -52,3 +52,10 @@ def test_recalls_and_changes_are_those_of_the_answers(where: Any, tmp_path: Path
     }
     for place, numbers in wanted.items():
         assert tuple(changes[place][kind] for kind in where.KINDS) == numbers
+    moved = {(row["from"], row["class"]): row for row in read_csv(tmp_path / "moved.csv")}
+    assert set(moved) == {(arm, label) for arm in where.HELD for label in ("all", *LABELS)}
+    told = {place: (row["scans"], row["better"], row["worse"]) for place, row in moved.items()}
+    assert told["original", "all"] == ("4", "1", "2")  # one of two trainings is half of them
+    assert told["original", "malignant"] == ("1", "1", "0")
+    assert told["oversampled", "benign"] == ("2", "0", "1")
+    assert {row["by chance"] for row in moved.values()} == {""}  # two trainings tell nothing

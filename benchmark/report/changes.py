@@ -25,7 +25,7 @@ from .model import (
 from .terms import title
 
 SHOWN = 6  # scans either way
-WAYS = {1: "Oftener right", -1: "Oftener wrong"}
+WAYS = {1: "More often right with {}", -1: "More often wrong with {}"}
 
 
 def changes_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Section:
@@ -40,9 +40,8 @@ def changes_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Se
         words = "No arm with a translator’s scans stands beside one without: nothing to compare."
         return Section(key, name, [Paragraph(words, "absent")])
     words = (
-        "Test scans whose answer becomes another where one arm takes the place of the other, in scans, means "
-        "over seeds. The last column is what training again changes: how many scans two seeds of one and the "
-        "same arm answer differently."
+        "How many test scans get another answer from one arm to another, means over seeds. The last column "
+        "is what training again changes: how many scans two seeds of one and the same arm answer differently."
     )
     return Section(key, name, [Paragraph(words), _counts(found), *_furthest(study, found[0])])
 
@@ -51,7 +50,8 @@ def _counts(found: Sequence[Changes]) -> Block:
     """A row a model and pair of arms."""
     columns: Heads = [
         "model",
-        "with … in the place of …",
+        "from",
+        "to",
         number("test scans"),
         number("right instead of wrong"),
         number("wrong instead of right"),
@@ -61,7 +61,8 @@ def _counts(found: Sequence[Changes]) -> Block:
     rows: list[Cells] = [
         [
             title(one.model),
-            f"{pair.first}, {pair.second}",
+            str(pair.second),
+            str(pair.first),
             str(one.scans),
             *(TableCell(f"{count:.0f}") for count in (one.better, one.worse, one.otherwise)),
             TableCell("–" if one.again is None else f"{one.again:.0f}"),
@@ -74,22 +75,27 @@ def _counts(found: Sequence[Changes]) -> Block:
 
 def _furthest(study: Study, found: Changes) -> list[Block]:
     """The scans whose answers change in most trainings, either way."""
-    more, fewer = (found.moved(way) for way in WAYS)
+    more, fewer = map(found.moved, WAYS)
     chance = (
-        "too few trainings were made to say how many would by chance"
+        "too few trainings were made to say how many would be by chance"
         if found.chance is None
-        else f"were it chance which of the two arms gave which answer, {found.chance:.0f} would, either way"
+        else f"were it chance which arm gave which answer, {found.chance:.0f} would be, either way"
     )
     words = (
-        f"With {found.first} in the place of {found.second}, {len(more)} test scans are answered rightly in "
-        f"more trainings of all models, by half of them or more, and {len(fewer)} in fewer; {chance}. Those "
-        "that change most are shown. They were picked for it: in new trainings they would change less."
+        f"From {found.second} to {found.first}, all models and seeds together, {_scans(more)} answered "
+        f"rightly in more trainings, by half of them or more, and {_scans(fewer)} in fewer; {chance}. Those "
+        "that change most are shown; as they were picked for it, new trainings would change them less."
     )
     blocks: list[Block] = [Paragraph(words)]
-    for way, scans in zip(WAYS, (more, fewer), strict=True):
+    for name, scans in zip(WAYS.values(), (more, fewer), strict=True):
         if scans:
-            blocks += [Heading(WAYS[way]), _gallery(study, scans[:SHOWN], found, WAYS[way])]
+            said = name.format(found.first)
+            blocks += [Heading(said), _gallery(study, scans[:SHOWN], found, said)]
     return blocks
+
+
+def _scans(found: Sequence[Moved]) -> str:
+    return f"{len(found)} scan{'s are' if len(found) != 1 else ' is'}"
 
 
 def _gallery(study: Study, scans: Sequence[Moved], found: Changes, name: str) -> Gallery:

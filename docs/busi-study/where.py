@@ -3,16 +3,24 @@
     python docs/busi-study/where.py docs/busi-study
 
 Writes `where.csv`, a row a network and arm of any report: the share of each class that is found, and the
-share of all answers that is `malignant`; and `flips.csv`, a row a network, arm held against `cyclegan` and
-true class: how many test scans change their answer for the better, for the worse, and from one wrong class to
-another. Means over seeds.
+share of all answers that is `malignant`; `flips.csv`, a row a network, arm held against `cyclegan` and true
+class: how many test scans change their answer for the better, for the worse, and from one wrong class to
+another; and `moved.csv`, a row an arm held against `cyclegan` and true class: how many test scans are
+answered rightly in more of the trainings of all networks, by half of them or more, how many in fewer, and how
+many would be by chance, either way (`benchmark/results/changes.py`). The first two are means over seeds.
 """
 
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
+from bus.benchmark.arms import Arm
+from bus.benchmark.cell import Answers as Given
+from bus.benchmark.results.changes import changes
 from bus.core.files import read_csv, write_csv
 
 TARGET, MADE, HELD = "malignant", "cyclegan", ("original", "oversampled")
@@ -30,9 +38,9 @@ def answers(folder: Path) -> dict[tuple[str, str], Answers]:
     return found
 
 
-def recalls(given: Answers) -> dict[str, float]:
+def recalls(answered: Answers) -> dict[str, float]:
     """The share of each class that is found, and of all answers that are the target."""
-    rows = given.values()
+    rows = answered.values()
     classes = Counter(row["label"] for row in rows)
     right = Counter(row["label"] for row in rows if row["label"] == row["predicted"])
     says = sum(row["predicted"] == TARGET for row in rows) / len(rows)
@@ -52,20 +60,50 @@ def flips(before: Answers, after: Answers) -> Iterator[tuple[str, list[float]]]:
         yield label, [counts[label, kind] / seeds for kind in KINDS]
 
 
+def given(found: Mapping[tuple[str, str], Answers], arm: str, label: str) -> Iterator[Given]:
+    """The answers of all trainings of an arm to scans of a class, or of all of them ("")."""
+    for (model, other), rows in found.items():
+        cells: dict[tuple[int, int], list[Mapping[str, str]]] = {}
+        for row in rows.values():
+            if other == arm and label in ("", row["label"]):
+                cells.setdefault((int(row["fold"]), int(row["seed"])), []).append(row)
+        for (fold, seed), own in cells.items():
+            own.sort(key=lambda row: (row["file"], row["sha256"]))
+            scans = [(row["file"], row["sha256"], row["label"], row["group"]) for row in own]
+            labels, said = (np.array([row[name] for row in own]) for name in ("label", "predicted"))
+            cell: Any = SimpleNamespace(arm=Arm(arm), model=model, fold=fold, seed=seed)
+            yield Given(cell, scans, labels, said, np.zeros((len(own), 0)))
+
+
+def moved(found: Mapping[tuple[str, str], Answers]) -> Iterator[tuple[object, ...]]:
+    """The rows of the third table."""
+    classes = sorted({row["label"] for rows in found.values() for row in rows.values()})
+    for arm in HELD:
+        for label in ("", *classes):
+            both = [one for name in (MADE, arm) for one in given(found, name, label)]
+            change = changes(both, Arm(MADE), Arm(arm))
+            trainings = max(scan.trainings for scan in change.scans)
+            better, worse = (len(change.moved(way)) for way in (1, -1))
+            chance = "" if change.chance is None else f"{change.chance:.1f}"
+            yield arm, MADE, label or "all", len(change.scans), trainings, better, worse, chance
+
+
 def main(folder: Path) -> None:
-    """Write both tables."""
+    """Write the tables."""
     found = answers(folder)
-    shares = {place: recalls(given) for place, given in found.items()}
+    shares = {place: recalls(answered) for place, answered in found.items()}
     header = ("model", "arm", *next(iter(shares.values())))
     rows = [(*place, *(f"{share:.4f}" for share in told.values())) for place, told in shares.items()]
     write_csv(folder / "where.csv", header, rows)
-    changes = [
+    turned = [
         (model, arm, MADE, label, *(f"{count:.1f}" for count in counted))
         for model in dict.fromkeys(model for model, _ in found)
         for arm in HELD
         for label, counted in flips(found[model, arm], found[model, MADE])
     ]
-    write_csv(folder / "flips.csv", ("model", "from", "to", "class", *KINDS), changes)
+    write_csv(folder / "flips.csv", ("model", "from", "to", "class", *KINDS), turned)
+    header = ("from", "to", "class", "scans", "trainings", "better", "worse", "by chance")
+    write_csv(folder / "moved.csv", header, moved(found))
 
 
 if __name__ == "__main__":
