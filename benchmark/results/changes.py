@@ -81,7 +81,7 @@ def changes(answers: Sequence[Answers], first: Arm, second: Arm) -> Changes:
         for pair in pairs:
             by_fold.setdefault(pair[0].cell.fold, []).append(pair)
         again = [
-            sum(_differ(by_cell[arm, fold, one], by_cell[arm, fold, two]) for fold in folds)
+            sum((by_cell[arm, fold, one].given != by_cell[arm, fold, two].given).sum() for fold in folds)
             for arm in (first, second)
             for one, two in combinations(seeds, 2)
         ]
@@ -105,10 +105,6 @@ def _turned(first: Answers, second: Answers) -> tuple[int, int, int]:
     right, before = first.given == first.labels, second.given == second.labels
     otherwise = (first.given != second.given) & ~right & ~before
     return int((right & ~before).sum()), int((before & ~right).sum()), int(otherwise.sum())
-
-
-def _differ(one: Answers, other: Answers) -> int:
-    return int((one.given != other.given).sum())
 
 
 def _nets(pairs: Sequence[tuple[Answers, Answers]]) -> NDArray[np.int64]:
