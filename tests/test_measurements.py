@@ -272,3 +272,27 @@ def test_arms_are_held_against_each_other_by_a_model_without_chance(
     monkeypatch.setattr(sys, "argv", [*command, "oversampled,cyclegan"])
     with pytest.raises(BusError, match="Run bus gan train and bus synth"):
         frozen.main()
+
+
+def test_a_network_is_held_against_another_study_and_the_yardstick(
+    finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(SPEED))
+    versus = importlib.import_module("versus")
+    other = tmp_path / "other"
+    shutil.copytree(finished_study, other)
+    (mark,) = yardsticks(Study.open(other), [0], resolve())
+    score = f"{100 * mark.scores['macro_f1']:.1f}"
+
+    def said(*command: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", ["versus.py", str(finished_study), *command, "--model", "simplecnn"])
+        versus.main()
+        return capsys.readouterr().out.splitlines()
+
+    counted, _, *_, own, same, again, scans = said(str(other))
+    assert counted.startswith("Folds: 1; seeds: 1;") and own.split(" | ")[1:] == same.split(" | ")[1:]
+    assert "–" in again and scans.count("0.0 (0.0 to 0.0)") == 3  # one training tells nothing of others
+    *_, own, linear, _, scans = said()
+    assert linear.split(" | ")[1] == score and scans.split(" | ")[1] != "0.0 (0.0 to 0.0)"
+    with pytest.raises(SystemExit, match="share no finished fold"):
+        said(str(other), "--arm", "oversampled")
