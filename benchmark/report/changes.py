@@ -35,7 +35,7 @@ def changes_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Se
     against = [arm for arm in (lead.oversampled, lead.original) if arm in summary.arms]
     answers = [cell.answers(study.classes) for cell in cells]
     found = [changes(answers, lead.cyclegan, arm) for arm in against if lead.cyclegan in summary.arms]
-    found = [one for one in found if one.models]
+    found = [pair for pair in found if pair.models]
     if not found:
         words = "No arm with a translator’s scans stands beside one without: nothing to compare."
         return Section(key, name, [Paragraph(words, "absent")])
@@ -60,15 +60,15 @@ def _counts(found: Sequence[Changes]) -> Block:
     ]
     rows: list[Cells] = [
         [
-            title(one.model),
+            title(changed.model),
             str(pair.second),
             str(pair.first),
-            str(one.scans),
-            *(TableCell(f"{count:.0f}") for count in (one.better, one.worse, one.otherwise)),
-            TableCell("–" if one.again is None else f"{one.again:.0f}"),
+            str(changed.scans),
+            *(TableCell(f"{count:.0f}") for count in (changed.better, changed.worse, changed.otherwise)),
+            TableCell("–" if changed.again is None else f"{changed.again:.0f}"),
         ]
         for pair in found
-        for one in pair.models
+        for changed in pair.models
     ]
     return table("Answers that change", columns, rows)
 

@@ -73,17 +73,20 @@ def changes(answers: Sequence[Answers], first: Arm, second: Arm) -> Changes:
     """
     counted: list[Changed] = []
     by_fold: dict[int, list[tuple[Answers, Answers]]] = {}
-    for model in dict.fromkeys(one.cell.model for one in answers):
-        by_cell, arms, folds, seeds = side_by_side([one for one in answers if one.cell.model == model])
+    by_model: dict[str, list[Answers]] = {}
+    for answered in answers:
+        by_model.setdefault(answered.cell.model, []).append(answered)
+    for model, own in by_model.items():
+        by_cell, arms, folds, seeds = side_by_side(own)
         if not {first, second} <= set(arms):
             continue
         pairs = [(by_cell[first, f, s], by_cell[second, f, s]) for f in folds for s in seeds]
         for pair in pairs:
             by_fold.setdefault(pair[0].cell.fold, []).append(pair)
         again = [
-            sum((by_cell[arm, fold, one].given != by_cell[arm, fold, two].given).sum() for fold in folds)
+            sum((by_cell[arm, fold, seed].given != by_cell[arm, fold, other].given).sum() for fold in folds)
             for arm in (first, second)
-            for one, two in combinations(seeds, 2)
+            for seed, other in combinations(seeds, 2)
         ]
         better, worse, otherwise = np.sum([_turned(*pair) for pair in pairs], axis=0) / len(seeds)
         tested = sum(len(by_cell[first, fold, seeds[0]].labels) for fold in folds)
@@ -109,7 +112,7 @@ def _turned(first: Answers, second: Answers) -> tuple[int, int, int]:
 
 def _nets(pairs: Sequence[tuple[Answers, Answers]]) -> NDArray[np.int64]:
     """N×T: 1 where a training's answer is right with the first arm alone, −1 with the second alone."""
-    rights = [[(one.given == one.labels).astype(np.int64) for one in pair] for pair in pairs]
+    rights = [[(side.given == side.labels).astype(np.int64) for side in pair] for pair in pairs]
     return np.stack([first - second for first, second in rights], axis=1)
 
 
@@ -126,9 +129,9 @@ def _by_chance(nets: NDArray[np.int64]) -> float:
 
 def _scans(pairs: Sequence[tuple[Answers, Answers]]) -> Iterator[Moved]:
     """The test scans of a fold, with all its trainings."""
-    one = pairs[0][0]
+    tested = pairs[0][0]
     firsts, seconds = (
         np.sum([pair[place].given == pair[place].labels for pair in pairs], axis=0) for place in (0, 1)
     )
-    for (file, sha256, label, _), first, second in zip(one.scans, firsts, seconds, strict=True):
-        yield Moved(file, sha256, label, one.cell.fold, int(first), int(second), len(pairs))
+    for (file, sha256, label, _), first, second in zip(tested.scans, firsts, seconds, strict=True):
+        yield Moved(file, sha256, label, tested.cell.fold, int(first), int(second), len(pairs))

@@ -51,7 +51,10 @@ def main() -> None:
         raise SystemExit(f"The studies test different scans in fold {strangers[0]}.")
     against = replace(arm, source=f"in {asked.other or 'the yardstick'}")  # as if it were another arm
     sides = [own[place] for place in shared]
-    sides += [replace(other[place], cell=replace(own[place].cell, arm=against)) for place in shared]  # type: ignore[type-var]
+    for place in shared:
+        cell = own[place].cell
+        assert isinstance(cell, Cell)
+        sides.append(replace(other[place], cell=replace(cell, arm=against)))
     pooled = pool(asked.model, sides, study.classes.index(study.target))
 
     # the table
