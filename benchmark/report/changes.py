@@ -83,9 +83,13 @@ def _furthest(study: Study, found: Changes) -> list[Block]:
     )
     words = (
         f"From {found.second} to {found.first}, all models and seeds together, {_scans(more)} answered "
-        f"rightly in more trainings, by half of them or more, and {_scans(fewer)} in fewer; {chance}. Those "
-        "that change most are shown; as they were picked for it, new trainings would change them less."
+        f"rightly in more trainings, by half of them or more, and {_scans(fewer)} in fewer; {chance}."
     )
+    if more or fewer:
+        words += (
+            " Those that change most are shown; as they were picked for it, new trainings would change them "
+            "less."
+        )
     blocks: list[Block] = [Paragraph(words)]
     for name, scans in zip(WAYS.values(), (more, fewer), strict=True):
         if scans:

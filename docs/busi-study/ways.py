@@ -69,7 +69,7 @@ def page(folder: Path) -> str:
     found = pairs(folder)
     trained: Sequence[Row] = read_csv(folder / "report-1" / RESULTS)
     tables = ["\n".join(table(found, against)) for against in AGAINST]
-    shown = sum(text.count(" to ") for text in tables)
+    shown = sum(text.count(" to ") for text in tables)  # one an interval
     seeds, folds = (len({row[column] for row in trained}) for column in ("seed", "fold"))
     return "\n\n".join([HEADING.format(seeds=seeds, folds=folds, intervals=shown).rstrip(), *tables]) + "\n"
 
