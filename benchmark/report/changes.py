@@ -22,13 +22,13 @@ from .model import (
     number,
     table,
 )
-from .terms import title
+from .terms import Flags, title
 
 SHOWN = 6  # scans either way
 WAYS = {1: "More often right with {}", -1: "More often wrong with {}"}
 
 
-def changes_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Section:
+def changes_section(study: Study, summary: Summary, cells: Sequence[Cell], flags: Flags) -> Section:
     """How many answers change with synthetic scans, and the test scans that change in most trainings."""
     key, name = "changes", "Which scans change"
     lead = leading_arms(summary.arms)
@@ -43,10 +43,10 @@ def changes_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Se
         "How many test scans get another answer from one arm to another, means over seeds. The last column "
         "is what training again changes: how many scans two seeds of one and the same arm answer differently."
     )
-    return Section(key, name, [Paragraph(words), _counts(found), *_furthest(study, found[0])])
+    return Section(key, name, [Paragraph(words), _counts(found, flags), *_furthest(study, found[0])])
 
 
-def _counts(found: Sequence[Changes]) -> Block:
+def _counts(found: Sequence[Changes], flags: Flags) -> Block:
     """A row a model and pair of arms."""
     columns: Heads = [
         "model",
@@ -61,8 +61,10 @@ def _counts(found: Sequence[Changes]) -> Block:
     rows: list[Cells] = [
         [
             title(changed.model),
-            str(pair.second),
-            str(pair.first),
+            *(
+                TableCell(str(arm), collapsed=flags.get((arm, changed.model), ""))
+                for arm in (pair.second, pair.first)
+            ),
             str(changed.scans),
             *(TableCell(f"{count:.0f}") for count in (changed.better, changed.worse, changed.otherwise)),
             TableCell("–" if changed.again is None else f"{changed.again:.0f}"),

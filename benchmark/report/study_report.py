@@ -87,7 +87,7 @@ def write_report(
         curves_section(summary, flags),
         confusion_section(summary, flags),
         errors_section(study, summary, cells),
-        changes_section(study, summary, cells),
+        changes_section(study, summary, cells, flags),
         heat_section(study, cells, flags),
         translator_section(translators),
         cohort_section(study, probes),

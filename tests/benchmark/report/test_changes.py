@@ -9,7 +9,7 @@ from bus.benchmark.results.changes import changes
 
 
 def test_the_report_shows_the_scans_that_change_most(parsed: Any, full: Any) -> None:
-    section = changes_section(full.study, full.summary, full.cells)
+    section = changes_section(full.study, full.summary, full.cells, {})
     answers = [cell.answers(full.study.classes) for cell in full.cells]
     found = changes(answers, Arm("cyclegan"), Arm("oversampled"))
     counts, *_ = (block for block in section.blocks if isinstance(block, Table))
@@ -23,6 +23,6 @@ def test_the_report_shows_the_scans_that_change_most(parsed: Any, full: Any) -> 
 
 
 def test_one_arm_alone_changes_nothing(bare: Any) -> None:
-    section = changes_section(bare.study, bare.summary, bare.cells)
+    section = changes_section(bare.study, bare.summary, bare.cells, {})
     (said,) = section.blocks
     assert "nothing to compare" in str(said)

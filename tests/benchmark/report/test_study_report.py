@@ -48,7 +48,8 @@ def test_collapse_is_flagged_wherever_its_numbers_stand(full: Any) -> None:
     assert "VGG19 †" in (folder / "forest-gain.svg").read_text()
     for name, _, line in ((m, a, x) for m, a, x in _md_rows(full.markdown) if a.startswith("original")):
         assert ("†" in line) == (name == "VGG19")
-    shown_in = ("results", "the same networks asked otherwise", "fold 0 alone", "confusion matrix", "heat")
+    shown_in = ["results", "the same networks asked otherwise", "fold 0 alone", "confusion matrix", "heat"]
+    shown_in += ["which scans change"]
     assert full.html.count("† collapsed</span>") == len(shown_in)
 
 
