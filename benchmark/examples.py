@@ -97,8 +97,7 @@ def _synthetic(study: Study, cell: Cell, label: str, number: int) -> Added:
     ]
     made = [row for _, rows in parts for row in rows]
     keys, sources = [key(row.sha256) for row in made], [row.source_label for row in made]
-    row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    rows = [row_of.get((row.source_sha256, row.source_label), -1) for row in made]
+    rows = [study.row_of.get((row.source_sha256, row.source_label), -1) for row in made]
     given = np.array([source_of(study, row, one) for row, one in zip(rows, made, strict=True)])
     if arm.kind == "relabelled":
         return Added(given, keys, sources, rows, given)

@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ class Study:
         """The letterboxed lesion masks (N×S×S: 1 inside, 0 outside, or UNKNOWN); None without any."""
         path = self.path / MASKS_FILE
         return load_pixels(path, len(self.scans), self.settings.size) if path.exists() else None
+
+    @cached_property
+    def row_of(self) -> dict[tuple[str, str], int]:
+        """The row of each scan, by its hash and its label."""
+        return {(scan.sha256, scan.label): row for row, scan in enumerate(self.scans)}
 
     @property
     def folds(self) -> list[int]:

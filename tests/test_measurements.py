@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from bus.benchmark.arms import TRANSLATED, chosen
+from bus.benchmark.arms import TRANSLATED, Arm, chosen
+from bus.benchmark.cell import Cell
 from bus.benchmark.cells import cells_of
 from bus.benchmark.request import Request
 from bus.benchmark.yardstick import yardsticks
@@ -296,3 +298,20 @@ def test_a_network_is_held_against_another_study_and_the_yardstick(
     assert linear.split(" | ")[1] == score and scans.split(" | ")[1] != "0.0 (0.0 to 0.0)"
     with pytest.raises(SystemExit, match="share no finished fold"):
         said(str(other), "--arm", "oversampled")
+
+    # what cannot be paired is refused
+    given = versus.finished(Study.open(other), Arm("original"), "simplecnn")
+    (own,) = given.values()
+    with monkeypatch.context() as patch:
+        sides = [given, {place: replace(own, scans=own.scans[::-1]) for place in given}]
+        patch.setattr(versus, "finished", lambda *_: sides.pop())
+        with pytest.raises(SystemExit, match="test different scans in fold 0"):
+            said(str(other))
+    again = replace(own.cell, seed=1, recipe=replace(own.cell.recipe, batch=1))
+    monkeypatch.setattr(
+        versus, "finished_folders", lambda _: [("original", own.cell.path), ("original", again.path)]
+    )
+    shutil.copytree(own.cell.path, again.path)
+    monkeypatch.setattr(Cell, "open", lambda path: again if path == again.path else own.cell)
+    with pytest.raises(SystemExit, match="have 2 recipes, where one is needed"):
+        said(str(other))

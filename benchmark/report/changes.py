@@ -31,11 +31,10 @@ WAYS = {1: "More often right with {}", -1: "More often wrong with {}"}
 def changes_section(study: Study, summary: Summary, cells: Sequence[Cell], flags: Flags) -> Section:
     """How many answers change with synthetic scans, and the test scans that change in most trainings."""
     key, name = "changes", "Which scans change"
-    lead = leading_arms(summary.arms)
+    lead = leading_arms(summary.arms)  # which alone decide what the tables compare
     against = [arm for arm in (lead.oversampled, lead.original) if arm in summary.arms]
-    answers = [cell.answers(study.classes) for cell in cells]
-    found = [changes(answers, lead.cyclegan, arm) for arm in against if lead.cyclegan in summary.arms]
-    found = [pair for pair in found if pair.models]
+    answers = [cell.answers(study.classes) for cell in cells if cell.arm in lead]
+    found = [pair for arm in against if (pair := changes(answers, lead.cyclegan, arm)).models]
     if not found:
         words = "No arm with a translator’s scans stands beside one without: nothing to compare."
         return Section(key, name, [Paragraph(words, "absent")])
@@ -106,12 +105,11 @@ def _scans(found: Sequence[Moved]) -> str:
 
 def _gallery(study: Study, scans: Sequence[Moved], found: Changes, name: str) -> Gallery:
     """The scans side by side, with how often either arm is right."""
-    row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
     exhibits = [
         Exhibit(
             [
                 Picture(
-                    png(study.pixels[row_of[scan.sha256, scan.label]]),
+                    png(study.pixels[study.row_of[scan.sha256, scan.label]]),
                     f"scan {scan.file}, truth {scan.label}",
                     f"{scan.label}: right in {scan.second}, then {scan.first} of {scan.trainings}",
                 )

@@ -45,13 +45,12 @@ def worst_errors(study: Study, cells: Sequence[Cell], arm: Arm, model: str) -> t
     """The surest wrong answers of a model in one arm (lowest seed, all folds), and how many are wrong."""
     own = [cell for cell in cells if (cell.arm, cell.model) == (arm, model)]
     seed = min((cell.seed for cell in own), default=0)
-    row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
     wrong = []
     for cell in (cell for cell in own if cell.seed == seed):
         answers = cell.answers(study.classes)
         for at, (file, sha256, label, _) in enumerate(answers.scans):
             given = study.classes[answers.given[at]]
-            row = row_of.get((sha256, label))
+            row = study.row_of.get((sha256, label))
             if given != label and row is not None:
                 share = float(answers.probabilities[at].max())
                 wrong.append(WorstError(row, file, label, given, share, cell.fold))

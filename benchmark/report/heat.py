@@ -111,8 +111,7 @@ def read_heat(study: Study, cell: Cell) -> SeenByCell | None:
     if heat is None:
         return None
     answers = cell.answers(study.classes)
-    row_of = {(scan.sha256, scan.label): row for row, scan in enumerate(study.scans)}
-    known = [row_of.get((sha256, label)) for _, sha256, label, _ in answers.scans]
+    known = [study.row_of.get((sha256, label)) for _, sha256, label, _ in answers.scans]
     rows = [row for row in known if row is not None]
     if not len(heat) == len(rows) == len(known):
         raise BusError(

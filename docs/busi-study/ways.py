@@ -12,7 +12,7 @@ from pathlib import Path
 
 from answer import Row, reports, side
 from bus.benchmark.report_folder import CONTRASTS, RESULTS
-from bus.benchmark.results.model import MEAN, PRIMARY
+from bus.benchmark.results.model import PRIMARY
 from bus.benchmark.results.wording import name, points
 from bus.core.files import read_csv
 
@@ -59,9 +59,8 @@ def table(found: dict[tuple[str, str, str], dict[str, Row]], against: str) -> It
     for network in networks:
         for (model, first, second), rows in found.items():
             if (model, second) == (network, against):
-                said = "mean of both" if model == MEAN else name(model)
                 way = f"`{first.removesuffix(':normal')}`{', *normal*' * first.endswith(':normal')}"
-                yield f"| {said} | {way} | {' | '.join(cell(rows[metric]) for metric in METRICS)} |"
+                yield f"| {name(model)} | {way} | {' | '.join(cell(rows[metric]) for metric in METRICS)} |"
 
 
 def page(folder: Path) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from bus.benchmark.arms import Arm
 from bus.benchmark.cell import Answers as Given
-from bus.benchmark.results.changes import changes
+from bus.benchmark.results.changes import Changes, changes
 from bus.core.files import read_csv, write_csv
 
 TARGET, MADE, HELD = "malignant", "cyclegan", ("original", "oversampled")
@@ -47,19 +47,6 @@ def recalls(answered: Answers) -> dict[str, float]:
     return {**{name: right[name] / classes[name] for name in sorted(classes)}, f"says {TARGET}": says}
 
 
-def flips(before: Answers, after: Answers) -> Iterator[tuple[str, list[float]]]:
-    """For each true class how many scans change, a seed: better, worse, otherwise wrong."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for place, row in before.items():
-        one, two, label = row["predicted"], after[place]["predicted"], row["label"]
-        if one != two:
-            kind = "better" if two == label else "worse" if one == label else "otherwise wrong"
-            counts[label, kind] += 1
-    seeds = len({seed for *_, seed in before})
-    for label in sorted({row["label"] for row in before.values()}):
-        yield label, [counts[label, kind] / seeds for kind in KINDS]
-
-
 def given(found: Mapping[tuple[str, str], Answers], arm: str, label: str) -> Iterator[Given]:
     """The answers of all trainings of an arm to scans of a class, or of all of them ("")."""
     for (model, other), rows in found.items():
@@ -75,17 +62,24 @@ def given(found: Mapping[tuple[str, str], Answers], arm: str, label: str) -> Ite
             yield Given(cell, scans, labels, said, np.zeros((len(own), 0)))
 
 
-def moved(found: Mapping[tuple[str, str], Answers]) -> Iterator[tuple[object, ...]]:
-    """The rows of the third table."""
+def compared(found: Mapping[tuple[str, str], Answers]) -> dict[tuple[str, str], Changes]:
+    """What changes from an arm to `cyclegan` in the scans of a class, or in all of them ("")."""
     classes = sorted({row["label"] for rows in found.values() for row in rows.values()})
-    for arm in HELD:
-        for label in ("", *classes):
-            both = [one for name in (MADE, arm) for one in given(found, name, label)]
-            change = changes(both, Arm(MADE), Arm(arm))
-            trainings = max(scan.trainings for scan in change.scans)
-            better, worse = (len(change.moved(way)) for way in (1, -1))
-            chance = "" if change.chance is None else f"{change.chance:.1f}"
-            yield arm, MADE, label or "all", len(change.scans), trainings, better, worse, chance
+    return {
+        (arm, label): changes(
+            [one for name in (MADE, arm) for one in given(found, name, label)], Arm(MADE), Arm(arm)
+        )
+        for arm in HELD
+        for label in ("", *classes)
+    }
+
+
+def moved(arm: str, label: str, change: Changes) -> tuple[object, ...]:
+    """A row of the third table."""
+    trainings = max(scan.trainings for scan in change.scans)
+    better, worse = (len(change.moved(way)) for way in (1, -1))
+    chance = "" if change.chance is None else f"{change.chance:.1f}"
+    return arm, MADE, label or "all", len(change.scans), trainings, better, worse, chance
 
 
 def main(folder: Path) -> None:
@@ -95,15 +89,17 @@ def main(folder: Path) -> None:
     header = ("model", "arm", *next(iter(shares.values())))
     rows = [(*place, *(f"{share:.4f}" for share in told.values())) for place, told in shares.items()]
     write_csv(folder / "where.csv", header, rows)
+    pairs = compared(found)
     turned = [
-        (model, arm, MADE, label, *(f"{count:.1f}" for count in counted))
+        (model, arm, MADE, label, *(f"{count:.1f}" for count in (one.better, one.worse, one.otherwise)))
         for model in dict.fromkeys(model for model, _ in found)
-        for arm in HELD
-        for label, counted in flips(found[model, arm], found[model, MADE])
+        for (arm, label), change in pairs.items()
+        for one in change.models
+        if label and one.model == model
     ]
     write_csv(folder / "flips.csv", ("model", "from", "to", "class", *KINDS), turned)
     header = ("from", "to", "class", "scans", "trainings", "better", "worse", "by chance")
-    write_csv(folder / "moved.csv", header, moved(found))
+    write_csv(folder / "moved.csv", header, [moved(*place, change) for place, change in pairs.items()])
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python tests/speed/versus.py STUDY [OTHER] --model efficientnet-lite0 [--arm original]
 
 Takes the trainings of that arm and model that both studies have finished, in the folds and seeds that they
-share, the newest where a study has several of one; both must test the same scans. Without OTHER the other
-side is the yardstick of STUDY, a linear model on frozen features. Prints macro-F1, AUC of the target and its
-sensitivity at 90 % specificity of either, means over seeds, and STUDY less the other, with intervals for
-other scans and trainings, and for other scans alone.
+share, the newest where a study has several of one, all by one recipe; both must test the same scans. Without
+OTHER the other side is the yardstick of STUDY, a linear model on frozen features. Prints macro-F1, AUC of the
+target and its sensitivity at 90 % specificity of either, means over seeds, and STUDY less the other, with
+intervals for other scans and trainings, and for other scans alone.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bus.benchmark.arms import Arm, parse
-from bus.benchmark.cell import Answers, Cell, finished_cells
+from bus.benchmark.cell import DONE, Answers, Cell, finished_folders
 from bus.benchmark.results.contrasts import contrast_of
 from bus.benchmark.results.summary import pool
 from bus.benchmark.results.wording import points
@@ -23,7 +23,6 @@ from bus.core.compute import resolve
 from bus.data.study import Study
 
 METRICS = ("macro_f1", "target_auc", "sensitivity_at_90_specificity")
-SEEDS = 100  # that are looked for
 INTERVALS = {"retrained": "other scans and trainings", "interval": "other scans alone"}
 
 Given = dict[tuple[int, int], Answers]  # by fold and seed
@@ -76,12 +75,23 @@ def main() -> None:
 
 def finished(study: Study, arm: Arm, model: str) -> Given:
     """The newest answers of each fold and seed."""
-    found = {}
-    for fold in range(study.settings.k):
-        for seed in range(SEEDS):
-            if folders := finished_cells(study.cells_path(fold), arm.folder, model, seed):
-                found[fold, seed] = Cell.open(folders[-1]).answers(study.classes)
-    return found
+    newest: dict[tuple[int, int], Cell] = {}
+    for fold in study.folds:
+        of_model = [
+            path
+            for name, path in finished_folders(study.cells_path(fold))
+            if (name, path.parent.name) == (arm.folder, model)
+        ]
+        for path in sorted(of_model, key=lambda path: (path / DONE).stat().st_mtime_ns):
+            cell = Cell.open(path)
+            newest[fold, cell.seed] = cell
+    recipes = {replace(cell.recipe, steps=1, epoch=0) for cell in newest.values()}  # folds differ in size
+    if len(recipes) > 1:
+        raise SystemExit(
+            f"The newest trainings of {study.path} have {len(recipes)} recipes, where one is needed. Train "
+            "what is missing of it."
+        )
+    return {place: cell.answers(study.classes) for place, cell in newest.items()}
 
 
 def linear(study: Study, own: Given) -> Given:
