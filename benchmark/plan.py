@@ -1,8 +1,9 @@
 """Plans: lists of trainings in a TOML file, each with an arm and a recipe of its own.
 
 Shipped are the seed project's two ablation studies; `learning-curve`, with fewer real scans of the target;
-`recipes`, which changes how classifiers train; `ways`, in which added scans enter differently; and
-`sensitivity`, which takes the translator's own contribution apart.
+`recipes`, which changes how classifiers train; `ways`, in which added scans enter differently, and
+`fine-tuned`, the same before a network that begins with ImageNet; and `sensitivity`, which takes the
+translator's own contribution apart.
 """
 
 import tomllib
@@ -48,7 +49,7 @@ ROW = switches.of(RunTable)
 NEEDED = ("name", "model")
 KEYS = {**ROW, **SWITCHES}
 TRANSLATOR = "switches"  # beside these keys: a table of what else the translator has otherwise
-SHIPPED = ("ablation-1", "ablation-2", "learning-curve", "recipes", "sensitivity", "ways")
+SHIPPED = ("ablation-1", "ablation-2", "fine-tuned", "learning-curve", "recipes", "sensitivity", "ways")
 TABLES = ("title", "note", "per_image", "shares", "all", "runs")  # of the file
 
 

@@ -148,7 +148,7 @@ LATER: dict[str, str | float] = {  # what older trainings do not record, with wh
     "recorded": False,
 }
 SEEING = ("standardise", "enlarge")  # how a network sees squares: its weights say so themselves
-# what networks have otherwise (docs/benchmark.md has the trials). A change that is asked for counts for all
+# what networks have otherwise (docs/classifiers.md has the trials). A change that is asked for counts for all
 TUNED: dict[str, Values] = {
     "simplecnn": {"standardise": True, "learning_rate": 3e-3},
     "resnet18": {"enlarge": 128},

@@ -171,8 +171,8 @@ def benchmark(
         typer.Option(
             "--plan",
             metavar="PLAN",
-            help="Run a plan instead: a TOML file, or ablation-1, ablation-2, learning-curve, recipes, "
-            "sensitivity, ways.",
+            help="Run a plan instead: a TOML file, or ablation-1, ablation-2, fine-tuned, "
+            "learning-curve, recipes, sensitivity, ways.",
             rich_help_panel=MORE,
         ),
     ] = None,

@@ -232,6 +232,38 @@ def test_the_plan_of_ways_shares_the_cells_of_a_benchmark(study):
     run_plan.check_one_each(chosen)
 
 
+def test_the_plan_before_a_fine_tuned_network_asks_what_the_plan_of_ways_asks(study):
+    """Its ways have the names, changes and controls that they have there."""
+    chosen = plan.read("fine-tuned")
+    ways = {
+        line.name.removeprefix("ResNet18, "): line
+        for line in plan.read("ways").runs
+        if line.model == "resnet18"
+    }
+    assert {line.model for line in chosen.runs} == {"efficientnet-lite0"}
+    assert {line.gan_seeds for line in chosen.runs} == {1}, "one translator a fold"
+    for line in chosen.runs:
+        assert (line.arm.kind, line.changes) == (ways[line.name].arm.kind, ways[line.name].changes)
+        fair = {other.name for other in chosen.runs if line.like(other)} | {line.against}
+        asked = {other.name for other in ways.values() if ways[line.name].like(other)}
+        assert fair - {None} >= asked & {other.name for other in chosen.runs}
+    run_plan.check_one_each(chosen)
+    wish = replace(WISH, preset="quick")
+    asked = {
+        cell.path
+        for cell in cells_of(
+            study,
+            replace(
+                wish,
+                models=("efficientnet-lite0",),
+                arms=tuple(map(Arm, ("original", "oversampled", "cyclegan", "pasted"))),
+            ),
+        )
+    }
+    planned = {cell.path for line in chosen.runs for cell in cells_of(study, line.request(wish))}
+    assert asked < planned, "cells are those of a benchmark"
+
+
 def test_two_runs_do_not_ask_for_different_translators_of_one_seed(tmp_path):
     path = tmp_path / "plan.toml"
     runs = "[all]\nmodel='resnet18'\narm='cyclegan'\n[[runs]]\nname='a'\ngan_seeds=3\n[[runs]]\nname='b'\n"
