@@ -31,13 +31,16 @@ ARITHMETIC = ("fold", "seed", "drawn_from", "training_pixels", "precision", "thr
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the leak audit: what was checked, on how many scans, and whether it held."""
+    """One line of the leak audit: what was checked, of what, on how many scans, and whether it held."""
 
     name: str
     count: int
     ok: bool
     detail: str = ""
     mend: str = "Make the synthetic scans of this fold again with bus gan train --redo and bus synth."
+    fold: int | None = None  # None: of the folds together, or of none
+    gan_seed: int | None = None  # of the translator whose scans it is about
+    exact: int | None = None  # scans that were made once more and are the same bit for bit
 
 
 def _none_of(name: str, count: int, bad: Sequence[str], mend: str = Check.mend) -> Check:
@@ -51,12 +54,13 @@ def audit(study: Study, fold: int, request: Request) -> list[Check]:
     for place, label, gan_seed in synthetic_needed(study, request):
         if place == fold:
             rows = used(study, request, fold, label, gan_seed)
-            checks += _refuse(fold, _synthetic(study, fold, label, gan_seed, rows))
-            checks += _remade(Translator(study, fold, label, gan_seed), rows)
+            found = _refuse(fold, _synthetic(study, fold, label, gan_seed, rows))
+            found += _remade(Translator(study, fold, label, gan_seed), rows)
             scans = SyntheticSet(study, fold, label, gan_seed)
-            checks += _filtered(scans, rows)
-            checks += _read(study, fold, label, scans)
-    return _refuse(fold, checks + _pasted(study, fold, request) + _unverified(study, fold, request))
+            found += _filtered(scans, rows) + _read(study, fold, label, scans)
+            checks += [replace(check, gan_seed=gan_seed) for check in found]
+    checks += _pasted(study, fold, request) + _unverified(study, fold, request)
+    return [replace(check, fold=fold) for check in _refuse(fold, checks)]
 
 
 def audit_split(study: Study, fold: int) -> list[Check]:
@@ -71,22 +75,13 @@ def audit_split(study: Study, fold: int) -> list[Check]:
     twins = [study.scans[row].file for row in train if _digest(pixels[row]) in shown]
 
     # the checks
-    table = mend.format(COHORT_FILE)
-    return _refuse(
-        fold,
-        [
-            _none_of(
-                "no group is in both the training and the test part",
-                len(train) + len(test),
-                sorted(shared),
-                table,
-            ),
-            _none_of("no test scan has the pixels of a training scan", len(test), sorted(same), table),
-            _none_of(
-                "no square that trains is that of a test scan", len(train), twins, mend.format(PIXELS_FILE)
-            ),
-        ],
-    )
+    table, both = mend.format(COHORT_FILE), len(train) + len(test)
+    checks = [
+        _none_of("no group is in both the training and the test part", both, sorted(shared), table),
+        _none_of("no test scan has the pixels of a training scan", len(test), sorted(same), table),
+        _none_of("no square that trains is that of a test scan", len(train), twins, mend.format(PIXELS_FILE)),
+    ]
+    return [replace(check, fold=fold) for check in _refuse(fold, checks)]
 
 
 def audit_translators(study: Study, request: Request) -> list[Check]:
@@ -313,10 +308,10 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
         except BusError as error:  # a study may be read where nothing can be written
             progress.note(f"What was made once more is not kept: {error}")
     name = (
-        f"{which} is what the generator makes of its source ({len(exact)} bit "
-        f"for bit, the others within {APART:g} grey level on average, as another processor may)"
+        f"{which} is what the generator makes of its source (bit for bit or, as another processor may, "
+        f"within {APART:g} grey level on average)"
     )
-    return [_none_of(name, len(rows), strange)]
+    return [replace(_none_of(name, len(rows), strange), exact=len(exact))]
 
 
 def _made_again(translator: Translator, rows: Sequence[Synthetic]) -> tuple[list[str], set[str]]:

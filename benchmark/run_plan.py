@@ -116,7 +116,7 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
         for part in parts
     ]
     trained = [cell for part in parts for _, pairs in part.sets.values() for cell in distinct(pairs)]
-    checks = list(dict.fromkeys(check for part in parts for check in part.checks))
+    checks = [check for part in parts for check in part.checks]
     names = [str(cell.path.relative_to(study.path)) for cell in trained]
     digest = files.sha256_json({"cells": names})
     inputs = files.sha256_json({"plan": chosen.title, "cells": names})
@@ -173,4 +173,4 @@ def _train(study: Study, chosen: Plan, request: Request) -> Part:
         note(f"{chosen.title}, {name}{of_target}: {len(distinct(pairs))} cells, {len(todo)} to train.")
         warm_start.make_missing(home, todo, request.jobs)
         failures += run.run(home, distinct(pairs), jobs=request.jobs, threads=1, keep_weights=False)
-    return Part(study, sets, checks, failures)
+    return Part(study, sets, list(dict.fromkeys(checks)), failures)

@@ -2,7 +2,7 @@
 leaked."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...data.cohort import COHORT_FILE, GROUP_SOURCES
 from ...data.shortcuts import Probe
@@ -92,13 +92,38 @@ def _counts(study: Study) -> Table:
 
 
 def audit_section(checks: Sequence[Check] | None) -> Section:
-    """The outcome of the leak audit."""
+    """The outcome of the leak audit: what was checked, of all folds and translators in one row."""
     if not checks:
         words = "No outcome of an audit came with this report."
         return Section("audit", "Leak audit", [Paragraph(words, "absent")])
+    alike: dict[tuple[str, bool], list[Check]] = {}
+    for check in checks:
+        alike.setdefault((check.name, check.ok), []).append(check)
     rows: list[Cells] = [
-        [check.name, str(check.count), "holds" if check.ok else Flag("violated")] for check in checks
+        [
+            name,
+            _places(check.fold for check in found),
+            _places(check.gan_seed for check in found),
+            str(sum(check.count for check in found)),
+            _outcome(found) if ok else Flag("violated"),
+        ]
+        for (name, ok), found in alike.items()
     ]
-    shown = table("Leak audit", ["check", number("checked"), "outcome"], rows, "prosaic")
-    words = "Checked before any training; a violation would have stopped it."
+    columns: Heads = ["check", "folds", "translators’ seeds", number("checked"), "outcome"]
+    words = (
+        "Checked before any training; a violation would have stopped it. Scans are counted once in every "
+        "fold, and for every translator that is named."
+    )
+    shown = table("Leak audit", columns, rows, "prosaic")
     return Section("audit", "Leak audit", [Paragraph(words), shown])
+
+
+def _places(numbers: Iterable[int | None]) -> str:
+    """Folds or seeds, each once; empty where a check is of none."""
+    return ", ".join(map(str, sorted({number for number in numbers if number is not None})))
+
+
+def _outcome(found: Sequence[Check]) -> str:
+    """That they hold, and of how many scans to the bit where that was asked."""
+    exact = [check.exact for check in found if check.exact is not None]
+    return f"holds, {sum(exact)} bit for bit" if exact else "holds"

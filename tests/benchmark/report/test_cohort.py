@@ -39,6 +39,20 @@ def test_shortcuts_that_were_not_measured_are_said_so(made: Any) -> None:
 
 def test_a_violated_check_is_flagged_and_a_missing_audit_is_said_to_be_missing() -> None:
     shown = tables(audit_section([Check("holds", 5, True), Check("leaks", 2, False)]))["Leak audit"]
-    outcomes = [line.cells[2].text for line in shown.groups[0].rows]
+    outcomes = [line.cells[-1].text for line in shown.groups[0].rows]
     assert outcomes == ["holds", Flag("violated")]
     assert not tables(audit_section(None)) and not tables(audit_section([]))
+
+
+def test_a_check_of_all_folds_and_translators_is_one_row_that_names_them() -> None:
+    """Fifteen translators' worth of the same sentence would hide the one that is violated."""
+    same = [Check("same", 10, True, fold=fold, gan_seed=seed, exact=9) for seed in (1, 0) for fold in (0, 1)]
+    split = [Check("split", 7, True, fold=fold) for fold in (0, 1)]
+    odd = Check("same", 10, False, fold=2, gan_seed=0)
+    shown = tables(audit_section([*split, *same, odd, Check("alike", 2, True)]))["Leak audit"]
+    assert [[cell.text for cell in line.cells] for line in shown.groups[0].rows] == [
+        ["split", "0, 1", "", "14", "holds"],
+        ["same", "0, 1", "0, 1", "40", "holds, 36 bit for bit"],
+        ["same", "2", "0", "10", Flag("violated")],
+        ["alike", "", "", "2", "holds"],
+    ]
