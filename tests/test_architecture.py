@@ -34,7 +34,6 @@ TESTED_BY: dict[str, str] = {  # module → where its tests are, if not under it
     "benchmark.report.check_page": "benchmark/report/test_report_browser.py",
     "benchmark.report.plan_page": "benchmark/test_run_plan.py",
     "benchmark.report.predict_page": "benchmark/report/test_report_browser.py",
-    "benchmark.report.report_list": "cli/test_studies.py",
     "benchmark.results.compare": "cli/test_compare.py",
     "benchmark.report.compare_figure": "cli/test_compare.py",
     "benchmark.results.model": "benchmark/results/test_summary.py",
