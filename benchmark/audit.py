@@ -54,11 +54,11 @@ def audit(study: Study, fold: int, request: Request) -> list[Check]:
     for place, label, gan_seed in synthetic_needed(study, request):
         if place == fold:
             rows = used(study, request, fold, label, gan_seed)
-            found = _refuse(fold, _synthetic(study, fold, label, gan_seed, rows))
-            found += _remade(Translator(study, fold, label, gan_seed), rows)
+            of_scans = _refuse(fold, _synthetic(study, fold, label, gan_seed, rows))
+            of_scans += _remade(Translator(study, fold, label, gan_seed), rows)
             scans = SyntheticSet(study, fold, label, gan_seed)
-            found += _filtered(scans, rows) + _read(study, fold, label, scans)
-            checks += [replace(check, gan_seed=gan_seed) for check in found]
+            of_scans += _filtered(scans, rows) + _read(study, fold, label, scans)
+            checks += [replace(check, gan_seed=gan_seed) for check in of_scans]
     checks += _pasted(study, fold, request) + _unverified(study, fold, request)
     return [replace(check, fold=fold) for check in _refuse(fold, checks)]
 
@@ -296,10 +296,10 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
         unseen = [row.file for row in rows if row.file not in known]
         name = (
             f"{which} was what the generator made of its source on {kept.when}, before both were taken out "
-            f"of this study ({kept.exact} of {len(kept.files)} bit for bit)"
+            "of this study"
         )
         mend = "Copy scans and generator back from where the study comes from."
-        return [_none_of(name, len(rows), unseen, mend)]
+        return [replace(_none_of(name, len(kept.files), unseen, mend), exact=kept.exact)]
     strange, exact = _made_again(translator, rows)
     if not strange and (new := [row.file for row in rows if row.file not in known]):
         same, today = kept.exact + len(exact.intersection(new)), datetime.now(UTC).date().isoformat()

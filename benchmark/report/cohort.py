@@ -102,12 +102,12 @@ def audit_section(checks: Sequence[Check] | None) -> Section:
     rows: list[Cells] = [
         [
             name,
-            _places(check.fold for check in found),
-            _places(check.gan_seed for check in found),
-            str(sum(check.count for check in found)),
-            _outcome(found) if ok else Flag("violated"),
+            _places(check.fold for check in same),
+            _places(check.gan_seed for check in same),
+            str(sum(check.count for check in same)),
+            _outcome(same) if ok else Flag("violated"),
         ]
-        for (name, ok), found in alike.items()
+        for (name, ok), same in alike.items()
     ]
     columns: Heads = ["check", "folds", "translators’ seeds", number("checked"), "outcome"]
     words = (
@@ -123,7 +123,7 @@ def _places(numbers: Iterable[int | None]) -> str:
     return ", ".join(map(str, sorted({number for number in numbers if number is not None})))
 
 
-def _outcome(found: Sequence[Check]) -> str:
+def _outcome(checks: Sequence[Check]) -> str:
     """That they hold, and of how many scans to the bit where that was asked."""
-    exact = [check.exact for check in found if check.exact is not None]
+    exact = [check.exact for check in checks if check.exact is not None]
     return f"holds, {sum(exact)} bit for bit" if exact else "holds"

@@ -17,7 +17,7 @@ def call_newest(study: Study, report: ReportFolder, history: Sequence[Past]) -> 
         title, written = f"Report {known.number}", known.page.exists()
         link = Link(title, f"{known.number}/{PAGE}") if written else title
         state = " (the newest)" * (known.number == report.number)
-        state += ", begun and not finished: the same command writes it" * (not written)
+        state += ", begun and not finished (the same command writes it)" * (not written)
         if looks:
             words = " ".join(f"{name}: {sentence}" for name, sentence in looks[-1].verdicts.items())
             said.append([link, f"{state}: ", Code(looks[-1].command), f", {looks[-1].cells} cells. {words}"])

@@ -337,6 +337,7 @@ def test_what_was_audited_is_known_after_weights_and_scans_are_taken_out(study):
     assert [check.count for check in after] == [check.count for check in before]
     changed = [check.name for check, old in zip(after, before, strict=True) if check.name != old.name]
     assert len(changed) == 1 and "before both were taken out of this study" in changed[0]
+    assert [check.exact for check in after] == [check.exact for check in before]
     assert translator.is_done and translator.changed == [] and translator.scans.changed == []
 
 

@@ -21,7 +21,7 @@ def test_a_report_that_was_cut_short_is_named_and_not_linked(tiny_study: Path, t
     call_newest(study, first, looks)
     page = (first.root / "index.html").read_text()
     assert "1/index.html" in page and "2/index.html" not in page
-    assert "Report 2, begun and not finished: the same command writes it" in page
+    assert "Report 2, begun and not finished (the same command writes it): " in page
     assert "bus benchmark --seeds 2" in page
     second.page.write_text("the second")
     call_newest(study, second, looks)
