@@ -111,7 +111,10 @@ def _train_cell(
         others = external.answered(study.classes, predict(outcome.network, external.pixels, compute))
     weights = None
     if keep_weights:
-        state = {name: tensor.cpu().contiguous() for name, tensor in outcome.network.state_dict().items()}
+        # Copies: the network is loaded with the rounded ones below.
+        state = {
+            name: value.cpu().contiguous().clone() for name, value in outcome.network.state_dict().items()
+        }
         half = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
         if compact:
             outcome.network.load_state_dict(half)

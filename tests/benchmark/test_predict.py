@@ -415,6 +415,23 @@ def test_one_training_a_model_and_arm_is_kept_in_half_precision_and_answers_alik
     assert cell.has_whole_weights and 0.4 < small / cell.weights.stat().st_size < 0.6
 
 
+def test_weights_that_half_precision_would_change_are_kept_as_they_were_trained(
+    tiny_study, tmp_path, monkeypatch
+):
+    path = tmp_path / "study"
+    shutil.copytree(tiny_study, path)
+    study = Study.open(path)
+    (cell,) = cells_of(study, Request((0,), (Arm("original"),), ("simplecnn",), preset="demo"))
+    cell = replace(cell, recipe=replace(cell.recipe, steps=8))
+    monkeypatch.setattr(run, "HALF_ERROR", -1.0)
+    run.run_cell(path, cell, 1, keep_weights=False, compact=True)
+    assert cell.has_whole_weights
+    network = load(cell.weights, "simplecnn", 3, cell.done.hashes["weights"], "cpu")
+    assert any((value != value.half()).any() for value in network.parameters()), "not rounded"
+    again = answers_of(network, study.pixels[study.test(0)], CPU)
+    np.testing.assert_allclose(again, cell.answers(study.classes).probabilities, atol=1e-6)
+
+
 def test_the_command_for_missing_weights_makes_the_very_training(tiny_study, tmp_path, monkeypatch):
     path = tmp_path / "study"
     shutil.copytree(tiny_study, path)
