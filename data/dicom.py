@@ -28,6 +28,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -60,7 +61,15 @@ IDENTITY_TAGS = [
     "AccessionNumber",
     "ReferringPhysicianName",
 ]
-HEADER_TAGS = [*IDENTITY_TAGS, "StudyInstanceUID", "BurnedInAnnotation", "NumberOfFrames", "Rows", "Columns"]
+HEADER_TAGS = [
+    *IDENTITY_TAGS,
+    "SOPClassUID",
+    "StudyInstanceUID",
+    "BurnedInAnnotation",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+]
 PALETTE_TAGS = [
     f"{colour}PaletteColorLookupTable{part}"
     for colour in ("Red", "Green", "Blue")
@@ -122,6 +131,8 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
         tags = list(HEADER_TAGS)
         data = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=tags, force=bare)
         frames = int(data.get("NumberOfFrames") or 1) if data.get("Rows") and data.get("Columns") else 0
+        if not frames and _is_of_images(data):  # pydicom ends in peace where a file was cut
+            raise BusError(f"{where} ends before its image. Copy it again or remove it.")
         if not 0 <= frames <= MAX_FRAMES:
             raise BusError(f"{where} declares {frames} frames; 1 to {MAX_FRAMES:,} are read. Cut the loop.")
         patient = str(data.get("PatientID") or "").strip()
@@ -135,6 +146,12 @@ def read_header(handle: BinaryIO, name: str, where: str) -> Header:
             burned_in={"YES": True, "NO": False}.get(burned_in),
             named=_named(name, values),
         )
+
+
+def _is_of_images(data: Any) -> bool:
+    """Whether a file says of itself that it holds an image, as ultrasound and secondary captures do."""
+    said = data.get("SOPClassUID") or getattr(data, "file_meta", {}).get("MediaStorageSOPClassUID") or ""
+    return "Image Storage" in UID(str(said)).name
 
 
 def _texts(value: Any) -> list[str]:

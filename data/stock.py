@@ -43,6 +43,7 @@ class Stock:
     headers: dict[str, dicom.Header]  # of DICOM files with an image
     ignored: tuple[tuple[str, str], ...]  # what is neither scan nor mask, and why
     damaged: dict[str, BusError]  # DICOM files whose header cannot be read, and why
+    telling: dict[str, int]  # DICOM files whose path tells a patient: up to which of its parts
 
     @property
     def scans(self) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ class Stock:
     @cached_property
     def _private(self) -> tuple[set[PurePosixPath], set[PurePosixPath]]:
         """Folders that identify a patient, and folders with a DICOM file that does."""
-        named = [(PurePosixPath(name), header.named) for name, header in self.headers.items() if header.named]
+        named = [(PurePosixPath(name), depth) for name, depth in self.telling.items()]
         folders = {PurePosixPath(*path.parts[:depth]) for path, depth in named if depth < len(path.parts)}
         beside = {path.parent for path, depth in named if depth == len(path.parts)}
         return folders, beside
@@ -78,7 +79,9 @@ class Stock:
             return name
         suffix = PurePosixPath(name).suffix.casefold()
         known = suffix in pictures.SUFFIXES or suffix in UNREAD  # any other may be a part of a name
-        return f"{dicom.pseudonym(name)}{'.dcm' if name in self.headers else suffix if known else ''}"
+        if name in self.headers or name in self.telling:
+            suffix, known = ".dcm", True
+        return f"{dicom.pseudonym(name)}{suffix if known else ''}"
 
     def folders(self, source: Source) -> list[str]:
         """The folders that may be classes: all but those that hold masks of scans elsewhere alone."""
@@ -127,6 +130,7 @@ def take_stock(source: Source) -> Stock:
     ignored = list(source.ignored)
     headers: dict[str, dicom.Header] = {}
     damaged: dict[str, BusError] = {}
+    telling: dict[str, int] = {}
     images: list[str] = []
     for name in source.names:
         path = PurePosixPath(name)
@@ -143,6 +147,8 @@ def take_stock(source: Source) -> Stock:
             except BusError as error:
                 damaged[name] = error
                 continue
+            if header.named:
+                telling[name] = header.named
             if header.frames:
                 headers[name] = header
                 images.append(name)
@@ -150,7 +156,7 @@ def take_stock(source: Source) -> Stock:
                 ignored.append((name, WITHOUT_IMAGE))
         else:
             ignored.append((name, NOT_A_PICTURE))
-    return Stock(masks.pair(images), headers, tuple(ignored), damaged)
+    return Stock(masks.pair(images), headers, tuple(ignored), damaged, telling)
 
 
 def peak(source: Source, name: str) -> int | None:

@@ -12,7 +12,7 @@ from bus.cli.app import main
 from PIL import Image
 from pydicom.datadict import DicomDictionary, keyword_for_tag
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -88,6 +88,7 @@ def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write(data, root / label / odd.get(seed, f"IM{seed}.dcm"), seed)
     report = pydicom.dcmread(root / "benign" / f"{IDENTITY}-0.dcm")
     del report.PixelData, report.Rows, report.Columns
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = ComprehensiveSRStorage
     report.save_as(root / "benign" / "zyxwvut report.dcm")
     (root / "benign" / "letter to Quentin.txt").write_text("x")
     (root / "malignant" / "zyxwvut orphan_mask.png").write_bytes(

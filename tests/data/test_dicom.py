@@ -23,12 +23,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import (
+    ComprehensiveSRStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
+    UltrasoundImageStorage,
     UltrasoundMultiFrameImageStorage,
     generate_uid,
 )
@@ -301,9 +303,15 @@ def test_burned_in_marks_are_told(tmp_path: Path) -> None:
     assert "YES in 1, NO in 1, absent in 1" in listing.cautions[0].sentence
 
 
+def without_image(data: Dataset) -> Dataset:
+    """A report about the same patient."""
+    del data.PixelData, data.Rows, data.Columns
+    data.SOPClassUID = ComprehensiveSRStorage
+    return data
+
+
 def test_files_without_suffix_masks_and_reports(tmp_path: Path) -> None:
-    report = make(GREY)
-    del report.PixelData, report.Rows, report.Columns
+    report = without_image(make(GREY))
     files = {name: make(GREY) for name in ("a/IM0001", "a/1.2.840.55", "b/x.dcm")}
     cohort(tmp_path, files | {"b/sr.dcm": report})
     Image.fromarray(GREY > 99).save(tmp_path / "b" / "x_mask.png")
@@ -311,6 +319,19 @@ def test_files_without_suffix_masks_and_reports(tmp_path: Path) -> None:
     assert [scan.file for scan in listing.scans] == ["a/1.2.840.55", "a/IM0001", "b/x.dcm"]
     assert listing.ignored == (("b/sr.dcm", "DICOM without an image"),)
     assert np.array_equal(read_mask(listing, listing.scans[2]), GREY > 99)
+
+
+@pytest.mark.parametrize("known", ["SOPClassUID", "MediaStorageSOPClassUID"])
+def test_an_image_that_was_cut_before_its_size_is_damaged(tmp_path: Path, known: str) -> None:
+    """pydicom reads such a file to its end without a word, as if it were a report."""
+    cut = make(GREY, SOPClassUID=UltrasoundImageStorage)
+    del cut.PixelData, cut.Rows, cut.Columns
+    if known != "SOPClassUID":
+        cut.file_meta.MediaStorageSOPClassUID = cut.SOPClassUID
+        del cut.SOPClassUID
+    cohort(tmp_path, {f"{label}/{n}.dcm": make(GREY) for label in "ab" for n in (1, 2)} | {"a/9.dcm": cut})
+    with pytest.raises(BusError, match=r"a/9\.dcm ends before its image\. Copy it again"):
+        list_scans(tmp_path)
 
 
 def everything_said(listing: Listing) -> str:
@@ -410,6 +431,20 @@ def test_what_lies_beside_a_patients_file_is_called_by_a_hash(tmp_path: Path) ->
     loose = find([tmp_path])
     shown = f"{[scan.name for scan in loose.scans]} {loose.passed}".casefold()
     assert len(loose.scans) == 7 and not [secret for secret in SECRETS if secret in shown]
+
+
+def test_a_report_named_after_a_patient_is_called_by_a_hash(tmp_path: Path) -> None:
+    """With what lies beside it, though it holds no image and is not read."""
+    report = without_image(make(GREY, patient="x"))
+    files = {"a/1.dcm": make(GREY, patient="x"), "b/1.dcm": make(GREY, patient="y")}
+    cohort(tmp_path, files | {f"a/{NAME.replace('^', ' ')} SR.dcm": report})
+    listing = list_scans(tmp_path)
+    loose = find([tmp_path])
+    for said in (everything_said(listing), f"{listing.ignored} {loose.passed}".casefold()):
+        assert not [secret for secret in SECRETS if secret in said]
+    ((name, why),) = listing.ignored
+    assert why == "DICOM without an image" and name.startswith("dicom-") and name.endswith(".dcm")
+    assert [scan.file for scan in listing.scans if "dicom-" not in scan.file] == ["b/1.dcm"]
 
 
 def test_a_damaged_file_stops_only_those_who_use_it(tmp_path: Path) -> None:
