@@ -304,7 +304,8 @@ def _remade(translator: Translator, rows: Sequence[Synthetic]) -> list[Check]:
     if not strange and (new := [row.file for row in rows if row.file not in known]):
         same, today = kept.exact + len(exact.intersection(new)), datetime.now(UTC).date().isoformat()
         try:
-            scans.write_remade(Remade(kept.manifest, (*kept.files, *new), same, today))
+            with scans.held():  # whoever takes this lock sweeps up what is half-written
+                scans.write_remade(Remade(kept.manifest, (*kept.files, *new), same, today))
         except BusError as error:  # a study may be read where nothing can be written
             progress.note(f"What was made once more is not kept: {error}")
     name = (

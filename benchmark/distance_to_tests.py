@@ -43,5 +43,6 @@ def score(study: Study, fold: int, label: str, gan_seed: int, device: str) -> He
     scores = HeldOutScores(
         manifest=scans.sha256, tests=len(tests), half=reference.half, **vars(reference.distances)
     )
-    scans.write_test_scores(scores)
+    with scans.held():  # whoever takes this lock sweeps up what is half-written
+        scans.write_test_scores(scores)
     return scores

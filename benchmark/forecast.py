@@ -153,18 +153,26 @@ def to_train(todo: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in run.to_train(todo) if not (cell.is_done and cell.has_whole_weights)]
 
 
-def training(study: Study, config: GanConfig, compute: Compute, rates: Rates) -> Outlook:
-    """How long a translator's training lasts: steps, phantoms, looks, and what it grows from."""
-    lasting = Outlook()
-    for each in [config, config.smaller] if config.from_size else [config]:
+def training(
+    study: Study, config: GanConfig, compute: Compute, rates: Rates, begun: Translator | None = None
+) -> Outlook:
+    """How long a translator's training lasts: steps, phantoms, looks, and what it grows from.
+
+    What is left of them where it goes on from the checkpoint of a translator that was `begun`.
+    """
+    lasting, done = Outlook(), begun.steps_done if begun else 0
+    parts = [(config, config.steps - done)]
+    if config.from_size and not done:
+        parts.append((config.smaller, config.smaller.steps - (begun.smaller.steps_done if begun else 0)))
+    for each, left in parts:
         step = rates.step(study, each, compute)
-        lasting += Outlook(*(each.steps * seconds for seconds in (step.usual, step.quick, step.slow)))
+        lasting += Outlook(*(left * seconds for seconds in (step.usual, step.quick, step.slow)))
         if each.simulated:
             lasting += _even(2 * PHANTOM_PAIRS * _simulating(each.side, rates))
     if config.preset == "demo":
         return lasting
     target = min(JUDGED, len(study.rows_of(study.train(config.fold), [config.target])))
-    half, looks = max(2, target // 2), _sheets(config)
+    half, looks = max(2, target // 2), _sheets(config) * parts[0][1] / config.steps
     each_look = half * (_seeing(study, rates) + _translating(study, config, rates))
     each_look += 3 * LOOKS * rates.distance(half) + LOOK_SCAN * (2 * half + target)
     return lasting + _even(looks * each_look + (half + target) * _seeing(study, rates))
@@ -190,7 +198,7 @@ def _synthetic(study: Study, request: Request, rates: Rates) -> list[Part]:
         translator = Translator(study, fold, label, seed)
         config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
         if not translator.is_done:
-            trained.append(training(study, config, compute, rates))
+            trained.append(training(study, config, compute, rates, translator))
             kept += bytes_kept(config, compute)
             sheets += _sheets(config)
             read += 2 * config.pairs * study.settings.size**2

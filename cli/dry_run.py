@@ -29,9 +29,11 @@ def print_training(
     if translator.is_done and not redo:
         results.print(f"Nothing to do: the translator in {folder} is trained.")
         return
-    time = training(translator.study, config, compute, Rates())
+    begun = None if redo else translator
+    time = training(translator.study, config, compute, Rates(), begun)
+    done = f" ({begun.steps_done:,} of them done)" if begun and begun.steps_done else ""
     results.print(
-        f"Would train {folder}: {config.pairs:,} pairs in {config.steps:,} steps, {about(time)}, "
+        f"Would train {folder}: {config.pairs:,} pairs in {config.steps:,} steps{done}, {about(time)}, "
         f"with at most {megabytes(bytes_needed(config, compute))} of disk."
     )
 
@@ -151,7 +153,7 @@ def _translators(study: "Study", requests: "Sequence[Request]", rates: "Rates") 
         translator = Translator(study, fold, label, seed)
         if not translator.is_done:
             config, compute = plan_gan(translator, request.ask, request.compute, preset=request.preset)
-            time = training(study, config, compute, rates)
+            time = training(study, config, compute, rates, translator)
             which = f" of seed {seed}" * (len({made_by for _, _, made_by in asked}) > 1)
             results.print(f"  fold {fold}: a translator{which} first, to {label}, {about(time)}")
             yield Missing(time, bytes_needed(config, compute))

@@ -137,7 +137,8 @@ def gan_train(
 
     # slips are refused before torch is imported, which takes seconds, and before any scan is read
     check_names(device, precision)
-    changes = split(switches or [], "cycle=10") | ({"from_size": str(from_size)} if from_size else {})
+    grown = [] if from_size is None else [f"from_size={from_size}"]
+    changes = split([*(switches or []), *grown], "cycle=10")
     check_options(preset, method, changes)
 
     from ..gan.monitor import require_tensorboard
@@ -148,7 +149,8 @@ def gan_train(
     # what is asked
     if tensorboard:
         require_tensorboard()
-    compute, insist = resolve(device, precision), (device, precision) != ("auto", "auto")
+    compute = resolve(device, precision)
+    insist = [name for name, given in (("device", device), ("precision", precision)) if given != "auto"]
     names = tuple(clean(name) for name in sources.split(",")) if sources else None
     ask, usual = Ask(preset, pairs, names, method, changes), usual_preset(compute.device)
     with use_study(study, frozen(ctx), preset=preset, dry_run=dry_run) as opened:

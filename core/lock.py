@@ -19,7 +19,7 @@ from pathlib import Path
 from .errors import BusError, printable
 from .files import HOST, is_left_over, mend, present
 from .opener import read_bytes
-from .progress import note
+from .progress import Interrupted, note, stoppable
 
 if sys.platform == "win32":
     import msvcrt
@@ -94,7 +94,10 @@ def hold(guarded: Path, what: str) -> Iterator[None]:
             by = holder(guarded)
             note(f"{what} is being made by {by}. Waiting for that to end; Ctrl-C stops the waiting.")
         waiting = True
-        time.sleep(POLL)
+        with stoppable() as stop:
+            time.sleep(POLL)
+            if stop():
+                raise Interrupted(f"Stopped waiting for {what[:1].lower()}{what[1:]}.")
 
 
 def holder(guarded: Path) -> str:

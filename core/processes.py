@@ -82,6 +82,7 @@ class Board:
 
 
 _board: Board | None = None  # of the pool that this process belongs to
+_ended = False  # whether the system asked this process of a pool to end
 
 
 def pool(jobs: int, board: Board | None = None) -> Pool:
@@ -125,7 +126,7 @@ class Teller(Listener):
 
     @contextmanager
     def stoppable(self) -> Iterator[Callable[[], bool]]:
-        yield lambda: bool(self.board.stop.value)
+        yield lambda: bool(self.board.stop.value) or _ended
 
 
 def beside(works: Mapping[str, Callable[[], object]], jobs: int, text: str) -> None:
@@ -179,9 +180,29 @@ def beside(works: Mapping[str, Callable[[], object]], jobs: int, text: str) -> N
 def _do(number: int, work: Callable[[], object]) -> None:
     """In a process of a pool: do a work, and let the parent hear of it."""
     assert _board is not None
-    with listening(Teller(number, _board)):
+    if _board.stop.value:  # a pool holds some works ready that cannot be cancelled any more
+        raise Interrupted("Not begun.")
+    with listening(Teller(number, _board)), _saving_when_ended():
         work()
     tell(number, 1.0)
+
+
+@contextmanager
+def _saving_when_ended() -> Iterator[None]:
+    """Let a batch system that ends every process (SIGTERM) stop the work as Ctrl-C does; twice ends it."""
+    global _ended
+    _ended = False
+
+    def ask(*_: object) -> None:
+        global _ended
+        _ended = True
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _repeat(board: Board) -> None:

@@ -1,12 +1,21 @@
 """What a user asks of a translator and of those who judge its scans, and what follows from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core import switches
 from ..core.compute import Compute, resolve
-from .config import METHOD, SWITCHES, GanConfig, changes_of, check_sources, configure, lacks_first_weights
+from .config import (
+    METHOD,
+    METHODS,
+    SWITCHES,
+    GanConfig,
+    changes_of,
+    check_sources,
+    configure,
+    lacks_first_weights,
+)
 from .extractors import check_extractor
 from .translator import Translator
 
@@ -53,24 +62,25 @@ def plan_gan(
     *,
     preset: str,
     redo: bool = False,
-    insist: bool = False,
+    insist: Collection[str] = (),
 ) -> tuple[GanConfig, Compute]:
     """Configuration and arithmetic of a translator: those it was begun with, unless others are asked for.
 
-    `preset` is the default effort of a new one. `insist`: the user asked for device or precision, so that a
-    translator begun with others is refused rather than gone on with in its own. Threads stay those it was
-    begun with: no option sets them. UsageError where this machine lacks the device that an unfinished one was
-    begun on.
+    `preset` is the default effort of a new one. `insist`: what of `device` and `precision` the user asked
+    for, so that a translator begun with another is refused rather than gone on with in its own. Threads stay
+    those it was begun with: no option sets them. UsageError where this machine lacks the device that an
+    unfinished one was begun on.
     """
     study, fold = translator.study, translator.fold
     old = None if redo else translator.config
 
     # the arithmetic it was begun with; a finished one needs its device no more
-    if old and insist:
-        compute = replace(compute, threads=old.threads)
-    elif old:
+    if old:
         begun = Compute if translator.is_done else resolve
-        compute = begun(old.device, old.precision, old.threads)
+        device, precision = (
+            getattr(compute if name in insist else old, name) for name in ("device", "precision")
+        )
+        compute = begun(device, precision, old.threads)
 
     # as it was begun, but for what is asked
     if old and ask.preset in (None, old.preset) and ask.method in (None, old.method):
@@ -120,7 +130,12 @@ def begins_as_drawn(translator: Translator, preset: str) -> bool:
 
 def _trained_at(translator: Translator, preset: str) -> int | None:
     """The one `train_size` of all of a study's other translators of this arm; None where there is none."""
-    sides = {config.train_size for config in _others(translator, preset) if not config.from_size}
+    usual = METHODS[METHOD].generator
+    sides = {
+        config.train_size
+        for config in _others(translator, preset)
+        if not config.from_size and config.generator == usual
+    }
     return sides.pop() if len(sides) == 1 else None
 
 

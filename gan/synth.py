@@ -89,7 +89,10 @@ def make_scans(
     with scans.held():
         if redo and (aside := set_aside(translator.study, [scans.folder])):
             note(f"The old scans are now in {aside}.")
-        new = synthesise(translator, compute, count=count, confidence=_threshold(scans, confidence))
+        try:
+            new = synthesise(translator, compute, count=count, confidence=_threshold(scans, confidence))
+        except Interrupted as stop:
+            raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
         rows, scored = scans.rows, score_set(scans, compute, judge)
     if not new and not scored:
         result(f"Nothing to do: {scans.folder} holds {len(rows)} scored synthetic scans.")
@@ -113,10 +116,10 @@ def check_confidence(scans: SyntheticSet, asked: float | None, *, redo: bool = F
 def _threshold(scans: SyntheticSet, asked: float | None) -> float:
     """The confidence that scans of a set must reach, frozen with its first scan."""
     check_confidence(scans, asked)
-    if asked is None or asked == scans.confidence:
-        return scans.confidence
-    scans.write_confidence(asked)
-    return asked
+    wanted = asked if asked is not None else scans.confidence if scans.rows else 0.0
+    if wanted != scans.confidence:
+        scans.write_confidence(wanted)
+    return wanted
 
 
 def synthesise(translator: Translator, compute: Compute, *, count: int, confidence: float = 0) -> int:

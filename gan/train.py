@@ -83,6 +83,8 @@ def train_gan(
     with translator.held():
         if redo and (aside := translator.set_aside()):
             note(f"The old translator and its scans are now in {aside}.")
+        if (begun := translator.config) is not None:  # by another process meanwhile, perhaps, on other cores
+            config, compute = replace(config, threads=begun.threads), replace(compute, threads=begun.threads)
         translator.check_unchanged(config)
         if translator.is_done:
             result(f"Nothing to do: the translator in {translator.folder} is trained.")
@@ -117,7 +119,10 @@ def train_all(
         f"fold {config.fold}": partial(_train_apart, study.path, config, compute, redo, curves)
         for config, compute in plans
     }
-    processes.beside(works, jobs, f"{len(works)} translators")
+    try:
+        processes.beside(works, jobs, f"{len(works)} translators")
+    except (BusError, Interrupted) as end:
+        raise type(end)(f"{end} Leave --redo out then." if redo else str(end)) from None
 
 
 def _train_apart(path: Path, config: GanConfig, compute: Compute, redo: bool, curves: bool) -> None:
@@ -147,6 +152,7 @@ def train(study: Study, config: GanConfig, compute: Compute, board: Board = sile
         return _train(translator, config, compute, board)
     if not config.from_size:
         return _train(translator, config, compute, board, first_weights.load(config.first_weights))
+    files.require_space(translator.folder, bytes_needed(config, compute), "Training this translator")
     translator.write_config(config)
     return _train(translator, config, compute, board, _grown(translator.smaller, config.smaller, compute))
 
@@ -237,13 +243,15 @@ def _sizes(model: CycleGAN) -> tuple[int, int]:
 
 
 def bytes_needed(config: GanConfig, compute: Compute) -> int:
-    """What a translator's training takes on the disk at most."""
-    return _bytes(CycleGAN(config, compute))
+    """What a translator's training takes on the disk at most, with the one that it grows from."""
+    grown = bytes_kept(config.smaller, compute) if config.from_size else 0
+    return _bytes(CycleGAN(config, compute)) + grown
 
 
 def bytes_kept(config: GanConfig, compute: Compute) -> int:
-    """What checkpoint and generator of a finished translator take on the disk."""
-    return sum(_sizes(CycleGAN(config, compute)))
+    """What checkpoint and generator of a finished translator take on the disk, and of what it grew from."""
+    grown = bytes_kept(config.smaller, compute) if config.from_size else 0
+    return sum(_sizes(CycleGAN(config, compute))) + grown
 
 
 def _pools(study: Study, config: GanConfig) -> Pools:

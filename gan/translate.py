@@ -48,7 +48,11 @@ def translate_scans(
 
     # one scan after another
     rows, unreadable = [], []
-    with progress("Translating", len(scans)) as advance, torch.inference_mode():
+    with (
+        files.new_folder(folder) as part,
+        progress("Translating", len(scans)) as advance,
+        torch.inference_mode(),
+    ):
         for number, loose in enumerate(scans):
             advance(1)
             try:
@@ -67,11 +71,11 @@ def translate_scans(
                 translator.target,
                 digest,
             )
-            files.write_bytes(folder / row.file, synthetic_png(pixels))
+            files.write_bytes(part / row.file, synthetic_png(pixels))
             rows.append(row)
 
-    # what they are
-    write_translated(folder, rows)
-    note = NOTE.format(generator=digest[:12], study=study.path, target=translator.target, manifest=MANIFEST)
-    files.write_text(folder / "README.txt", note)
+        # what they are
+        write_translated(part, rows)
+        told = {"study": study.path, "target": translator.target, "manifest": MANIFEST}
+        files.write_text(part / "README.txt", NOTE.format(generator=digest[:12], **told))
     return rows, unreadable

@@ -210,6 +210,12 @@ class Translator:
         files.write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
 
     @property
+    def steps_done(self) -> int:
+        """About how many steps a training that goes on from its checkpoint need not take again."""
+        lines = self.lines
+        return int(lines[-1]["step"]) if lines and self.checkpoint.exists() else 0
+
+    @property
     def lines(self) -> list[Line]:
         """The numbers of `metrics.jsonl`, a line an interval; a last line that was cut off is passed over.
 

@@ -24,6 +24,7 @@ from bus.benchmark.request import Request
 from bus.core.compute import Compute
 from bus.data.study import Study, open_or_create
 from bus.gan.request import Ask, Judge
+from bus.gan.translator import Translator
 
 
 class Same(dict):
@@ -92,6 +93,18 @@ def test_of_very_many_scans_some_are_judged_while_a_translator_is_trained_and_at
         SCORES,
         PAGES,
     }
+
+
+def test_of_a_training_that_was_begun_what_is_left_is_counted(study, monkeypatch):
+    request = Request((2,), (Arm("original"), Arm("cyclegan")), ("simplecnn",), preset="demo")
+
+    def usual():
+        parts = {part.name: part for part in forecast(study, request, rates(study.settings.size))}
+        return parts[TRANSLATORS].pieces[0].usual
+
+    whole = usual()
+    monkeypatch.setattr(Translator, "steps_done", 60)
+    assert whole - usual() == pytest.approx(120), "60 of 100 steps at two seconds"
 
 
 def test_a_benchmark_without_added_scans_needs_neither_translator_nor_audit(study):

@@ -149,7 +149,7 @@ def test_leaks_and_the_width_to_expect_come_before_a_translator_is_trained(study
 def test_every_missing_translator_is_foreseen_with_what_its_plan_asks(study, monkeypatch, capsys):
     asked = []
 
-    def lasting(_, config, compute, rates):
+    def lasting(_, config, compute, rates, begun):
         asked.append((config.seed, config.method, config.phantoms))
         return Outlook(60, 60, 60)
 

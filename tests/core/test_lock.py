@@ -8,11 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 from bus.core import files, lock
 from bus.core.errors import BusError
+from bus.core.progress import Interrupted, Listener, listening
 from bus.data.study import Study
 
 HOLD = """
@@ -68,6 +71,22 @@ def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path, said: list[str]) -
     assert f"The translator is being made by process {process.pid} on {files.HOST} (bus" in heard
     assert "Ctrl-C stops the waiting" in heard
     assert not lock.lock_path(place).exists(), "the lock file goes with the lock"
+
+
+def test_whoever_waits_for_a_lock_can_be_asked_to_stop(tmp_path: Path) -> None:
+    """A worker hears of Ctrl-C from its parent alone."""
+
+    class Stopping(Listener):
+        def stoppable(self) -> AbstractContextManager[Callable[[], bool]]:
+            return nullcontext(lambda: True)
+
+    process = python(HOLD, tmp_path / "seed-0", 30)
+    wait_for_line(process)
+    waiting = lock.hold(tmp_path / "seed-0", "The translator")
+    with listening(Stopping()), pytest.raises(Interrupted, match="Stopped waiting for the translator"):
+        waiting.__enter__()
+    process.kill()
+    process.wait()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root becomes somebody else")

@@ -79,6 +79,16 @@ def steps(count):
                 raise Interrupted("saved")
     result(f"did {count}")
 
+def begun(place, count):
+    with open(place, "a") as file:
+        file.write(".")
+    steps(count)
+
+def ended(count):
+    import os, signal
+    os.kill(os.getpid(), signal.SIGTERM)
+    steps(count)
+
 def fails():
     raise BusError("No luck.")
 
@@ -143,6 +153,27 @@ def test_works_that_are_asked_to_stop_save_and_those_not_begun_never_begin(works
     ear = Ear(stops=True)
     with listening(ear), pytest.raises(Interrupted, match="Stopped with 5 of 5 to go"):
         processes.beside(long, 2, "five works")
+
+
+def test_a_work_that_waits_in_the_queue_never_begins_once_asked_to_stop(
+    works: ModuleType, tmp_path: Path
+) -> None:
+    """Python's executor marks one work more than it has processes as running, which none can cancel."""
+    place = tmp_path / "begun"
+    long = {name: partial(works.begun, place, 100_000) for name in "abcde"}
+    with listening(Ear(stops=True)), pytest.raises(Interrupted):
+        processes.beside(long, 1, "five works")
+    assert place.read_text() == "."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals there")
+def test_a_work_whose_process_is_asked_to_end_saves_and_the_others_go_on(works: ModuleType) -> None:
+    """As batch systems ask every process of a job."""
+    two = {"ended": partial(works.ended, 100_000), "other": partial(works.steps, 20)}
+    ear = Ear()
+    with listening(ear), pytest.raises(Interrupted, match="Stopped with 1 of 2 to go"):
+        processes.beside(two, 2, "two works")
+    assert "did 20" in ear.said
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "second"])

@@ -38,9 +38,11 @@ def begun_plan(study, config, compute=CPU, **options):
 
 def test_a_typed_precision_does_not_bring_todays_threads_into_an_old_translator(study):
     config, today = replace(usual(study), threads=8), Compute("cpu", "float32", 2)
-    for insist in (False, True):
+    for insist in ((), ("device",), ("device", "precision")):
         assert begun_plan(study, config, today, insist=insist) == (config, replace(today, threads=8))
-    other, _ = begun_plan(study, config, replace(today, precision="bfloat16"), insist=True)
+    best = replace(today, precision="bfloat16")
+    assert begun_plan(study, config, best, insist=["device"])[0] == config, "nobody typed a precision"
+    other, _ = begun_plan(study, config, best, insist=["precision"])
     with pytest.raises(UsageError, match=r"other options: precision float32 there, bfloat16 asked\."):
         Translator(study, 0, "malignant", 0).check_unchanged(other)
 
@@ -87,6 +89,8 @@ def test_a_study_goes_on_at_the_side_at_which_its_translators_were_trained(tmp_p
     assert plan_gan(new, Ask(changes={"train_size": "128"}), CPU, preset="demo")[0].train_size == 128
     assert plan_gan(new, Ask(changes={"from_size": "64"}), CPU, preset="demo")[0].train_size == 0
     assert plan_gan(new, Ask(preset="quick"), CPU, preset="demo")[0].train_size == 64, "another arm"
+    old.write_config(configure(study, CPU, fold=0, **asked, changes={"generator": "compact"}))
+    assert plan_gan(new, Ask(), CPU, preset="demo")[0].train_size == 64, "another generator is none"
 
 
 def test_a_translator_that_begins_as_drawn_since_others_did_says_so(tmp_path, said, monkeypatch):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from bus.core.compute import Compute
 from bus.core.errors import BusError
+from bus.core.progress import Interrupted
 from bus.data.study import Study
 from bus.data.unlabelled import find
-from bus.gan import synth, train
+from bus.gan import synth, train, translate
 from bus.gan.config import configure
 from bus.gan.pixels import to_pixels, to_tensor
+from bus.gan.request import Judge
 from bus.gan.translate import translate_scans
 from bus.gan.translator import Translator
 from hypothesis import given
@@ -146,3 +148,40 @@ def test_a_source_shown_again_takes_another_noise(tiny_study, tmp_path, monkeypa
     same = scans.pixels(scans.rows).astype(int)
     assert (own[:count] == same[:count]).all()
     assert (abs(own[count:] - same[count:]).mean((1, 2)) > 1).all()
+
+
+def test_a_confidence_that_no_scan_reached_does_not_stay(study):
+    """It is frozen with the first scan, and there was none."""
+    scans = Translator(study, 0, "malignant", 0).scans
+    shutil.rmtree(scans.folder, ignore_errors=True)
+    scans.write_confidence(0.99)
+    assert synth._threshold(scans, None) == 0 == scans.confidence
+    assert synth._threshold(scans, 0.5) == 0.5 == scans.confidence
+    shutil.rmtree(scans.folder)
+
+
+def test_an_interrupted_redo_says_how_to_go_on(study, monkeypatch):
+    def stopped(*_, **__):
+        raise Interrupted("Run the same command again to go on.")
+
+    monkeypatch.setattr(synth, "synthesise", stopped)
+    for redo, words in ((True, "Leave --redo out then"), (False, r"go on\.$")):
+        with pytest.raises(Interrupted, match=words):
+            synth.make_scans(Translator(study, 0, "malignant", 0), CPU, Judge(), count=3, redo=redo)
+
+
+def test_a_translation_that_is_cut_short_leaves_nothing_half_made(study, tmp_path, monkeypatch):
+    translator, place = Translator(study, 0, "malignant", 0), tmp_path / "made"
+    Image.fromarray(study.pixels[0]).save(tmp_path / "1.png")
+    Image.fromarray(study.pixels[1]).save(tmp_path / "2.png")
+    loose = find([tmp_path / "1.png", tmp_path / "2.png"]).scans
+
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(translate, "write_translated", cut)
+        translate_scans(translator, loose, place, CPU)
+    assert not place.exists()
+    made, _ = translate_scans(translator, loose, place, CPU)
+    assert len(made) == 2 and {path.name for path in place.iterdir()} >= {"README.txt", made[0].file}

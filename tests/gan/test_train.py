@@ -194,6 +194,34 @@ def test_other_options_are_refused_and_redo_sets_the_old_aside(study):
     assert (study.path / "aside/1/fold-0/gan/malignant/seed-0/DONE").exists()
 
 
+def test_a_translator_that_others_began_on_other_cores_meanwhile_is_gone_on_with(study, monkeypatch):
+    """Two machines may begin one study at once; no option says how many threads."""
+    config = config_of(study)
+    monkeypatch.setattr(train, "train", lambda study, config, compute, board: used.append((config, compute)))
+    used = []
+    Translator.of(study, config).write_config(replace(config, threads=16))
+    train_gan(study, config, CPU)
+    assert used == [(replace(config, threads=16), replace(CPU, threads=16))]
+
+
+@pytest.mark.parametrize("end", [BusError, Interrupted])
+def test_what_ends_beside_others_says_that_redo_would_set_it_aside(study, monkeypatch, end):
+    def ended(*_):
+        raise end("Run the same command again to go on.")
+
+    monkeypatch.setattr(train.processes, "beside", ended)
+    for redo, words in ((True, r"go on\. Leave --redo out then\.$"), (False, r"go on\.$")):
+        with pytest.raises(end, match=words):
+            train_all(study, [(config_of(study), CPU)], 2, redo=redo)
+
+
+def test_what_a_training_takes_on_the_disk_includes_what_it_grows_from(tmp_path):
+    study = open_or_create(tmp_path / "study", {"size": 64, "k": 3}, phantoms=40)
+    grown, alone = (config_of(study, method="detail", from_size=side, init="none") for side in (32, 0))
+    for count in (train.bytes_needed, train.bytes_kept):
+        assert count(grown, CPU) == count(alone, CPU) + train.bytes_kept(grown.smaller, CPU)
+
+
 def test_a_damaged_checkpoint_is_named_and_runs_no_code(study, tmp_path):
     config = config_of(study)
     folder = Translator(study, 0, "malignant", 0).folder

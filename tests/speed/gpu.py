@@ -111,7 +111,9 @@ class Card:
 def translator_of(card: Card, side: int, compute: Compute, **changes: Any) -> GanConfig:
     """The default translator's configuration, trained at this side itself, small where all is."""
     translator = Translator(card.study(side), 0, card.study(side).target, 0)
-    config, _ = plan_gan(translator, Ask(changes={"train_size": "0"}), compute, preset="quick", insist=True)
+    config, _ = plan_gan(
+        translator, Ask(changes={"train_size": "0"}), compute, preset="quick", insist=("device", "precision")
+    )
     small: dict[str, Any] = {"channels": 4, "blocks": 1} if card.bench.tiny else {}
     return replace(config, phantoms=0.0, **small, **changes)
 
@@ -409,7 +411,7 @@ def translate(card: Card, study: Study, pairs: int | None) -> float:
     changes = {"recorded": "true"} if card.records else {}
     small = {"channels": "4", "blocks": "1", "phantoms": "0"} if card.bench.tiny else {}
     ask = Ask(pairs=8 if card.bench.tiny else pairs, changes=changes | small)
-    config, compute = plan_gan(translator, ask, card.compute, preset="quick", insist=True)
+    config, compute = plan_gan(translator, ask, card.compute, preset="quick", insist=("device", "precision"))
     begun = time.perf_counter()
     train_gan(study, config, compute)
     return time.perf_counter() - begun
@@ -424,7 +426,9 @@ def quality(card: Card, seconds: int, side: int) -> list[Found]:
     study = copied(card.study(true), folder)
     translator = Translator(study, 0, study.target, 0)
     changes = {"recorded": "true"} if card.records else {}
-    config, _ = plan_gan(translator, Ask(changes=changes), card.compute, preset="quick", insist=True)
+    config, _ = plan_gan(
+        translator, Ask(changes=changes), card.compute, preset="quick", insist=("device", "precision")
+    )
     step, _, _ = time_steps(study, config, card.compute)
     pairs = max(config.batch, round(seconds / step) * config.batch)
     spent = translate(card, study, pairs)

@@ -99,11 +99,18 @@ def reach(
 ) -> dict[str, Any]:
     """Train one method for its core-minutes and score what it makes."""
     translator = Translator(study, 0, study.target, asked.gan_seed)
-    config, _ = plan_gan(translator, Ask(method=method), compute, preset="quick", insist=True)
+    config, _ = plan_gan(
+        translator, Ask(method=method), compute, preset="quick", insist=("device", "precision")
+    )
     step, _, _ = train.time_steps(study, config, compute, STEPS)
     pairs = max(config.batch, round(60 * minutes / step) * config.batch)
     config, _ = plan_gan(
-        translator, Ask(method=method, pairs=pairs), compute, preset="quick", insist=True, redo=True
+        translator,
+        Ask(method=method, pairs=pairs),
+        compute,
+        preset="quick",
+        insist=("device", "precision"),
+        redo=True,
     )
     begun = time.process_time()
     train_gan(study, config, compute, redo=True)
