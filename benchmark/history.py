@@ -78,11 +78,15 @@ def _read(look: Mapping[str, Any]) -> Past:
 
 
 def record(study: Study, look: Past) -> list[Past]:
-    """Add a look to the list, unless its very cells were looked at before; returns the list."""
+    """Add a look to the list; returns the list.
+
+    Where its very cells were looked at before, the verdicts of now take the place of those of then: they
+    are corrected over every model that was tried, and so are those of the report that is written anew.
+    """
     known = past(study)
     for number, earlier in enumerate(known):
         if look.sha256 and earlier.sha256 == look.sha256 and earlier.report in (0, look.report):
-            known[number] = replace(earlier, report=look.report)
+            known[number] = replace(earlier, verdicts=look.verdicts, report=look.report)
             break
     else:
         known += [look] * bool(look.sha256)

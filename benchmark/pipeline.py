@@ -358,8 +358,8 @@ def _shown(study: Study, request: Request, cells: Sequence[Cell], external: str)
     return request.key(study, [*cells, *looked_at(study, request)], external)
 
 
-def expectation(study: Study, request: Request) -> str:
-    """How wide the intervals of a benchmark will be, in a sentence."""
+def expectation(study: Study, request: Request, *, planned: bool = False) -> str:
+    """How wide the intervals of a benchmark, or of a plan's runs in these arms, will be, in a sentence."""
     from .results import retraining, statistics, wording  # late: statistics take a second to import
 
     folds, seeds, k = len(request.folds), request.seeds, study.settings.k
@@ -368,7 +368,7 @@ def expectation(study: Study, request: Request) -> str:
     takes = {arm.kind for arm in request.arms} & {*TRANSLATED, "unverified"}
     translators = request.gan_seeds if takes else None
     again = retraining.expected_half_width(folds, seeds, groups=groups, k=k, translators=translators)
-    return wording.expectation(folds, seeds, scans, again)
+    return wording.expectation(folds, seeds, scans, again, translated=bool(takes), planned=planned)
 
 
 def looked_at(study: Study, request: Request) -> list[Cell]:

@@ -99,7 +99,8 @@ def run_plan(study: Study, source: str, request: Request) -> Path:
     lock.sweep(study.path)
     for share in chosen.shares:
         _foresee(few.preview(study, share), chosen, request)
-    note(expectation(study, replace(request, gan_seeds=max(line.gan_seeds for line in chosen.runs))))
+    arms, most = tuple(line.arm for line in chosen.runs), max(line.gan_seeds for line in chosen.runs)
+    note(expectation(study, replace(request, arms=arms, gan_seeds=most), planned=True))
 
     # translators, synthetic scans, trainings, with each share of the target
     parts = [_train(few.few(study, share), chosen, request) for share in chosen.shares]

@@ -18,7 +18,7 @@ def write_figure(rows: Sequence[Finding], path: Path) -> None:
             100 * gain.estimate,
             100 * gain.low,
             100 * gain.high,
-            100 * (gain.detectable or 0.0),
+            None if gain.detectable is None or not gain.retrained else 100 * gain.detectable,
         )
         for row, gain in ((row, row.gain) for row in rows)
         if gain.estimate is not None and gain.low is not None and gain.high is not None

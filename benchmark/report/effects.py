@@ -36,7 +36,8 @@ MOODS: dict[VerdictKind, Mood] = {VerdictKind.GAIN: "gain", VerdictKind.LOSS: "l
 BANDS = (
     "Thin line: 95 % interval for other scans, trainings and translators, which decides; none where too few "
     "trainings were made to know it. Thick: the one for other scans alone. A hollow dot’s interval includes "
-    "zero. Grey band: differences this study was too small to detect with 80 % power."
+    "zero. Grey band: differences this study was too small to detect with 80 % power; none where it could "
+    "show no difference of any size."
 )
 COLLAPSED = "† rests on a collapsed model, one that gives 90 % or more of its answers to one class."
 
@@ -139,7 +140,7 @@ def effect(contrast: Contrast, flags: Flags) -> Effect:
         estimate=100 * shares.estimate,
         low=100 * shares.low,
         high=100 * shares.high,
-        detectable=100 * shares.detectable,
+        detectable=100 * contrast.detectable if contrast.retrained else None,
         scans=(100 * contrast.interval.low, 100 * contrast.interval.high),
     )
 
@@ -179,7 +180,7 @@ def _table(label: str, contrasts: Sequence[Contrast], flags: Flags, *, metric: b
                 *[(METRICS | MATCHED_METRICS)[contrast.metric] + " × 100" * (contrast.metric == "brier")]
                 * metric,
                 wording.ends(contrast.interval),
-                f"{100 * shares.detectable:.1f}",
+                f"{100 * again.detectable:.1f}" if again else "–",
                 probability(shares.p),
                 probability(shares.p_holm),
                 probability(contrast.interval.second_opinion_p),

@@ -68,6 +68,10 @@ def errors_section(study: Study, summary: Summary, cells: Sequence[Cell]) -> Sec
     )
     blocks: list[Block] = [Paragraph(words)]
     for model in summary.models:
+        if not any((cell.arm, cell.model) == (arm, model) for cell in cells):
+            blocks.append(Heading(title(model)))
+            blocks.append(Paragraph(f"No training of the arm {arm} is finished.", "absent"))
+            continue
         worst, total = worst_errors(study, cells, arm, model)
         blocks.append(Heading(f"{title(model)}: {total} wrong answers"))
         if worst:

@@ -81,7 +81,7 @@ class Effect(NamedTuple):
     estimate: float
     low: float
     high: float
-    detectable: float  # found by four such studies in five
+    detectable: float | None  # found by four such studies in five; None where no size could be shown
     scans: tuple[float, float] | None = None  # the interval for other scans alone, where it is told apart
 
     @property
@@ -104,13 +104,14 @@ def forest(name: str, effects: Sequence[Effect], *, axis: str, alt: str) -> Figu
     The grey band is what the study was too small to see.
     """
     height = 50 + 44 * len(effects)
-    reach = 1.15 * max([1.0, *(max(abs(e.low), abs(e.high), e.detectable) for e in effects)])
+    reach = 1.15 * max([1.0, *(max(abs(e.low), abs(e.high), e.detectable or 0.0) for e in effects)])
     with _canvas(height) as canvas:
         axes = canvas.add_axes((0.04, 40 / height, 0.92, 1 - 44 / height))
         for row, effect in enumerate(effects):
             colour = {"gain": BLUE, "loss": VERMILION, "none": INK}[effect.verdict]
             face = PAPER if effect.verdict == "none" else colour
-            axes.barh(row, 2 * effect.detectable, 0.34, left=-effect.detectable, color=BAND)
+            if effect.detectable is not None:
+                axes.barh(row, 2 * effect.detectable, 0.34, left=-effect.detectable, color=BAND)
             if effect.scans:
                 axes.plot(effect.scans, [row, row], color=colour, lw=5, solid_capstyle="butt")
             axes.plot([effect.low, effect.high], [row, row], color=colour, lw=1.8, solid_capstyle="butt")

@@ -234,15 +234,11 @@ def inside(study: Study, seen: SeenByCell) -> NDArray[np.float64] | None:
 def disagreements(study: Study, seen: Sequence[SeenByCell], model: str) -> Disagreements | None:
     """The test scans that the two arms of a model answer differently; None where no fold has both arms."""
     at = {(one.cell.fold, one.cell.seed, one.arm): one for one in seen if one.cell.model == model}
-    seed = min((seed for _, seed, _ in at), default=0)
-    folds = sorted({fold for fold, other, _ in at if other == seed})
-    pairs = [
-        (at[fold, seed, ARMS[0]], at[fold, seed, ARMS[1]])
-        for fold in folds
-        if all((fold, seed, arm) in at for arm in ARMS)
-    ]
-    if not pairs:
+    both = sorted((fold, seed) for fold, seed, arm in at if arm == ARMS[0] and (fold, seed, ARMS[1]) in at)
+    if not both:
         return None
+    least = min(seed for _, seed in both)
+    pairs = [(at[fold, seed, ARMS[0]], at[fold, seed, ARMS[1]]) for fold, seed in both if seed == least]
     apart = [
         (*pair, row)
         for pair in pairs

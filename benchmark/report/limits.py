@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from ...data.shortcuts import Probe
 from ...data.study import Study
 from ..results import wording
-from ..results.model import GAIN, Retrained, Summary
+from ..results.model import GAIN, Contrast, Summary
 from .model import Bullets, Section
 from .numbers import span
 from .performance import fold_zero
+from .terms import title
 
 
 def limits_section(
@@ -16,25 +17,24 @@ def limits_section(
 ) -> Section:
     """Size, folds, seeds, schedules, pixels, shortcuts, other hospitals: a sentence each."""
     k, tested, settings = study.settings.k, len(summary.folds), study.settings
-    gains = [c.deciding for model in summary.models if (c := summary.contrast(GAIN, model))]
+    gains = [c for model in summary.models if (c := summary.contrast(GAIN, model))]
     said = ["Research use only: nothing here is a medical device, and nothing here supports a diagnosis."]
     if "demo" in presets:
         said.append("The preset demo shows the way in minutes. Its numbers mean nothing.")
 
     # how much could have been seen
     if gains:
-        wide = (
-            f"The intervals of the gain reach {span([gain.half_width for gain in gains])} points of macro-F1 "
-            "to either side"
-        )
-        if all(isinstance(gain, Retrained) for gain in gains):
-            found = (
-                f"a true difference of {span([gain.detectable for gain in gains])} points would have been "
-                "found by four such studies in five, a smaller one by fewer"
+        reach = span([gain.deciding.half_width for gain in gains])
+        found = [f"The intervals of the gain reach {reach} points of macro-F1 to either side"]
+        seen, blind = ([gain for gain in gains if bool(gain.retrained) == known] for known in (True, False))
+        if seen:
+            found.append(
+                f"a true difference of {span([gain.detectable for gain in seen])} points would have been "
+                f"found by four such studies in five, a smaller one by fewer{_of(seen, gains)}"
             )
-        else:
-            found = wording.UNSHOWABLE
-        said.append(f"{wide}; {found}. No detectable gain is not the same as no gain.")
+        if blind:
+            found.append(f"{wording.UNSHOWABLE}{_of(blind, gains)}")
+        said.append(f"{'; '.join(found)}. No detectable gain is not the same as no gain.")
     if settings.inner is not None:
         said.append(fold_zero(study))
     if tested < k:
@@ -62,15 +62,22 @@ def limits_section(
     return Section("limits", "What this study cannot say", [Bullets(said)])
 
 
+def _of(some: Sequence[Contrast], every: Sequence[Contrast]) -> str:
+    """Of which models it is said, where not of every one."""
+    if len(some) == len(every):
+        return ""
+    return f" ({', '.join(title(contrast.model) for contrast in some)})"
+
+
 def _bases(summary: Summary) -> str:
     """What the intervals of the gain know of trainings and translators."""
     gains = [c for model in summary.models if (c := summary.contrast(GAIN, model))]
     if not gains:
         return "Intervals of the table are for other scans: training again would change the numbers further."
-    if any(gain.retrained is None for gain in gains):
+    if blind := [gain for gain in gains if gain.retrained is None]:
         return (
-            "That is too little to know what training again would change: the intervals hold for these "
-            "classifiers and translators. --fold all would tell, best with --seeds 3."
+            f"That is too little{_of(blind, gains)} to know what training again would change: the intervals "
+            "hold for these classifiers and translators. --fold all would tell, best with --seeds 3."
         )
     if any(gain.retrained and gain.retrained.basis == "folds" for gain in gains):
         return (

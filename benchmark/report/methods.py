@@ -7,7 +7,7 @@ from ... import __version__
 from ...data.cohort import COHORTS
 from ...data.study import Study
 from ...gan.config import GanConfig
-from ..arms import ADDING, TRANSLATED
+from ..arms import ADDING
 from ..cell import Cell
 from ..report_folder import REFERENCES
 from ..results import wording
@@ -19,6 +19,7 @@ from .references import bibtex
 from .terms import title
 from .translator import TranslatorFacts
 
+MADE = ("cyclegan", "pooled")  # arms whose scans a translator made
 CITED = {"vgg19": " [@simonyan2015]", "resnet18": " [@he2016]"}
 
 
@@ -60,19 +61,19 @@ def methods_paragraph(
     ]
 
     # what was trained
-    if translators:
+    if translators and any(arm.kind in MADE for arm in summary.arms):
         config = translators[0].config
         pairs = f" on {config.pairs:,} pairs of scans" if config else ""
         if config and config.side < settings.size:
             pairs += f", reduced to {config.side} × {config.side} pixels,"
         seeds = len({translator.seed for translator in translators})
         trained = f"{count(seeds)} CycleGANs [@zhu2017] were" if seeds > 1 else "a CycleGAN [@zhu2017] was"
-        alone = any(arm.kind in TRANSLATED and arm.kind != "pooled" for arm in summary.arms)
+        alone = any(arm.kind == "cyclegan" for arm in summary.arms)
         turns = " The seeds of the classifiers took them in turn." if seeds > 1 and alone else ""
         start = _beginning(config) if config else ""
         said.append(
-            f"For each fold {trained} trained on the training part alone{pairs}{start} to turn scans of the "
-            f"other classes into {study.target} ones; the last weights were used.{turns} Synthetic scans "
+            f"For each fold {trained} trained on the training part alone{pairs}{start} to turn "
+            f"{_directions(study, translators)}; the last weights were used.{turns} Synthetic scans "
             "were scored by the kernel inception distance [@binkowski2018] and the Fréchet distance "
             "[@heusel2017] between a floor of real scans and a ceiling of untranslated sources."
         )
@@ -106,6 +107,15 @@ def methods_paragraph(
     return " ".join(said)
 
 
+def _directions(study: Study, translators: Sequence[TranslatorFacts]) -> str:
+    """From which classes to which, in words."""
+    found = {(one.config.sources, one.config.target) for one in translators if one.config}
+    others = {tuple(name for name in study.classes if name != study.target)}
+    if {sources for sources, target in found if target == study.target} <= others and len(found) < 2:
+        return f"scans of the other classes into {study.target} ones"
+    return "; ".join(f"{' and '.join(sources)} scans into {target} ones" for sources, target in sorted(found))
+
+
 def _beginning(config: GanConfig) -> str:
     """What a translator saw or had before the scans of its fold, in words."""
     known = "with generators that were trained on simulated scans of other seeds" * (config.init != "none")
@@ -118,7 +128,9 @@ def _deciding(summary: Summary) -> str:
     """How the intervals were made that decide, or that there were none."""
     claims = [c for c in summary.contrasts if c.kind in (GAIN, TRANSLATOR)]
     mean = any(c.model == MEAN for c in claims)
-    bases = {c.retrained.basis for c in claims if c.retrained}
+    bases = {c.retrained.basis for c in claims or summary.contrasts if c.retrained}
+    if not summary.contrasts:
+        return "No two arms were compared."
     if not bases:
         return (
             "Too few trainings were made for an interval that covers other trainings and translators, so no "

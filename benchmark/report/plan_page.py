@@ -43,7 +43,7 @@ def write_plan(
     sections = [_curve(results)] if len(results) > 1 else []
     for result in results:
         sections += _part(result, f", {_share(result)}" if len(results) > 1 else "")
-    reading: list[Block] = [Bullets(_reading(study, results[-1])), Listing([command], "Command")]
+    reading: list[Block] = [Bullets(_reading(study, results)), Listing([command], "Command")]
     sections += [audit_section(checks), Section("read", "How to read it", reading)]
     heading = results[0].plan.title
     page = Page(heading, "bus · plan", heading, sections, banners(study))
@@ -218,15 +218,16 @@ def _pairs(pairs: Sequence[PairResult]) -> Table:
                     METRICS[difference.metric],
                     TableCell(estimate, wording.ends(again) if again else ""),
                     wording.ends(difference.interval),
-                    f"{100 * difference.detectable:.1f}",
+                    f"{100 * again.detectable:.1f}" if again else "–",
                 ]
             )
     return table("Runs compared", columns, rows)
 
 
-def _reading(study: Study, result: PlanResult) -> list[str]:
+def _reading(study: Study, results: Sequence[PlanResult]) -> list[str]:
     """What a reader must know to compare these numbers with others."""
     # what every row is
+    result = results[-1]
     folds = ", ".join(map(str, result.folds))
     trainings = f"{result.seeds} training{'s' * (result.seeds > 1)}"
     said = [f"Folds by group: {folds}; {trainings} of every run on each. Every row is their mean."]
@@ -237,8 +238,11 @@ def _reading(study: Study, result: PlanResult) -> list[str]:
 
     # each kind of split
     for name, split in result.splits.items():
+        sizes = [
+            "; ".join(one.splits[name].sizes) + f" with {_share(one)}" * (len(results) > 1) for one in results
+        ]
         said.append(
-            f"{name[:1].upper()}{name[1:]}: {'; '.join(split.sizes)} scans (training / validation / test). "
+            f"{name[:1].upper()}{name[1:]}: {'; '.join(sizes)} scans (training / validation / test). "
             f"Answering “{split.constant}” to everything is right for {percent(split.accuracy, 2)} %."
         )
     if len(result.splits) > 1:

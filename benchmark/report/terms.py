@@ -50,10 +50,12 @@ COLUMNS = {  # of the table of effects → what it is
     "for other scans alone": "the same for these very trainings: what other test scans would change; now and "
     "then the wider of the two, where the few trainings happen to agree",
     "smallest detectable": "a true difference of this size is found by four such studies in five, before the "
-    "correction for several models; a smaller one by fewer",
+    "correction for several models; a smaller one by fewer; a dash where too few trainings were made to show "
+    "any",
     "p": "how often chance gives such a difference, were there none: of scans, trainings and translators, "
     "or, without the first interval, of scans alone",
-    "p (Holm)": "the same, corrected for all models that were tried in this study; the verdicts use this one",
+    "p (Holm)": "the same, corrected for all models that were tried in this study with these settings (the "
+    "mean of the networks is one question by itself); the verdicts use this one",
     "p (Nadeau–Bengio)": "a second opinion from the means of the folds; a dash with one fold",
 }
 CONTRASTS = {

@@ -33,7 +33,8 @@ from .model import (
 )
 from .untouched import count_developed
 
-GENERATED = ("cyclegan", "pooled", "unverified")  # arms that take scans of a generator
+# Arms whose scans a generator made, or whose scans are those that one was given.
+GENERATED = ("cyclegan", "pooled", "unverified", "relabelled")
 
 
 def check_same_scans(answers: Iterable[Answers]) -> None:
@@ -60,6 +61,12 @@ class Comparable(Pooled):
 
     answers: dict[Arm, list[Answers]]  # every fold with every seed
     flipped: dict[Arm, list[stats.Array]]  # of arms whose cells all kept it: as `probabilities`
+
+    @property
+    def target_groups(self) -> int:
+        """How many groups with the target were tested."""
+        sample = self.sample
+        return len(np.unique(sample.units[sample.labels == sample.target]))
 
 
 def side_by_side(
@@ -260,6 +267,8 @@ def summarise(
     compared = corrected(compared, further)
     shared = alike(pooled, answers, target)
     together = corrected(contrasts(averaged(shared), share) if shared else [])  # one, by itself
+    partly = bool(shared) and shared[0] is not pooled[0]  # the mean rests on fewer folds or seeds
+    behind = [arm_result(one, arm, classes) for one in shared for arm in one.answers] if partly else table
 
     # what was tested, what one constant answer scores there, and the yardstick
     used = [one for of_model in pooled for of_arm in of_model.answers.values() for one in of_arm]
@@ -284,13 +293,11 @@ def summarise(
         models=models,
         table=table,
         contrasts=[*together, *compared],
-        verdicts={model: verdict(model, compared, table, target_groups, short) for model in models},
+        verdicts={one.model: verdict(one.model, compared, table, one.target_groups, short) for one in pooled},
         together=replace(
-            verdict(MEAN, together, table, target_groups),
+            verdict(MEAN, together, behind, shared[0].target_groups),
             left_out=tuple(sorted({one.cell.model for one in others})),
-            shared=None
-            if shared[0] is pooled[0]
-            else (len(shared[0].sample.fold_names), len(shared[0].seeds)),
+            shared=(len(shared[0].sample.fold_names), len(shared[0].seeds)) if partly else None,
         )
         if shared
         else None,

@@ -115,13 +115,14 @@ def of_seeds(summary: Summary, said: Callable[[int], str] = str) -> str:
 def cautions(verdict: Verdict) -> list[str]:
     """What belongs to a verdict: what moved, what collapsed, how few trainings, what the yardstick says."""
     said = []
-    if verdict.gain and verdict.gain.shown and verdict.auc:
+    shown = verdict.kind is not VerdictKind.TOO_SMALL and verdict.gain and verdict.gain.shown
+    if shown and verdict.gain and verdict.auc:
         said.append(what_moved(verdict.gain, verdict.auc))
         said += threshold_apart(verdict)
     if verdict.collapsed:
         those = f"{verdict.collapsed} of the {verdict.cells} cells" if verdict.cells > 1 else "the one cell"
         said.append(f"Read with care: {those} behind this gave 90 % of the answers to one class.")
-    if verdict.gain and verdict.gain.shown and verdict.seeds == 1:
+    if shown and verdict.seeds == 1:
         said.append(
             "One training per place stands behind it; repeat it with --seeds 3 before you rely on it."
         )
@@ -166,18 +167,24 @@ def threshold_apart(verdict: Verdict) -> list[str]:
     ]
 
 
-def expectation(folds: int, seeds: int, scans: float, again: float | None) -> str:
+def expectation(
+    folds: int, seeds: int, scans: float, again: float | None, *, translated: bool, planned: bool = False
+) -> str:
     """How wide the intervals of a benchmark will be.
 
-    `scans` and `again` are the half-widths of both (0.04: 4 points).
+    `scans` and `again` are the half-widths of both (0.04: 4 points); `translated`: a translator takes part,
+    of which a plan (`planned`) says itself how many a fold has.
     """
     design = f"With {folds} fold(s) and {seeds} seed(s)"
     said = f"{design} expect intervals of about ± {100 * scans:.0f} points of macro-F1"
     if again is None:
+        ways = "three seeds (--seeds 3)"
+        if translated:
+            more = "--seeds 3, and gan_seeds = 3 in the plan" if planned else "--seeds 3 --gan-seeds 3"
+            ways = f"translators of their own for three seeds ({more})"
         return (
             f"{said} for {SCANS}. What training again would change stays unknown, so no gain can be shown: "
-            "that takes three folds or more (--fold all), or translators of their own for three seeds "
-            "(--seeds 3 --gan-seeds 3)."
+            f"that takes three folds or more (--fold all), or {ways}."
         )
     return f"{said} for {SCANS}, and of ± {100 * again:.0f} for {RETRAINED}, which decide."
 

@@ -1,6 +1,7 @@
 """What of a study was looked at."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,15 @@ def test_every_look_is_kept_once_in_order(study: Any) -> None:
     assert record(study, first) == [first] and record(study, second) == [first, second]
     assert record(study, first) == [first, second] == past(study), "the same cells again are no new look"
     assert record(study, Past("unfinished", 1, {})) == [first, second], "without a hash it is none"
+
+
+def test_a_look_that_is_repeated_says_what_its_report_now_says(study: Any) -> None:
+    """Once a second model was tried, p values of the first are corrected for both."""
+    first = Past("bus benchmark", 4, {"resnet18": "gain"}, "a", report=1)
+    record(study, first)
+    again = replace(first, command="bus report", verdicts={"resnet18": "no detectable gain"})
+    (kept,) = record(study, again)
+    assert (kept.command, kept.verdicts) == ("bus benchmark", again.verdicts) and past(study) == [kept]
 
 
 def test_a_damaged_list_is_refused_by_name(study: Any) -> None:

@@ -46,6 +46,16 @@ def test_an_effect_is_in_points_and_a_plot_says_it_in_words(made: Any) -> None:
     assert all("ResNet18" in plot.alt and "VGG19" in plot.alt for plot in plots)
 
 
+def test_no_size_is_called_detectable_where_none_could_be_shown(made: Any) -> None:
+    """A gain takes an interval for other trainings; from too few of them there is none."""
+    blind = [replace(contrast, retrained=None) for contrast in made.summary.contrasts]
+    section = effects.effects_section(replace(made.summary, contrasts=blind), {})
+    (leading, _) = [block for block in walk(section.blocks) if isinstance(block, Table)]
+    at = [column.name for column in leading.columns].index("smallest detectable")
+    assert {str(row.cells[at].text) for row in leading.groups[0].rows} == {"–"}
+    assert effects.effect(blind[0], {}).detectable is None
+
+
 def test_without_contrasts_nothing_is_drawn_and_the_missing_arms_are_named(made: Any) -> None:
     section = effects.effects_section(replace(made.summary, contrasts=[]), {})
     blocks = list(walk(section.blocks))

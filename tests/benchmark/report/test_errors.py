@@ -3,7 +3,8 @@
 from typing import Any
 
 from bus.benchmark.arms import Arm
-from bus.benchmark.report.errors import worst_errors
+from bus.benchmark.report.errors import errors_section, worst_errors
+from bus.benchmark.report.model import Heading, Paragraph
 from bus.core.files import read_csv
 
 
@@ -20,3 +21,13 @@ def test_the_worst_errors_are_the_surest_wrong_answers(parsed: Any, full: Any) -
     assert total == len(expected) > 0
     assert [error.file for error in worst] == [file for _, file in expected[: len(worst)]]
     assert all(error.file in parsed(full.html).text for error in worst)
+
+
+def test_an_arm_that_a_model_lacks_is_not_said_to_be_without_errors(full: Any) -> None:
+    cells = [cell for cell in full.cells if (cell.arm, cell.model) != (Arm("cyclegan"), "resnet18")]
+    blocks = errors_section(full.study, full.summary, cells).blocks
+    at = blocks.index(Heading("ResNet18"))
+    assert blocks[at + 1] == Paragraph("No training of the arm cyclegan is finished.", "absent")
+    assert sum(isinstance(block, Heading) and "wrong answers" in str(block) for block in blocks) == (
+        len(full.summary.models) - 1
+    )

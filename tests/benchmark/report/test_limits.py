@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from bus.benchmark.report.limits import limits_section
 from bus.benchmark.report.model import Bullets
+from bus.benchmark.report.terms import title
+from bus.benchmark.results.model import Retrained
 from bus.data.shortcuts import Probe
 
 
@@ -38,3 +40,24 @@ def test_a_measured_shortcut_is_given_with_its_number(made: Any) -> None:
     assert "was not measured here" in said(made)
     probe = Probe("bars alone", "the black bars", {"benign": 0.71, "malignant": 0.58})
     assert f"bars alone {probe.worst:.2f}" in said(made, probes=(probe,))
+
+
+def test_what_few_trainings_cannot_show_is_said_of_the_models_that_have_few(made: Any) -> None:
+    known, *others = made.summary.models
+    contrasts = [
+        replace(
+            c,
+            retrained=Retrained(**vars(c.interval), freedom=4.0, basis="seeds") if c.model == known else None,
+        )
+        for c in made.summary.contrasts
+    ]
+    text = said(replace_summary(made, contrasts))
+    few = ", ".join(map(title, others))
+    assert f"no gain of any size can be shown ({few})" in text and f"by fewer ({title(known)})" in text
+    assert f"That is too little ({few}) to know" in text
+    nobody = said(replace_summary(made, [replace(c, retrained=None) for c in contrasts]))
+    assert "no gain of any size can be shown. No detectable" in nobody
+
+
+def replace_summary(made: Any, contrasts: list[Any]) -> Any:
+    return type(made)(made.study, made.cells, replace(made.summary, contrasts=contrasts), made.checks)

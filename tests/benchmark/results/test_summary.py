@@ -271,11 +271,29 @@ def test_the_mean_is_over_the_trainings_that_all_networks_have(make: Make) -> No
     assert fewer.contrast("gain", MEAN) == kept.contrast("gain", MEAN)
     assert fewer.together and fewer.together.shared == (3, 3)
     assert "It holds the 3 folds and 3 seeds that all networks have." in sentence(fewer.together)
-    assert kept.together and kept.together.shared is None
+    assert kept.together and replace(fewer.together, shared=None) == kept.together
     alone = summary.summarise(
         STUDY, lost, family=make({"original": 1.0, "cyclegan": 1.5}, ("simplecnn",), folds=3)
     )
     assert alone.together and "The mean leaves out SimpleCNN" in sentence(alone.together)
+
+
+def test_a_network_is_judged_by_the_folds_that_it_was_tested_on(make: Make) -> None:
+    """Whether a test was too small to judge is not for the folds of other networks to say."""
+    cells = make({"original": 1.0, "cyclegan": 1.5}, ("vgg19", "resnet18"), folds=3)
+    found = summary.summarise(STUDY, [cell for cell in cells if cell.model == "vgg19" or cell.fold == 0])
+    tested = {model: verdict.target_groups for model, verdict in found.judged.items()}
+    assert tested["vgg19"] == found.target_groups > tested["resnet18"] == tested[MEAN] > 0
+
+
+def test_scans_that_a_translator_was_given_count_once_too(make: Make) -> None:
+    """`relabelled` takes its scans, and their order, from the translator of a seed."""
+    cells = make({"oversampled": 1.0, "relabelled": 1.2}, folds=1, seeds=3)
+    own = [replace(cell, gan_seed=cell.seed if cell.arm.kind == "relabelled" else 0) for cell in cells]
+    kind = "relabelled − oversampled"
+    alike, apart = (summary.summarise(STUDY, some).contrast(kind, "resnet18") for some in (cells, own))
+    assert alike and apart and alike.retrained is None
+    assert apart.retrained and apart.retrained.basis == "seeds"
 
 
 def test_order_of_cells_changes_nothing(make: Make) -> None:

@@ -6,7 +6,7 @@ import pytest
 from bus.benchmark.arms import Arm
 from bus.benchmark.results.contrasts import verdict_kind
 from bus.benchmark.results.model import Contrast, Interval, Retrained, Verdict, VerdictKind
-from bus.benchmark.results.wording import sentence
+from bus.benchmark.results.wording import expectation, sentence
 
 
 def interval(estimate: float, error: float, p_holm: float | None = None) -> Interval:
@@ -78,6 +78,24 @@ def test_a_test_of_few_target_groups_is_too_small_to_judge() -> None:
     assert verdict_kind(UP, UP, 9) is VerdictKind.TOO_SMALL and verdict_kind(UP, UP, 10) is VerdictKind.GAIN
     said = sentence(Verdict("resnet18", VerdictKind.TOO_SMALL, UP, UP, target_groups=1))
     assert said.startswith("too small to judge: 1 group of the target were tested, 10 are the least; +8.0")
+    moved = Verdict("resnet18", VerdictKind.TOO_SMALL, UP, UP, auc=UP, matched=UP, seeds=1, target_groups=1)
+    assert "The ranking" not in sentence(moved) and "With the threshold" not in sentence(moved)
+
+
+@pytest.mark.parametrize(
+    ("translated", "planned", "words"),
+    [
+        (False, False, "or three seeds (--seeds 3)."),
+        (False, True, "or three seeds (--seeds 3)."),
+        (True, False, "or translators of their own for three seeds (--seeds 3 --gan-seeds 3)."),
+        (True, True, "three seeds (--seeds 3, and gan_seeds = 3 in the plan)."),
+    ],
+)
+def test_an_expectation_says_what_would_show_more_by_options_that_are_there(
+    translated: bool, planned: bool, words: str
+) -> None:
+    assert expectation(1, 1, 0.1, None, translated=translated, planned=planned).endswith(words)
+    assert "--" not in expectation(5, 3, 0.04, 0.05, translated=translated, planned=planned)
 
 
 def test_a_claim_says_whether_the_ranking_moved() -> None:
