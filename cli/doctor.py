@@ -7,6 +7,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,6 +40,7 @@ PACKAGES = (
 OPTIONAL = ("kagglehub", "statsmodels", "playwright")
 ROOM = 2 * 2**30  # bytes of disk below which a full study of several folds may not fit
 MEMORY_JOB = 1.5 * 2**30  # bytes of one cell of VGG19, 64 px, batch 32, libraries included (measured 1.48 GB)
+CGROUPS = Path("/sys/fs/cgroup")
 Versions = dict[str, str | None]  # package → version; None where it is missing
 
 
@@ -252,13 +254,30 @@ def _memory() -> Memory:
         total: int | None = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows
         total = None
-    info, limit = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+    info = Path("/proc/meminfo")
     free = re.search(r"MemAvailable:\s+(\d+) kB", info.read_text()) if info.exists() else None
     available = 1024 * int(free[1]) if free else total
-    if limit.exists() and (text := limit.read_text().strip()).isdigit():
-        total = min(total or int(text), int(text))
-        available = min(available or total, total)
+    for limit, used in _limits():
+        total, available = min(total or limit, limit), min(available or limit, max(0, limit - used))
     return Memory(total, available)
+
+
+def _limits(root: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> Iterator[tuple[int, int]]:
+    """Bytes that this process and those beside it may take, and took without files that are read (cgroup v2).
+
+    Of its own group and of every one above it: a container's limit stands in the first, a Slurm job's above.
+    """
+    with suppress(OSError, ValueError):  # another system
+        (named,) = [line[3:] for line in own.read_text().splitlines() if line.startswith("0::")]
+        group = root / named.strip("/")
+        for folder in (group, *group.parents):
+            if folder != root and root not in folder.parents:
+                return
+            most = folder / "memory.max"
+            if most.exists() and (text := most.read_text().strip()).isdigit():
+                read = re.search(r"^inactive_file (\d+)", (folder / "memory.stat").read_text(), re.M)
+                taken = int((folder / "memory.current").read_text())
+                yield int(text), taken - (int(read[1]) if read else 0)
 
 
 def _weights() -> list[Weights]:

@@ -73,3 +73,16 @@ def test_advice_names_what_is_wrong_and_nothing_else(part: str, changes: dict[st
     ill = {**whole, **changes} if isinstance(whole, dict) else replace(whole, **changes)
     said = list(doctor.advice(replace(HEALTHY, **{part: ill})))
     assert words in " ".join(said) and len(said) <= 2
+
+
+def test_the_memory_of_a_job_is_the_least_that_any_of_its_groups_may_take(tmp_path: Path) -> None:
+    """Slurm limits a group above that of the process; files that were read take no room for long."""
+    own, step = tmp_path / "cgroup", tmp_path / "groups" / "job" / "step"
+    step.mkdir(parents=True)
+    own.write_text("4:memory:/old\n0::/job/step\n")
+    (step / "memory.max").write_text("max\n")
+    (step.parent / "memory.max").write_text("4000\n")
+    (step.parent / "memory.current").write_text("1500\n")
+    (step.parent / "memory.stat").write_text("anon 900\ninactive_file 600\n")
+    assert list(doctor._limits(tmp_path / "groups", own)) == [(4000, 900)]
+    assert list(doctor._limits(tmp_path / "groups", tmp_path / "none")) == []
