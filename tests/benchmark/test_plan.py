@@ -262,6 +262,9 @@ def test_the_plan_before_a_fine_tuned_network_asks_what_the_plan_of_ways_asks(st
     }
     planned = {cell.path for line in chosen.runs for cell in cells_of(study, line.request(wish))}
     assert asked < planned, "cells are those of a benchmark"
+    curve = plan.read("learning-curve")
+    whole = {cell.path for line in curve.runs for cell in cells_of(study, line.request(wish))}
+    assert curve.shares[-1] == 1 and whole == asked, "and the learning curve's where nothing is left out"
 
 
 def test_two_runs_do_not_ask_for_different_translators_of_one_seed(tmp_path):
