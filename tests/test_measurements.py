@@ -26,6 +26,7 @@ from bus.core.errors import BusError
 from bus.data.phantom import write_cohort
 from bus.data.study import Study
 from bus.gan.scores.features import choose_extractor
+from bus.gan.scores.handmade import handmade
 from bus.gan.scores.model import Counts, Kin, Looker, Measured, Opinion, Scores, ToldApart
 
 SPEED = Path(__file__).parent / "speed"
@@ -259,6 +260,12 @@ def test_arms_are_held_against_each_other_by_a_model_without_chance(
     pasted = next(cell for cell in cells if cell.arm.kind == "pasted")
     shared = frozen.answers(study, pasted, eyes, 0.5, frozen.READER_C)
     assert shared[:, target].mean() < said["pasted"][:, target].mean()
+
+    # features that no network learned, of a scan without its bars
+    unlearned, row = frozen.Eyes(None), study.train(0)[0]
+    box = frozen.lit(study.pixels[row])
+    assert box == study.scans[row].box
+    assert (unlearned.see(study.pixels[[row]]) == handmade(study.pixels[[row]], [box])).all()
 
     # the table, and what it needs
     command = ["frozen.py", "--study", str(tmp_path / "study"), "--fold", "0,1", "--arms"]

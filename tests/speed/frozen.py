@@ -7,7 +7,8 @@ Logistic regression on features of a frozen network, which sees the squares that
 on in that arm, fold and seed. All scans of an arm together weigh as much as the fold's own, so that arms that
 add some are held by the same ridge. Translated scans must be there (`bus gan train`, `bus synth`); seed s of
 an arm takes the s-th translator, or draws anew what it repeats or pastes. `--soft` leaves that share of an
-added scan's label to the class that it was made from.
+added scan's label to the class that it was made from. `--extractor handmade` takes the features of
+docs/scores.md that no network learned: translators train against a network that is kin to the usual one.
 
 Prints a row an arm: macro-F1, AUC of the target and its sensitivity at 90 % specificity, pooled out of fold,
 the mean over seeds; and paired differences from `--against`, with intervals for other scans (groups drawn
@@ -28,9 +29,11 @@ from bus.benchmark.results import statistics
 from bus.classify import prior
 from bus.core.compute import resolve
 from bus.core.files import sha256_bytes
+from bus.data.store import Box
 from bus.data.study import Study
 from bus.gan.scores.checks import READER_C
 from bus.gan.scores.features import Extractor, choose_extractor, features
+from bus.gan.scores.handmade import handmade
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -46,9 +49,9 @@ Floats = NDArray[np.float64]
 
 
 class Eyes:
-    """Features of squares, each computed once."""
+    """Features of squares, each computed once: a network's, or, without one, those that none learned."""
 
-    def __init__(self, extractor: Extractor) -> None:
+    def __init__(self, extractor: Extractor | None) -> None:
         self.extractor = extractor
         self.known: dict[str, NDArray[np.float32]] = {}
 
@@ -57,9 +60,17 @@ class Eyes:
         names = [sha256_bytes(square.tobytes()) for square in squares]
         new = {name: at for at, name in enumerate(names) if name not in self.known}
         if new:
-            seen = features(squares[list(new.values())], self.extractor)
+            those = squares[list(new.values())]
+            seen = features(those, self.extractor) if self.extractor else handmade(those, [*map(lit, those)])
             self.known.update(zip(new, seen, strict=True))
         return np.array([self.known[name] for name in names])
+
+
+def lit(square: NDArray[np.uint8]) -> Box:
+    """The part of a square (S×S) without its black bars."""
+    rows, across = np.flatnonzero(square.any(1)), np.flatnonzero(square.any(0))
+    top, left = int(rows[0]), int(across[0])
+    return Box(top, left, int(rows[-1]) + 1 - top, int(across[-1]) + 1 - left)
 
 
 def main() -> None:
@@ -75,7 +86,7 @@ def main() -> None:
     parser.add_argument("--gan-seeds", type=int, default=1, help="translators a fold")
     parser.add_argument("--against", default="oversampled", help="the arm that all are compared with")
     parser.add_argument("--soft", type=float, default=0.0, help="share of the source's class in a label")
-    parser.add_argument("--extractor", default="efficientnet-lite0", help="as for bus gan score")
+    parser.add_argument("--extractor", default="efficientnet-lite0", help="as for bus gan score, or handmade")
     parser.add_argument("--c", type=float, default=READER_C, help="weight of the data against the ridge")
     asked = parser.parse_args()
     compute = resolve()
@@ -94,7 +105,8 @@ def main() -> None:
         gan_seeds=asked.gan_seeds,
         compute=compute,
     )
-    eyes = Eyes(choose_extractor(asked.extractor, device=compute.device))
+    network = asked.extractor != "handmade"
+    eyes = Eyes(choose_extractor(asked.extractor, device=compute.device) if network else None)
     said = {
         (cell.arm, cell.seed, cell.fold): answers(study, cell, eyes, asked.soft, asked.c)
         for cell in cells_of(study, request)
