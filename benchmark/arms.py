@@ -25,6 +25,7 @@ ARMS = {
 DEFAULT_ARMS = ("original", "weighted", "adjusted", "oversampled", "cyclegan")
 ADDING = ("oversampled", "cyclegan", "pooled", "pasted", "relabelled", "unverified")  # these have a dose
 TRANSLATED = ("cyclegan", "pooled", "relabelled")  # need a translator
+GENERATED = (*TRANSLATED, "unverified")  # whose added scans a generator made, or was given
 SOURCED = (*TRANSLATED, "pasted")  # may be limited to one source class
 DERIVED = ("adjusted",)  # train nothing: the answers of `original`, corrected
 CHOSEN = tuple(name for name in ARMS if name != "unverified")  # by --arms; that one comes with --synthetic

@@ -160,19 +160,20 @@ def training(
 
     What is left of them where it goes on from the checkpoint of a translator that was `begun`.
     """
-    lasting, done = Outlook(), begun.steps_done if begun else 0
-    parts = [(config, config.steps - done)]
+    done = begun.steps_done if begun else 0
+    left = {config: config.steps - done}
     if config.from_size and not done:
-        parts.append((config.smaller, config.smaller.steps - (begun.smaller.steps_done if begun else 0)))
-    for each, left in parts:
+        left[config.smaller] = config.smaller.steps - (begun.smaller.steps_done if begun else 0)
+    lasting = Outlook()
+    for each, steps in left.items():
         step = rates.step(study, each, compute)
-        lasting += Outlook(*(left * seconds for seconds in (step.usual, step.quick, step.slow)))
+        lasting += Outlook(*(steps * seconds for seconds in (step.usual, step.quick, step.slow)))
         if each.simulated:
             lasting += _even(2 * PHANTOM_PAIRS * _simulating(each.side, rates))
     if config.preset == "demo":
         return lasting
     target = min(JUDGED, len(study.rows_of(study.train(config.fold), [config.target])))
-    half, looks = max(2, target // 2), _sheets(config) * parts[0][1] / config.steps
+    half, looks = max(2, target // 2), _sheets(config) * left[config] / config.steps
     each_look = half * (_seeing(study, rates) + _translating(study, config, rates))
     each_look += 3 * LOOKS * rates.distance(half) + LOOK_SCAN * (2 * half + target)
     return lasting + _even(looks * each_look + (half + target) * _seeing(study, rates))

@@ -20,7 +20,7 @@ from ..gan.synth import make_scans
 from ..gan.train import train_gan
 from ..gan.translator import Translator
 from . import external, run, warm_start
-from .arms import TRANSLATED
+from .arms import GENERATED
 from .audit import Check, audit, audit_split, audit_translators
 from .cell import Cell, finished_folders
 from .cells import cells_of, synthetic_needed
@@ -365,10 +365,10 @@ def expectation(study: Study, request: Request, *, planned: bool = False) -> str
     folds, seeds, k = len(request.folds), request.seeds, study.settings.k
     groups = len({study.groups[row] for row in study.used()})
     scans = statistics.expected_half_width(folds, seeds, groups=groups, k=k)
-    takes = {arm.kind for arm in request.arms} & {*TRANSLATED, "unverified"}
-    translators = request.gan_seeds if takes else None
+    translated = any(arm.kind in GENERATED for arm in request.arms)
+    translators = request.gan_seeds if translated else None
     again = retraining.expected_half_width(folds, seeds, groups=groups, k=k, translators=translators)
-    return wording.expectation(folds, seeds, scans, again, translated=bool(takes), planned=planned)
+    return wording.expectation(folds, seeds, scans, again, translated=translated, planned=planned)
 
 
 def looked_at(study: Study, request: Request) -> list[Cell]:

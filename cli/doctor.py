@@ -271,7 +271,7 @@ def _limits(root: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> Iter
         (named,) = [line[3:] for line in own.read_text().splitlines() if line.startswith("0::")]
         group = root / named.strip("/")
         for folder in (group, *group.parents):
-            if folder != root and root not in folder.parents:
+            if not folder.is_relative_to(root):
                 return
             most = folder / "memory.max"
             if most.exists() and (text := most.read_text().strip()).isdigit():

@@ -82,7 +82,6 @@ class Board:
 
 
 _board: Board | None = None  # of the pool that this process belongs to
-_ended = False  # whether the system asked this process of a pool to end
 
 
 def pool(jobs: int, board: Board | None = None) -> Pool:
@@ -101,6 +100,7 @@ class Teller(Listener):
 
     def __init__(self, number: int, board: Board) -> None:
         self.number, self.board = number, board
+        self.ended = False  # whether the system asked this process to end
 
     def note(self, text: str, *, warning: bool = False) -> None:
         self.board.said.put(("note", text, warning))
@@ -126,7 +126,21 @@ class Teller(Listener):
 
     @contextmanager
     def stoppable(self) -> Iterator[Callable[[], bool]]:
-        yield lambda: bool(self.board.stop.value) or _ended
+        yield lambda: bool(self.board.stop.value) or self.ended
+
+    @contextmanager
+    def heeding_the_system(self) -> Iterator[None]:
+        """Stop the work as Ctrl-C does where a batch system ends every process (SIGTERM); twice ends it."""
+
+        def ask(*_: object) -> None:
+            self.ended = True
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+        before = signal.signal(signal.SIGTERM, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def beside(works: Mapping[str, Callable[[], object]], jobs: int, text: str) -> None:
@@ -182,27 +196,10 @@ def _do(number: int, work: Callable[[], object]) -> None:
     assert _board is not None
     if _board.stop.value:  # a pool holds some works ready that cannot be cancelled any more
         raise Interrupted("Not begun.")
-    with listening(Teller(number, _board)), _saving_when_ended():
+    teller = Teller(number, _board)
+    with listening(teller), teller.heeding_the_system():
         work()
     tell(number, 1.0)
-
-
-@contextmanager
-def _saving_when_ended() -> Iterator[None]:
-    """Let a batch system that ends every process (SIGTERM) stop the work as Ctrl-C does; twice ends it."""
-    global _ended
-    _ended = False
-
-    def ask(*_: object) -> None:
-        global _ended
-        _ended = True
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _repeat(board: Board) -> None:

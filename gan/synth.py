@@ -20,7 +20,7 @@ from .networks import AnyGenerator
 from .pixels import noise_of, translated
 from .request import Judge
 from .scoring import score_set
-from .translator import Translator, set_aside
+from .translator import Translator, going_on, set_aside
 
 BATCH = 32
 VARIANTS = ("plain", "flipped", "cropped")  # of a source, as it comes again; the last one as often as needed
@@ -92,7 +92,7 @@ def make_scans(
         try:
             new = synthesise(translator, compute, count=count, confidence=_threshold(scans, confidence))
         except Interrupted as stop:
-            raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
+            raise Interrupted(going_on(stop, redo=redo)) from None
         rows, scored = scans.rows, score_set(scans, compute, judge)
     if not new and not scored:
         result(f"Nothing to do: {scans.folder} holds {len(rows)} scored synthetic scans.")

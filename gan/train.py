@@ -32,7 +32,7 @@ from .monitor import Board, Judges, Log, silent, tensorboard, write_sheet
 from .pixels import to_tensor
 from .recording import Recording
 from .request import begins_as_drawn
-from .translator import REPORTS, Looks, Translator, set_aside
+from .translator import REPORTS, Looks, Translator, going_on, set_aside
 
 CHECKPOINT_EVERY = 3  # reports
 HEARD_EVERY = 16  # steps after which a card is asked for its losses; a processor is after each
@@ -94,7 +94,7 @@ def train_gan(
         try:
             train(study, config, compute, board)
         except Interrupted as stop:
-            raise Interrupted(f"{stop} Leave --redo out then." if redo else str(stop)) from None
+            raise Interrupted(going_on(stop, redo=redo)) from None
     result(f"Trained: {translator.folder}")
     return True
 
@@ -122,7 +122,7 @@ def train_all(
     try:
         processes.beside(works, jobs, f"{len(works)} translators")
     except (BusError, Interrupted) as end:
-        raise type(end)(f"{end} Leave --redo out then." if redo else str(end)) from None
+        raise type(end)(going_on(end, redo=redo)) from None
 
 
 def _train_apart(path: Path, config: GanConfig, compute: Compute, redo: bool, curves: bool) -> None:

@@ -376,6 +376,11 @@ class Translator:
             return set_aside(self.study, [self.folder, self.scans.folder])
 
 
+def going_on(end: Exception, *, redo: bool) -> str:
+    """What ended a work, in words; with --redo the same command would set aside what it left."""
+    return f"{end} Leave --redo out then." if redo else str(end)
+
+
 def set_aside(study: Study, folders: Sequence[Path]) -> Path | None:
     """Move folders of a study to `aside/N`, keeping their paths within; None where nothing was there."""
     present = [folder for folder in folders if folder.exists()]

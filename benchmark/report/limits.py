@@ -25,16 +25,16 @@ def limits_section(
     # how much could have been seen
     if gains:
         reach = span([gain.deciding.half_width for gain in gains])
-        found = [f"The intervals of the gain reach {reach} points of macro-F1 to either side"]
+        reached = [f"The intervals of the gain reach {reach} points of macro-F1 to either side"]
         seen, blind = ([gain for gain in gains if bool(gain.retrained) == known] for known in (True, False))
         if seen:
-            found.append(
+            reached.append(
                 f"a true difference of {span([gain.detectable for gain in seen])} points would have been "
                 f"found by four such studies in five, a smaller one by fewer{_of(seen, gains)}"
             )
         if blind:
-            found.append(f"{wording.UNSHOWABLE}{_of(blind, gains)}")
-        said.append(f"{'; '.join(found)}. No detectable gain is not the same as no gain.")
+            reached.append(f"{wording.UNSHOWABLE}{_of(blind, gains)}")
+        said.append(f"{'; '.join(reached)}. No detectable gain is not the same as no gain.")
     if settings.inner is not None:
         said.append(fold_zero(study))
     if tested < k:
@@ -76,7 +76,7 @@ def _bases(summary: Summary) -> str:
         return "Intervals of the table are for other scans: training again would change the numbers further."
     if blind := [gain for gain in gains if gain.retrained is None]:
         return (
-            f"That is too little{_of(blind, gains)} to know what training again would change: the intervals "
+            f"That is too little to know what training again would change{_of(blind, gains)}: the intervals "
             "hold for these classifiers and translators. --fold all would tell, best with --seeds 3."
         )
     if any(gain.retrained and gain.retrained.basis == "folds" for gain in gains):

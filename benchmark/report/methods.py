@@ -109,11 +109,11 @@ def methods_paragraph(
 
 def _directions(study: Study, translators: Sequence[TranslatorFacts]) -> str:
     """From which classes to which, in words."""
-    found = {(one.config.sources, one.config.target) for one in translators if one.config}
-    others = {tuple(name for name in study.classes if name != study.target)}
-    if {sources for sources, target in found if target == study.target} <= others and len(found) < 2:
+    ways = {(one.config.sources, one.config.target) for one in translators if one.config}
+    usual = (tuple(name for name in study.classes if name != study.target), study.target)
+    if ways <= {usual}:
         return f"scans of the other classes into {study.target} ones"
-    return "; ".join(f"{' and '.join(sources)} scans into {target} ones" for sources, target in sorted(found))
+    return "; ".join(f"{' and '.join(sources)} scans into {target} ones" for sources, target in sorted(ways))
 
 
 def _beginning(config: GanConfig) -> str:

@@ -82,9 +82,8 @@ def reason(verdict: Verdict) -> str:
 def cautions(verdict: Verdict) -> list[str]:
     """What belongs to a verdict: what moved, what collapsed, how few trainings, what the yardstick says."""
     said = []
-    shown = verdict.kind is not VerdictKind.TOO_SMALL and verdict.gain and verdict.gain.shown
-    if shown and verdict.gain and verdict.auc:
-        said.append(what_moved(verdict.gain, verdict.auc))
+    if verdict.claim and verdict.auc:
+        said.append(what_moved(verdict.claim, verdict.auc))
         for contrast, words in (
             (verdict.matched, "모든 arm의 문턱값을 특이도 90\u00a0%에 맞추면"),
             (verdict.beyond_prior, "original의 답을 학습 없이 클래스 사전확률로만 보정한 것에 비하면"),
@@ -99,7 +98,7 @@ def cautions(verdict: Verdict) -> list[str]:
             f"주의해서 읽을 것: 이 판정에 쓰인 학습 {verdict.cells}개 중 {verdict.collapsed}개가 답의 "
             "90\u00a0% 이상을 한 클래스로만 함."
         )
-    if shown and verdict.seeds == 1:
+    if verdict.claim and verdict.seeds == 1:
         said.append("자리마다 학습이 한 번뿐임; 믿기 전에 --seeds 3으로 되풀이할 것.")
     if verdict.left_out:
         names = ", ".join(title(model) for model in verdict.left_out)

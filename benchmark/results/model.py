@@ -143,6 +143,12 @@ class Verdict:
     left_out: tuple[str, ...] = ()  # of the mean: models that were trained in this study and are not in it
     shared: tuple[int, int] | None = None  # of the mean: folds and seeds that all models have, where fewer
 
+    @property
+    def claim(self) -> Contrast | None:
+        """The gain, where one is shown, or a loss, and enough was tested to say so."""
+        small = self.kind is VerdictKind.TOO_SMALL
+        return self.gain if self.gain and self.gain.shown and not small else None
+
 
 @dataclass(frozen=True)
 class ArmResult:

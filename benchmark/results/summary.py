@@ -9,7 +9,7 @@ import numpy as np
 from ...classify import metrics
 from ...core.errors import BusError
 from ...data.study import Study
-from ..arms import Arm
+from ..arms import GENERATED, Arm
 from ..cell import Answered, Answers
 from . import statistics as stats
 from . import thresholds
@@ -32,9 +32,6 @@ from .model import (
     Way,
 )
 from .untouched import count_developed
-
-# Arms whose scans a generator made, or whose scans are those that one was given.
-GENERATED = ("cyclegan", "pooled", "unverified", "relabelled")
 
 
 def check_same_scans(answers: Iterable[Answers]) -> None:

@@ -115,14 +115,13 @@ def of_seeds(summary: Summary, said: Callable[[int], str] = str) -> str:
 def cautions(verdict: Verdict) -> list[str]:
     """What belongs to a verdict: what moved, what collapsed, how few trainings, what the yardstick says."""
     said = []
-    shown = verdict.kind is not VerdictKind.TOO_SMALL and verdict.gain and verdict.gain.shown
-    if shown and verdict.gain and verdict.auc:
-        said.append(what_moved(verdict.gain, verdict.auc))
+    if verdict.claim and verdict.auc:
+        said.append(what_moved(verdict.claim, verdict.auc))
         said += threshold_apart(verdict)
     if verdict.collapsed:
         those = f"{verdict.collapsed} of the {verdict.cells} cells" if verdict.cells > 1 else "the one cell"
         said.append(f"Read with care: {those} behind this gave 90 % of the answers to one class.")
-    if shown and verdict.seeds == 1:
+    if verdict.claim and verdict.seeds == 1:
         said.append(
             "One training per place stands behind it; repeat it with --seeds 3 before you rely on it."
         )

@@ -341,6 +341,7 @@ def test_a_learning_curve_trains_everything_on_each_share(study, tmp_path, in_pr
         "## Runs, 50 % of the target",
         "## Differences, 50 % of the target",
     ]
+    assert " with 50 % of the target; " in plain and " with 100 % of the target scans (training" in plain
     rows = [line for line in plain.splitlines() if line.startswith("| 50 % of the target")]
     groups = len({half.groups[row] for row in half.rows_of(half.train(0), ["malignant"])})
     assert len(rows) == 2 and all(f"| 50 % of the target | {groups} |" in row for row in rows)

@@ -59,6 +59,7 @@ def test_predictions_are_those_of_the_test_part(finished):
         (["gan", "train", "--precision", "float8"], 2, "auto, float32, bfloat16"),
         (["gan", "train", "--device", "tpu"], 2, "auto, cpu, cuda, mps"),
         (["gan", "train", "--preset", "demo", "--pairs", "12"], 2, "pairs 8 there, 12 asked"),
+        (["gan", "train", "--from-size", "16", "--set", "from_size=8"], 2, "from_size"),
         (["benchmark", "--fold", "none"], 2, "needs test scans"),
         (["benchmark", "--arms", "smote"], 2, "smote is unknown; choose among original"),
         (["benchmark", "--models", "vit"], 2, "choose among simplecnn, vgg19, resnet18"),

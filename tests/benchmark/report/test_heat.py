@@ -3,6 +3,7 @@ absences."""
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,10 @@ def test_disagreements_are_the_first_ones_of_the_answers(made: Any) -> None:
         assert shown == expected[: heat.SHOWN]
         assert len(shown) == heat.SHOWN
         assert (made.study.path / "report" / "1" / "figures" / f"looks-{model}.png").is_file()
+    lost = [one for one in seen if not (one.cell.seed == 0 and one.arm == heat.ARMS[1])]
+    later = [replace(one, cell=replace(one.cell, seed=1)) for one in seen]
+    part, again = (heat.disagreements(made.study, some, "resnet18") for some in ([*lost, *later], seen))
+    assert part and again and (part.count, part.total) == (again.count, again.total), "of the next seed"
     section = heat.heat_section(made.study, made.cells, {})
     galleries = [block for block in section.blocks if isinstance(block, Gallery)]
     shown = [picture for gallery in galleries for exhibit in gallery.exhibits for picture in exhibit.pictures]

@@ -54,7 +54,7 @@ def test_what_few_trainings_cannot_show_is_said_of_the_models_that_have_few(made
     text = said(replace_summary(made, contrasts))
     few = ", ".join(map(title, others))
     assert f"no gain of any size can be shown ({few})" in text and f"by fewer ({title(known)})" in text
-    assert f"That is too little ({few}) to know" in text
+    assert f"what training again would change ({few}): the intervals" in text
     nobody = said(replace_summary(made, [replace(c, retrained=None) for c in contrasts]))
     assert "no gain of any size can be shown. No detectable" in nobody
 

@@ -118,6 +118,7 @@ def test_a_translator_is_told_as_it_was_asked_and_only_where_its_scans_were_adde
     normal = {"sources": ("normal",), "target": "malignant"}
     assert "to turn normal scans into malignant ones" in text(normal)
     other = {"sources": ("benign", "malignant"), "target": "normal"}
+    assert "to turn benign and malignant scans into normal ones" in text(other)
     both = "benign and malignant scans into normal ones; benign and normal scans into malignant ones"
     assert both in text(WAY, other)
     assert "CycleGAN" not in text(WAY, arms=[Arm("original"), Arm("oversampled"), Arm("relabelled")])
